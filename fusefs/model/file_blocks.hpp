@@ -1,0 +1,103 @@
+// The block states of a whole file: a sparse table of pages, a few machine words each.
+//
+// Applies the rule of page_state.hpp to byte ranges and remembers, for each block, which commit
+// cleaned it. Pure: the caller does the I/O that the answers ask for.
+//
+// Not thread-safe: the owner guards it with the inode's mutex.
+#pragma once
+
+#include "fusefs/model/page_state.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+
+namespace partialfs::model {
+
+/// Tells two states of a page apart: every writepage, and every new entry, gives a page a new one.
+/// A copy of the page fetched under one generation must not be written under another.
+using Generation = Strong<struct GenerationTag, std::uint32_t>;
+
+class FileBlocks {
+  public:
+    explicit FileBlocks(BlockSize block_size) : block_size_(block_size) {}
+
+    [[nodiscard]] BlockSize block_size() const { return block_size_; }
+
+    /// State of a page; that of an untouched page if there is no entry.
+    [[nodiscard]] PageState page(PageIndex index) const;
+    /// Generation of a page's entry, or nothing if the page has none.
+    [[nodiscard]] std::optional<Generation> generation(PageIndex index) const;
+    /// The commit that last cleaned a block by its own flush since the page was last written back;
+    /// CommitId{0} if none did.
+    [[nodiscard]] CommitId cleaned_by(PageIndex index, BlockInPage block) const;
+
+    /// Says which blocks of a page already have a place on disk. Only needed where allocation
+    /// matters: it decides whether the inode becomes dirty.
+    void set_allocated(PageIndex index, BlockMask allocated);
+
+    /// write(2) of `range`. Returns whether a block was allocated. See model::explicit_write().
+    bool explicit_write(ByteRange range);
+    /// PG_dirty was found set. Returns whether this was news. See model::learn_dirty().
+    bool learn_dirty(PageIndex index);
+    /// A commit's own flush of a page: the blocks that the caller must now write.
+    /// See model::ordered_flush().
+    BlockMask flush(PageIndex index, FlushPolicy policy, ByteOffset size, CommitId commit);
+    /// The flush of `blocks` failed: they are dirty again, and on the ordered list.
+    void flush_failed(PageIndex index, BlockMask blocks);
+    /// The kernel writes the page back: which blocks the caller must write, and which must be left
+    /// as they are on disk. An observer's view: that the page came at all says that a PTE was dirty.
+    /// See model::clear_page_dirty_for_io() and model::writepage().
+    WriteDecision writepage(PageIndex index, Contract contract, ByteOffset size);
+    /// fsync(2) of a page that only write(2) dirtied, so that the kernel has nothing to write back:
+    /// the filesystem's own writepage of it.
+    WriteDecision writepage_unmapped(PageIndex index, ByteOffset size);
+    /// The file's size becomes `size`, shrinking: pages beyond it are dropped, and the page it lies
+    /// in loses the blocks that begin after it. `straddling_allocated`: the block it lies inside of
+    /// has a place on disk.
+    void truncate(ByteOffset size, bool straddling_allocated);
+    /// The bytes of `range` are punched out: blocks wholly inside lose all state.
+    void punch(ByteRange range);
+    /// The kernel has dropped the page from its cache.
+    void evict(PageIndex index);
+    /// Drops what every page need not remember for the sake of data: all state of idle pages.
+    void forget_idle();
+
+    /// The first page at or after `from` of which a commit would write something.
+    [[nodiscard]] std::optional<PageIndex> next_flushable(PageIndex from, FlushPolicy policy,
+                                                          ByteOffset size) const;
+    /// The first page at or after `from` that has a dirty block.
+    [[nodiscard]] std::optional<PageIndex> next_dirty(PageIndex from) const;
+    /// Number of pages with an entry: what the table's memory grows with.
+    [[nodiscard]] std::size_t entries() const { return entries_; }
+
+  private:
+    struct Entry {
+        PageState state;
+        Generation generation;
+        std::array<CommitId, 8> cleaned_by{};
+    };
+    /// 64 neighbouring pages; `present` has a bit for each that has an entry.
+    struct Chunk {
+        std::uint64_t present = 0;
+        std::array<Entry, 64> entries;
+    };
+
+    [[nodiscard]] const Entry* find(PageIndex index) const;
+    Entry& entry(PageIndex index);
+    /// Frees the entry if it says no more than no entry would.
+    void release_if_empty(PageIndex index);
+    WriteDecision finish_writepage(PageIndex index, Entry& entry, ByteOffset size);
+    template <typename Predicate>
+    [[nodiscard]] std::optional<PageIndex> next(PageIndex from, Predicate wanted) const;
+
+    BlockSize block_size_;
+    std::map<std::uint64_t, std::unique_ptr<Chunk>> chunks_;
+    std::size_t entries_ = 0;
+    Generation last_generation_{0};
+};
+
+} // namespace partialfs::model

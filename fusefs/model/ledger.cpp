@@ -1,0 +1,154 @@
+#include "fusefs/model/ledger.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <utility>
+
+namespace partialfs::model {
+
+std::vector<ByteRange> differing_ranges(std::span<const std::byte> memory,
+                                        std::span<const std::byte> disk, ByteOffset begin) {
+    const auto differs = [&](std::size_t i) {
+        return memory[i] != (i < disk.size() ? disk[i] : std::byte{0});
+    };
+    std::vector<ByteRange> ranges;
+    for (std::size_t i = 0; i < memory.size();) {
+        if (!differs(i)) {
+            ++i;
+            continue;
+        }
+        const std::size_t first = i;
+        while (i < memory.size() && differs(i)) {
+            ++i;
+        }
+        ranges.push_back({begin + ByteCount{first}, begin + ByteCount{i}});
+    }
+    return ranges;
+}
+
+void Ledger::count_closed(const LostStore& entry) {
+    --counts_.open;
+    counts_.open_bytes -= entry.bytes.size().value;
+}
+
+void Ledger::move_to_healed(LostStore& entry, Nanoseconds now) {
+    count_closed(entry);
+    ++counts_.healed;
+    entry.healed_at = now;
+    healed_.push_back(std::move(entry));
+    if (healed_.size() > kHealedKept) {
+        healed_.pop_front();
+    }
+}
+
+void Ledger::record(const LostStore& loss, BlockIndex block, const std::vector<ByteRange>& lost) {
+    const Key key{loss.inode, block};
+    std::vector<LostStore> before;
+    if (const auto known = open_.find(key); known != open_.end()) {
+        before = std::move(known->second);
+        open_.erase(known);
+    }
+    std::vector<LostStore> now_open;
+    for (const ByteRange& range : lost) {
+        const auto same = std::ranges::find(before, range, &LostStore::bytes);
+        if (same != before.end()) {
+            now_open.push_back(std::move(*same));
+            before.erase(same);
+            continue;
+        }
+        LostStore entry = loss;
+        entry.number = ++counts_.recorded;
+        entry.bytes = range;
+        entry.healed_at.reset();
+        ++counts_.open;
+        counts_.open_bytes += range.size().value;
+        now_open.push_back(std::move(entry));
+    }
+    for (LostStore& gone : before) {
+        move_to_healed(gone, loss.lost_at);
+    }
+    if (!now_open.empty()) {
+        open_.emplace(key, std::move(now_open));
+    }
+}
+
+void Ledger::heal(InodeId inode, BlockIndex block, Nanoseconds now) {
+    const auto known = open_.find({inode, block});
+    if (known == open_.end()) {
+        return;
+    }
+    for (LostStore& entry : known->second) {
+        move_to_healed(entry, now);
+    }
+    open_.erase(known);
+}
+
+template <typename Keep>
+void Ledger::drop_unless(std::map<Key, std::vector<LostStore>>::iterator block, Keep keep) {
+    std::vector<LostStore> kept;
+    for (LostStore& entry : block->second) {
+        count_closed(entry);
+        if (keep(entry)) {
+            ++counts_.open;
+            counts_.open_bytes += entry.bytes.size().value;
+            kept.push_back(std::move(entry));
+        } else {
+            ++counts_.dropped;
+        }
+    }
+    block->second = std::move(kept);
+    if (block->second.empty()) {
+        open_.erase(block);
+    }
+}
+
+void Ledger::drop(InodeId inode, BlockIndex first, BlockIndex last) {
+    for (auto block = open_.lower_bound({inode, first});
+         block != open_.end() && block->first <= Key{inode, last};) {
+        const auto following = std::next(block);
+        drop_unless(block, [](const LostStore&) { return false; });
+        block = following;
+    }
+}
+
+void Ledger::truncate(InodeId inode, ByteOffset size) {
+    for (auto block = open_.lower_bound({inode, BlockIndex{0}});
+         block != open_.end() && block->first.first == inode;) {
+        const auto following = std::next(block);
+        drop_unless(block, [&](LostStore& entry) {
+            entry.bytes.end = std::min(entry.bytes.end, size);
+            return !entry.bytes.empty();
+        });
+        block = following;
+    }
+}
+
+void Ledger::forget(InodeId inode) {
+    drop(inode, BlockIndex{0}, BlockIndex{std::numeric_limits<std::uint64_t>::max()});
+}
+
+void Ledger::rename(InodeId inode, const std::string& path) {
+    for (auto block = open_.lower_bound({inode, BlockIndex{0}});
+         block != open_.end() && block->first.first == inode; ++block) {
+        for (LostStore& entry : block->second) {
+            entry.path = path;
+        }
+    }
+}
+
+bool Ledger::has_open(InodeId inode) const {
+    const auto block = open_.lower_bound({inode, BlockIndex{0}});
+    return block != open_.end() && block->first.first == inode;
+}
+
+std::vector<LostStore> Ledger::entries() const {
+    std::vector<LostStore> all(healed_.begin(), healed_.end());
+    for (const auto& [key, entries] : open_) {
+        all.insert(all.end(), entries.begin(), entries.end());
+    }
+    std::ranges::sort(all, {}, &LostStore::number);
+    return all;
+}
+
+} // namespace partialfs::model
