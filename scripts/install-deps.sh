@@ -14,7 +14,7 @@ build=(g++ cmake ninja-build ccache pkg-config libc6-dev
        libxxhash-dev libzstd-dev)
 test=(libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
       clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
-      attr acl strace xfsprogs btrfs-progs e2fsprogs zstd python3 git musl-tools util-linux procps)
+      attr acl strace xfsprogs btrfs-progs e2fsprogs zstd python3 git musl-tools util-linux procps shellcheck)
 apps=()
 oldkernel=()
 

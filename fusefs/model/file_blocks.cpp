@@ -8,9 +8,15 @@ namespace {
 
 constexpr std::uint64_t kChunkPages = 64;
 
-std::uint64_t chunk_of(PageIndex index) { return index.value / kChunkPages; }
-std::size_t slot_of(PageIndex index) { return static_cast<std::size_t>(index.value % kChunkPages); }
-std::uint64_t bit_of(PageIndex index) { return std::uint64_t{1} << slot_of(index); }
+std::uint64_t chunk_of(PageIndex index) {
+    return index.value / kChunkPages;
+}
+std::size_t slot_of(PageIndex index) {
+    return static_cast<std::size_t>(index.value % kChunkPages);
+}
+std::uint64_t bit_of(PageIndex index) {
+    return std::uint64_t{1} << slot_of(index);
+}
 
 } // namespace
 
@@ -91,14 +97,14 @@ bool FileBlocks::learn_dirty(PageIndex index) {
 
 BlockMask FileBlocks::flush(PageIndex index, FlushPolicy policy, ByteOffset size, CommitId commit) {
     Entry& flushed = entry(index);
-    const BlockMask blocks =
-        ordered_flush(flushed.state, policy, block_size_.within(index, size));
+    const BlockMask blocks = ordered_flush(flushed.state, policy, block_size_.within(index, size));
     for (std::uint8_t i = 0; i < block_size_.per_page(); ++i) {
         if (blocks.contains(BlockInPage{i})) {
             flushed.cleaned_by[i] = commit;
         }
     }
-    // Only write(2) dirtied the page and nothing of it is dirty any more: the VM has no claim on it.
+    // Only write(2) dirtied the page and nothing of it is dirty any more: the VM has no claim on
+    // it.
     if (!flushed.state.told && flushed.state.dirty.empty()) {
         flushed.state.page_dirty = policy == FlushPolicy::ext3 && flushed.state.page_dirty;
     }
@@ -119,8 +125,7 @@ void FileBlocks::flush_failed(PageIndex index, BlockMask blocks) {
 }
 
 WriteDecision FileBlocks::finish_writepage(PageIndex index, Entry& written, ByteOffset size) {
-    const WriteDecision decision =
-        model::writepage(written.state, block_size_.within(index, size));
+    const WriteDecision decision = model::writepage(written.state, block_size_.within(index, size));
     written.generation = ++last_generation_;
     return decision;
 }

@@ -49,8 +49,8 @@ class FileBlocks {
     /// The flush of `blocks` failed: they are dirty again, and on the ordered list.
     void flush_failed(PageIndex index, BlockMask blocks);
     /// The kernel writes the page back: which blocks the caller must write, and which must be left
-    /// as they are on disk. An observer's view: that the page came at all says that a PTE was dirty.
-    /// See model::clear_page_dirty_for_io() and model::writepage().
+    /// as they are on disk. An observer's view: that the page came at all says that a PTE was
+    /// dirty. See model::clear_page_dirty_for_io() and model::writepage().
     WriteDecision writepage(PageIndex index, Contract contract, ByteOffset size);
     /// fsync(2) of a page that only write(2) dirtied, so that the kernel has nothing to write back:
     /// the filesystem's own writepage of it.

@@ -26,10 +26,10 @@ struct LostStore {
     std::string path; ///< relative to the mount, as it was when the loss was found
     PageIndex page;
     BlockInPage block;
-    ByteRange bytes;         ///< in the file
-    CommitId cleaned_by;     ///< the commit whose ordered flush had called the block clean
-    Nanoseconds cleaned_at;  ///< when that was
-    Nanoseconds lost_at;     ///< when writepage passed over the block
+    ByteRange bytes;        ///< in the file
+    CommitId cleaned_by;    ///< the commit whose ordered flush had called the block clean
+    Nanoseconds cleaned_at; ///< when that was
+    Nanoseconds lost_at;    ///< when writepage passed over the block
     std::optional<Nanoseconds> healed_at; ///< when the bytes were written after all
 
     bool operator==(const LostStore&) const = default;

@@ -47,8 +47,8 @@ struct WriteDecision {
 void set_page_dirty(PageState& page, BlockSize block_size);
 
 /// The observer has found PG_dirty set. The first time since the last writepage this accounts for
-/// the set_page_dirty() it did not hear; later times change nothing, as the kernel says it only once.
-/// Returns whether this was that first time.
+/// the set_page_dirty() it did not hear; later times change nothing, as the kernel says it only
+/// once. Returns whether this was that first time.
 bool learn_dirty(PageState& page, BlockSize block_size);
 
 /// write(2) has changed the blocks `touched`, and only those: allocated, mapped, dirty and on the

@@ -47,8 +47,12 @@ using Nanoseconds = Strong<struct TimeTag>;
 /// The page size that the whole project assumes: x86's. Checked against the kernel's at start-up.
 inline constexpr std::uint64_t kPageSize = 4096;
 
-constexpr PageIndex page_of(ByteOffset offset) { return PageIndex{offset.value / kPageSize}; }
-constexpr ByteOffset start_of(PageIndex page) { return ByteOffset{page.value * kPageSize}; }
+constexpr PageIndex page_of(ByteOffset offset) {
+    return PageIndex{offset.value / kPageSize};
+}
+constexpr ByteOffset start_of(PageIndex page) {
+    return ByteOffset{page.value * kPageSize};
+}
 constexpr ByteOffset operator+(ByteOffset offset, ByteCount count) {
     return ByteOffset{offset.value + count.value};
 }
@@ -64,9 +68,7 @@ struct ByteRange {
 
     constexpr auto operator<=>(const ByteRange&) const = default;
     [[nodiscard]] constexpr bool empty() const { return end <= begin; }
-    [[nodiscard]] constexpr ByteCount size() const {
-        return empty() ? ByteCount{0} : end - begin;
-    }
+    [[nodiscard]] constexpr ByteCount size() const { return empty() ? ByteCount{0} : end - begin; }
     [[nodiscard]] constexpr bool contains(ByteOffset offset) const {
         return begin <= offset && offset < end;
     }
@@ -85,7 +87,8 @@ constexpr ByteRange range_of(PageIndex page) {
     return {start_of(page), ByteOffset{start_of(page).value + kPageSize}};
 }
 
-/// A set of blocks of one page: bit i is block i. Eight bits, as a page has at most 4096/512 blocks.
+/// A set of blocks of one page: bit i is block i. Eight bits, as a page has at most 4096/512
+/// blocks.
 class BlockMask {
   public:
     constexpr BlockMask() = default;

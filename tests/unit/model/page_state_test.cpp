@@ -18,8 +18,7 @@ TEST(PageState, RecipeLosesTheSecondStoreOnlyWithoutTheFix) {
         EXPECT_TRUE(page.page_dirty) << "the commit must not touch PG_dirty: that is the bug";
         clear_page_dirty_for_io(page, contract, /*pte_was_dirty=*/true, kKiB);
         const WriteDecision decision = writepage(page, kAll);
-        EXPECT_EQ(decision.skipped,
-                  contract == Contract::linux_2_6_19 ? kAll : BlockMask{});
+        EXPECT_EQ(decision.skipped, contract == Contract::linux_2_6_19 ? kAll : BlockMask{});
         EXPECT_EQ(decision.written | decision.skipped, kAll);
         EXPECT_FALSE(page.page_dirty);
     }

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds everything, runs the whole test suite.
+#
+#   scripts/test.sh                     everything, lint included; aims at 15 minutes on two cores
+#   scripts/test.sh --label mounted     only tests with this label (a regular expression; may be
+#                                       given several times): unit, property, mounted, crash, loop,
+#                                       fuzz, qemu, apps, lint, package
+#   scripts/test.sh --sanitize address  built with AddressSanitizer and UndefinedBehaviorSanitizer
+#   scripts/test.sh --sanitize thread   built with ThreadSanitizer
+#   scripts/test.sh --long              also the tests that take long (label: long)
+#   scripts/test.sh --name REGEX        only tests whose name matches
+#   scripts/test.sh --repeat N          each test up to N times, until one run fails
+#   scripts/test.sh --no-install        do not install packages
+#
+# The last lines are ctest's summary and each skipped test with its reason. Exit code 0: all that
+# ran passed, and nothing was skipped that this machine could have run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+preset=release
+install=true
+long=false
+labels=()
+ctest_args=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --sanitize)
+        case "${2:-}" in
+        address) preset=asan ;;
+        thread) preset=tsan ;;
+        *) echo "test.sh: --sanitize takes 'address' or 'thread', not '${2:-}'" >&2; exit 2 ;;
+        esac
+        shift ;;
+    --label | -L) labels+=("${2:?test.sh: --label needs a label}"); shift ;;
+    --name | -R) ctest_args+=(-R "${2:?test.sh: --name needs a regular expression}"); shift ;;
+    --repeat) ctest_args+=(--repeat "until-fail:${2:?test.sh: --repeat needs a number}"); shift ;;
+    --long) long=true ;;
+    --no-install) install=false ;;
+    -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+    *) echo "test.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
+    esac
+    shift
+done
+
+if $install; then
+    scripts/install-deps.sh --apps --oldkernel
+fi
+
+build=build/$preset
+cmake --preset "$preset" >"$(mkdir -p "$build" && echo "$build")/configure.log" ||
+    { cat "$build/configure.log" >&2; exit 1; }
+cmake --build "$build" -- --quiet
+
+if [ ${#labels[@]} -gt 0 ]; then
+    ctest_args+=(-L "$(IFS='|'; echo "${labels[*]}")")
+fi
+if $long; then
+    export PARTIALFS_LONG=1
+else
+    ctest_args+=(-LE '^long$')
+fi
+# Sanitizers look at our programs; scripts that boot kernels or drive other programs gain nothing.
+[ "$preset" = release ] || ctest_args+=(-LE '^(qemu|apps|lint|package|docker)$')
+
+# Reports of a sanitizer end the process that they are about, so that no test can pass over them.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:halt_on_error=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+
+status=0
+ctest --test-dir "$build" --output-on-failure --no-tests=error -j2 \
+    --output-junit results.xml "${ctest_args[@]}" || status=$?
+python3 scripts/skipped-tests.py "$build/results.xml" "$build" || status=1
+exit "$status"
