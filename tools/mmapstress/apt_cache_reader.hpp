@@ -1,0 +1,53 @@
+// Walks a package cache as apt's `dump` did and says what is broken in it.
+//
+// Takes bytes, trusts none of them: every link is checked before it is followed, and every list is
+// bounded. Pure; safe from any thread.
+#pragma once
+
+#include "fusefs/model/types.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mmapstress::apt {
+
+struct CacheProblem {
+    enum class Kind {
+        too_short,       ///< the file ends before its header
+        bad_header,      ///< signature, version, record sizes
+        left_dirty,      ///< the dirty flag is set: never finished
+        dangling_link,   ///< a link to outside the records, or to nothing where something must be
+        loop,            ///< a list that comes back to itself
+        bad_string,      ///< outside the file, without an end, empty
+        misfiled,        ///< a record that is not where its own contents say it is
+        missing_package, ///< a package number that no bucket leads to
+        wrong_count,     ///< a counter of the header is not the number of records found
+    };
+    Kind kind = Kind::too_short;
+    partialfs::model::ByteOffset where; ///< the field that is wrong
+    std::string text;                   ///< one sentence, names the record
+
+    bool operator==(const CacheProblem&) const = default;
+};
+
+/// The kind's name as the enumerator's, with '-' for '_'.
+std::string_view to_string(CacheProblem::Kind kind);
+
+/// What a walk found.
+struct CacheCheck {
+    std::vector<CacheProblem> problems; ///< in the order of the walk
+    std::vector<std::string> packages;  ///< names of the packages reached, in hash order
+    std::uint64_t versions = 0;
+    std::uint64_t dependencies = 0;
+
+    [[nodiscard]] bool sound() const { return problems.empty(); }
+};
+
+/// Reads the cache in `file`, all of it. Never fails: a file that is no cache has problems.
+CacheCheck check_cache(std::span<const std::byte> file);
+
+} // namespace mmapstress::apt
