@@ -1,0 +1,45 @@
+// The seam between the daemon and the data of the files underneath.
+//
+// Every system call that touches the data of a backing file goes through one FileIo, so that the
+// tests can put one in that fails, writes short or is slow.
+#pragma once
+
+#include "fusefs/backing/errno.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include <cstddef>
+#include <span>
+
+namespace partialfs::backing {
+
+/// The system calls as they are: same arguments, same results, errno set on failure.
+/// Thread-safe, as the system calls are.
+class FileIo {
+  public:
+    FileIo() = default;
+    FileIo(const FileIo&) = delete;
+    FileIo& operator=(const FileIo&) = delete;
+    virtual ~FileIo() = default;
+
+    virtual ssize_t pread(int fd, void* data, std::size_t size, off_t offset);
+    virtual ssize_t pwritev(int fd, const iovec* parts, int count, off_t offset);
+    virtual int fdatasync(int fd);
+    virtual int fsync(int fd);
+    virtual int ftruncate(int fd, off_t size);
+    virtual int fallocate(int fd, int mode, off_t offset, off_t length);
+    virtual int futimens(int fd, const timespec times[2]);
+};
+
+/// Reads until `data` is full or the file ends. Returns the bytes read.
+Result<std::size_t> read_all(FileIo& io, int fd, std::span<std::byte> data,
+                             model::ByteOffset offset);
+
+/// Writes all the parts, one behind the other from `offset` on; goes on after a short write.
+/// `parts` is used up. ENOSPC if the system writes nothing and says nothing.
+Result<void> write_all(FileIo& io, int fd, std::span<iovec> parts, model::ByteOffset offset);
+
+} // namespace partialfs::backing
