@@ -4,7 +4,8 @@
 #   scripts/test.sh                     everything, lint included; aims at 15 minutes on two cores
 #   scripts/test.sh --label mounted     only tests with this label (a regular expression; may be
 #                                       given several times): unit, property, mounted, crash, loop,
-#                                       fuzz, qemu, apps, lint, package
+#                                       fuzz, qemu, apps, lint, package,
+#                                       container
 #   scripts/test.sh --sanitize address  built with AddressSanitizer and UndefinedBehaviorSanitizer
 #   scripts/test.sh --sanitize thread   built with ThreadSanitizer
 #   scripts/test.sh --long              also the tests that take long (label: long)
@@ -54,13 +55,13 @@ cmake --build "$build" -- --quiet
 if [ ${#labels[@]} -gt 0 ]; then
     ctest_args+=(-L "$(IFS='|'; echo "${labels[*]}")")
 fi
-if $long; then
-    export PARTIALFS_LONG=1
-else
-    ctest_args+=(-LE '^long$')
-fi
+excluded=()
+$long || excluded+=(long)
 # Sanitizers look at our programs; scripts that boot kernels or drive other programs gain nothing.
-[ "$preset" = release ] || ctest_args+=(-LE '^(qemu|apps|lint|package|docker)$')
+[ "$preset" = release ] || excluded+=(qemu apps lint package container)
+if [ ${#excluded[@]} -gt 0 ]; then
+    ctest_args+=(-LE "^($(IFS='|'; echo "${excluded[*]}"))\$")
+fi
 
 # Reports of a sanitizer end the process that they are about, so that no test can pass over them.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:halt_on_error=1}

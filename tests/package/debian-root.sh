@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Makes a minimal Debian 12 root in a directory, from a tarball kept from the first time.
+#
+# usage: debian-root.sh DIRECTORY
+#
+# The tarball lies in ${XDG_CACHE_HOME:-~/.cache}/partialfs and is made again after a week, so that
+# its package lists are not stale. The mirror is the one that this machine uses itself.
+set -euo pipefail
+root=$1
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/partialfs
+tarball=$cache/debian-12-minbase.tar
+
+mirror() {
+    local found
+    found=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+        grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1 | tr -d ' ')
+    echo "${found:-http://deb.debian.org/debian}"
+}
+
+mkdir -p "$cache" "$root"
+exec 9>"$cache/lock"
+flock 9
+if [ -z "$(find "$tarball" -mtime -7 2>/dev/null)" ]; then
+    fresh=$(mktemp -d -p "$cache")
+    trap 'rm -rf --one-file-system "$fresh"' EXIT
+    debootstrap --variant=minbase bookworm "$fresh/root" "$(mirror)" >"$fresh/log" 2>&1 ||
+        { tail -n 20 "$fresh/log" >&2; echo "debian-root.sh: debootstrap failed" >&2; exit 1; }
+    # apt inside reaches its mirror as it does outside: by the same proxy, if there is one.
+    grep -lriE '^ *Acquire.*Proxy' /etc/apt/apt.conf.d | xargs -r cp -Lt "$fresh/root/etc/apt/apt.conf.d/"
+    tar -C "$fresh/root" -cf "$fresh/tar" .
+    mv "$fresh/tar" "$tarball"
+fi
+tar -C "$root" -xf "$tarball"
+cp -L /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null || true
+chroot "$root" apt-get update -qq
