@@ -103,10 +103,9 @@ BlockMask FileBlocks::flush(PageIndex index, FlushPolicy policy, ByteOffset size
             flushed.cleaned_by[i] = commit;
         }
     }
-    // Only write(2) dirtied the page and nothing of it is dirty any more: the VM has no claim on
-    // it.
-    if (!flushed.state.told && flushed.state.dirty.empty()) {
-        flushed.state.page_dirty = policy == FlushPolicy::ext3 && flushed.state.page_dirty;
+    if (policy == FlushPolicy::eager && !flushed.state.told && flushed.state.dirty.empty()) {
+        // No mapping dirtied it, and where blocks lie on disk decides nothing under this policy.
+        flushed.state = PageState{};
     }
     release_if_empty(index);
     return blocks;
@@ -228,7 +227,8 @@ std::optional<PageIndex> FileBlocks::next(PageIndex from, Predicate wanted) cons
 std::optional<PageIndex> FileBlocks::next_flushable(PageIndex from, FlushPolicy policy,
                                                     ByteOffset size) const {
     return next(from, [&](const PageState& state, PageIndex index) {
-        return !flushable(state, policy, block_size_.within(index, size)).empty();
+        return !state.ordered.empty() ||
+               !flushable(state, policy, block_size_.within(index, size)).empty();
     });
 }
 

@@ -66,7 +66,8 @@ class FileBlocks {
     /// Drops what every page need not remember for the sake of data: all state of idle pages.
     void forget_idle();
 
-    /// The first page at or after `from` of which a commit would write something.
+    /// The first page at or after `from` that a commit must visit: it would write something of it,
+    /// or take clean blocks of it off the ordered list (flush() then answers with no block).
     [[nodiscard]] std::optional<PageIndex> next_flushable(PageIndex from, FlushPolicy policy,
                                                           ByteOffset size) const;
     /// The first page at or after `from` that has a dirty block.
