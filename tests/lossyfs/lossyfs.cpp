@@ -1,0 +1,374 @@
+// A filesystem that loses data on purpose, to prove that mmapstress notices.
+//
+//   lossyfs -o source=DIR,log=FILE[,every=N][,block=BYTES] [libfuse's own options] MOUNTPOINT
+//
+// Passes everything through to DIR, but of every Nth page that the kernel writes back it drops one
+// block (not always the same one). The log is JSON Lines: {"event":"drop",...} at each drop, and at
+// the unmount one {"event":"lost",...} for each range of bytes that was dropped and not written
+// again, in ascending order, and a {"event":"end","pages":...,"drops":...} that proves it complete.
+// One thread serves all requests, so nothing here is locked.
+#define FUSE_USE_VERSION 312
+
+#include "tests/lossyfs/dropped_blocks.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fuse3/fuse.h>
+#include <nlohmann/json.hpp>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lossyfs {
+namespace {
+
+using partialfs::model::kPageSize;
+
+struct Options {
+    char* source = nullptr;
+    char* log = nullptr;
+    unsigned every = 8;
+    unsigned block = 1024;
+};
+
+class Filesystem {
+  public:
+    Filesystem(std::string source, const std::string& log, std::uint64_t every, BlockSize block)
+        : source_(std::move(source)), log_(log, std::ios::app), every_(every), block_size_(block),
+          dropped_(block) {}
+
+    [[nodiscard]] bool log_is_open() const { return log_.is_open(); }
+    [[nodiscard]] std::string host(const char* path) const { return source_ + path; }
+    [[nodiscard]] DroppedBlocks& dropped() { return dropped_; }
+
+    /// Bytes [range) of the descriptor's file, as many as there are.
+    static std::vector<std::byte> read_all(int fd, ByteRange range) {
+        std::vector<std::byte> bytes(range.size().value);
+        std::size_t done = 0;
+        while (done < bytes.size()) {
+            const ssize_t got = ::pread(fd, bytes.data() + done, bytes.size() - done,
+                                        static_cast<off_t>(range.begin.value + done));
+            if (got <= 0) {
+                break;
+            }
+            done += static_cast<std::size_t>(got);
+        }
+        bytes.resize(done);
+        return bytes;
+    }
+
+    /// 0, or -errno.
+    int write(const std::string& path, int fd, ByteOffset offset, std::span<const std::byte> data) {
+        dropped_.written(path, offset, data, [&](ByteRange range) { return read_all(fd, range); });
+        std::size_t done = 0;
+        while (done < data.size()) {
+            const ssize_t put = ::pwrite(fd, data.data() + done, data.size() - done,
+                                         static_cast<off_t>(offset.value + done));
+            if (put < 0) {
+                return -errno;
+            }
+            done += static_cast<std::size_t>(put);
+        }
+        return 0;
+    }
+
+    /// Writes one page that the kernel writes back, all of it or all but one block.
+    int write_page(const std::string& path, int fd, ByteOffset offset,
+                   std::span<const std::byte> data) {
+        ++pages_;
+        if (pages_ % every_ != 0) {
+            return write(path, fd, offset, data);
+        }
+        // Another block each time, by a fixed rule: the same run loses the same blocks.
+        const std::uint64_t blocks = (data.size() + block_size_.bytes() - 1) / block_size_.bytes();
+        const std::size_t first = (drops_ * 7 % blocks) * block_size_.bytes();
+        const std::size_t last = std::min<std::size_t>(first + block_size_.bytes(), data.size());
+        if (const int error = write(path, fd, offset, data.first(first)); error != 0) {
+            return error;
+        }
+        const ByteOffset block{offset.value + first};
+        ++drops_;
+        log_ << nlohmann::json{{"event", "drop"},
+                               {"path", path},
+                               {"offset", block.value},
+                               {"length", last - first}}
+             << '\n';
+        dropped_.dropped(path, block, data.subspan(first, last - first),
+                         read_all(fd, {block, ByteOffset{block.value + block_size_.bytes()}}));
+        // A page at the end of the file makes the file grow even if its last block is dropped.
+        const auto size = ::lseek(fd, 0, SEEK_END);
+        if (size >= 0 && static_cast<std::uint64_t>(size) < offset.value + data.size() &&
+            ::ftruncate(fd, static_cast<off_t>(offset.value + data.size())) != 0) {
+            return -errno;
+        }
+        return write(path, fd, ByteOffset{offset.value + last}, data.subspan(last));
+    }
+
+    void finish() {
+        for (const Owed& owed : dropped_.owed()) {
+            log_ << nlohmann::json{{"event", "lost"},
+                                   {"path", owed.path},
+                                   {"offset", owed.bytes.begin.value},
+                                   {"length", owed.bytes.size().value}}
+                 << '\n';
+        }
+        log_ << nlohmann::json{{"event", "end"}, {"pages", pages_}, {"drops", drops_}} << '\n';
+        log_.flush();
+    }
+
+  private:
+    std::string source_;
+    std::ofstream log_;
+    std::uint64_t every_;
+    BlockSize block_size_;
+    DroppedBlocks dropped_;
+    std::uint64_t pages_ = 0;
+    std::uint64_t drops_ = 0;
+};
+
+Filesystem& filesystem() {
+    return *static_cast<Filesystem*>(fuse_get_context()->private_data);
+}
+
+/// What a system call returned, as FUSE wants it.
+int result(int returned) {
+    return returned < 0 ? -errno : returned;
+}
+int descriptor(const fuse_file_info* info) {
+    return static_cast<int>(info->fh);
+}
+
+void* do_init(fuse_conn_info* connection, fuse_config* config) {
+    // Without the kernel's writeback cache write(2) arrives at once; only mapped pages come later.
+    connection->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE);
+    connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
+    config->kernel_cache = 1;
+    config->use_ino = 1;
+    config->nullpath_ok = 0;
+    config->hard_remove = 1;
+    return fuse_get_context()->private_data;
+}
+
+void do_destroy(void* data) {
+    static_cast<Filesystem*>(data)->finish();
+}
+
+int do_getattr(const char* path, struct stat* status, fuse_file_info* info) {
+    return result(info != nullptr ? ::fstat(descriptor(info), status)
+                                  : ::lstat(filesystem().host(path).c_str(), status));
+}
+
+int do_mkdir(const char* path, mode_t mode) {
+    return result(::mkdir(filesystem().host(path).c_str(), mode));
+}
+
+int do_unlink(const char* path) {
+    const int error = result(::unlink(filesystem().host(path).c_str()));
+    if (error == 0) {
+        filesystem().dropped().unlinked(path);
+    }
+    return error;
+}
+
+int do_rmdir(const char* path) {
+    return result(::rmdir(filesystem().host(path).c_str()));
+}
+
+int do_rename(const char* from, const char* to, unsigned flags) {
+    if (flags != 0) {
+        return -EINVAL;
+    }
+    const int error =
+        result(::rename(filesystem().host(from).c_str(), filesystem().host(to).c_str()));
+    if (error == 0) {
+        filesystem().dropped().renamed(from, to);
+    }
+    return error;
+}
+
+int do_chmod(const char* path, mode_t mode, fuse_file_info* info) {
+    return result(info != nullptr ? ::fchmod(descriptor(info), mode)
+                                  : ::chmod(filesystem().host(path).c_str(), mode));
+}
+
+int do_truncate(const char* path, off_t size, fuse_file_info* info) {
+    const int error = result(info != nullptr ? ::ftruncate(descriptor(info), size)
+                                             : ::truncate(filesystem().host(path).c_str(), size));
+    if (error == 0) {
+        filesystem().dropped().gone(
+            path, {ByteOffset{static_cast<std::uint64_t>(size)}, ByteOffset{INT64_MAX}});
+    }
+    return error;
+}
+
+int do_utimens(const char* path, const timespec* times, fuse_file_info* info) {
+    return result(info != nullptr ? ::futimens(descriptor(info), times)
+                                  : ::utimensat(AT_FDCWD, filesystem().host(path).c_str(), times,
+                                                AT_SYMLINK_NOFOLLOW));
+}
+
+int open_host(const char* path, int flags, mode_t mode, fuse_file_info* info) {
+    // Pages are read for a mapping even through a handle opened for writing, so always both.
+    flags = (flags & ~(O_ACCMODE | O_DIRECT | O_APPEND)) | O_RDWR;
+    const int fd = ::open(filesystem().host(path).c_str(), flags | O_CLOEXEC, mode);
+    if (fd < 0) {
+        return -errno;
+    }
+    if ((flags & O_TRUNC) != 0) {
+        filesystem().dropped().unlinked(path);
+    }
+    info->fh = static_cast<std::uint64_t>(fd);
+    info->keep_cache = 1;
+    return 0;
+}
+
+int do_open(const char* path, fuse_file_info* info) {
+    return open_host(path, info->flags, 0, info);
+}
+int do_create(const char* path, mode_t mode, fuse_file_info* info) {
+    return open_host(path, info->flags | O_CREAT, mode, info);
+}
+
+int do_release(const char*, fuse_file_info* info) {
+    return result(::close(descriptor(info)));
+}
+
+int do_read(const char* path, char* buffer, std::size_t size, off_t offset, fuse_file_info* info) {
+    const ByteOffset begin{static_cast<std::uint64_t>(offset)};
+    const ByteRange range{begin, ByteOffset{begin.value + size}};
+    const auto bytes = Filesystem::read_all(descriptor(info), range);
+    if ((info->flags & O_DIRECT) == 0) { // what O_DIRECT reads does not enter the page cache
+        filesystem().dropped().read(path, range);
+    }
+    std::memcpy(buffer, bytes.data(), bytes.size());
+    return static_cast<int>(bytes.size());
+}
+
+int do_write(const char* path, const char* buffer, std::size_t size, off_t offset,
+             fuse_file_info* info) {
+    const std::span data{reinterpret_cast<const std::byte*>(buffer), size};
+    const std::uint64_t begin = static_cast<std::uint64_t>(offset);
+    if (info->writepage == 0) {
+        const int error = filesystem().write(path, descriptor(info), ByteOffset{begin}, data);
+        return error != 0 ? error : static_cast<int>(size);
+    }
+    for (std::size_t done = 0; done < size;) {
+        const std::size_t length =
+            std::min<std::size_t>(size - done, kPageSize - (begin + done) % kPageSize);
+        const int error = filesystem().write_page(path, descriptor(info), ByteOffset{begin + done},
+                                                  data.subspan(done, length));
+        if (error != 0) {
+            return error;
+        }
+        done += length;
+    }
+    return static_cast<int>(size);
+}
+
+int do_fsync(const char*, int data_only, fuse_file_info* info) {
+    return result(data_only != 0 ? ::fdatasync(descriptor(info)) : ::fsync(descriptor(info)));
+}
+
+int do_fallocate(const char* path, int mode, off_t offset, off_t length, fuse_file_info* info) {
+    const int error = result(::fallocate(descriptor(info), mode, offset, length));
+    if (error == 0 && (mode & FALLOC_FL_PUNCH_HOLE) != 0) {
+        const ByteOffset begin{static_cast<std::uint64_t>(offset)};
+        filesystem().dropped().gone(
+            path, {begin, ByteOffset{begin.value + static_cast<std::uint64_t>(length)}});
+    }
+    return error;
+}
+
+int do_statfs(const char* path, struct statvfs* status) {
+    return result(::statvfs(filesystem().host(path).c_str(), status));
+}
+
+int do_readdir(const char* path, void* buffer, fuse_fill_dir_t fill, off_t, fuse_file_info*,
+               fuse_readdir_flags) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(filesystem().host(path).c_str()),
+                                                        &::closedir);
+    if (!directory) {
+        return -errno;
+    }
+    while (const dirent* entry = ::readdir(directory.get())) {
+        if (fill(buffer, entry->d_name, nullptr, 0, fuse_fill_dir_flags{}) != 0) {
+            break;
+        }
+    }
+    return 0;
+}
+
+fuse_operations operations() {
+    fuse_operations table{};
+    table.init = do_init;
+    table.destroy = do_destroy;
+    table.getattr = do_getattr;
+    table.mkdir = do_mkdir;
+    table.unlink = do_unlink;
+    table.rmdir = do_rmdir;
+    table.rename = do_rename;
+    table.chmod = do_chmod;
+    table.truncate = do_truncate;
+    table.utimens = do_utimens;
+    table.open = do_open;
+    table.create = do_create;
+    table.release = do_release;
+    table.read = do_read;
+    table.write = do_write;
+    table.fsync = do_fsync;
+    table.fallocate = do_fallocate;
+    table.statfs = do_statfs;
+    table.readdir = do_readdir;
+    return table;
+}
+
+int run(int argc, char** argv) {
+    Options options;
+    const std::array specification{
+        fuse_opt{"source=%s", offsetof(Options, source), 0},
+        fuse_opt{"log=%s", offsetof(Options, log), 0},
+        fuse_opt{"every=%u", offsetof(Options, every), 0},
+        fuse_opt{"block=%u", offsetof(Options, block), 0},
+        fuse_opt{nullptr, 0, 0},
+    };
+    fuse_args arguments = FUSE_ARGS_INIT(argc, argv);
+    if (fuse_opt_parse(&arguments, &options, specification.data(), nullptr) != 0) {
+        return 2;
+    }
+    const auto block = BlockSize::from_bytes(options.block);
+    if (options.source == nullptr || options.log == nullptr || options.every == 0 || !block) {
+        std::fprintf(stderr, "usage: lossyfs -o source=DIR,log=FILE[,every=N][,block=BYTES] "
+                             "MOUNTPOINT\n");
+        return 2;
+    }
+    Filesystem instance{options.source, options.log, options.every, *block};
+    if (!instance.log_is_open()) {
+        std::fprintf(stderr, "lossyfs: %s: cannot write\n", options.log);
+        return 1;
+    }
+    fuse_opt_add_arg(&arguments, "-s"); // one thread: see above
+    const fuse_operations table = operations();
+    const int status = fuse_main(arguments.argc, arguments.argv, &table, &instance);
+    fuse_opt_free_args(&arguments);
+    std::free(options.source);
+    std::free(options.log);
+    return status;
+}
+
+} // namespace
+} // namespace lossyfs
+
+int main(int argc, char** argv) {
+    return lossyfs::run(argc, argv);
+}
