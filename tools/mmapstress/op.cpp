@@ -21,7 +21,7 @@ constexpr std::array<OpTraits, kOpKinds> kTraits{{
     {OpKind::sync_file_range, "sync_file_range", true, false, true, true, false, false, false},
     {OpKind::commit, "commit", false, false, false, false, false, false, false},
     {OpKind::sync, "sync", false, false, false, false, false, false, false},
-    {OpKind::map, "map", true, true, false, false, false, false, true},
+    {OpKind::map, "map", true, true, true, true, true, false, true},
     {OpKind::unmap, "unmap", true, true, false, false, false, false, true},
     {OpKind::remap, "remap", true, true, false, false, false, false, true},
     {OpKind::fork_store, "fork-store", true, true, true, true, false, true, false},

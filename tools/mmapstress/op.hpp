@@ -41,8 +41,9 @@ inline constexpr std::uint8_t kMapsPerFile = 2;
 /// What an operation does. "The file" is open read-write for the whole run. "The mapping" is
 /// mmap(NULL, size, PROT_READ|PROT_WRITE, MAP_SHARED, fd, 0) of as many bytes as the file has at
 /// that moment, rounded up to pages; an operation that needs a mapping which is not there makes it
-/// first, so map need not be written. A mapping that a growing file has outgrown is unmapped and
-/// made anew when an operation reaches past its end.
+/// first, so map need not be written. A mapping that does not cover what an operation needs (a
+/// growing file has outgrown it, or it is of a part of the file only) is unmapped and made anew, of
+/// all.
 enum class OpKind : std::uint8_t {
     /// pwrite() before the run proper, part of how a file starts; only before all other operations.
     start_write,
@@ -73,7 +74,9 @@ enum class OpKind : std::uint8_t {
     commit,
     /// sync().
     sync,
-    /// mmap() of mapping `map`, if it is not there.
+    /// mmap() of mapping `map`, if it is not there: of the range, rounded out to pages, or of all
+    /// of
+    /// the file if none is given. A program that maps a file piece by piece does the former.
     map,
     /// munmap() of mapping `map`, if it is there.
     unmap,

@@ -47,6 +47,7 @@ file 2 size=0 start=sparse
 29 read-fault file=0 off=4096
 30 mprotect file=0
 31 madvise-dontneed file=0 off=0 len=4096
+32 map file=0 map=1 off=4096 len=4096
 )";
 
 TEST(ScheduleText, EveryOperationComesBackByteForByte) {
