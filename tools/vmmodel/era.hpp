@@ -1,0 +1,100 @@
+// What differs between the kernels and between the filesystems that the model knows: side by side.
+//
+// Each era is a small difference to the one before it; everything else in the model is common to
+// all of them. Pure values.
+#pragma once
+
+#include "fusefs/model/contract.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace vmmodel {
+
+/// A kernel's way of finding out that a page was stored into through a mapping.
+enum class Era : std::uint8_t { linux_2_6_18, linux_2_6_19, linux_2_6_20, linux_2_6_23 };
+
+/// What an era does. One row per era in kEras, so that they can be read next to each other.
+struct EraRules {
+    Era era;
+    std::string_view name;
+    /// Commit d08b3851da41 (2.6.19), "mm: tracking shared dirty pages": PTEs of shared mappings are
+    /// write-protected while the page is clean, so that the first store faults (do_wp_page) and
+    /// calls set_page_dirty; writeback write-protects them again (page_mkclean). Before it, a PTE's
+    /// dirty bit reached the page only at unmap (zap_pte_range), msync (msync_pte_range) and
+    /// reclaim (try_to_unmap_one).
+    bool tracks_shared_dirty;
+    /// Commit 7658cc289288 (2.6.20), "VM: Fix nasty and subtle race in shared mmap'ed page
+    /// writeback": clear_page_dirty_for_io calls set_page_dirty if page_mkclean found a dirty PTE.
+    bool tells_filesystem;
+    /// Commit 79352894b285 (2.6.23), "mm: fix clear_page_dirty_for_io vs fault race": the
+    /// set_page_dirty of a write fault is done under the page lock.
+    bool fault_locks_page;
+    std::string_view commit; ///< the kernel commit that made the difference; empty for the first
+    std::string_view difference; ///< a line for people
+};
+
+inline constexpr std::array<EraRules, 4> kEras{{
+    {Era::linux_2_6_18, "linux-2.6.18", false, false, false, "",
+     "shared dirty pages are not tracked: a PTE's dirty bit is found at unmap, msync, reclaim"},
+    {Era::linux_2_6_19, "linux-2.6.19", true, false, false, "d08b3851da41",
+     "write-protect and track; page_mkclean drops the dirty bit and the filesystem is not told"},
+    {Era::linux_2_6_20, "linux-2.6.20", true, true, false, "7658cc289288",
+     "set_page_dirty before ->writepage if a PTE was dirty; a write fault can still race with it"},
+    {Era::linux_2_6_23, "linux-2.6.23", true, true, true, "79352894b285",
+     "the write fault takes the page lock: the race is closed"},
+}};
+
+constexpr const EraRules& rules_of(Era era) {
+    return kEras[static_cast<std::size_t>(era)];
+}
+
+/// Which dirty blocks a filesystem writes by itself when its journal commits.
+enum class Filesystem : std::uint8_t {
+    /// Those on the running transaction's ordered list, as ext3 data=ordered
+    /// (journal_submit_data_buffers, fs/jbd/commit.c).
+    ordered,
+    /// Those of every page it has been told is dirty.
+    ordered_eager,
+    /// None: it writes only what ->writepage hands it, as ext2 or ext3 data=writeback.
+    writeback,
+};
+
+struct FilesystemRules {
+    Filesystem filesystem;
+    std::string_view name;
+    /// Nothing if a commit writes no data.
+    std::optional<partialfs::model::FlushPolicy> flushes;
+    std::string_view difference;
+};
+
+inline constexpr std::array<FilesystemRules, 3> kFilesystems{{
+    {Filesystem::ordered, "ordered", partialfs::model::FlushPolicy::ext3,
+     "a commit writes the dirty blocks on its ordered list (joined by write(2) and writepage)"},
+    {Filesystem::ordered_eager, "ordered-eager", partialfs::model::FlushPolicy::eager,
+     "a commit writes every dirty block"},
+    {Filesystem::writeback, "writeback", std::nullopt, "a commit writes no data"},
+}};
+
+constexpr const FilesystemRules& rules_of(Filesystem filesystem) {
+    return kFilesystems[static_cast<std::size_t>(filesystem)];
+}
+
+/// The era or filesystem of that name; nothing for any other text.
+std::optional<Era> era_from(std::string_view name);
+std::optional<Filesystem> filesystem_from(std::string_view name);
+
+/// Every name, separated by commas, for messages.
+std::string era_names();
+std::string filesystem_names();
+
+/// What the era's VM promises a filesystem before ->writepage.
+constexpr partialfs::model::Contract contract_of(const EraRules& era) {
+    return era.tells_filesystem ? partialfs::model::Contract::linux_2_6_20
+                                : partialfs::model::Contract::linux_2_6_19;
+}
+
+} // namespace vmmodel
