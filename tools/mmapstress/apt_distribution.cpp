@@ -1,7 +1,8 @@
 #include "tools/mmapstress/apt_distribution.hpp"
 
+#include "tools/mmapstress/dice.hpp"
+
 #include <array>
-#include <random>
 #include <string_view>
 
 namespace mmapstress::apt {
@@ -16,20 +17,6 @@ constexpr std::array<std::string_view, 8> kSections{"admin", "base", "devel", "d
                                                     "libs",  "net",  "utils", "x11"};
 constexpr std::array<std::string_view, 4> kVirtual{"mail-transport-agent", "www-browser", "editor",
                                                    "x-terminal-emulator"};
-
-/// Random numbers that are the same on every machine, which std's distributions do not promise.
-class Dice {
-  public:
-    explicit Dice(std::uint64_t seed) : engine_(seed) {}
-    std::size_t below(std::size_t limit) { return engine_() % limit; }
-    template <typename Choices>
-    std::string pick(const Choices& choices) {
-        return std::string(choices[below(choices.size())]);
-    }
-
-  private:
-    std::mt19937_64 engine_;
-};
 
 std::string package_name(std::size_t number) {
     std::string name = number % 3 == 0 ? "lib" : "";
@@ -61,8 +48,8 @@ Stanza make_stanza(Dice& dice, std::size_t number, std::size_t packages) {
     stanza.priority = static_cast<std::uint8_t>(1 + dice.below(5));
     for (std::size_t count = dice.below(6); count > 0; --count) {
         Relation relation;
-        relation.package =
-            dice.below(16) == 0 ? dice.pick(kVirtual) : package_name(dice.below(packages));
+        relation.package = dice.below(16) == 0 ? std::string(dice.pick(kVirtual))
+                                               : package_name(dice.below(packages));
         relation.type = std::array<std::uint8_t, 4>{1, 1, 4, 6}[dice.below(4)];
         if (dice.below(2) == 0) {
             relation.version = version_text(dice);
@@ -71,7 +58,7 @@ Stanza make_stanza(Dice& dice, std::size_t number, std::size_t packages) {
         stanza.relations.push_back(std::move(relation));
     }
     if (dice.below(12) == 0) {
-        stanza.provides.push_back(dice.pick(kVirtual));
+        stanza.provides.emplace_back(dice.pick(kVirtual));
     }
     stanza.installed = dice.below(3) == 0;
     stanza.length = static_cast<std::uint32_t>(400 + dice.below(1200));

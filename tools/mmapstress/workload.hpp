@@ -31,15 +31,20 @@ struct WorkloadSettings {
 /// on. False if they cannot be read.
 using FileReader = std::function<bool(FileIndex, ByteOffset, std::span<std::byte>)>;
 
+/// What the program itself would say of its files on disk: one sentence for each thing that it
+/// finds broken, none if all is well. `source` gives the run's operations from the first one on, a
+/// replayed schedule's too; `last` is the last one that was carried out: nothing after it may be
+/// missed.
+using Judge = std::vector<std::string> (*)(OpSource& source, OpId last, const FileReader& read);
+
 struct WorkloadInfo {
     std::string_view name;
     std::string_view line; ///< what it does, for `mmapstress workloads`
     /// A source for these settings, or what is wrong with the settings, in words. The source must
     /// not refer to the settings afterwards.
     std::expected<std::unique_ptr<OpSource>, std::string> (*make)(const WorkloadSettings&);
-    /// What a program of this kind would itself say of its files: one sentence for each thing it
-    /// finds broken, none if all is well. nullptr: it says nothing.
-    std::vector<std::string> (*judge)(const WorkloadSettings&, const FileReader&);
+    /// What a program of this kind would itself say of its files, nullptr if nothing.
+    Judge judge;
 };
 
 /// All workloads, the default one first.
