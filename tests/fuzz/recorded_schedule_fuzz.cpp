@@ -1,0 +1,20 @@
+// Any text is a recorded schedule or an error with a reason; what it becomes is a valid schedule.
+#include "tools/mmapstress/golden.hpp"
+
+#include <cstdlib>
+#include <string_view>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    const auto recorded = mmapstress::parse_golden(text);
+    if (!recorded) {
+        if (recorded.error().empty()) {
+            std::abort();
+        }
+        return 0;
+    }
+    if (mmapstress::check_schedule(recorded->schedule)) {
+        std::abort();
+    }
+    return 0;
+}
