@@ -1,0 +1,14 @@
+# shellcheck shell=bash disable=SC2034
+# LMDB with WRITEMAP and its own msync at the end of each transaction, which is its default.
+# shellcheck source=lmdb.app
+. "${BASH_SOURCE[0]%/*}/lmdb.app"
+
+title="LMDB (synced)"
+settings="500 transactions, 1 ms apart; WRITEMAP"
+commit_interval=10ms
+expect=sometimes
+why="each transaction ends with an msync, so only a commit that falls between a store and that msync loses it"
+
+run() { records 500 $'%k\t%v' | pace | "$SUPPORT/lmdb-put.py" "$1"; }
+
+check() { check_lmdb "$1" 500; }

@@ -1,0 +1,313 @@
+#!/usr/bin/env bash
+# Puts real programs on a partialfs mount and lets each one's own checker judge what is on disk.
+#
+#   scripts/apps/run.sh                    all programs, once under each contract
+#   scripts/apps/run.sh NAME...            only these: NAME of scripts/apps/NAME.app, or the path of
+#                                          such a file of yours
+#     --runs N                             each N times under each contract (1)
+#     --contract both|linux-2.6.19|linux-2.6.20
+#     --quick                              rtorrent with 16 MiB, tdb, apt and apt-2006
+#     --json FILE                          also as JSON; - is standard output, then without the table
+#     --partialfs PROGRAM                  the partialfs to use (default: built in build/release)
+#     --mmapstress PROGRAM                 the mmapstress to use (as above; for apt-2006)
+#     --keep                               keep the temporary directory, with every run's files
+#     --list                               print the names
+#
+# Missing packages: scripts/install-deps.sh --apps. Each program's row is as expected if all its
+# runs under linux-2.6.19 lost data and its checker noticed (or what its file says instead), and all
+# runs under linux-2.6.20 lost nothing. Exit code: 0 every row is as expected; 1 one is not;
+# 2 usage; 77 something is missing: a package, /dev/fuse, the right to mount; 130 interrupted.
+set -uo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+support=$here/support
+tmp=
+daemon=
+contained=
+
+say() { echo "run.sh: $*" >&2; }
+usage_error() { say "$*; see --help"; exit 2; }
+missing() { say "$*"; exit 77; }
+
+### Nothing is left behind
+
+unmount() {
+    [ -n "$daemon" ] || return 0
+    if [ "$(id -u)" -eq 0 ]; then umount "$tmp/mount"; else fusermount3 -u "$tmp/mount"; fi
+}
+
+# shellcheck disable=SC2317  # the trap calls it
+cleanup() {
+    trap '' INT TERM HUP
+    if [ -n "$contained" ]; then
+        kill "$contained" 2>/dev/null
+        wait "$contained"
+    fi
+    if [ -n "$daemon" ]; then
+        # No process of ours uses the mount any more, so this ends the daemon; if it hangs, by force.
+        unmount 2>/dev/null
+        for ((i = 0; i < 100; ++i)); do
+            kill -0 "$daemon" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL "$daemon" 2>/dev/null
+        wait "$daemon" 2>/dev/null
+        mountpoint -q "$tmp/mount" && { umount -l "$tmp/mount" || fusermount3 -uz "$tmp/mount"; } 2>/dev/null
+        daemon=
+    fi
+    [ -n "$tmp" ] || return 0
+    if $keep; then say "kept: $tmp"; else rm -rf --one-file-system "$tmp"; fi
+    tmp=
+}
+
+### Running a step of a program's file
+
+# step SECONDS FUNCTION [ARGUMENT...]: runs a function of $file, in a clean environment; its output
+# goes to $run/FUNCTION.log. With traced=true strace writes the mappings it makes to $run/strace.log.
+# Exit code: the function's, or contain.py's.
+step() {
+    local seconds=$1 function=$2 tracer=()
+    shift 2
+    ${traced:-false} && tracer=(strace -f --seccomp-bpf -qqq -y -e 'trace=mmap,mprotect'
+                                -e status=successful -e signal=none -o "$run/strace.log")
+    mkdir -p "$run/scratch" "$tmp/home"
+    # In the background, so that ^C is heard at once.
+    (cd "$run/scratch" && exec env -i PATH="$PATH:/usr/sbin:/sbin" HOME="$tmp/home" TMPDIR="$run/scratch" \
+        LC_ALL=C.UTF-8 TZ=UTC TERM=dumb SUPPORT="$support" PREPARED="$prepared" SCRATCH="$run/scratch" \
+        QUICK="$quick" MMAPSTRESS="$mmapstress" \
+        "$support/contain.py" "$seconds" "${tracer[@]}" \
+        bash "$support/step.sh" "$file" "$function" "$@") </dev/null >"$run/$function.log" 2>&1 &
+    contained=$!
+    wait "$contained"
+    local code=$?
+    contained=
+    [ "$code" -ne 130 ] || exit 130 # ^C
+    return "$code"
+}
+
+# The last line that a step printed, without what would disturb a table.
+last_words() { tail -n 1 "$run/$1.log" | tr -d '\000-\037' | cut -c 1-160; }
+
+# explain FUNCTION CODE: what went wrong in a step, and its last lines on standard error.
+explain() {
+    [ -s "$run/$1.log" ] && tail -n 15 "$run/$1.log" | sed "s/^/  $1: /" >&2
+    case $2 in
+    124) echo "'$1' took longer than $timeout s" ;;
+    *) echo "'$1' failed with exit code $2: $(last_words "$1")" ;;
+    esac
+}
+
+### The mount
+
+mount_partialfs() {
+    local contract=$1
+    mkdir -p "$run/backing" "$tmp/mount"
+    # Ended by SIGTERM, with a last commit, should this script be killed the hard way.
+    setsid setpriv --pdeathsig TERM "$partialfs" "$run/backing" "$tmp/mount" -f --contract "$contract" \
+        --flush-policy eager --commit-interval "$commit_interval" "${mount_options[@]}" \
+        >"$run/partialfs.log" 2>&1 </dev/null &
+    daemon=$!
+    until mountpoint -q "$tmp/mount"; do # the daemon itself gives up where it cannot mount
+        if ! kill -0 "$daemon" 2>/dev/null; then
+            wait "$daemon"
+            daemon=
+            return 1
+        fi
+        sleep 0.02
+    done
+}
+
+# Ends the mount; fails unless the daemon wrote everything and ended without an error.
+unmount_partialfs() {
+    unmount || return 1
+    wait "$daemon"
+    local code=$?
+    daemon=
+    return "$code"
+}
+
+### One run
+
+# Sets verdict (good, damaged or error), checker (its words) and wrong (a number of bytes).
+one_run() {
+    local contract=$1 code
+    verdict=error checker='' wrong=''
+    if ! mount_partialfs "$contract"; then
+        checker="partialfs: $(last_words partialfs)"
+        return
+    fi
+    traced=true step "$timeout" run "$tmp/mount"
+    code=$?
+    # What the kernel still holds goes the way of all writeback now, so that the ledger is complete.
+    timeout 60 sync -f "$tmp/mount"
+    if ! cp "$tmp/mount/.partialfs/ledger" "$run/ledger"; then
+        checker="the mount's ledger cannot be read"
+    elif [ "$code" -ne 0 ]; then
+        checker=$(explain run "$code")
+    fi
+    unmount_partialfs || checker="partialfs ended with an error: $(last_words partialfs)"
+    [ -z "$checker" ] || return
+    if ! wrong=$("$support/judge.py" compare "$prepared/reference" "$run/backing" "${ignore[@]}"); then
+        checker="the files cannot be compared"
+        return
+    fi
+    step "$timeout" check "$run/backing"
+    code=$?
+    case $code in
+    0) verdict=good checker=$(last_words check) ;;
+    1) verdict=damaged checker=$(last_words check) ;;
+    *) checker=$(explain check "$code") ;;
+    esac
+}
+
+# Prepares a program and makes its reference, which its own checker must find good.
+# Sets version, and problem if anything went wrong.
+prepare_program() {
+    local function arguments
+    mkdir -p "$prepared/reference" "$run"
+    for function in version prepare reference check; do
+        arguments=()
+        case $function in
+        reference) arguments=("$prepared/reference") ;;
+        check)
+            cp -a --sparse=always "$prepared/reference" "$run/copy"
+            arguments=("$run/copy")
+            ;;
+        esac
+        step "$timeout" "$function" "${arguments[@]}" || {
+            problem="before anything is mounted: $(explain "$function" $?)"
+            return
+        }
+    done
+    version=$(last_words version)
+}
+
+run_program() {
+    local file=$1 name definition problem='' version='' package contract number begin end verdict checker wrong
+    local title packages=() settings commit_interval mount_options=() expect why timeout ignore=()
+    name=$(basename "$file" .app)
+    local prepared=$tmp/$name/prepared run=$tmp/$name/prepare
+    if ! definition=$(SUPPORT=$support QUICK=$quick bash "$support/step.sh" "$file" describe); then
+        say "$file cannot be used"
+        exit 2
+    fi
+    eval "$definition" # title, packages, settings and so on: local here
+    [[ $expect =~ ^(damaged|unnoticed|sometimes|immune)$ ]] ||
+        { say "$file: expect=$expect: must be damaged, unnoticed, sometimes or immune"; exit 2; }
+    for package in "${packages[@]}"; do
+        if [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then
+            say "$name is left out: Debian's package $package is not installed (scripts/install-deps.sh --apps)"
+            incomplete=true
+            return
+        fi
+    done
+    prepare_program
+    for contract in "${contracts[@]}"; do
+        for ((number = 1; number <= runs; ++number)); do
+            run=$tmp/$name/$contract.$number
+            mkdir -p "$run"
+            verdict=error checker=$problem wrong=''
+            begin=$EPOCHREALTIME
+            [ -n "$problem" ] || one_run "$contract"
+            end=$EPOCHREALTIME
+            "$support/judge.py" record program="$name" title="$title" version="$version" expect="$expect" why="$why" \
+                settings="${settings:+$settings, }commits every $commit_interval" contract="$contract" \
+                number="$number" verdict="$verdict" checker="$checker" wrong="$wrong" \
+                ledger="$run/ledger" trace="$run/strace.log" directory="$tmp/mount" \
+                seconds="$(((${end/[.,]/} - ${begin/[.,]/}) / 1000))e-3" >>"$tmp/runs.jsonl" || exit 1
+            $keep || rm -rf "$run"
+        done
+    done
+    $keep || rm -rf "${tmp:?}/$name"
+}
+
+### The command line
+
+# The files of the programs that run without being named.
+default_files() { grep -L '^by_default=false' "$here"/*.app; }
+
+list() { default_files | xargs -n 1 basename -s .app; }
+
+runs=1
+contracts=(linux-2.6.19 linux-2.6.20)
+quick=false
+keep=false
+json=
+partialfs=$root/build/release/fusefs/partialfs
+mmapstress=$root/build/release/tools/mmapstress/mmapstress
+names=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --runs) [[ ${2:-} =~ ^[1-9][0-9]{0,3}$ ]] || usage_error "--runs takes a number, not '${2:-}'"; runs=$2; shift ;;
+    --contract)
+        case ${2:-} in
+        both) contracts=(linux-2.6.19 linux-2.6.20) ;;
+        linux-2.6.19 | linux-2.6.20) contracts=("$2") ;;
+        *) usage_error "--contract takes both, linux-2.6.19 or linux-2.6.20, not '${2:-}'" ;;
+        esac
+        shift ;;
+    --json) json=${2:?run.sh: --json takes a file}; shift ;;
+    --partialfs) partialfs=${2:?run.sh: --partialfs takes a program}; shift ;;
+    --mmapstress) mmapstress=${2:?run.sh: --mmapstress takes a program}; shift ;;
+    --quick) quick=true ;;
+    --keep) keep=true ;;
+    --list) list; exit 0 ;;
+    -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+    -*) usage_error "unknown option '$1'" ;;
+    *) names+=("$1") ;;
+    esac
+    shift
+done
+
+files=()
+if [ ${#names[@]} -eq 0 ] && $quick; then
+    names=(rtorrent tdb apt apt-2006)
+fi
+if [ ${#names[@]} -eq 0 ]; then
+    mapfile -t files < <(default_files)
+fi
+for name in "${names[@]}"; do
+    case $name in
+    */*) file=$(realpath -e -- "$name" 2>/dev/null) || usage_error "there is no file '$name'" ;;
+    *) file=$here/$name.app
+       [ -f "$file" ] || usage_error "there is no program '$name' (--list prints the names)" ;;
+    esac
+    files+=("$file")
+done
+
+for command in strace setpriv mountpoint fusermount3 python3; do
+    [ -n "$(PATH=$PATH:/usr/sbin:/sbin type -P "$command")" ] || missing "'$command' is missing (scripts/install-deps.sh --apps)"
+done
+[ "$(id -u)" -ne 0 ] || unshare --mount true 2>/dev/null ||
+    missing "root may not mount here (a container without CAP_SYS_ADMIN?)"
+[ -c /dev/fuse ] || missing "there is no /dev/fuse here, so partialfs cannot be mounted"
+for program in "$partialfs" "$mmapstress"; do
+    [ -x "$program" ] || missing "'$program' is not there; build it: cmake --preset release && cmake --build build/release"
+done
+partialfs=$(realpath "$partialfs") mmapstress=$(realpath "$mmapstress")
+strace -f --seccomp-bpf -qqq -e trace=mmap -o /dev/null true 2>/dev/null ||
+    missing "strace may not trace here (ptrace), so mappings cannot be seen"
+
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/partialfs-apps.XXXXXX")
+incomplete=false
+: >"$tmp/runs.jsonl"
+for file in "${files[@]}"; do
+    run_program "$file"
+done
+
+status=0
+if [ "$json" != - ]; then
+    "$support/judge.py" table "$tmp/runs.jsonl" || status=1
+else
+    "$support/judge.py" table "$tmp/runs.jsonl" >/dev/null || status=1
+fi
+if [ -n "$json" ]; then
+    "$support/judge.py" json "$tmp/runs.jsonl" >"$tmp/result.json" &&
+        if [ "$json" = - ]; then cat "$tmp/result.json"; else cp "$tmp/result.json" "$json"; fi || status=1
+fi
+[ $status -eq 0 ] && $incomplete && status=77
+exit $status

@@ -1,0 +1,227 @@
+#!/usr/bin/python3
+"""Judges what a program left behind, for run.sh.
+
+  judge.py compare REFERENCE ACTUAL [IGNORED...]  print the number of wrong bytes in ACTUAL
+  judge.py record KEY=VALUE...                    print one run as a line of JSON, see record()
+  judge.py table FILE                             print the table; exit 0 if every row is as expected
+  judge.py json FILE                              the same as JSON
+
+IGNORED is a file's path below the directory, or PATH:OFFSET+LENGTH for a range of its bytes.
+"""
+
+import json
+import os
+import re
+import sys
+
+GREEDY = 1 << 20  # bytes compared at once; only a part that differs is looked at byte by byte
+
+# What `expect` allows under linux-2.6.19: the checker's verdicts, and whether bytes must be,
+# may be or must not be wrong. Under linux-2.6.20 everything must be as under `immune`.
+EXPECTATIONS = {
+    "damaged": ({"damaged"}, {True}),
+    "unnoticed": ({"good"}, {True}),
+    "sometimes": ({"good", "damaged"}, {True, False}),
+    "immune": ({"good"}, {False}),
+}
+
+
+def files_below(root):
+    return {os.path.relpath(os.path.join(folder, name), root)
+            for folder, _, names in os.walk(root) for name in names}
+
+
+def differing_bytes(expected, actual, ignored):
+    """Bytes that differ between two files; a byte that only one of them has differs."""
+    wrong = 0
+    with open(expected, "rb") as left, open(actual, "rb") as right:
+        offset = 0
+        while True:
+            a, b = left.read(GREEDY), right.read(GREEDY)
+            if not a and not b:
+                return wrong
+            if a != b:
+                a, b = bytearray(a), bytearray(b)
+                for start, length in ignored:
+                    for part in (a, b):
+                        first = min(max(start - offset, 0), len(part))
+                        last = min(max(start + length - offset, 0), len(part))
+                        part[first:last] = bytes(last - first)
+                for i in range(0, min(len(a), len(b)), 4096):
+                    if a[i:i + 4096] != b[i:i + 4096]:
+                        wrong += sum(x != y for x, y in zip(a[i:i + 4096], b[i:i + 4096]))
+                wrong += abs(len(a) - len(b))
+            offset += GREEDY
+
+
+def compare(reference, actual, *patterns):
+    ranges, whole = {}, set()
+    for pattern in patterns:
+        match = re.fullmatch(r"(.+):(\d+)\+(\d+)", pattern)
+        if match:
+            ranges.setdefault(match[1], []).append((int(match[2]), int(match[3])))
+        else:
+            whole.add(pattern)
+    expected, found = files_below(reference) - whole, files_below(actual) - whole
+    if not expected:
+        sys.exit("judge.py: the reference has no file to compare with")
+    wrong = sum(os.path.getsize(os.path.join(reference, path)) for path in expected - found)
+    wrong += sum(os.path.getsize(os.path.join(actual, path)) for path in found - expected)
+    for path in expected & found:
+        wrong += differing_bytes(os.path.join(reference, path), os.path.join(actual, path),
+                                 ranges.get(path, []))
+    print(wrong)
+    return 0
+
+
+def mapped(trace, directory):
+    """How files below the directory were mapped, from strace's lines: "rw", "r" or "no".
+
+    "rw": MAP_SHARED and PROT_WRITE, from the start or by a later mprotect; "r": MAP_SHARED, only read.
+    """
+    call = re.compile(r"^(?:\d+ +)?(mmap|mprotect|munmap)\((\w+), (\d+)(?:, (\S+?))?"
+                      r"(?:, (\S+), \d+<(.*)>, \S+)?\) += (\w+)")
+    shared, seen = [], "no"
+    with open(trace, encoding="utf-8", errors="replace") as source:
+        for line in source:
+            match = call.match(line)
+            if not match:
+                continue
+            name, address, length, protection, flags, path, result = match.groups()
+            if name == "mmap" and path and path.startswith(directory + "/") and "MAP_SHARED" in flags:
+                shared.append((int(result, 16), int(length)))
+            elif not (name == "mprotect" and any(start <= int(address, 16) < start + size
+                                                 for start, size in shared)):
+                continue
+            if "PROT_WRITE" in protection:
+                return "rw"
+            seen = "r"
+    return seen
+
+
+def lost_bytes(ledger):
+    """Bytes that the ledger says are still lost: entries that nothing has healed since."""
+    with open(ledger, encoding="utf-8") as source:
+        entries = [json.loads(line) for line in source if line.strip()]
+    return sum(entry["length"] for entry in entries if entry["healed_at"] is None)
+
+
+def why_not(run):
+    """What is not as expected about a run; nothing if all is."""
+    expect = run["expect"] if run["contract"] == "linux-2.6.19" else "immune"
+    verdicts, damage = EXPECTATIONS[expect]
+    if run["verdict"] == "error":
+        return run["checker"]
+    if run["verdict"] not in verdicts:
+        return f"the checker said {run['verdict']}"
+    if (run["wrong"] > 0) not in damage:
+        return f"{run['wrong']} wrong bytes"
+    if run["verdict"] == "damaged" and run["wrong"] == 0:
+        return "the checker complains of files that are like the reference"
+    if run["wrong"] != run["lost"]:
+        return f"the ledger tells of {run['lost']} lost bytes, {run['wrong']} are wrong"
+    if run["wrong"] > 0 and run["mapped"] != "rw":
+        return "bytes are lost, but no shared writable mapping was seen"
+    return ""
+
+
+def record(*pairs):
+    """From run.sh: the row's program (its file's name), title, version, expect, why, settings; contract, number, verdict and the
+    checker's words; wrong bytes, the ledger, strace's log and the directory it is about; seconds."""
+    run = dict(pair.split("=", 1) for pair in pairs)
+    trace, ledger = run.pop("trace"), run.pop("ledger")
+    directory = run.pop("directory")
+    run["number"], run["seconds"] = int(run["number"]), round(float(run["seconds"]), 1)
+    run["wrong"] = int(run["wrong"] or 0)
+    run["mapped"] = mapped(trace, directory) if os.path.exists(trace) else "?"
+    run["lost"] = lost_bytes(ledger) if os.path.exists(ledger) else 0
+    run["why_not"] = why_not(run)
+    print(json.dumps(run))
+    verdict = "as expected" if not run["why_not"] else "NOT AS EXPECTED: " + run["why_not"]
+    print(f"{run['title']}, {run['contract']}, run {run['number']}: {run['checker']}; "
+          f"{run['lost']} bytes lost, {run['wrong']} wrong; {run['seconds']} s: {verdict}",
+          file=sys.stderr)
+    return 0
+
+
+def rows(path):
+    """The runs of each row, in the order in which the rows came."""
+    grouped = {}
+    with open(path, encoding="utf-8") as source:
+        for line in source:
+            run = json.loads(line)
+            grouped.setdefault(run["program"], []).append(run)
+    return grouped
+
+
+def span(numbers, form="{:,}"):
+    """"7" or "7-9": the smallest and the largest."""
+    low, high = form.format(min(numbers)), form.format(max(numbers))
+    return low if low == high else f"{low}-{high}"
+
+
+def said(runs):
+    """The checker's verdicts on some runs, counted: "damaged 5/5"."""
+    if not runs:
+        return "-"
+    verdicts = [run["verdict"] for run in runs]
+    return ", ".join(f"{verdict} {verdicts.count(verdict)}/{len(runs)}"
+                     for verdict in ("damaged", "good", "error") if verdict in verdicts)
+
+
+def table(path):
+    contracts = ("linux-2.6.19", "linux-2.6.20")
+    lines = [("PROGRAM", "VERSION", "MAPPED", *contracts, "LOST BYTES", "WRONG BYTES",
+              "SETTINGS", "TIME", "AS EXPECTED")]
+    notes = []
+    failed = 0
+    for runs in rows(path).values():
+        title = runs[0]["title"]
+        by_contract = {name: [run for run in runs if run["contract"] == name] for name in contracts}
+        of_interest = by_contract["linux-2.6.19"] or runs
+        unexpected = [run for run in runs if run["why_not"]]
+        failed += bool(unexpected)
+        lines.append((title, runs[0]["version"],
+                      "/".join(sorted({run["mapped"] for run in runs}, reverse=True)),
+                      *(said(by_contract[name]) for name in contracts),
+                      span([run["lost"] for run in of_interest]),
+                      span([run["wrong"] for run in of_interest]), runs[0]["settings"],
+                      span([run["seconds"] for run in runs], "{:.1f}") + " s",
+                      "NO" if unexpected else "yes"))
+        note = [title]
+        for name in contracts:
+            words = sorted({run["checker"] for run in by_contract[name]})
+            if words:
+                note.append(f"  {name}: " + words[0] + (f" (and {len(words) - 1} like it)"
+                                                        if len(words) > 1 else ""))
+        if runs[0]["why"]:
+            note.append(f"  expected under linux-2.6.19: {runs[0]['expect']}; {runs[0]['why']}")
+        note += [f"  NOT AS EXPECTED, {run['contract']}, run {run['number']}: {run['why_not']}"
+                 for run in unexpected]
+        notes += note
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+    print("\nWhat each checker said:")
+    print("\n".join(notes))
+    return 1 if failed else 0
+
+
+def as_json(path):
+    grouped = rows(path)
+    result = [{"program": name, **{key: runs[0][key] for key in
+                                   ("title", "version", "expect", "why", "settings")},
+               "as_expected": not any(run["why_not"] for run in runs),
+               "runs": [{key: run[key] for key in ("contract", "number", "verdict", "checker", "mapped",
+                                                   "lost", "wrong", "seconds", "why_not")}
+                        for run in runs]} for name, runs in grouped.items()]
+    print(json.dumps({"as_expected": all(row["as_expected"] for row in result), "rows": result}, indent=2))
+    return 0
+
+
+COMMANDS = {"compare": compare, "record": record, "table": table, "json": as_json}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3 or sys.argv[1] not in COMMANDS:
+        sys.exit(__doc__)
+    sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))

@@ -1,0 +1,45 @@
+# shellcheck shell=bash disable=SC2034
+# What a program's file (scripts/apps/NAME.app) may set and use. Sourced before it by step.sh.
+# README.md beside run.sh says what each means; these are the values if the file is silent.
+
+title=            # what the table calls it; the file's name if empty
+packages=()       # the Debian packages it needs
+settings=         # what the table tells of sizes and rates; the commit interval is added
+commit_interval=50ms
+mount_options=()  # more options for partialfs
+expect=damaged    # under linux-2.6.19: damaged, unnoticed, sometimes or immune
+why=              # the reason, where a row does not say `damaged`
+timeout=60        # seconds that each of prepare, run and check may take
+ignore=()         # what may differ from the reference: FILE or FILE:OFFSET+LENGTH
+by_default=true   # whether run.sh without names runs it
+
+# prepare: makes what all runs need in $PREPARED, once.
+prepare() { :; }
+
+# reference DIR: makes in DIR, a plain directory, the files that a correct run leaves.
+# The program itself does that, with no pauses, unless its file knows better.
+reference() { PACE=0 run "$1"; }
+
+# records COUNT FORMAT: COUNT lines after FORMAT, %k and %v in it being a key and a value of about
+# 100 bytes. The same lines each time, every value different.
+records() {
+    awk -v count="$1" -v format="$2" 'BEGIN {
+        for (i = 1; i <= count; ++i) {
+            line = format
+            value = ""
+            while (length(value) < 96)
+                value = value sprintf("value%06d.%02d-", i, length(value))
+            gsub(/%k/, sprintf("key%06d", i), line)
+            gsub(/%v/, value, line)
+            print line
+        }
+    }'
+}
+
+# pace [paragraphs]: passes standard input on, a line (or paragraph) each millisecond.
+pace() { "$SUPPORT/pace.py" "${PACE:-1}" "$@"; }
+
+# package_version PACKAGE: the upstream part of an installed package's version.
+package_version() { dpkg-query -W -f '${Version}' "$1" | sed 's/^[0-9]*://; s/[-+~][^-]*$//'; }
+
+version() { package_version "${packages[0]}"; }
