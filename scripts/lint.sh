@@ -62,7 +62,7 @@ for entry in json.load(open(sys.argv[1])):
 
 check_shell() {
     need shellcheck
-    sources 'scripts/*.sh' '.ci/run' | xargs -r shellcheck -x --severity=warning
+    sources 'scripts/*.sh' 'scripts/apps/*.app' 'tests/*.sh' '.ci/run' | xargs -r shellcheck -x --severity=warning
 }
 
 for check in "${checks[@]}"; do

@@ -28,7 +28,7 @@ contained=
 
 say() { echo "run.sh: $*" >&2; }
 usage_error() { say "$*; see --help"; exit 2; }
-missing() { say "$*"; exit 77; }
+missing() { echo "skipped: $*" >&2; exit 77; }
 
 ### Nothing is left behind
 
@@ -197,7 +197,7 @@ run_program() {
         { say "$file: expect=$expect: must be damaged, unnoticed, sometimes or immune"; exit 2; }
     for package in "${packages[@]}"; do
         if [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then
-            say "$name is left out: Debian's package $package is not installed (scripts/install-deps.sh --apps)"
+            echo "skipped: $name: Debian's package $package is not installed (scripts/install-deps.sh --apps)" >&2
             incomplete=true
             return
         fi
