@@ -129,10 +129,10 @@ unmount_partialfs() {
 
 ### One run
 
-# Sets verdict (good, damaged or error), checker (its words) and wrong (a number of bytes).
+# Sets verdict (good, damaged or error) and checker (its words); the wrong bytes go to $run/wrong.
 one_run() {
     local contract=$1 code
-    verdict=error checker='' wrong=''
+    verdict=error checker=''
     if ! mount_partialfs "$contract"; then
         checker="partialfs: $(last_words partialfs)"
         return
@@ -148,7 +148,7 @@ one_run() {
     fi
     unmount_partialfs || checker="partialfs ended with an error: $(last_words partialfs)"
     [ -z "$checker" ] || return
-    if ! wrong=$("$support/judge.py" compare "$prepared/reference" "$run/backing" "${ignore[@]}"); then
+    if ! "$support/judge.py" compare "$prepared/reference" "$run/backing" "${ignore[@]}" >"$run/wrong"; then
         checker="the files cannot be compared"
         return
     fi
@@ -184,7 +184,7 @@ prepare_program() {
 }
 
 run_program() {
-    local file=$1 name definition problem='' version='' package contract number begin end verdict checker wrong
+    local file=$1 name definition problem='' version='' package contract number begin end verdict checker
     local title packages=() settings commit_interval mount_options=() expect why timeout ignore=()
     name=$(basename "$file" .app)
     local prepared=$tmp/$name/prepared run=$tmp/$name/prepare
@@ -207,13 +207,14 @@ run_program() {
         for ((number = 1; number <= runs; ++number)); do
             run=$tmp/$name/$contract.$number
             mkdir -p "$run"
-            verdict=error checker=$problem wrong=''
+            verdict=error checker=$problem
             begin=$EPOCHREALTIME
             [ -n "$problem" ] || one_run "$contract"
             end=$EPOCHREALTIME
             "$support/judge.py" record program="$name" title="$title" version="$version" expect="$expect" why="$why" \
                 settings="${settings:+$settings, }commits every $commit_interval" contract="$contract" \
-                number="$number" verdict="$verdict" checker="$checker" wrong="$wrong" \
+                number="$number" verdict="$verdict" checker="$checker" wrong="$run/wrong" \
+                ignore="$(printf '%s\n' "${ignore[@]}")" \
                 ledger="$run/ledger" trace="$run/strace.log" directory="$tmp/mount" \
                 seconds="$(((${end/[.,]/} - ${begin/[.,]/}) / 1000))e-3" >>"$tmp/runs.jsonl" || exit 1
             $keep || rm -rf "$run"

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Judges what a program left behind, for run.sh.
 
-  judge.py compare REFERENCE ACTUAL [IGNORED...]  print the number of wrong bytes in ACTUAL
+  judge.py compare REFERENCE ACTUAL [IGNORED...]  print the wrong bytes in ACTUAL, as JSON
   judge.py record KEY=VALUE...                    print one run as a line of JSON, see record()
   judge.py table FILE                             print the table; exit 0 if every row is as expected
   judge.py json FILE                              the same as JSON
@@ -14,7 +14,7 @@ import os
 import re
 import sys
 
-GREEDY = 1 << 20  # bytes compared at once; only a part that differs is looked at byte by byte
+PIECE = 1 << 20  # bytes compared at once; only a piece that differs is looked at byte by byte
 
 # What `expect` allows under linux-2.6.19: the checker's verdicts, and whether bytes must be,
 # may be or must not be wrong. Under linux-2.6.20 everything must be as under `immune`.
@@ -31,46 +31,69 @@ def files_below(root):
             for folder, _, names in os.walk(root) for name in names}
 
 
-def differing_bytes(expected, actual, ignored):
-    """Bytes that differ between two files; a byte that only one of them has differs."""
-    wrong = 0
+def runs_of_difference(left, right, offset):
+    """The ranges (start, end) in which two pieces of a file differ; a byte that only one has differs."""
+    shorter = min(len(left), len(right))
+    for page in range(0, shorter, 4096):
+        a, b = left[page:page + 4096], right[page:page + 4096]
+        if a[:shorter - page] == b[:shorter - page]:
+            continue
+        start = None
+        for i in range(min(len(a), len(b))):
+            if a[i] != b[i] and start is None:
+                start = i
+            elif a[i] == b[i] and start is not None:
+                yield offset + page + start, offset + page + i
+                start = None
+        if start is not None:
+            yield offset + page + start, offset + page + min(len(a), len(b))
+    if len(left) != len(right):
+        yield offset + shorter, offset + max(len(left), len(right))
+
+
+def wrong_ranges(expected, actual):
+    """The ranges in which a file differs from its reference."""
     with open(expected, "rb") as left, open(actual, "rb") as right:
         offset = 0
-        while True:
-            a, b = left.read(GREEDY), right.read(GREEDY)
-            if not a and not b:
-                return wrong
+        while (a := left.read(PIECE)) + (b := right.read(PIECE)):
             if a != b:
-                a, b = bytearray(a), bytearray(b)
-                for start, length in ignored:
-                    for part in (a, b):
-                        first = min(max(start - offset, 0), len(part))
-                        last = min(max(start + length - offset, 0), len(part))
-                        part[first:last] = bytes(last - first)
-                for i in range(0, min(len(a), len(b)), 4096):
-                    if a[i:i + 4096] != b[i:i + 4096]:
-                        wrong += sum(x != y for x, y in zip(a[i:i + 4096], b[i:i + 4096]))
-                wrong += abs(len(a) - len(b))
-            offset += GREEDY
+                yield from runs_of_difference(a, b, offset)
+            offset += PIECE
+
+
+class Ignored:
+    """What a program's file says may differ: FILE, or FILE:OFFSET+LENGTH."""
+
+    def __init__(self, patterns):
+        self.whole, self.parts = set(), {}
+        for pattern in patterns:
+            match = re.fullmatch(r"(.+):(\d+)\+(\d+)", pattern)
+            if match:
+                self.parts.setdefault(match[1], []).append((int(match[2]), int(match[2]) + int(match[3])))
+            else:
+                self.whole.add(pattern)
+
+    def rest(self, path, ranges):
+        """The ranges of a file without what may differ."""
+        if path in self.whole:
+            return []
+        for low, high in self.parts.get(path, []):
+            ranges = [part for start, end in ranges
+                      for part in ((start, min(end, low)), (max(start, high), end)) if part[0] < part[1]]
+        return list(ranges)
 
 
 def compare(reference, actual, *patterns):
-    ranges, whole = {}, set()
-    for pattern in patterns:
-        match = re.fullmatch(r"(.+):(\d+)\+(\d+)", pattern)
-        if match:
-            ranges.setdefault(match[1], []).append((int(match[2]), int(match[3])))
-        else:
-            whole.add(pattern)
-    expected, found = files_below(reference) - whole, files_below(actual) - whole
-    if not expected:
+    ignored = Ignored(patterns)
+    expected, found = files_below(reference), files_below(actual)
+    if not expected - ignored.whole:
         sys.exit("judge.py: the reference has no file to compare with")
-    wrong = sum(os.path.getsize(os.path.join(reference, path)) for path in expected - found)
-    wrong += sum(os.path.getsize(os.path.join(actual, path)) for path in found - expected)
+    wrong = {path: [(0, os.path.getsize(os.path.join(reference if path in expected else actual, path)))]
+             for path in expected ^ found}
     for path in expected & found:
-        wrong += differing_bytes(os.path.join(reference, path), os.path.join(actual, path),
-                                 ranges.get(path, []))
-    print(wrong)
+        wrong[path] = wrong_ranges(os.path.join(reference, path), os.path.join(actual, path))
+    wrong = {path: ignored.rest(path, ranges) for path, ranges in wrong.items()}
+    print(json.dumps({path: ranges for path, ranges in wrong.items() if ranges}))
     return 0
 
 
@@ -99,11 +122,33 @@ def mapped(trace, directory):
     return seen
 
 
-def lost_bytes(ledger):
-    """Bytes that the ledger says are still lost: entries that nothing has healed since."""
+def lost_ranges(ledger, ignored):
+    """What the ledger says is still lost, by path: the entries that nothing has healed since."""
+    lost = {}
     with open(ledger, encoding="utf-8") as source:
-        entries = [json.loads(line) for line in source if line.strip()]
-    return sum(entry["length"] for entry in entries if entry["healed_at"] is None)
+        for entry in (json.loads(line) for line in source if line.strip()):
+            if entry["healed_at"] is None:
+                lost.setdefault(entry["path"], []).append(
+                    (entry["offset"], entry["offset"] + entry["length"]))
+    return {path: ignored.rest(path, ranges) for path, ranges in lost.items()}
+
+
+def total(ranges_by_path):
+    return sum(end - start for ranges in ranges_by_path.values() for start, end in ranges)
+
+
+def outside(ranges_by_path, others):
+    """How many bytes of the ranges are in none of the others."""
+    count = 0
+    for path, ranges in ranges_by_path.items():
+        for start, end in ranges:
+            for low, high in sorted(others.get(path, [])):
+                if low >= end:
+                    break
+                count += max(0, min(low, end) - start)
+                start = max(start, min(high, end))
+            count += end - start
+    return count
 
 
 def why_not(run):
@@ -118,23 +163,31 @@ def why_not(run):
         return f"{run['wrong']} wrong bytes"
     if run["verdict"] == "damaged" and run["wrong"] == 0:
         return "the checker complains of files that are like the reference"
-    if run["wrong"] != run["lost"]:
-        return f"the ledger tells of {run['lost']} lost bytes, {run['wrong']} are wrong"
+    if run["unexplained"]:
+        return f"{run['unexplained']} of {run['wrong']} wrong bytes are not in the ledger"
+    if run["wrong"] == 0 < run["lost"]:
+        return f"the ledger tells of {run['lost']} lost bytes, but none is wrong"
     if run["wrong"] > 0 and run["mapped"] != "rw":
         return "bytes are lost, but no shared writable mapping was seen"
     return ""
 
 
 def record(*pairs):
-    """From run.sh: the row's program (its file's name), title, version, expect, why, settings; contract, number, verdict and the
-    checker's words; wrong bytes, the ledger, strace's log and the directory it is about; seconds."""
+    """From run.sh: the row's program (its file's name), title, version, expect, why, settings; the run's
+    contract, number, verdict, the checker's words and seconds; the names of the files with the wrong
+    bytes, the ledger and strace's log; the directory they are about, and what is ignored, a line each."""
     run = dict(pair.split("=", 1) for pair in pairs)
-    trace, ledger = run.pop("trace"), run.pop("ledger")
-    directory = run.pop("directory")
+    wrong_file, trace, ledger = (run.pop(name) for name in ("wrong", "trace", "ledger"))
+    directory, ignored = run.pop("directory"), Ignored(filter(None, run.pop("ignore").splitlines()))
     run["number"], run["seconds"] = int(run["number"]), round(float(run["seconds"]), 1)
-    run["wrong"] = int(run["wrong"] or 0)
-    run["mapped"] = mapped(trace, directory) if os.path.exists(trace) else "?"
-    run["lost"] = lost_bytes(ledger) if os.path.exists(ledger) else 0
+    wrong, lost = {}, {}
+    if os.path.exists(wrong_file) and os.path.getsize(wrong_file):
+        with open(wrong_file, encoding="utf-8") as source:
+            wrong = json.load(source)
+    if os.path.exists(ledger):
+        lost = lost_ranges(ledger, ignored)
+    run.update(wrong=total(wrong), lost=total(lost), unexplained=outside(wrong, lost),
+               mapped=mapped(trace, directory) if os.path.exists(trace) else "?")
     run["why_not"] = why_not(run)
     print(json.dumps(run))
     verdict = "as expected" if not run["why_not"] else "NOT AS EXPECTED: " + run["why_not"]
