@@ -1,0 +1,42 @@
+// Reads the trace of a partialfs mount: JSON Lines, one event each.
+#pragma once
+
+#include "fusefs/model/types.hpp"
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mmapstress {
+
+/// One event. What is not in its line has its default value.
+struct TraceEvent {
+    partialfs::model::Nanoseconds time; ///< monotonic
+    std::uint64_t sequence = 0;
+    std::string event; ///< page-dirty, ordered-flush, writepage...
+    std::uint64_t inode = 0;
+    std::string path; ///< relative to the mount
+    std::optional<partialfs::model::PageIndex> page;
+    std::string blocks;  ///< "1010": the page's first block first
+    std::string written; ///< of a writepage
+    std::string skipped; ///< of a writepage
+    std::uint32_t commit = 0;
+    partialfs::model::ByteRange bytes; ///< offset and length
+
+    bool operator==(const TraceEvent&) const = default;
+    /// Whether it concerns any byte of the page.
+    [[nodiscard]] bool touches(partialfs::model::PageIndex wanted) const;
+};
+
+/// The events of a trace, in its order. A last line without its newline, as a filesystem that is
+/// still running leaves one, is passed over. The error names the line, and what is wrong with it.
+std::expected<std::vector<TraceEvent>, std::string> parse_trace(std::string_view text);
+
+/// The trace of the mount whose root is `mount`: the whole file named by its status, where it was
+/// mounted with one, else the latest events that it keeps. The error says what could not be read.
+std::expected<std::vector<TraceEvent>, std::string> trace_of_mount(const std::string& mount);
+
+} // namespace mmapstress
