@@ -1,0 +1,51 @@
+// An open directory, read entry by entry, with positions that may be returned to.
+#pragma once
+
+#include "fusefs/backing/errno.hpp"
+#include "fusefs/backing/fd.hpp"
+
+#include <dirent.h>
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace partialfs::backing {
+
+struct DirectoryEntry {
+    std::string name;
+    ino_t number = 0;
+    mode_t type = 0; ///< S_IFREG, S_IFDIR, ...; 0 where the filesystem does not say
+    off_t next = 0;  ///< position of the entry behind this one
+};
+
+/// Not thread-safe: the owner guards it.
+class DirectoryStream {
+  public:
+    /// Opens the directory that `object` (O_PATH) refers to.
+    static Result<DirectoryStream> open(const Fd& object);
+
+    /// The entry at `position`: 0 for the first, or DirectoryEntry::next of an earlier one. Nothing
+    /// at the end. As with readdir(3), an entry made or removed meanwhile may be seen or not, and
+    /// every other is seen once.
+    Result<std::optional<DirectoryEntry>> at(off_t position);
+    /// The next at() gives this entry once more if it asks for the position that it was got by.
+    void put_back(DirectoryEntry entry, off_t position);
+
+    /// fsync(2) of the directory: its names are on stable storage.
+    [[nodiscard]] int fd() const { return ::dirfd(stream_.get()); }
+
+  private:
+    struct Close {
+        void operator()(DIR* stream) const { ::closedir(stream); }
+    };
+    explicit DirectoryStream(DIR* stream) : stream_(stream) {}
+
+    std::unique_ptr<DIR, Close> stream_;
+    off_t position_ = 0; ///< where the stream stands
+    std::optional<DirectoryEntry> put_back_;
+    off_t put_back_position_ = 0;
+};
+
+} // namespace partialfs::backing
