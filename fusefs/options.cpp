@@ -15,6 +15,11 @@
 namespace partialfs {
 namespace {
 
+/// The daemon leaves the directory that relative paths start from.
+std::filesystem::path absolute(const std::filesystem::path& path) {
+    return std::filesystem::absolute(path).lexically_normal();
+}
+
 /// A value that an option does not take.
 [[noreturn]] void bad_value(std::string_view option, std::string_view value,
                             std::string_view expected) {
@@ -104,7 +109,7 @@ constexpr std::array kSettings{
                 }
             }},
     Setting{"trace", "FILE", "write every event to FILE as JSON Lines",
-            [](Options& options, const std::string& value) { options.trace = value; }},
+            [](Options& options, const std::string& value) { options.trace = absolute(value); }},
     Setting{"log-level", "LEVEL", "trace, debug, info (default), warning, error or off",
             [](Options& options, const std::string& value) {
                 options.log_level = checked("--log-level", value, log_level_from(value),
@@ -112,7 +117,7 @@ constexpr std::array kSettings{
             }},
     Setting{"log-file", "FILE",
             "log to FILE; otherwise to stderr in the foreground, to syslog in the background",
-            [](Options& options, const std::string& value) { options.log_file = value; }},
+            [](Options& options, const std::string& value) { options.log_file = absolute(value); }},
     Setting{"threads", "N", "request threads at most (default 10)",
             [](Options& options, const std::string& value) {
                 const auto number = whole_number(value);
@@ -226,8 +231,8 @@ std::expected<Options, ExitRequest> parse_options(int argc, const char* const* a
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     try {
         app.parse(argc, argv);
-        options.source = std::filesystem::absolute(source).lexically_normal();
-        options.mountpoint = std::filesystem::absolute(mountpoint).lexically_normal();
+        options.source = absolute(source);
+        options.mountpoint = absolute(mountpoint);
         apply_mount_options(options, mount_option_lists);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) {

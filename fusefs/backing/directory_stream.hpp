@@ -33,7 +33,7 @@ class DirectoryStream {
     /// The next at() gives this entry once more if it asks for the position that it was got by.
     void put_back(DirectoryEntry entry, off_t position);
 
-    /// fsync(2) of the directory: its names are on stable storage.
+    /// The directory, open for reading, for as long as the stream lives.
     [[nodiscard]] int fd() const { return ::dirfd(stream_.get()); }
 
   private:

@@ -1,0 +1,162 @@
+// partialfs: mounts a directory as a filesystem that writes parts of pages, as ext3 did.
+
+#include "fusefs/backing/faulty_io.hpp"
+#include "fusefs/backing/file_io.hpp"
+#include "fusefs/daemon.hpp"
+#include "fusefs/options.hpp"
+#include "fusefs/startup/background.hpp"
+#include "fusefs/startup/checks.hpp"
+#include "fusefs/startup/log.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <system_error>
+
+namespace {
+
+using namespace partialfs;
+
+/// Tests point it to a file of rules that tell which backing operations fail; see
+/// fusefs/backing/faulty_io.hpp.
+constexpr const char* kFaultsVariable = "PARTIALFS_FAULTS";
+
+constexpr int kFailed = 1;
+
+int failed(const std::string& message) {
+    std::fprintf(stderr, "partialfs: %s\n", message.c_str());
+    return kFailed;
+}
+
+startup::Check check_all(const Options& options) {
+    if (auto source = startup::check_source(options.source); !source) {
+        return source;
+    }
+    if (auto mountpoint =
+            startup::check_mountpoint(options.mountpoint, options.source, options.nonempty);
+        !mountpoint) {
+        return mountpoint;
+    }
+    return startup::check_system();
+}
+
+/// Every inode that the kernel knows holds a descriptor: as many as we may have.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    rlim_t most = 0;
+    std::ifstream("/proc/sys/fs/nr_open") >> most;
+    const rlimit highest{std::max(most, limit.rlim_max), std::max(most, limit.rlim_max)};
+    if (::setrlimit(RLIMIT_NOFILE, &highest) != 0) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+std::unique_ptr<backing::FileIo> make_io() {
+    const char* rules = std::getenv(kFaultsVariable);
+    if (rules == nullptr) {
+        return std::make_unique<backing::FileIo>();
+    }
+    spdlog::warn("{} is set: operations on SOURCE fail as {} says; this is for tests",
+                 kFaultsVariable, rules);
+    return std::make_unique<backing::FaultyIo>(std::filesystem::path(rules));
+}
+
+/// The one line that every mount begins with.
+std::string start_line(const Options& options) {
+    const std::string commits =
+        options.commit_interval.count() == 0
+            ? std::string("no commit timer")
+            : fmt::format("a commit every {} ms", options.commit_interval.count());
+    const std::string promise =
+        options.contract == model::Contract::linux_2_6_19
+            ? fmt::format("this mount LOSES stores made through shared mappings, by design, as "
+                          "Linux 2.6.19 did; its ledger of them is {}",
+                          (options.mountpoint / ".partialfs/ledger").string())
+            : std::string("mapped stores are kept");
+    return fmt::format(
+        "{} is mounted at {} with contract {}, flush policy {}, {}-byte blocks, {}: {}",
+        options.source.string(), options.mountpoint.string(), name_of(options.contract),
+        name_of(options.flush_policy), options.block_size.bytes(), commits, promise);
+}
+
+/// Tells the user, on the terminal as well as in the log.
+void say_what_is_mounted(const Options& options) {
+    const std::string line = start_line(options);
+    if (!options.foreground || options.log_file || options.log_level > LogLevel::info) {
+        std::fprintf(stderr, "partialfs: %s\n", line.c_str());
+    }
+    spdlog::info("{}", line);
+    std::error_code error;
+    if (std::filesystem::exists(
+            std::filesystem::symlink_status(options.source / ".partialfs", error))) {
+        spdlog::warn("'.partialfs' in {} is hidden by the control directory of that name",
+                     options.source.string());
+    }
+}
+
+int run(const Options& options, startup::Readiness readiness) {
+    if (const auto log = startup::open_log(options); !log) {
+        return failed(log.error());
+    }
+    raise_descriptor_limit();
+    // New objects get the caller's umask; ours would be put on top of it.
+    ::umask(0);
+    const auto io = make_io();
+    const auto served = serve(options, *io, [&] {
+        say_what_is_mounted(options);
+        return readiness.tell();
+    });
+    if (!served) {
+        spdlog::error("{}", served.error());
+        return options.foreground && !options.log_file ? kFailed : failed(served.error());
+    }
+    spdlog::info("{} unmounted", options.mountpoint.string());
+    return EXIT_SUCCESS;
+}
+
+int start(int argc, const char* const* argv) {
+    const auto options = parse_options(argc, argv);
+    if (!options) {
+        std::fprintf(options.error().code == 0 ? stdout : stderr, "%s\n",
+                     options.error().text.c_str());
+        return options.error().code;
+    }
+    if (const auto checked = check_all(*options); !checked) {
+        return failed(checked.error());
+    }
+    std::signal(SIGPIPE, SIG_IGN);
+    if (options->foreground) {
+        return run(*options, startup::Readiness{});
+    }
+    auto side = startup::go_to_background();
+    if (!side) {
+        return failed("cannot go to the background: " +
+                      std::generic_category().message(side.error()));
+    }
+    if (const auto* parent = std::get_if<startup::Parent>(&*side)) {
+        return parent->exit_code;
+    }
+    return run(*options, std::get<startup::Readiness>(std::move(*side)));
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return start(argc, argv);
+    } catch (const std::exception& error) {
+        return failed(error.what());
+    }
+}

@@ -1,0 +1,15 @@
+// Where messages go: a file, stderr in the foreground, syslog in the background.
+#pragma once
+
+#include "fusefs/options.hpp"
+
+#include <expected>
+#include <string>
+
+namespace partialfs::startup {
+
+/// Makes spdlog's default logger. An error is one line that names the file and what to do.
+/// To be called after going to the background, as a logger's file does not survive a fork well.
+std::expected<void, std::string> open_log(const Options& options);
+
+} // namespace partialfs::startup
