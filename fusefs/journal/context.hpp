@@ -6,6 +6,7 @@
 #include "fusefs/model/types.hpp"
 
 #include <atomic>
+#include <cstdint>
 
 namespace partialfs::trace {
 class Recorder;
@@ -28,8 +29,15 @@ struct Context {
     /// Both may be changed at any time, and hold from the next decision on.
     std::atomic<model::Contract> contract;
     std::atomic<model::FlushPolicy> policy;
-    /// Known hashes of cached pages are kept for the retrieve-and-compare probe.
+    /// Hashes of cached pages are kept, for the probe that retrieves and compares.
     bool compare_pages = false;
+    std::atomic<std::uint64_t> explicit_writes{0};
+    std::atomic<std::uint64_t> writepages{0};
+    std::atomic<std::uint64_t> pages_found_dirty{0};
+    std::atomic<std::uint64_t> blocks_flushed{0};  ///< by commits
+    std::atomic<std::uint64_t> blocks_written{0};  ///< by writepage
+    std::atomic<std::uint64_t> blocks_skipped{0};  ///< by writepage
+    std::atomic<std::uint64_t> write_errors{0};
 };
 
 } // namespace partialfs::journal

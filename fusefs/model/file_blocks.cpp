@@ -6,7 +6,7 @@ namespace partialfs::model {
 
 namespace {
 
-constexpr std::uint64_t kChunkPages = 64;
+constexpr std::uint64_t kChunkPages = FileBlocks::kChunkPages;
 
 std::uint64_t chunk_of(PageIndex index) {
     return index.value / kChunkPages;
@@ -126,6 +126,7 @@ void FileBlocks::flush_failed(PageIndex index, BlockMask blocks) {
 WriteDecision FileBlocks::finish_writepage(PageIndex index, Entry& written, ByteOffset size) {
     const WriteDecision decision = model::writepage(written.state, block_size_.within(index, size));
     written.generation = ++last_generation_;
+    written.cleaned_by.fill(CommitId{0});
     return decision;
 }
 
@@ -165,7 +166,9 @@ void FileBlocks::truncate(ByteOffset size, bool straddling_allocated) {
         straddling = block_size_.touched(last, {size, ByteOffset{size.value + 1}});
     }
     if (find(last) != nullptr || !straddling.empty()) {
-        truncate_inside(entry(last).state, block_size_.within(last, size), straddling);
+        Entry& straddled = entry(last);
+        truncate_inside(straddled.state, block_size_.within(last, size), straddling);
+        straddled.generation = ++last_generation_;
         release_if_empty(last);
     }
 }
@@ -180,7 +183,9 @@ void FileBlocks::punch(ByteRange range) {
     std::optional<PageIndex> index =
         next(whole.first_page(), [](const PageState&, PageIndex) { return true; });
     while (index && *index <= whole.last_page()) {
-        model::punch(entry(*index).state, block_size_.touched(*index, whole));
+        Entry& punched = entry(*index);
+        model::punch(punched.state, block_size_.touched(*index, whole));
+        punched.generation = ++last_generation_;
         release_if_empty(*index);
         index = next(PageIndex{index->value + 1}, [](const PageState&, PageIndex) { return true; });
     }
@@ -189,6 +194,17 @@ void FileBlocks::punch(ByteRange range) {
 void FileBlocks::evict(PageIndex index) {
     if (find(index) != nullptr) {
         model::evict(entry(index).state);
+        release_if_empty(index);
+    }
+}
+
+void FileBlocks::forget_told(PageIndex index, BlockMask still_dirty) {
+    if (find(index) != nullptr) {
+        Entry& stale = entry(index);
+        stale.state.told = false;
+        stale.state.dirty &= still_dirty;
+        stale.state.page_dirty = !stale.state.dirty.empty();
+        stale.generation = ++last_generation_;
         release_if_empty(index);
     }
 }
@@ -230,6 +246,16 @@ std::optional<PageIndex> FileBlocks::next_flushable(PageIndex from, FlushPolicy 
         return !state.ordered.empty() ||
                !flushable(state, policy, block_size_.within(index, size)).empty();
     });
+}
+
+std::optional<PageIndex> FileBlocks::next_unmapped_dirty(PageIndex from) const {
+    return next(from, [](const PageState& state, PageIndex) {
+        return state.page_dirty && !state.told;
+    });
+}
+
+std::optional<PageIndex> FileBlocks::next_entry(PageIndex from) const {
+    return next(from, [](const PageState&, PageIndex) { return true; });
 }
 
 std::optional<PageIndex> FileBlocks::next_dirty(PageIndex from) const {

@@ -17,12 +17,16 @@
 
 namespace partialfs::model {
 
-/// Tells two states of a page apart: every writepage, and every new entry, gives a page a new one.
+/// Tells two states of a page apart: every writepage, truncation inside it, punch, and every new
+/// entry gives a page a new one.
 /// A copy of the page fetched under one generation must not be written under another.
 using Generation = Strong<struct GenerationTag, std::uint32_t>;
 
 class FileBlocks {
   public:
+    /// Pages whose states share one allocation.
+    static constexpr std::uint64_t kChunkPages = 8;
+
     explicit FileBlocks(BlockSize block_size) : block_size_(block_size) {}
 
     [[nodiscard]] BlockSize block_size() const { return block_size_; }
@@ -63,6 +67,10 @@ class FileBlocks {
     void punch(ByteRange range);
     /// The kernel has dropped the page from its cache.
     void evict(PageIndex index);
+    /// The kernel has neither PG_dirty nor a writeback for a page that was thought mapped and dirty:
+    /// it dropped the page without a word. Only `still_dirty`, the blocks that have buffered bytes,
+    /// stay dirty.
+    void forget_told(PageIndex index, BlockMask still_dirty);
     /// Drops what every page need not remember for the sake of data: all state of idle pages.
     void forget_idle();
 
@@ -72,6 +80,11 @@ class FileBlocks {
                                                           ByteOffset size) const;
     /// The first page at or after `from` that has a dirty block.
     [[nodiscard]] std::optional<PageIndex> next_dirty(PageIndex from) const;
+    /// The first page at or after `from` that is dirty by write(2) alone: no mapped store of it is
+    /// known since its last writepage.
+    [[nodiscard]] std::optional<PageIndex> next_unmapped_dirty(PageIndex from) const;
+    /// The first page at or after `from` that has an entry.
+    [[nodiscard]] std::optional<PageIndex> next_entry(PageIndex from) const;
     /// Number of pages with an entry: what the table's memory grows with.
     [[nodiscard]] std::size_t entries() const { return entries_; }
 
@@ -81,10 +94,10 @@ class FileBlocks {
         Generation generation;
         std::array<CommitId, 8> cleaned_by{};
     };
-    /// 64 neighbouring pages; `present` has a bit for each that has an entry.
+    /// Neighbouring pages; `present` has a bit for each that has an entry.
     struct Chunk {
         std::uint64_t present = 0;
-        std::array<Entry, 64> entries;
+        std::array<Entry, kChunkPages> entries;
     };
 
     [[nodiscard]] const Entry* find(PageIndex index) const;

@@ -84,6 +84,52 @@ void Ledger::heal(InodeId inode, BlockIndex block, Nanoseconds now) {
     open_.erase(known);
 }
 
+template <typename Taken>
+void Ledger::cut_out(InodeId inode, ByteRange range, BlockSize block_size, Taken taken) {
+    if (range.empty()) {
+        return;
+    }
+    const Key last{inode, block_size.block_of(ByteOffset{range.end.value - 1})};
+    for (auto block = open_.lower_bound({inode, block_size.block_of(range.begin)});
+         block != open_.end() && block->first <= last;) {
+        std::vector<LostStore> kept;
+        for (LostStore& entry : block->second) {
+            const ByteRange cut = intersect(entry.bytes, range);
+            if (cut.empty()) {
+                kept.push_back(std::move(entry));
+                continue;
+            }
+            count_closed(entry);
+            for (const ByteRange outside : {ByteRange{entry.bytes.begin, cut.begin},
+                                            ByteRange{cut.end, entry.bytes.end}}) {
+                if (!outside.empty()) {
+                    LostStore part = entry;
+                    part.bytes = outside;
+                    ++counts_.open;
+                    counts_.open_bytes += outside.size().value;
+                    kept.push_back(std::move(part));
+                }
+            }
+            entry.bytes = cut;
+            taken(entry);
+        }
+        block->second = std::move(kept);
+        block = block->second.empty() ? open_.erase(block) : std::next(block);
+    }
+}
+
+void Ledger::heal(InodeId inode, ByteRange range, BlockSize block_size, Nanoseconds now) {
+    cut_out(inode, range, block_size, [&](LostStore& entry) {
+        ++counts_.open;
+        counts_.open_bytes += entry.bytes.size().value;
+        move_to_healed(entry, now);
+    });
+}
+
+void Ledger::drop(InodeId inode, ByteRange range, BlockSize block_size) {
+    cut_out(inode, range, block_size, [&](LostStore&) { ++counts_.dropped; });
+}
+
 template <typename Keep>
 void Ledger::drop_unless(std::map<Key, std::vector<LostStore>>::iterator block, Keep keep) {
     std::vector<LostStore> kept;
@@ -140,6 +186,15 @@ void Ledger::rename(InodeId inode, const std::string& path) {
 bool Ledger::has_open(InodeId inode) const {
     const auto block = open_.lower_bound({inode, BlockIndex{0}});
     return block != open_.end() && block->first.first == inode;
+}
+
+bool Ledger::has_open(InodeId inode, ByteRange range, BlockSize block_size) const {
+    if (range.empty()) {
+        return false;
+    }
+    const auto block = open_.lower_bound({inode, block_size.block_of(range.begin)});
+    return block != open_.end() &&
+           block->first <= Key{inode, block_size.block_of(ByteOffset{range.end.value - 1})};
 }
 
 std::vector<LostStore> Ledger::entries() const {

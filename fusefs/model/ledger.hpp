@@ -62,9 +62,14 @@ class Ledger {
     void record(const LostStore& loss, BlockIndex block, const std::vector<ByteRange>& lost);
     /// The whole block has been written to disk: its open entries are healed.
     void heal(InodeId inode, BlockIndex block, Nanoseconds now);
+    /// The bytes of `range` have been written to disk: what is open of them is healed. An entry that
+    /// lies partly inside is cut: the part outside stays open, under the same number.
+    void heal(InodeId inode, ByteRange range, BlockSize block_size, Nanoseconds now);
     /// The blocks from `first` to `last` no longer hold these bytes (truncate, punch): open entries
     /// there are dropped.
     void drop(InodeId inode, BlockIndex first, BlockIndex last);
+    /// The bytes of `range` are gone (punch): open entries are cut to what lies outside.
+    void drop(InodeId inode, ByteRange range, BlockSize block_size);
     /// The file has become `size` bytes long: open entries are cut off there.
     void truncate(InodeId inode, ByteOffset size);
     /// The inode is gone: all its open entries are dropped.
@@ -74,6 +79,8 @@ class Ledger {
 
     [[nodiscard]] Counts counts() const { return counts_; }
     [[nodiscard]] bool has_open(InodeId inode) const;
+    /// Whether anything is open in the blocks that `range` touches.
+    [[nodiscard]] bool has_open(InodeId inode, ByteRange range, BlockSize block_size) const;
     /// Open and healed entries in the order of discovery.
     [[nodiscard]] std::vector<LostStore> entries() const;
 
@@ -82,6 +89,9 @@ class Ledger {
 
     void move_to_healed(LostStore& entry, Nanoseconds now);
     void count_closed(const LostStore& entry);
+    /// Takes `range` out of all open entries; calls `taken(entry)` with each part taken out.
+    template <typename Taken>
+    void cut_out(InodeId inode, ByteRange range, BlockSize block_size, Taken taken);
     template <typename Keep>
     void drop_unless(std::map<Key, std::vector<LostStore>>::iterator block, Keep keep);
 

@@ -1,0 +1,129 @@
+// The journal: which files a commit concerns, what triggers one, and the thread that carries it out.
+#pragma once
+
+#include "fusefs/journal/context.hpp"
+#include "fusefs/journal/file_data.hpp"
+#include "fusefs/journal/page_cache.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace partialfs::journal {
+
+/// One thread runs all commits, as kjournald does; request threads leave their wishes in a queue and
+/// go on, so that none of them ever waits for a commit, which may itself wait for a request of
+/// the kernel's to be served.
+///
+/// A commit, in this order: look for PG_dirty pages of files that may be mapped; write the dirty blocks
+/// that the flush policy chooses, file by file, in ascending order; fdatasync those files; let size and
+/// mtime through; write the commit record in the trace; answer who waits.
+///
+/// Thread-safe.
+class Journal {
+  public:
+    /// 0, or the errno that says why not.
+    using Done = std::function<void(int)>;
+
+    struct Options {
+        /// Time between commits of the timer; 0: no timer.
+        std::chrono::nanoseconds interval{std::chrono::seconds(5)};
+        /// The share of its time that the timer may spend looking for PG_dirty pages.
+        double probe_share = 0.01;
+    };
+
+    /// `context` and `cache` must outlive the journal.
+    Journal(Context& context, PageCache& cache, Options options);
+    Journal(const Journal&) = delete;
+    Journal& operator=(const Journal&) = delete;
+    /// As stop().
+    ~Journal();
+
+    /// Starts the thread.
+    void start();
+    /// A last commit, then the thread ends; wishes that come later are answered with ENODEV.
+    /// Returns the errno of the last commit, or 0.
+    int stop();
+
+    /// The file has something for a commit to do, or may come to have. To be called whenever
+    /// FileData::enlist_once() says true.
+    void enlist(std::shared_ptr<FileData> file);
+
+    /// fsync(2), after the kernel has written the file's PG_dirty pages back. Commits as the flush
+    /// policy says and calls `done` from the journal's thread with 0, or the errno of the commit's
+    /// own failure on this file.
+    void fsync(std::shared_ptr<FileData> file, bool data_only, Done done);
+    /// A commit of everything. `done` gets the first error.
+    void commit(Done done);
+    /// A write(2) that the dirty limit does not allow: tried again after a commit has made room.
+    /// `attempt` returns whether it went through; if commits do not help, `fail` gets the errno.
+    void write_when_room(std::function<bool()> attempt, Done fail);
+    /// Flushes one file as a commit would, without syncing: for rename.
+    void flush_file(std::shared_ptr<FileData> file, Done done);
+    /// Asks for a commit soon, without waiting: much data is buffered.
+    void hurry();
+
+    struct Status {
+        std::uint64_t commits = 0;
+        std::size_t files = 0;                ///< enlisted
+        std::chrono::nanoseconds last_probe{}; ///< what the latest probe of all files took
+        std::uint64_t probes = 0;
+        std::chrono::nanoseconds last_commit{}; ///< how long the latest commit took
+    };
+    [[nodiscard]] Status status() const;
+
+  private:
+    struct Wish {
+        enum class Kind : std::uint8_t { fsync, commit, write, flush };
+        Kind kind = Kind::commit;
+        std::shared_ptr<FileData> file;
+        bool data_only = false;
+        Done done;
+        std::function<bool()> attempt;
+    };
+    using Files = std::vector<std::shared_ptr<FileData>>;
+    using Clock = std::chrono::steady_clock;
+
+    void submit(Wish wish);
+    void run();
+    void serve(std::vector<Wish> wishes, bool timer);
+    /// Probes all files that may be mapped.
+    std::map<model::InodeId, PageSet> probe(const Files& files);
+    /// `errors` gets the errno of each file that failed. Returns the first of them, or 0.
+    int commit_now(const std::map<model::InodeId, bool>& asked, bool timer,
+                   std::map<model::InodeId, int>& errors);
+    /// Makes one file durable without a commit. Returns an errno or 0.
+    int sync_alone(FileData& file, bool durable);
+    [[nodiscard]] Files enlisted_files() const;
+
+    Context& context_;
+    PageCache& cache_;
+    Options options_;
+
+    /// Guards what follows. Lock order: this, then a file's mutex.
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    std::vector<Wish> wishes_;
+    std::map<model::InodeId, std::shared_ptr<FileData>> files_;
+    bool stopping_ = false;
+    bool stopped_ = false;
+    bool hurry_ = false;
+    Status status_;
+    std::thread thread_;
+
+    // Of the journal's thread alone:
+    Clock::time_point last_probe_at_;
+    Clock::duration probe_cost_{};
+    int last_error_ = 0;
+};
+
+} // namespace partialfs::journal

@@ -1,0 +1,115 @@
+#include "fusefs/trace/event.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <iterator>
+
+namespace partialfs::trace {
+
+std::string_view name_of(Kind kind) {
+    switch (kind) {
+    case Kind::explicit_write:
+        return "explicit-write";
+    case Kind::page_dirty:
+        return "page-dirty";
+    case Kind::ordered_flush:
+        return "ordered-flush";
+    case Kind::writepage:
+        return "writepage";
+    case Kind::lost:
+        return "lost";
+    case Kind::commit_begin:
+        return "commit-begin";
+    case Kind::commit:
+        return "commit";
+    case Kind::evict:
+        return "evict";
+    case Kind::page_read:
+        return "read";
+    case Kind::truncate:
+        return "truncate";
+    case Kind::punch:
+        return "punch";
+    case Kind::fsync:
+        return "fsync";
+    case Kind::rename_flush:
+        return "rename-flush";
+    case Kind::unlink:
+        return "unlink";
+    case Kind::write_error:
+        return "write-error";
+    }
+    return "unknown";
+}
+
+namespace {
+
+std::string mask_text(model::BlockMask mask, model::BlockSize block_size) {
+    std::string text;
+    for (std::uint8_t i = 0; i < block_size.per_page(); ++i) {
+        text += mask.contains(model::BlockInPage{i}) ? '1' : '0';
+    }
+    return text;
+}
+
+} // namespace
+
+std::string to_json(const Event& event, std::string_view path, model::BlockSize block_size) {
+    std::string line;
+    auto out = std::back_inserter(line);
+    fmt::format_to(out, R"({{"t":{},"seq":{},"event":"{}")", event.time.value, event.sequence,
+                   name_of(event.kind));
+    if (event.inode.value != 0) {
+        fmt::format_to(out, R"(,"inode":{})", event.inode.value);
+    }
+    if (!path.empty()) {
+        const auto quoted = nlohmann::json(path).dump(
+            -1, ' ', false, nlohmann::json::error_handler_t::replace);
+        fmt::format_to(out, R"(,"path":{})", quoted);
+    }
+    switch (event.kind) {
+    case Kind::explicit_write:
+    case Kind::page_read:
+    case Kind::punch:
+        fmt::format_to(out, R"(,"offset":{},"length":{})", event.page_or_offset, event.length);
+        break;
+    case Kind::lost:
+        fmt::format_to(out, R"(,"page":{},"offset":{},"length":{},"commit":{})",
+                       event.page_or_offset / model::kPageSize, event.page_or_offset,
+                       event.length, event.commit.value);
+        break;
+    case Kind::truncate:
+        fmt::format_to(out, R"(,"offset":{})", event.page_or_offset);
+        break;
+    case Kind::page_dirty:
+        fmt::format_to(out, R"(,"page":{},"blocks":"{}")", event.page_or_offset,
+                       mask_text(block_size.all(), block_size));
+        break;
+    case Kind::ordered_flush:
+        fmt::format_to(out, R"(,"page":{},"blocks":"{}","commit":{})", event.page_or_offset,
+                       mask_text(event.written, block_size), event.commit.value);
+        break;
+    case Kind::writepage:
+        fmt::format_to(out, R"(,"page":{},"blocks":"{}","written":"{}","skipped":"{}")",
+                       event.page_or_offset, mask_text(event.written, block_size),
+                       mask_text(event.written, block_size), mask_text(event.skipped, block_size));
+        break;
+    case Kind::commit_begin:
+    case Kind::commit:
+    case Kind::fsync:
+        fmt::format_to(out, R"(,"commit":{})", event.commit.value);
+        break;
+    case Kind::write_error:
+        fmt::format_to(out, R"(,"errno":{})", event.error);
+        break;
+    case Kind::evict:
+    case Kind::rename_flush:
+    case Kind::unlink:
+        break;
+    }
+    line += '}';
+    return line;
+}
+
+} // namespace partialfs::trace

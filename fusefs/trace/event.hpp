@@ -1,0 +1,50 @@
+// What the trace tells: fixed-size events, and their form as a line of JSON.
+#pragma once
+
+#include "fusefs/model/types.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace partialfs::trace {
+
+enum class Kind : std::uint8_t {
+    explicit_write, ///< write(2): offset, length
+    page_dirty,     ///< a page was found PG_dirty that was not known so: page
+    ordered_flush,  ///< a commit wrote blocks of a page itself: page, written, commit
+    writepage,      ///< the kernel wrote a page back: page, written, skipped
+    lost,           ///< writepage passed over bytes that the disk has not got: offset, length, page
+    commit_begin,   ///< commit
+    commit,         ///< the commit record: all the rest of that commit is on disk: commit
+    evict,          ///< the pages of a file were written back and dropped on request
+    page_read,      ///< FUSE_READ: offset, length
+    truncate,       ///< offset is the new size
+    punch,          ///< offset, length
+    fsync,          ///< an application's fsync has been served: commit, 0 if it needed none
+    rename_flush,   ///< the file's own blocks were flushed because it is being renamed
+    unlink,         ///< the last name is gone
+    write_error,    ///< a write or sync of the backing file failed: error; the blocks are dirty again
+};
+
+std::string_view name_of(Kind kind);
+
+/// One event. Which of the numbers mean something depends on the kind.
+struct Event {
+    model::Nanoseconds time{};
+    std::uint64_t sequence = 0; ///< counted from 1 by the recorder, without a gap
+    model::InodeId inode{};       ///< 0: of no file
+    std::uint64_t page_or_offset = 0;
+    std::uint64_t length = 0;
+    model::CommitId commit{};
+    std::int32_t error = 0;
+    Kind kind = Kind::commit;
+    model::BlockMask written{};
+    model::BlockMask skipped{};
+};
+
+/// The event as one line of JSON, without the newline. `path` is the file's path relative to the
+/// mount, empty if unknown; masks are told block by block, the first one first: "1010".
+std::string to_json(const Event& event, std::string_view path, model::BlockSize block_size);
+
+} // namespace partialfs::trace

@@ -1,0 +1,77 @@
+// Keeps the latest events, and writes all of them to a file if there is one.
+#pragma once
+
+#include "fusefs/backing/fd.hpp"
+#include "fusefs/trace/event.hpp"
+
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace partialfs::trace {
+
+/// Monotonic nanoseconds now (CLOCK_MONOTONIC).
+model::Nanoseconds now();
+
+/// A ring of the latest events. Thread-safe; recording takes a short mutex and allocates nothing.
+/// With a file, every event reaches it: who records waits while the ring is full of events that the
+/// writing thread has not taken yet.
+class Recorder {
+  public:
+    /// Tells an inode's path relative to the mount, empty if it has none (any more).
+    using PathOf = std::function<std::string(model::InodeId)>;
+
+    /// How many of the latest events are kept.
+    static constexpr std::size_t kKept = 16384;
+
+    explicit Recorder(model::BlockSize block_size) : block_size_(block_size), ring_(kKept) {}
+    Recorder(const Recorder&) = delete;
+    Recorder& operator=(const Recorder&) = delete;
+    /// Ends the writing thread after the last event.
+    ~Recorder();
+
+    /// To be called once, before events are exported. Called without a lock of the recorder's.
+    void set_path_of(PathOf path_of);
+    /// From now on every event is appended to `file` as JSON Lines by a thread of its own.
+    void start_file(backing::Fd file);
+    /// Ends the writing thread after it has written all there is.
+    void stop_file();
+
+    /// Records an event; its time and sequence number are filled in.
+    void record(Event event) { record({&event, 1}); }
+    /// Records several events, with one time. Fills in their times and numbers.
+    void record(std::span<Event> events);
+
+    /// The latest events as JSON Lines, oldest first.
+    [[nodiscard]] std::string latest() const;
+    /// How many events there have been.
+    [[nodiscard]] std::uint64_t recorded() const;
+    /// The errno with which writing the file failed; 0 if it did not.
+    [[nodiscard]] int file_error() const;
+
+  private:
+    void write_file();
+    [[nodiscard]] std::string lines(std::span<const Event> events) const;
+
+    model::BlockSize block_size_;
+    PathOf path_of_;
+    /// Guards all below. A leaf: nothing is locked inside it.
+    mutable std::mutex mutex_;
+    std::condition_variable room_;    ///< the writing thread has taken events
+    std::condition_variable written_; ///< there are events to write, or it is time to stop
+    std::vector<Event> ring_;         ///< event n is at n % kKept
+    std::uint64_t last_ = 0;          ///< number of the latest event
+    std::uint64_t exported_ = 0;      ///< number of the latest event that the file's thread took
+    bool exporting_ = false;
+    bool stop_ = false;
+    int file_error_ = 0;
+    backing::Fd file_;
+    std::thread writer_;
+};
+
+} // namespace partialfs::trace
