@@ -1,0 +1,167 @@
+// The first process of the guest. Mounts the test disk, and for each of the numbered directories
+// of /runs: mounts the filesystem anew, makes sure that a commit there really writes, runs the
+// program that the directory's file `argv` names, unmounts, mounts again, has the program that
+// `verify` names compare, and prints what they reported. Then it reboots, which ends QEMU.
+//
+// Everything that goes wrong is told as an event "failed"; the host counts a run without its
+// "run" event, its report and its exit code as "could not tell".
+#include "child.h"
+#include "commit.h"
+#include "files.h"
+#include "machine.h"
+#include "serial.h"
+#include "settings.h"
+#include "shell.h"
+#include "under.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static char disk[kDiskPath];
+
+/// Where programs run: on the test disk, or on a partialfs over it.
+static const char* test_root(void) {
+    return under_wanted() ? "/under" : "/mnt";
+}
+
+static int mount_disk(void) {
+    if (mount(disk, "/mnt", setting("fs", "ext3"), MS_NOATIME, setting("options", "")) == 0)
+        return 0;
+    serial_failed("mount the test disk", errno);
+    return -1;
+}
+
+static int unmount_disk(void) {
+    if (umount("/mnt") == 0)
+        return 0;
+    serial_failed("unmount the test disk", errno);
+    return -1;
+}
+
+/// The text with @RUN@ and @DIR@ replaced, from malloc.
+static char* filled_in(const char* text, const char* run, const char* dir) {
+    char* out = calloc(1, strlen(text) + 256);
+    if (out == NULL)
+        return NULL;
+    for (char* end = out; *text != '\0'; end += strlen(end)) {
+        if (strncmp(text, "@RUN@", 5) == 0 || strncmp(text, "@DIR@", 5) == 0) {
+            strcpy(end, text[1] == 'R' ? run : dir);
+            text += 5;
+        } else {
+            *end = *text++;
+        }
+    }
+    return out;
+}
+
+static char** filled_in_lines(const char* file, const char* run, const char* dir) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", run, file);
+    char** lines = file_lines(path);
+    for (int i = 0; lines != NULL && lines[i] != NULL; ++i)
+        lines[i] = filled_in(lines[i], run, dir);
+    return lines;
+}
+
+/// Runs the program of `file` (argv or verify) and prints its end and its report.
+static void run_program(int number, const char* file, const char* report, const char* run,
+                        const char* dir) {
+    char** argv = filled_in_lines(file, run, dir);
+    if (argv == NULL || argv[0] == NULL)
+        return; // no verify: nothing to do
+    char** extra = filled_in_lines("env", run, dir);
+    char output[128];
+    snprintf(output, sizeof output, "%s/%s.out", run, file);
+    const long long before = machine_sectors_written(disk);
+    const pid_t pid = child_start(argv, extra, output);
+    if (pid < 0) {
+        serial_failed(argv[0], errno);
+        return;
+    }
+    const struct child_end end = child_wait(pid, setting_number("timeout", 120));
+    char* counters = machine_probe_counters();
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", run, report);
+    const int reported = serial_report(number, file, path) == 0;
+    if (!reported)
+        serial_report(number, "output", output);
+    serial_event("program",
+                 ",\"run\":%d,\"kind\":\"%s\",\"exit\":%d,\"signal\":%d,\"timed_out\":%s,"
+                 "\"seconds\":%.2f,\"sectors_written\":%lld,\"reported\":%s%s",
+                 number, file, end.exited, end.signal, end.timed_out ? "true" : "false",
+                 end.seconds, machine_sectors_written(disk) - before, reported ? "true" : "false",
+                 counters);
+    free(counters);
+}
+
+static void run_and_compare(int number, const char* run) {
+    char dir[64];
+    snprintf(dir, sizeof dir, "%s/run-%d", test_root(), number);
+    if (mount_disk() != 0)
+        return;
+    if (commit_warm_up(number, "/mnt", disk) == 0 && under_start() == 0) {
+        if (mkdir(dir, 0755) != 0)
+            serial_failed("make the run's directory", errno);
+        else
+            run_program(number, "argv", "report.json", run, dir);
+        under_stop();
+    }
+    if (unmount_disk() != 0 || mount_disk() != 0)
+        return;
+    if (under_start() == 0) {
+        run_program(number, "verify", "verify.json", run, dir);
+        if (remove_tree(dir) != 0 && errno != ENOENT)
+            serial_failed("remove the run's directory", errno);
+        under_stop();
+    }
+    unmount_disk();
+}
+
+static void one_run(int number) {
+    char run[32];
+    snprintf(run, sizeof run, "/runs/%d", number);
+    run_and_compare(number, run);
+    serial_event("run", ",\"run\":%d", number); // failures told before it are this run's
+}
+
+static void run_shell(void) {
+    if (mount_disk() == 0)
+        puts("The test filesystem is at /mnt, the runs are in /runs. exit ends QEMU.");
+    shell(setting("shell", "/bin/sh"));
+    umount("/mnt");
+}
+
+int main(void) {
+    machine_set_up();
+    settings_read();
+    settings_export();
+    struct utsname name;
+    uname(&name);
+    serial_event("boot", ",\"release\":\"%s\",\"machine\":\"%s\",\"cpus\":%ld", name.release,
+                 name.machine, sysconf(_SC_NPROCESSORS_ONLN));
+    const char* failed = NULL;
+    if (machine_load_modules(&failed) != 0) {
+        serial_failed(failed, errno);
+        machine_reboot();
+    }
+    if (machine_find_disk(setting("disk", "auto"), 20, disk) != 0) {
+        serial_failed("find the test disk (no vda, hda or sda)", errno);
+        machine_reboot();
+    }
+    if (setting_number("writeback", 0) == 0 && machine_stop_background_writeback(&failed) != 0)
+        serial_failed(failed, errno);
+    if (setting("shell", NULL) != NULL) {
+        run_shell();
+        machine_reboot();
+    }
+    for (int number = 1; number <= setting_number("runs", 0); ++number)
+        one_run(number);
+    serial_event("end", "%s", "");
+    machine_reboot();
+}

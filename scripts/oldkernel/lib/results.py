@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Turns one boot's serial console into one row of the result table.
+
+    results.py CONSOLE QEMU_STATUS ROW.json < DESCRIPTION.json
+
+DESCRIPTION has what was booted (kernel, way, filesystem, block_size, fix, workload, smp, expect) and
+"runs", a list of labels, one for each run that was asked for. The row is that, and what came of it.
+A run counts as clean or damaged only if its program ended with that exit code and its report
+arrived whole and says the same, before and after the remount; all else is "unknown".
+"""
+import collections
+import json
+import sys
+
+from serial import read_console
+
+_VERDICTS = {"clean": "clean", "damaged": "damage"}
+_EXITS = {0: "clean", 1: "damage"}
+
+
+class Unknown(Exception):
+    """Why a run could not be told clean or damaged."""
+
+
+def end_in_words(program):
+    if program["timed_out"]:
+        return f"did not end within {program['seconds']:.0f} s"
+    if program["signal"]:
+        return f"was killed by signal {program['signal']}"
+    return f"ended with exit code {program['exit']}"
+
+
+def read_report(run, kind):
+    """The verdict and the report of one program of a run; raises Unknown."""
+    what = "the run" if kind == "argv" else "the comparison after the remount"
+    program = run.programs.get(kind)
+    if program is None:
+        raise Unknown(f"{what} did not come to its end")
+    output = run.reports.get("output", b"").decode(errors="replace").strip().splitlines()
+    last_words = f": {output[-1]}" if output else ""
+    if kind not in run.reports:
+        raise Unknown(f"{what} {end_in_words(program)} without a report{last_words}")
+    try:
+        report = json.loads(run.reports[kind])
+    except ValueError:
+        raise Unknown(f"{what}: its report is not JSON") from None
+    verdict = _EXITS.get(program["exit"])
+    if verdict is None:
+        problems = [problem["message"] for problem in report.get("problems", [])]
+        raise Unknown(f"{what} {end_in_words(program)}"
+                      + (f": {problems[0]}" if problems else last_words))
+    if _VERDICTS.get(report.get("verdict")) != verdict:
+        raise Unknown(f"{what}: exit code {program['exit']}, but its report says "
+                      f"{report.get('verdict')!r}")
+    return verdict, report
+
+
+def ranges_of(report):
+    """The damaged bytes found after eviction as [file, offset, length], adjacent ranges joined."""
+    joined = []
+    for damage in sorted(report.get("damage", []), key=lambda d: (d["file"], d["offset"])):
+        if not {"evicted", "direct", "disk"} & set(damage.get("stages", ["evicted"])):
+            continue
+        if joined and joined[-1][0] == damage["file"] and sum(joined[-1][1:]) == damage["offset"]:
+            joined[-1][2] += damage["length"]
+        else:
+            joined.append([damage["file"], damage["offset"], damage["length"]])
+    return joined
+
+
+def one_run(label, run, needs_verify):
+    result = {"run": label, "verdict": "unknown"}
+    if run is None:
+        result["reason"] = "the guest did not get to it"
+        return result
+    program = run.programs.get("argv")
+    if program:
+        result["seconds"] = program["seconds"]
+        result["sectors_written"] = program["sectors_written"]
+    try:
+        if run.failures:
+            raise Unknown(run.failures[0])
+        verdict, report = read_report(run, "argv")
+        if needs_verify:
+            after, report_after = read_report(run, "verify")
+            if verdict == "damage" and after == "clean":
+                raise Unknown("damage was found, and was gone after a remount")
+            if after == "damage" and verdict == "clean":
+                verdict, report = after, report_after
+        result.update(verdict=verdict, damage=report.get("damage", []),
+                      damaged=ranges_of(report), operations=report.get("operations", {}))
+        if report.get("damage_not_kept"):
+            result["damage_not_kept"] = report["damage_not_kept"]
+        if report.get("judgement"):
+            result["judgement"] = report["judgement"]
+    except Unknown as why:
+        result["reason"] = str(why)
+    return result
+
+
+def reasons_for_boot(console, status):
+    """What kept the whole boot from ending as it should, if anything."""
+    reasons = []
+    if console.panic:
+        reasons.append(console.panic)
+    reasons += console.failures
+    daemon = console.runs.get(0)
+    if daemon and daemon.reports.get("partialfs", b"").strip():
+        said = daemon.reports["partialfs"].decode(errors="replace").strip().splitlines()
+        reasons.append(f"partialfs said: {said[-1]}")
+    if status == 124 or status == 137:
+        reasons.append("QEMU was ended: its time was up")
+    elif status != 0:
+        reasons.append(f"QEMU ended with status {status}")
+    if console.release is None and not reasons:
+        reasons.append("the kernel never started /init" +
+                       (f"; last on its console: {console.last_line}" if console.last_line else
+                        "; nothing came on its console (is it a 64-bit kernel with an 8250 console?)"))
+    elif not console.ended and not reasons:
+        reasons.append("the guest ended early")
+    return reasons
+
+
+def row_of(description, console, status):
+    labels = description.pop("runs")
+    needs_verify = description.pop("verify", False)
+    results = [one_run(label, console.runs.get(number), needs_verify)
+               for number, label in enumerate(labels, 1)]
+    count = collections.Counter(result["verdict"] for result in results)
+    reasons = reasons_for_boot(console, status)
+    if count["damage"]:
+        verdict = "damage"
+    elif count["clean"] == len(results) > 0 and not reasons:
+        verdict = "clean"
+    else:
+        verdict = "unknown"
+        reasons += [f"run {r['run']}: {r['reason']}" for r in results if "reason" in r]
+    kinds = collections.Counter()
+    first = None
+    for result in results:
+        for damage in result.get("damage", []):
+            kinds[damage["kind"]] += 1
+            if first is None:
+                first = {"run": result["run"], **{key: damage[key] for key in (
+                    "file", "offset", "length", "page", "in_page", "kind", "lost")
+                    if key in damage}}
+    probe = {}
+    for run in console.runs.values():
+        for program in run.programs.values():
+            for name in ("asked", "answered_dirty", "answers_lost", "missed"):
+                if name in program:
+                    probe[name] = max(probe.get(name, 0), program[name])
+    expected = description.get("expect")
+    return {**description,
+            "kernel": console.release or description.get("kernel"),
+            "runs": len(results), "damaged_runs": count["damage"], "clean_runs": count["clean"],
+            "unknown_runs": count["unknown"], "verdict": verdict,
+            "as_expected": verdict != "unknown" and expected in (None, verdict),
+            "first_damage": first, "kinds": dict(kinds), "probe": probe or None,
+            "reasons": reasons, "results": results}
+
+
+def main():
+    if len(sys.argv) != 4:
+        sys.exit("usage: results.py CONSOLE QEMU_STATUS ROW.json < DESCRIPTION.json")
+    with open(sys.argv[1], "rb") as file:
+        console = read_console(file.read())
+    row = row_of(json.load(sys.stdin), console, int(sys.argv[2]))
+    with open(sys.argv[3], "w", encoding="utf-8") as file:
+        json.dump(row, file)
+
+
+if __name__ == "__main__":
+    main()
