@@ -1,6 +1,7 @@
 #include "fusefs/kernel/directory_requests.hpp"
 
 #include "fusefs/backing/directory_stream.hpp"
+#include "fusefs/journal/journal.hpp"
 #include "fusefs/kernel/reply.hpp"
 
 #include <memory>
@@ -154,6 +155,19 @@ void readdirplus(fuse_req_t req, fuse_ino_t, std::size_t size, off_t position, f
     });
 }
 
+/// As on ext3: the running transaction commits, then the directory's names are made durable.
+void fsyncdir(fuse_req_t req, fuse_ino_t, int, fuse_file_info* fi) {
+    Mount& mount = mount_of(req);
+    // The kernel keeps the handle open until it is answered.
+    DirectoryHandle& handle = handle_of(fi);
+    mount.journal.commit([req, &mount, &handle](int error) {
+        if (error == 0 && mount.context.io.fsync(handle.stream.fd()) != 0) {
+            error = errno;
+        }
+        fuse_reply_err(req, error);
+    });
+}
+
 } // namespace
 
 void add_directory_requests(fuse_lowlevel_ops& ops) {
@@ -161,6 +175,7 @@ void add_directory_requests(fuse_lowlevel_ops& ops) {
     ops.readdir = readdir;
     ops.readdirplus = readdirplus;
     ops.releasedir = releasedir;
+    ops.fsyncdir = fsyncdir;
 }
 
 } // namespace partialfs::kernel

@@ -1,0 +1,124 @@
+#include "fusefs/journal/buffer.hpp"
+#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/kernel/inode_table.hpp"
+#include "fusefs/trace/recorder.hpp"
+#include "tests/temporary_directory.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+#include <vector>
+
+namespace partialfs::kernel {
+namespace {
+
+using backing::Fd;
+using backing::Object;
+
+class Table : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        directory_ = Fd::open(AT_FDCWD, temporary_.path().c_str(), O_PATH | O_DIRECTORY).value();
+        std::ofstream(temporary_ / "file");
+        std::filesystem::create_directory(temporary_ / "directory");
+        root_ = table_.add_root(
+            Object{Fd::open(AT_FDCWD, temporary_.path().c_str(), O_PATH | O_DIRECTORY).value(),
+                   backing::status_of(directory_).value()});
+    }
+    Object open(const char* name) {
+        return std::move(backing::open_object(directory_, name).value());
+    }
+    std::shared_ptr<Inode> remember(const char* name) { return table_.remember(open(name)); }
+
+    testing::TemporaryDirectory temporary_;
+    Fd directory_;
+    backing::FileIo io_;
+    journal::BufferBudget budget_{1U << 20U};
+    journal::LedgerBook ledger_;
+    trace::Recorder recorder_{*model::BlockSize::from_bytes(1024)};
+    journal::Context context_{.io = io_,
+                              .block_size = *model::BlockSize::from_bytes(1024),
+                              .budget = budget_,
+                              .ledger = ledger_,
+                              .trace = recorder_,
+                              .contract = model::Contract::linux_2_6_20,
+                              .policy = model::FlushPolicy::eager};
+    InodeTable table_{context_};
+    std::shared_ptr<Inode> root_;
+};
+
+TEST_F(Table, TheRootIsNumberOneForEver) {
+    EXPECT_EQ(root_->id(), model::InodeId{1});
+    table_.forget(root_->id(), 1000);
+    EXPECT_EQ(table_.root(), root_);
+}
+
+TEST_F(Table, HardLinksAreOneInode) {
+    ASSERT_EQ(::linkat(directory_.get(), "file", directory_.get(), "link", 0), 0);
+    const auto file = remember("file");
+    EXPECT_EQ(remember("link"), file);
+    EXPECT_EQ(table_.known(), 2U);
+    EXPECT_NE(remember("directory"), file);
+}
+
+TEST_F(Table, OnlyRegularFilesHaveData) {
+    EXPECT_NE(remember("file")->data(), nullptr);
+    EXPECT_EQ(remember("directory")->data(), nullptr);
+}
+
+TEST_F(Table, AnInodeIsForgottenWhenAllLookupsAreGivenBack) {
+    const model::InodeId id = remember("file")->id();
+    remember("file");
+    table_.forget(id, 1);
+    EXPECT_NE(table_.find(id), nullptr);
+    table_.forget(id, 1);
+    EXPECT_EQ(table_.find(id), nullptr);
+    table_.forget(id, 1); // ignored
+    EXPECT_NE(remember("file")->id(), id) << "numbers are never used again";
+}
+
+TEST_F(Table, AForgottenInodeThatSomebodyHoldsIsTheSameAgain) {
+    auto file = remember("file");
+    const model::InodeId id = file->id();
+    const BackingKey key = file->key();
+    table_.forget(id, 1);
+    EXPECT_EQ(table_.find(id), nullptr) << "the kernel does not know it any more";
+    EXPECT_EQ(table_.find(key), file) << "but it lives";
+    EXPECT_EQ(remember("file"), file);
+    EXPECT_EQ(table_.find(id), file);
+    table_.forget(id, 1);
+    file.reset();
+    EXPECT_EQ(table_.find(key), nullptr);
+}
+
+TEST_F(Table, InodesMayOutliveTheTable) {
+    std::shared_ptr<Inode> survivor;
+    {
+        InodeTable table(context_);
+        survivor = table.remember(open("file"));
+    }
+    EXPECT_TRUE(survivor->is_regular());
+}
+
+TEST_F(Table, ThreadsLookingUpAndForgettingAgreeAtTheEnd) {
+    constexpr int kRounds = 2000;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            for (int round = 0; round < kRounds; ++round) {
+                const auto file = remember("file");
+                EXPECT_EQ(table_.find(file->id()), file);
+                table_.forget(file->id(), 1);
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(table_.known(), 1U) << "the root alone";
+}
+
+} // namespace
+} // namespace partialfs::kernel
