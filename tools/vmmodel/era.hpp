@@ -15,7 +15,13 @@
 namespace vmmodel {
 
 /// A kernel's way of finding out that a page was stored into through a mapping.
-enum class Era : std::uint8_t { linux_2_6_18, linux_2_6_19, linux_2_6_20, linux_2_6_23 };
+enum class Era : std::uint8_t {
+    linux_2_6_18,
+    linux_2_6_19,
+    linux_2_6_20,
+    linux_2_6_23,
+    linux_2_6_27,
+};
 
 /// What an era does. One row per era in kEras, so that they can be read next to each other.
 struct EraRules {
@@ -33,19 +39,25 @@ struct EraRules {
     /// Commit 79352894b285 (2.6.23), "mm: fix clear_page_dirty_for_io vs fault race": the
     /// set_page_dirty of a write fault is done under the page lock.
     bool fault_locks_page;
+    /// Commit 479db0bf408e (2.6.27), "mm: dirty page tracking race fix": page_mkclean takes the
+    /// page table lock always; before, it passed over an entry that it saw not present, although
+    /// another CPU could be in the middle of moving that entry's dirty bit to the page.
+    bool mkclean_locks_pte;
     std::string_view commit; ///< the kernel commit that made the difference; empty for the first
     std::string_view difference; ///< a line for people
 };
 
-inline constexpr std::array<EraRules, 4> kEras{{
-    {Era::linux_2_6_18, "linux-2.6.18", false, false, false, "",
+inline constexpr std::array<EraRules, 5> kEras{{
+    {Era::linux_2_6_18, "linux-2.6.18", false, false, false, false, "",
      "shared dirty pages are not tracked: a PTE's dirty bit is found at unmap, msync, reclaim"},
-    {Era::linux_2_6_19, "linux-2.6.19", true, false, false, "d08b3851da41",
+    {Era::linux_2_6_19, "linux-2.6.19", true, false, false, false, "d08b3851da41",
      "write-protect and track; page_mkclean drops the dirty bit and the filesystem is not told"},
-    {Era::linux_2_6_20, "linux-2.6.20", true, true, false, "7658cc289288",
+    {Era::linux_2_6_20, "linux-2.6.20", true, true, false, false, "7658cc289288",
      "set_page_dirty before ->writepage if a PTE was dirty; a write fault can still race with it"},
-    {Era::linux_2_6_23, "linux-2.6.23", true, true, true, "79352894b285",
+    {Era::linux_2_6_23, "linux-2.6.23", true, true, true, false, "79352894b285",
      "the write fault takes the page lock: the race is closed"},
+    {Era::linux_2_6_27, "linux-2.6.27", true, true, true, true, "479db0bf408e",
+     "page_mkclean takes the page table lock: no PTE escapes it while munmap moves its dirty bit"},
 }};
 
 constexpr const EraRules& rules_of(Era era) {
