@@ -102,6 +102,8 @@ struct RunResult {
     std::vector<std::string> judgement; ///< what the workload's own checker says is broken
     /// The text lines of the operations that `damage` names.
     std::map<OpId, std::string> named_ops;
+    /// When they began, by CLOCK_MONOTONIC; only of the first RunSettings::record_ops operations.
+    std::map<OpId, partialfs::model::Nanoseconds> named_times;
     std::string schedule;      ///< as text; empty if it was too long to keep
     std::string schedule_file; ///< where it was written; empty: nowhere
 

@@ -18,6 +18,7 @@
 //                 only), "operations": [those that wrote any of these bytes, in order]}]
 //     "damage_not_kept": ranges found beyond those listed
 //     "named_operations": {"17": "17 store file=0 off=1 len=2", ...}, all that damage names
+//     "named_times": {"17": nanoseconds of CLOCK_MONOTONIC when it began, ...}
 //     "problems": [{"message", "operation" or null}]
 //     "judgement": [what the workload's own checker says is broken]
 //     "schedule": the schedule's text or null; "schedule_file": its path or null

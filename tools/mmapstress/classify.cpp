@@ -1,0 +1,277 @@
+#include "tools/mmapstress/classify.hpp"
+
+#include "tools/mmapstress/op_walker.hpp"
+#include "tools/mmapstress/pattern.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <span>
+#include <utility>
+
+namespace mmapstress {
+
+namespace {
+
+/// Shorter runs of equal bytes are taken for chance, unless they reach the end of the finding.
+constexpr std::size_t kShortestMatch = 8;
+
+/// The operations that changed any byte of a finding, in order; of too many the last ones.
+using History = std::vector<OpId>;
+
+/// The bytes of `op` that an earlier version of a file may hold.
+ByteRange changed_range(const Op& op) {
+    if (op.kind == OpKind::truncate) {
+        return {ByteOffset{op.length.value}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
+    }
+    if (traits_of(op.kind).has_content || op.kind == OpKind::punch) {
+        return op.range();
+    }
+    return {};
+}
+
+/// Finds the findings that an operation overlaps.
+class Index {
+  public:
+    Index(const std::vector<Finding>& findings, std::size_t files)
+        : findings_(findings), first_(files + 1) {
+        // The findings are ordered by file and begin, and each lies inside one page.
+        for (std::uint32_t file = 0; file <= files; ++file) {
+            first_[file] = static_cast<std::size_t>(
+                std::ranges::lower_bound(findings, FileIndex{file}, {}, &Finding::file) -
+                findings.begin());
+        }
+    }
+
+    template <typename Visit>
+    void overlapping(FileIndex file, ByteRange range, Visit visit) const {
+        if (range.empty()) {
+            return;
+        }
+        const std::uint64_t from = range.begin.value / kPageSize * kPageSize;
+        const auto begin = findings_.begin() + static_cast<std::ptrdiff_t>(first_[file.value]);
+        const auto end = findings_.begin() + static_cast<std::ptrdiff_t>(first_[file.value + 1]);
+        auto at = std::lower_bound(begin, end, from, [](const Finding& finding, std::uint64_t to) {
+            return finding.range.begin.value < to;
+        });
+        for (; at != end && at->range.begin < range.end; ++at) {
+            if (!intersect(at->range, range).empty()) {
+                visit(static_cast<std::size_t>(at - findings_.begin()));
+            }
+        }
+    }
+
+  private:
+    const std::vector<Finding>& findings_;
+    std::vector<std::size_t> first_;
+};
+
+class Classifier {
+  public:
+    Classifier(std::vector<Finding> findings, const Header& header)
+        : header_(header), findings_(std::move(findings)), histories_(findings_.size()),
+          index_(findings_, header.files.size()) {}
+
+    void note(const Op& op) {
+        bool named = false;
+        index_.overlapping(op.file, changed_range(op), [&](std::size_t finding) {
+            History& history = histories_[finding];
+            if (history.size() == DamagedRange::kOpsKept) {
+                history.erase(history.begin());
+            }
+            history.push_back(op.id);
+            named = true;
+        });
+        if (named) {
+            ops_.emplace(op.id, op);
+        }
+        last_ = op.id;
+    }
+
+    Classified finish() {
+        Classified result;
+        for (std::size_t i = 0; i < findings_.size(); ++i) {
+            cut_up(findings_[i], histories_[i], result.damage);
+        }
+        for (const DamagedRange& range : result.damage) {
+            for (const OpId id : range.ops) {
+                name(id, result.named_ops);
+            }
+        }
+        return result;
+    }
+
+  private:
+    /// What stands at some place, and for how many bytes.
+    struct Match {
+        std::size_t length = 0;
+        DamageKind kind = DamageKind::foreign;
+        OpId origin;
+        FileIndex file;
+        ByteOffset offset;
+    };
+
+    void name(OpId id, std::map<OpId, std::string>& names) const {
+        const auto op = ops_.find(id);
+        if (op == ops_.end() || names.contains(id)) {
+            return;
+        }
+        std::string line;
+        print_op(line, op->second);
+        line.pop_back();
+        names.emplace(id, std::move(line));
+    }
+
+    void cut_up(const Finding& finding, const History& history,
+                std::vector<DamagedRange>& out) const {
+        DamagedRange whole;
+        whole.file = finding.file;
+        whole.stages = finding.stages;
+        whole.lost = finding.writer.id;
+        whole.ops = history;
+        whole.range = finding.range;
+        if (finding.missing) {
+            whole.kind = DamageKind::missing;
+        }
+        if (finding.missing || !finding.page) {
+            out.push_back(std::move(whole));
+            return;
+        }
+        const std::size_t first = out.size();
+        const std::span<const std::byte> found = finding.found();
+        for (std::size_t at = 0; at < found.size();) {
+            const Match match = match_at(finding, history, at);
+            DamagedRange part = whole;
+            part.range.begin = finding.range.begin + ByteCount{at};
+            part.range.end = part.range.begin + ByteCount{match.length};
+            part.kind = match.kind;
+            part.origin = match.origin;
+            part.origin_file = match.file;
+            part.origin_offset = match.offset;
+            at += match.length;
+            if (out.size() > first && out.back().kind == part.kind &&
+                part.kind == DamageKind::foreign) {
+                out.back().range.end = part.range.end;
+            } else {
+                out.push_back(std::move(part));
+            }
+        }
+    }
+
+    Match match_at(const Finding& finding, const History& history, std::size_t at) const {
+        const std::span<const std::byte> left = finding.found().subspan(at);
+        const auto zeros = static_cast<std::size_t>(
+            std::ranges::find_if(left, [](std::byte byte) { return byte != std::byte{0}; }) -
+            left.begin());
+        Match best{zeros, DamageKind::zeros, OpId{0}, FileIndex{0}, ByteOffset{0}};
+        for (auto id = history.rbegin(); id != history.rend(); ++id) {
+            const Op& op = ops_.at(*id);
+            if (traits_of(op.kind).has_content && op.id != finding.writer.id) {
+                take_longer(best,
+                            version_match(finding, op.id, op.range(), op.offset, op.content, at));
+            }
+        }
+        const FileSpec& spec = header_.files[finding.file.value];
+        if (spec.start == Start::written || spec.start == Start::written_fsync) {
+            const ByteRange all{ByteOffset{0}, ByteOffset{spec.size.value}};
+            take_longer(best,
+                        version_match(finding, OpId{0}, all, ByteOffset{0}, spec.content, at));
+        }
+        if (best.length >= std::min(kShortestMatch, left.size())) {
+            return best;
+        }
+        if (const std::optional<Match> moved = misplaced_at(finding, at)) {
+            return *moved;
+        }
+        return {1, DamageKind::foreign, OpId{0}, FileIndex{0}, ByteOffset{0}};
+    }
+
+    static void take_longer(Match& best, const Match& other) {
+        if (other.length > best.length) {
+            best = other;
+        }
+    }
+
+    /// How far the bytes from `at` on are those of an operation on the same place.
+    Match version_match(const Finding& finding, OpId id, ByteRange range, ByteOffset op_offset,
+                        const Content& content, std::size_t at) const {
+        const ByteOffset begin = finding.range.begin + ByteCount{at};
+        if (!range.contains(begin)) {
+            return {};
+        }
+        const ByteRange part = intersect(range, {begin, finding.range.end});
+        std::vector<std::byte> bytes(part.size().value);
+        fill_content(bytes, content, header_.seed, finding.file, id, op_offset, begin);
+        return {equal_length(bytes, finding.found().subspan(at)), DamageKind::stale, id,
+                FileIndex{0}, ByteOffset{0}};
+    }
+
+    static std::size_t equal_length(std::span<const std::byte> a, std::span<const std::byte> b) {
+        return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+    }
+
+    /// Looks for a whole cell around the place, at any alignment, and follows it as far as it goes.
+    std::optional<Match> misplaced_at(const Finding& finding, std::size_t at) const {
+        const std::span<const std::byte> page = *finding.page;
+        const std::size_t place = finding.range.begin.value % kPageSize + at;
+        for (std::size_t back = 0; back < kCellSize && back <= place; ++back) {
+            const std::size_t start = place - back;
+            if (start + kCellSize > page.size()) {
+                continue;
+            }
+            for (std::uint32_t file = 0; file < header_.files.size(); ++file) {
+                const auto origin = origin_of(page.subspan(start).first<kCellSize>(), header_.seed,
+                                              FileIndex{file});
+                if (!origin || origin->id > last_) {
+                    continue;
+                }
+                return follow(finding, at, FileIndex{file}, *origin, back);
+            }
+        }
+        return std::nullopt;
+    }
+
+    Match follow(const Finding& finding, std::size_t at, FileIndex file, const Origin& origin,
+                 std::size_t back) const {
+        const std::span<const std::byte> left = finding.found().subspan(at);
+        const ByteOffset offset = origin.offset + ByteCount{back};
+        std::vector<std::byte> bytes(left.size());
+        fill_pattern(bytes, header_.seed, file, origin.id, offset);
+        const std::size_t length = std::max<std::size_t>(1, equal_length(bytes, left));
+        const bool in_place = file == finding.file && offset == finding.range.begin + ByteCount{at};
+        if (in_place) {
+            // Of an operation that the history no longer holds.
+            return {length, DamageKind::stale, origin.id, FileIndex{0}, ByteOffset{0}};
+        }
+        return {length, DamageKind::misplaced, origin.id, file, offset};
+    }
+
+    const Header& header_;
+    std::vector<Finding> findings_;
+    std::vector<History> histories_;
+    Index index_;
+    std::map<OpId, Op> ops_;
+    OpId last_;
+};
+
+} // namespace
+
+Classified classify(std::vector<Finding> findings, const OpSourceFactory& factory, OpId last) {
+    if (findings.empty()) {
+        return {};
+    }
+    OpWalker walker(factory());
+    Classifier classifier(std::move(findings), walker.header());
+    for (const Op& op : walker.header().start_writes) {
+        classifier.note(op);
+    }
+    while (const Op* op = walker.next()) {
+        if (op->id > last) {
+            break;
+        }
+        classifier.note(*op);
+    }
+    return classifier.finish();
+}
+
+} // namespace mmapstress
