@@ -3,6 +3,7 @@
 
 #include "tools/vmmodel/predictor.hpp"
 #include "tools/vmmodel/render.hpp"
+#include "tools/vmmodel/simulate.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -51,6 +52,13 @@ struct PredictSettings {
     std::string path;
 };
 int predict_command(const PredictSettings& settings);
+
+struct SimulateSettings {
+    SimulationSettings simulation;
+    std::size_t max_losses = 20;
+    bool json = false;
+};
+int simulate_command(const SimulateSettings& settings);
 
 /// One line on the standard error: "vmmodel: ...". Returns the code.
 int fail(ExitCode code, const std::string& why);

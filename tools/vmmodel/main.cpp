@@ -2,38 +2,76 @@
 #include "tools/vmmodel/commands.hpp"
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
 
 #include <array>
+#include <cstdlib>
 #include <exception>
-#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace {
 
 using namespace vmmodel; // NOLINT(google-build-using-namespace): this is the program itself
 
-/// The names of an enumeration's values, for CLI11.
-template <typename Table>
-auto names_in(const Table& table, auto member) {
-    std::map<std::string, std::decay_t<decltype(table[0].*member)>> names;
-    for (const auto& row : table) {
-        names.emplace(row.name, row.*member);
+/// An option whose words stand for values: `parse` gives one, or nothing for a word it does not
+/// know.
+template <typename Value, typename Parse>
+void add_choice(CLI::App& command, const std::string& name, Value& value, Parse parse,
+                const std::string& words, const std::string& help, const std::string& by_default) {
+    command
+        .add_option_function<std::string>(
+            name,
+            [&value, parse, words, name](const std::string& word) {
+                const std::optional<Value> parsed = parse(word);
+                if (!parsed) {
+                    throw CLI::ValidationError(name, "'" + word + "' is none of: " + words);
+                }
+                value = *parsed;
+            },
+            help + ": " + words)
+        ->type_name("WORD")
+        ->default_str(by_default);
+}
+
+/// The same for a table of words and values, the first of which is the default.
+template <typename Value, std::size_t N>
+void add_choice(CLI::App& command, const std::string& name, Value& value,
+                const std::array<std::pair<std::string_view, Value>, N>& table,
+                const std::string& help) {
+    std::string words;
+    for (const auto& [word, meaning] : table) {
+        words += (words.empty() ? "" : ", ") + std::string{word};
     }
-    return names;
+    const auto parse = [table](std::string_view text) -> std::optional<Value> {
+        for (const auto& [word, meaning] : table) {
+            if (word == text) {
+                return meaning;
+            }
+        }
+        return std::nullopt;
+    };
+    add_choice(command, name, value, parse, words, help, std::string{table[0].first});
 }
 
 void add_era(CLI::App& command, Era& era) {
-    command.add_option("--era", era, "the kernel: " + era_names())
-        ->transform(CLI::Transformer(names_in(kEras, &EraRules::era)).description("ERA"))
-        ->default_str("linux-2.6.19");
+    add_choice(command, "--era", era, era_from, era_names(), "the kernel", "linux-2.6.19");
 }
 
 void add_filesystem(CLI::App& command, Filesystem& filesystem) {
-    command.add_option("--filesystem", filesystem, "what a commit writes: " + filesystem_names())
-        ->transform(CLI::Transformer(names_in(kFilesystems, &FilesystemRules::filesystem))
-                        .description("FILESYSTEM"))
-        ->default_str("ordered");
+    add_choice(command, "--filesystem", filesystem, filesystem_from, filesystem_names(),
+               "what a commit writes by itself", "ordered");
 }
+
+constexpr std::array<std::pair<std::string_view, Races>, 3> kRaces{
+    {{"auto", Races::automatic}, {"never", Races::never}, {"always", Races::always}}};
+constexpr std::array<std::pair<std::string_view, Format>, 4> kFormats{
+    {{"table", Format::table}, {"json", Format::json}, {"dot", Format::dot}, {"svg", Format::svg}}};
+constexpr std::array<std::pair<std::string_view, TableFormat>, 3> kTableFormats{
+    {{"table", TableFormat::table},
+     {"markdown", TableFormat::markdown},
+     {"json", TableFormat::json}}};
 
 struct EventOption {
     Event event;
@@ -50,9 +88,9 @@ constexpr std::array kEventOptions{
     EventOption{Event::msync, "--msyncs", "msyncs (MS_SYNC)"},
     EventOption{Event::unmap, "--unmaps", "munmaps"},
     EventOption{Event::strip, "--strips",
-                "times that clean buffers of a page are freed for want of memory (pagevec_strip)"},
+                "times that a page's clean buffers are freed for want of memory (pagevec_strip)"},
     EventOption{Event::truncate, "--truncates",
-                "times that the last block is truncated away and the file made longer again"},
+                "times that the last block is cut off and the file made as long again"},
 };
 
 void add_bounds(CLI::App& command, Bounds& bounds, ExploreLimits& limits) {
@@ -62,15 +100,93 @@ void add_bounds(CLI::App& command, Bounds& bounds, ExploreLimits& limits) {
     command.add_option("--processes", bounds.processes, "processes, 1 or 2, each with its mapping")
         ->capture_default_str();
     for (const EventOption& one : kEventOptions) {
+        auto& count = bounds.events[static_cast<std::size_t>(one.event)];
         command
-            .add_option(one.option, bounds.events[static_cast<std::size_t>(one.event)],
-                        std::string{"at most so many "} + one.help)
+            .add_option_function<int>(
+                one.option, [&count](int given) { count = static_cast<std::uint8_t>(given); },
+                std::string{"at most so many "} + one.help)
             ->check(CLI::Range(0, 15))
-            ->capture_default_str();
+            ->type_name("N")
+            ->default_str(std::to_string(count));
     }
-    command.add_option("--memory", limits.memory, "memory for the states, as 512M or 4G")
+    command
+        .add_option("--memory", limits.memory,
+                    "memory for the states, as 512M or 4G; when it is full the search ends, and "
+                    "says that it is incomplete")
         ->transform(CLI::AsSizeValue(false))
+        ->type_name("SIZE")
         ->default_str("1G");
+}
+
+void add_explore(CLI::App& app, ExploreSettings& settings, int& code) {
+    CLI::App* command = app.add_subcommand(
+        "explore", "try every interleaving; print the shortest run that harms a store");
+    add_era(*command, settings.era);
+    add_filesystem(*command, settings.filesystem);
+    add_bounds(*command, settings.bounds, settings.limits);
+    command->add_flag("--all", settings.limits.all,
+                      "look at everything, and list every way to do harm");
+    add_choice(*command, "--races", settings.races, kRaces,
+               "let threads interrupt each other; auto: only where nothing is found without");
+    add_choice(*command, "--format", settings.format, kFormats, "what to print");
+    command->callback([&] { code = explore_command(settings); });
+}
+
+void add_table(CLI::App& app, TableSettings& settings, int& code) {
+    CLI::App* command =
+        app.add_subcommand("table", "every kernel by every filesystem, a line each");
+    add_bounds(*command, settings.bounds, settings.limits);
+    add_choice(*command, "--format", settings.format, kTableFormats, "what to print");
+    command->callback([&] { code = table_command(settings); });
+}
+
+void add_predict(CLI::App& app, PredictSettings& settings, int& code) {
+    CLI::App* command =
+        app.add_subcommand("predict", "print the byte ranges that a schedule will lose");
+    add_era(*command, settings.era);
+    add_filesystem(*command, settings.filesystem);
+    command->add_option("--block-size", settings.block_size,
+                        "bytes: 512, 1024, 2048 or 4096 (default: what the schedule says)");
+    command->add_flag("--json", settings.json, "a JSON object for each schedule");
+    command->add_flag("--check", settings.check,
+                      "compare with the damage that the file has recorded: exit 1 if any differs");
+    command
+        ->add_option("SCHEDULE", settings.path,
+                     "a schedule of mmapstress, or recorded ones as JSON Lines; - reads standard "
+                     "input; may be compressed with zstd")
+        ->required();
+    command->callback([&] { code = predict_command(settings); });
+}
+
+void add_simulate(CLI::App& app, SimulateSettings& settings, int& code) {
+    CLI::App* command =
+        app.add_subcommand("simulate", "run a long random schedule; report each lost store");
+    SimulationSettings& simulation = settings.simulation;
+    add_era(*command, simulation.era);
+    add_filesystem(*command, simulation.filesystem);
+    command->add_option("--seed", simulation.seed, "same seed, same run")->capture_default_str();
+    command->add_option("--ops", simulation.operations, "how many operations")
+        ->capture_default_str();
+    command->add_option("--pages", simulation.pages, "pages of the file")
+        ->check(CLI::Range(1, 1 << 20))
+        ->type_name("N")
+        ->capture_default_str();
+    command->add_option("--mappings", simulation.mappings, "mappings of the file")
+        ->check(CLI::Range(1, 8))
+        ->type_name("N")
+        ->capture_default_str();
+    const auto block_size = [](std::string_view text) {
+        return partialfs::model::BlockSize::from_bytes(
+            static_cast<std::uint64_t>(std::atoll(std::string{text}.c_str())));
+    };
+    add_choice(*command, "--block-size", simulation.block_size, block_size, "512, 1024, 2048, 4096",
+               "bytes", "1024");
+    command->add_flag("--races", simulation.races,
+                      "now and then a write fault falls into the middle of a writepage");
+    command->add_option("--max-losses", settings.max_losses, "how many lost stores to list")
+        ->capture_default_str();
+    command->add_flag("--json", settings.json, "print a JSON object");
+    command->callback([&] { code = simulate_command(settings); });
 }
 
 } // namespace
@@ -80,64 +196,19 @@ int main(int argc, char** argv) try {
                  "stores are lost, by which kernel, on which filesystem, and how.",
                  "vmmodel"};
     app.require_subcommand(1);
-    app.failure_message(CLI::FailureMessage::simple);
+    app.failure_message([](const CLI::App*, const CLI::Error& error) {
+        return "vmmodel: " + std::string{error.what()} + " (--help lists the options)\n";
+    });
     app.set_version_flag("--version", "vmmodel " VMMODEL_VERSION);
     int code = kUsage;
-
     ExploreSettings explore;
-    CLI::App* command = app.add_subcommand(
-        "explore", "try every interleaving; print the shortest run that harms a store");
-    add_era(*command, explore.era);
-    add_filesystem(*command, explore.filesystem);
-    add_bounds(*command, explore.bounds, explore.limits);
-    command->add_flag("--all", explore.limits.all,
-                      "look at everything, and list every way to do harm");
-    command
-        ->add_option(
-            "--races", explore.races,
-            "let threads interrupt each other: auto (only for what needs it), never, always")
-        ->transform(CLI::Transformer(std::map<std::string, Races>{{"auto", Races::automatic},
-                                                                  {"never", Races::never},
-                                                                  {"always", Races::always}})
-                        .description("WHEN"))
-        ->default_str("auto");
-    command->add_option("--format", explore.format, "table, json, dot or svg")
-        ->transform(CLI::Transformer(std::map<std::string, Format>{{"table", Format::table},
-                                                                   {"json", Format::json},
-                                                                   {"dot", Format::dot},
-                                                                   {"svg", Format::svg}})
-                        .description("FORMAT"))
-        ->default_str("table");
-    command->callback([&] { code = explore_command(explore); });
-
     TableSettings table;
-    command = app.add_subcommand("table", "every kernel by every filesystem, a line each");
-    add_bounds(*command, table.bounds, table.limits);
-    command->add_option("--format", table.format, "table, markdown or json")
-        ->transform(
-            CLI::Transformer(std::map<std::string, TableFormat>{{"table", TableFormat::table},
-                                                                {"markdown", TableFormat::markdown},
-                                                                {"json", TableFormat::json}})
-                .description("FORMAT"))
-        ->default_str("table");
-    command->callback([&] { code = table_command(table); });
-
     PredictSettings predict;
-    command = app.add_subcommand("predict", "print the byte ranges that a schedule will lose");
-    add_era(*command, predict.era);
-    add_filesystem(*command, predict.filesystem);
-    command->add_option("--block-size", predict.block_size,
-                        "bytes: 512, 1024, 2048 or 4096 (default: what the schedule says)");
-    command->add_flag("--json", predict.json, "a JSON object for each schedule");
-    command->add_flag("--check", predict.check,
-                      "compare with the damage that the file has recorded: exit 1 if any differs");
-    command
-        ->add_option("SCHEDULE", predict.path,
-                     "a schedule of mmapstress, or recorded ones as JSON Lines; - reads standard "
-                     "input; may be compressed with zstd")
-        ->required();
-    command->callback([&] { code = predict_command(predict); });
-
+    SimulateSettings simulate;
+    add_explore(app, explore, code);
+    add_table(app, table, code);
+    add_predict(app, predict, code);
+    add_simulate(app, simulate, code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
