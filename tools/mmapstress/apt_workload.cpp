@@ -3,6 +3,7 @@
 #include "tools/mmapstress/apt_cache_builder.hpp"
 #include "tools/mmapstress/apt_cache_layout.hpp"
 #include "tools/mmapstress/apt_cache_reader.hpp"
+#include "tools/mmapstress/workload_sources.hpp"
 
 #include <algorithm>
 #include <map>
@@ -142,14 +143,14 @@ std::map<FileIndex, ByteCount> finished_caches(OpSource& source, OpId last) {
 } // namespace
 
 std::expected<std::unique_ptr<OpSource>, std::string> make_apt(const WorkloadSettings& settings) {
-    Header header;
-    header.seed = settings.seed;
-    header.workload = kAptName;
-    header.threads = settings.threads;
-    header.processes = settings.processes;
-    header.commit_by = settings.commit_by;
-    header.files.assign(settings.files.value_or(1), FileSpec{});
-    const ByteCount limit = settings.size.value_or(ByteCount{apt::kDefaultLimit});
+    auto header = header_for(settings, kAptName, ByteCount{apt::kDefaultLimit}, 1);
+    if (!header) {
+        return std::unexpected(header.error());
+    }
+    const ByteCount limit = header->files.front().size;
+    for (FileSpec& file : header->files) {
+        file.size = ByteCount{0}; // each cache begins with a new, empty file
+    }
     if (limit.value < kFewestPackages * kRoomPerPackage) {
         return std::unexpected("apt: the cache needs files of at least " +
                                std::to_string(kFewestPackages * kRoomPerPackage) + " bytes");
@@ -157,7 +158,7 @@ std::expected<std::unique_ptr<OpSource>, std::string> make_apt(const WorkloadSet
     if (limit.value > std::uint64_t{1} << 31U) {
         return std::unexpected("apt: the cache's links are of 32 bits, so at most 2 GiB");
     }
-    return std::make_unique<AptSource>(settings, std::move(header), limit);
+    return std::make_unique<AptSource>(settings, std::move(*header), limit);
 }
 
 std::vector<std::string> judge_apt(OpSource& source, OpId last, const FileReader& read) {

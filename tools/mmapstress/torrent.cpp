@@ -1,6 +1,7 @@
 #include "tools/mmapstress/torrent.hpp"
 
 #include "tools/mmapstress/dice.hpp"
+#include "tools/mmapstress/workload_sources.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -192,18 +193,11 @@ class TorrentSource final : public OpSource {
 
 std::expected<std::unique_ptr<OpSource>, std::string>
 make_torrent(const WorkloadSettings& settings) {
-    Header header;
-    header.seed = settings.seed;
-    header.workload = kTorrentName;
-    header.threads = settings.threads;
-    header.processes = settings.processes;
-    header.commit_by = settings.commit_by;
-    const ByteCount size = settings.size.value_or(kDefaultSize);
-    if (size.value == 0) {
-        return std::unexpected("torrent: there is nothing to download in files of no size");
+    auto header = header_for(settings, kTorrentName, kDefaultSize, kDefaultFiles);
+    if (!header) {
+        return std::unexpected(header.error());
     }
-    header.files.assign(settings.files.value_or(kDefaultFiles), FileSpec{size, Start::sparse, {}});
-    return std::make_unique<TorrentSource>(settings, std::move(header));
+    return std::make_unique<TorrentSource>(settings, std::move(*header));
 }
 
 } // namespace mmapstress

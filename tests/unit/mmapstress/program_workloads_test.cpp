@@ -172,6 +172,7 @@ TEST(ProgramWorkloads, RefuseSettingsThatMakeNoSense) {
     WorkloadSettings settings;
     settings.size = ByteCount{0};
     EXPECT_THAT(make_torrent(settings).error(), testing::HasSubstr("torrent"));
+    settings.size = ByteCount{1000};
     EXPECT_THAT(make_apt(settings).error(), testing::HasSubstr("at least"));
     settings.size = ByteCount{std::uint64_t{1} << 40U};
     EXPECT_THAT(make_apt(settings).error(), testing::HasSubstr("at most"));
