@@ -63,6 +63,20 @@ std::optional<LogLevel> log_level_from(std::string_view name) {
     return std::nullopt;
 }
 
+std::optional<ProbeChoice> probe_from(const std::string& name) {
+    for (const auto& [choice, text] :
+         {std::pair{ProbeChoice::automatic, "auto"}, std::pair{ProbeChoice::cachestat, "cachestat"},
+          std::pair{ProbeChoice::compare, "compare"}}) {
+        if (name == text) {
+            return choice;
+        }
+    }
+    return std::nullopt;
+}
+
+/// Several writes of the least size that the kernel sends must fit.
+constexpr std::uint64_t kLeastDirtyLimit = std::uint64_t{64} << 10U;
+
 /// An option of ours that takes a value: its long name and what its value does.
 struct Setting {
     std::string_view name;
@@ -104,9 +118,16 @@ constexpr std::array kSettings{
             [](Options& options, const std::string& value) {
                 options.dirty_limit =
                     checked("--dirty-limit", value, parse_size(value), "a size such as 64M or 1G");
-                if (options.dirty_limit.value < model::kPageSize) {
-                    bad_value("--dirty-limit", value, "at least one page, 4096");
+                if (options.dirty_limit.value < kLeastDirtyLimit) {
+                    bad_value("--dirty-limit", value, "at least 64K");
                 }
+            }},
+    Setting{"probe", "HOW",
+            "how pages stored into through a mapping are found: auto (default), cachestat (needs "
+            "Linux 6.5) or compare (retrieves the cached pages; slower)",
+            [](Options& options, const std::string& value) {
+                options.probe =
+                    checked("--probe", value, probe_from(value), "auto, cachestat or compare");
             }},
     Setting{"trace", "FILE", "write every event to FILE as JSON Lines",
             [](Options& options, const std::string& value) { options.trace = absolute(value); }},

@@ -17,6 +17,13 @@ namespace partialfs {
 /// From the chattiest to none at all.
 enum class LogLevel : std::uint8_t { trace, debug, info, warning, error, off };
 
+/// How pages stored into through a mapping are found.
+enum class ProbeChoice : std::uint8_t {
+    automatic, ///< by cachestat(2) where the kernel has it
+    cachestat,
+    compare, ///< by retrieving the cached pages and comparing, as on kernels before 6.5
+};
+
 struct Options {
     std::filesystem::path source;
     std::filesystem::path mountpoint;
@@ -28,6 +35,7 @@ struct Options {
     std::chrono::milliseconds commit_interval{5000};
     /// Buffered dirty data above this makes writers flush and wait.
     model::ByteCount dirty_limit{std::uint64_t{256} << 20U};
+    ProbeChoice probe = ProbeChoice::automatic;
     std::optional<std::filesystem::path> trace;
 
     LogLevel log_level = LogLevel::info;

@@ -62,7 +62,8 @@ class MemoryPool {
 /// A block of memory charged to a budget. What extents share.
 class Buffer {
   public:
-    /// Memory of its own of `capacity` bytes. `charge` has been reserved and is released at the end.
+    /// Memory of its own of `capacity` bytes. `charge` has been reserved and is released at the
+    /// end.
     Buffer(std::size_t capacity, BufferBudget& budget, std::uint64_t charge)
         : memory_(static_cast<std::byte*>(std::malloc(capacity))), capacity_(capacity),
           budget_(budget), charge_(charge) {

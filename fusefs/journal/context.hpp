@@ -34,9 +34,9 @@ struct Context {
     std::atomic<std::uint64_t> explicit_writes{0};
     std::atomic<std::uint64_t> writepages{0};
     std::atomic<std::uint64_t> pages_found_dirty{0};
-    std::atomic<std::uint64_t> blocks_flushed{0};  ///< by commits
-    std::atomic<std::uint64_t> blocks_written{0};  ///< by writepage
-    std::atomic<std::uint64_t> blocks_skipped{0};  ///< by writepage
+    std::atomic<std::uint64_t> blocks_flushed{0}; ///< by commits
+    std::atomic<std::uint64_t> blocks_written{0}; ///< by writepage
+    std::atomic<std::uint64_t> blocks_skipped{0}; ///< by writepage
     std::atomic<std::uint64_t> write_errors{0};
 };
 

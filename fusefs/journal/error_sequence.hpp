@@ -19,7 +19,9 @@ class ErrorSequence {
         told_somebody_ = false;
     }
     /// For a new description: an error that nobody has been told of yet will be told to it.
-    [[nodiscard]] Position sample() const { return told_somebody_ || last_ == 0 ? last_ : last_ - 1; }
+    [[nodiscard]] Position sample() const {
+        return told_somebody_ || last_ == 0 ? last_ : last_ - 1;
+    }
     /// The error not yet told at `position`, or 0; moves `position` up to now.
     int check_and_advance(Position& position) {
         if (position == last_) {

@@ -3,15 +3,15 @@
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
+#include <fcntl.h>
+#include <time.h>
+
 #include <algorithm>
 #include <array>
 #include <climits>
 #include <cstring>
 #include <limits>
 #include <utility>
-
-#include <fcntl.h>
-#include <time.h>
 
 namespace partialfs::journal {
 
@@ -43,7 +43,9 @@ bool same(const timespec& a, const timespec& b) {
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
+bool writes(int flags) {
+    return (flags & O_ACCMODE) != O_RDONLY;
+}
 
 } // namespace
 
@@ -164,14 +166,8 @@ Result<std::size_t> FileData::read(ByteOffset offset, std::span<std::byte> targe
             return std::unexpected(opened.error());
         }
         const ByteRange range{offset, offset + ByteCount{target.size()}};
-        if (cached && ext3() && !range.empty()) {
-            for (auto page = blocks_.next_entry(range.first_page());
-                 page && *page <= range.last_page();
-                 page = blocks_.next_entry(PageIndex{page->value + 1})) {
-                if (partial_.erase(*page) == 0 && blocks_.page(*page).dirty.empty()) {
-                    blocks_.evict(*page);
-                }
-            }
+        if (cached) {
+            note_reads(range);
         }
         if (size_ != backing_size_ || buffers_.touches(range) || context_.compare_pages) {
             const std::size_t wanted =
@@ -188,6 +184,43 @@ Result<std::size_t> FileData::read(ByteOffset offset, std::span<std::byte> targe
         fd = backing_fd_;
     }
     return backing::read_all(context_.io, fd->get(), target, offset);
+}
+
+std::shared_ptr<const backing::Fd> FileData::read_source(ByteRange range, bool cached) {
+    const std::scoped_lock lock(mutex_);
+    if (size_ != backing_size_ || context_.compare_pages || !readable_fd() ||
+        buffers_.touches(range)) {
+        return nullptr;
+    }
+    if (cached) {
+        note_reads(range);
+    }
+    return backing_fd_;
+}
+
+void FileData::note_reads(ByteRange range) {
+    if (!ext3() || range.empty()) {
+        return;
+    }
+    for (auto page = blocks_.next_entry(range.first_page()); page && *page <= range.last_page();
+         page = blocks_.next_entry(PageIndex{page->value + 1})) {
+        if (partial_.erase(*page) == 0 && blocks_.page(*page).dirty.empty()) {
+            blocks_.evict(*page);
+        }
+    }
+}
+
+void FileData::pages_evicted() {
+    const std::scoped_lock lock(mutex_);
+    for (auto page = blocks_.next_entry(PageIndex{0}); page;
+         page = blocks_.next_entry(PageIndex{page->value + 1})) {
+        if (blocks_.page(*page).dirty.empty()) {
+            blocks_.evict(*page);
+        }
+    }
+    partial_.clear();
+    hashes_.clear();
+    context_.trace.record({.inode = id_, .kind = trace::Kind::evict});
 }
 
 Result<void> FileData::read_image(ByteOffset offset, std::span<std::byte> target) {
@@ -328,8 +361,8 @@ Result<void> FileData::truncate(ByteOffset size) {
         const ByteRange gone{size, kEnd};
         buffers_.erase(gone);
         in_flight_.erase(gone);
-        const BlockMask straddling = context_.block_size.touched(
-            page_of(size), {size, ByteOffset{size.value + 1}});
+        const BlockMask straddling =
+            context_.block_size.touched(page_of(size), {size, ByteOffset{size.value + 1}});
         blocks_.truncate(size, straddling_allocated &&
                                    !(blocks_.page(page_of(size)).allocated & straddling).empty());
         std::erase_if(hashes_, [&](const auto& hash) {
@@ -497,8 +530,7 @@ void FileData::adjust(struct stat& status) const {
         }
         while (begin < end) {
             if (begin < backing_size_.value && backing_fd_) {
-                const off_t data =
-                    lseek(backing_fd_->get(), static_cast<off_t>(begin), SEEK_DATA);
+                const off_t data = lseek(backing_fd_->get(), static_cast<off_t>(begin), SEEK_DATA);
                 const std::uint64_t hole_end =
                     data < 0 ? end : std::min(end, static_cast<std::uint64_t>(data) / unit * unit);
                 reserved += hole_end - std::min(begin, hole_end);

@@ -2,7 +2,8 @@
 // backing file until the data is there.
 //
 // Invariants, whenever the mutex is free:
-// - A block is dirty if and only if memory has bytes of it that the disk must get: buffered here, or
+// - A block is dirty if and only if memory has bytes of it that the disk must get: buffered here,
+// or
 //   (if the page is `told`) in the kernel's page cache.
 // - backing_size_ <= size_; they differ while growth is held back. The backing file never shows a
 //   size that covers bytes of a dirty block that has not been written.
@@ -17,6 +18,8 @@
 #include "fusefs/model/file_blocks.hpp"
 #include "fusefs/model/types.hpp"
 
+#include <sys/stat.h>
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -28,8 +31,6 @@
 #include <span>
 #include <unordered_map>
 #include <vector>
-
-#include <sys/stat.h>
 
 namespace partialfs::journal {
 
@@ -66,6 +67,9 @@ class FileData {
     /// `cached` says that the reader is the page cache, which so tells that it lacks these pages.
     backing::Result<std::size_t> read(model::ByteOffset offset, std::span<std::byte> target,
                                       bool cached);
+    /// A descriptor from which `range` can be read as it is, if nothing of it is held back; null if
+    /// read() must be asked. `cached` as for read().
+    std::shared_ptr<const backing::Fd> read_source(model::ByteRange range, bool cached);
     /// Takes over the memory that a write(2) was received in; may only be called once, while the
     /// bytes passed along are valid.
     using TakeMemory = std::function<std::shared_ptr<Buffer>()>;
@@ -74,10 +78,10 @@ class FileData {
     /// over with `take` (null if that gives none for want of budget).
     [[nodiscard]] bool write(model::ByteOffset offset, std::span<const std::byte> bytes,
                              const TakeMemory& take);
-    /// The kernel's writeback of `bytes`, which begin on a page boundary: writes the blocks that the
-    /// contract lets be written and enters the rest in the ledger. If the backing file fails, the
-    /// blocks are buffered and stay dirty, and the error waits for the application; the errno is
-    /// returned only if there is no room for that.
+    /// The kernel's writeback of `bytes`, which begin on a page boundary: writes the blocks that
+    /// the contract lets be written and enters the rest in the ledger. If the backing file fails,
+    /// the blocks are buffered and stay dirty, and the error waits for the application; the errno
+    /// is returned only if there is no room for that.
     backing::Result<void> writepage(model::ByteOffset offset, std::span<const std::byte> bytes);
 
     // --- Size and space ------------------------------------------------------------------------
@@ -103,6 +107,10 @@ class FileData {
     /// An operation that makes the inode dirty in the sense that fsync commits: chmod, chown,
     /// utimensat, link count, xattr.
     void attributes_changed();
+    /// The kernel has dropped the file's pages from its cache, as reclaim would.
+    void pages_evicted();
+    /// The O_PATH descriptor of the backing file. Without a lock.
+    [[nodiscard]] const backing::Fd& path_fd() const { return path_fd_; }
     /// The last name of the file is gone (st_nlink is 0): the ledger's open entries are dropped,
     /// and dirty data as soon as no handle is open.
     void last_name_removed();
@@ -128,9 +136,9 @@ class FileData {
     /// The pages that a probe found PG_dirty. Pages written back since probe_begins() are left out;
     /// nothing is learned if the file was truncated meanwhile. Returns how many were news.
     std::size_t learn_dirty(const PageSet& pages);
-    /// Pages whose cached copy may have been stored into, as far as can be told without asking which
-    /// are PG_dirty: pages read or written by the page cache and not known dirty. Only kept if the
-    /// context says compare_pages.
+    /// Pages whose cached copy may have been stored into, as far as can be told without asking
+    /// which are PG_dirty: pages read or written by the page cache and not known dirty. Only kept
+    /// if the context says compare_pages.
     [[nodiscard]] PageSet compare_candidates() const;
     /// The cached bytes of a page, for pages of compare_candidates(): whether they differ from what
     /// they were at the last read, write or writepage. To be called between probe_begins() and
@@ -186,6 +194,8 @@ class FileData {
     };
     class Batch;
 
+    /// A page's first read by the page cache says that it had been evicted (ext3).
+    void note_reads(model::ByteRange range);
     [[nodiscard]] backing::Result<int> writable_fd();
     [[nodiscard]] backing::Result<int> readable_fd();
     void close_if_unused();
@@ -201,8 +211,8 @@ class FileData {
     int write_growth_below(model::ByteOffset offset);
     /// `range` has been written to the backing file.
     void written_unsynced(model::ByteRange range);
-    /// After a failed sync: a kernel calls pages clean whose writeback failed. Writes again, from the
-    /// backing file's page cache, what was written since the last sync.
+    /// After a failed sync: a kernel calls pages clean whose writeback failed. Writes again, from
+    /// the backing file's page cache, what was written since the last sync.
     void rewrite_unsynced();
     void heal(model::ByteRange range);
     void drop_everything_dirty();
@@ -246,10 +256,10 @@ class FileData {
     Epoch epoch_{1};
     model::ByteOffset size_;
     model::ByteOffset backing_size_;
-    bool sparse_ = false;            ///< the backing file may have holes
-    std::optional<timespec> mtime_;  ///< held back
-    timespec shown_ctime_{};         ///< what ctime was when data last changed, and
-    timespec flushed_ctime_{};       ///< the backing inode's after our own last write to it
+    bool sparse_ = false;           ///< the backing file may have holes
+    std::optional<timespec> mtime_; ///< held back
+    timespec shown_ctime_{};        ///< what ctime was when data last changed, and
+    timespec flushed_ctime_{};      ///< the backing inode's after our own last write to it
     int handles_ = 0;
     int mappable_handles_ = 0;
     bool unsynced_ = false;          ///< written to the backing file since its last sync
@@ -257,8 +267,8 @@ class FileData {
     bool inode_dirty_ = false;       ///< fsync commits (ext3)
     bool flushable_ = false;         ///< something happened since the last flush found nothing
     bool nameless_ = false;
-    bool has_losses_ = false;        ///< the ledger may have open entries
-    int failing_ = 0;                ///< the errno with which writes to the backing file keep failing
+    bool has_losses_ = false; ///< the ledger may have open entries
+    int failing_ = 0;         ///< the errno with which writes to the backing file keep failing
     ErrorSequence errors_;
     /// Pages whose first read does not say that they were evicted: a write(2) made them partly.
     std::set<model::PageIndex> partial_;

@@ -3,11 +3,11 @@
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
-
-#include <fcntl.h>
 
 namespace partialfs::journal {
 
@@ -17,9 +17,9 @@ using model::BlockMask;
 using model::ByteCount;
 using model::ByteOffset;
 using model::ByteRange;
-using model::intersect;
 using model::CommitId;
 using model::FlushPolicy;
+using model::intersect;
 using model::PageIndex;
 
 namespace {
@@ -64,8 +64,7 @@ class FileData::Batch {
   private:
     void put() {
         if (error_ == 0 && !parts_.empty()) {
-            const Result<void> done =
-                backing::write_all(file_.context_.io, fd_, parts_, begin_);
+            const Result<void> done = backing::write_all(file_.context_.io, fd_, parts_, begin_);
             if (done) {
                 bytes_ += (end_ - begin_).value;
                 file_.unsynced_ = true;
@@ -249,9 +248,9 @@ PageIndex FileData::flush_retrieved(PageRange run,
                 batch.piece(here.begin, bytes.subspan((here.begin - start_of(run.first)).value,
                                                       here.size().value));
             }
-            const ByteRange beyond = intersect(
-                {std::max(here.empty() ? block.begin : here.end, block.begin), block.end},
-                {ByteOffset{0}, size_});
+            const ByteRange beyond =
+                intersect({std::max(here.empty() ? block.begin : here.end, block.begin), block.end},
+                          {ByteOffset{0}, size_});
             if (!beyond.empty()) {
                 buffers_.for_each(beyond, [&](ByteOffset at, std::span<const std::byte> part) {
                     batch.piece(at, part);
@@ -424,15 +423,14 @@ Result<void> FileData::sync_data() {
             blocks_.flush_failed(page.page, page.blocks); // the kernel still has the bytes
         }
     }
-    in_flight_.for_each({ByteOffset{0}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}},
-                        [&](ByteOffset at, std::span<const std::byte> part) {
-                            const ByteRange range{at, at + ByteCount{part.size()}};
-                            for (PageIndex page = range.first_page(); page <= range.last_page();
-                                 ++page) {
-                                blocks_.flush_failed(page,
-                                                     context_.block_size.touched(page, range));
-                            }
-                        });
+    in_flight_.for_each(
+        {ByteOffset{0}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}},
+        [&](ByteOffset at, std::span<const std::byte> part) {
+            const ByteRange range{at, at + ByteCount{part.size()}};
+            for (PageIndex page = range.first_page(); page <= range.last_page(); ++page) {
+                blocks_.flush_failed(page, context_.block_size.touched(page, range));
+            }
+        });
     buffers_.take_missing(in_flight_);
     flushed_.clear();
     rewrite_unsynced();

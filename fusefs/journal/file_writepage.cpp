@@ -3,12 +3,12 @@
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
-
-#include <xxhash.h>
 
 namespace partialfs::journal {
 
@@ -18,8 +18,8 @@ using model::BlockMask;
 using model::ByteCount;
 using model::ByteOffset;
 using model::ByteRange;
-using model::intersect;
 using model::CommitId;
+using model::intersect;
 using model::PageIndex;
 
 namespace {
@@ -112,8 +112,7 @@ Result<void> FileData::writepage(ByteOffset offset, std::span<const std::byte> b
             bytes.subspan((run.begin - offset).value, run.size().value);
         if (error == 0) {
             iovec iov{const_cast<std::byte*>(part.data()), part.size()};
-            if (const Result<void> put =
-                    backing::write_all(context_.io, *fd, {&iov, 1}, run.begin);
+            if (const Result<void> put = backing::write_all(context_.io, *fd, {&iov, 1}, run.begin);
                 !put) {
                 error = put.error().value;
             }
@@ -251,8 +250,8 @@ std::size_t FileData::learn_dirty(const PageSet& pages) {
                 ++written;
             }
             // Ranges may overlap: look at all that begin at or before the page.
-            const bool written_back = std::any_of(
-                written, written_back_.end(), [&](const PageRange& back) {
+            const bool written_back =
+                std::any_of(written, written_back_.end(), [&](const PageRange& back) {
                     return back.first <= page && page <= back.last;
                 });
             if (written_back) {
@@ -263,9 +262,8 @@ std::size_t FileData::learn_dirty(const PageSet& pages) {
             }
             if (blocks_.learn_dirty(page)) {
                 flushable_ = true;
-                events.push_back({.inode = id_,
-                                  .page_or_offset = page.value,
-                                  .kind = trace::Kind::page_dirty});
+                events.push_back(
+                    {.inode = id_, .page_or_offset = page.value, .kind = trace::Kind::page_dirty});
             }
         }
     }
@@ -299,8 +297,8 @@ bool FileData::differs(PageIndex page, std::span<const std::byte> bytes) {
         return true; // known dirty since it was found so
     }
     if (!known->second) {
-        // A write(2) has changed part of the page. If stores of the page are lost, the disk does not
-        // say what it was; then what is there now is the best that can be known.
+        // A write(2) has changed part of the page. If stores of the page are lost, the disk does
+        // not say what it was; then what is there now is the best that can be known.
         const ByteRange here = intersect(range_of(page), {ByteOffset{0}, size_});
         if (has_losses_ && context_.ledger.has_open(id_, here, context_.block_size)) {
             known->second = hash_of(bytes);
@@ -308,7 +306,8 @@ bool FileData::differs(PageIndex page, std::span<const std::byte> bytes) {
         }
         std::array<std::byte, model::kPageSize> image{};
         const Result<int> fd = readable_fd();
-        if (here.empty() || !fd || !read_image(here.begin, std::span(image).first(here.size().value))) {
+        if (here.empty() || !fd ||
+            !read_image(here.begin, std::span(image).first(here.size().value))) {
             return false;
         }
         known->second = hash_of(image);

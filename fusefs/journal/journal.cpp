@@ -19,7 +19,9 @@ using model::InodeId;
 Journal::Journal(Context& context, PageCache& cache, Options options)
     : context_(context), cache_(cache), options_(options), last_probe_at_(Clock::now()) {}
 
-Journal::~Journal() { stop(); }
+Journal::~Journal() {
+    stop();
+}
 
 void Journal::start() {
     thread_ = std::thread([this] { run(); });
@@ -81,6 +83,23 @@ Journal::Status Journal::status() const {
     Status status = status_;
     status.files = files_.size();
     return status;
+}
+
+std::shared_ptr<FileData> Journal::find(InodeId id) const {
+    const std::scoped_lock lock(mutex_);
+    const auto file = files_.find(id);
+    return file == files_.end() ? nullptr : file->second;
+}
+
+FileData::Gauge Journal::gauge() const {
+    FileData::Gauge sum;
+    for (const auto& file : enlisted_files()) {
+        const FileData::Gauge one = file->gauge();
+        sum.page_entries += one.page_entries;
+        sum.extents += one.extents;
+        sum.dirty = sum.dirty || one.dirty;
+    }
+    return sum;
 }
 
 Journal::Files Journal::enlisted_files() const {
@@ -154,7 +173,7 @@ void Journal::serve(std::vector<Wish> wishes, bool timer) {
             break;
         case Wish::Kind::flush: {
             std::map<InodeId, PageSet> dirty = probe({wish.file});
-            const CommitId next{static_cast<std::uint32_t>(status().commits + 1)};
+            const CommitId next = running_commit();
             context_.ledger.commit_began(next, trace::now());
             const FileData::Flushed flushed =
                 wish.file->flush(cache_, dirty[wish.file->id()], next);

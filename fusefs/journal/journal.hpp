@@ -1,4 +1,5 @@
-// The journal: which files a commit concerns, what triggers one, and the thread that carries it out.
+// The journal: which files a commit concerns, what triggers one, and the thread that carries it
+// out.
 #pragma once
 
 #include "fusefs/journal/context.hpp"
@@ -20,13 +21,13 @@
 
 namespace partialfs::journal {
 
-/// One thread runs all commits, as kjournald does; request threads leave their wishes in a queue and
-/// go on, so that none of them ever waits for a commit, which may itself wait for a request of
+/// One thread runs all commits, as kjournald does; request threads leave their wishes in a queue
+/// and go on, so that none of them ever waits for a commit, which may itself wait for a request of
 /// the kernel's to be served.
 ///
-/// A commit, in this order: look for PG_dirty pages of files that may be mapped; write the dirty blocks
-/// that the flush policy chooses, file by file, in ascending order; fdatasync those files; let size and
-/// mtime through; write the commit record in the trace; answer who waits.
+/// A commit, in this order: look for PG_dirty pages of files that may be mapped; write the dirty
+/// blocks that the flush policy chooses, file by file, in ascending order; fdatasync those files;
+/// let size and mtime through; write the commit record in the trace; answer who waits.
 ///
 /// Thread-safe.
 class Journal {
@@ -74,12 +75,20 @@ class Journal {
 
     struct Status {
         std::uint64_t commits = 0;
-        std::size_t files = 0;                ///< enlisted
+        std::size_t files = 0;                 ///< enlisted
         std::chrono::nanoseconds last_probe{}; ///< what the latest probe of all files took
         std::uint64_t probes = 0;
         std::chrono::nanoseconds last_commit{}; ///< how long the latest commit took
     };
     [[nodiscard]] Status status() const;
+    /// The commit that the running transaction will become.
+    [[nodiscard]] model::CommitId running_commit() const {
+        return model::CommitId{static_cast<std::uint32_t>(status().commits + 1)};
+    }
+    /// The enlisted file with this number, or null.
+    [[nodiscard]] std::shared_ptr<FileData> find(model::InodeId id) const;
+    /// Sums over the enlisted files.
+    [[nodiscard]] FileData::Gauge gauge() const;
 
   private:
     struct Wish {

@@ -38,8 +38,7 @@ std::string LedgerBook::path_of(InodeId inode) const {
 }
 
 void LedgerBook::record(InodeId inode, model::PageIndex page, model::BlockInPage in_page,
-                        BlockIndex block, CommitId cleaned_by,
-                        const std::vector<ByteRange>& lost) {
+                        BlockIndex block, CommitId cleaned_by, const std::vector<ByteRange>& lost) {
     model::LostStore loss;
     loss.inode = inode;
     loss.page = page;
@@ -105,9 +104,8 @@ std::string LedgerBook::lines() const {
             path = paths.emplace(entry.inode, std::move(now)).first;
         }
         const bool renamed = !entry.healed_at && !path->second.empty();
-        const auto quoted =
-            nlohmann::json(renamed ? path->second : entry.path)
-                .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+        const auto quoted = nlohmann::json(renamed ? path->second : entry.path)
+                                .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
         const std::string healed =
             entry.healed_at ? fmt::format("{}", entry.healed_at->value) : "null";
         fmt::format_to(

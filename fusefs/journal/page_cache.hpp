@@ -1,4 +1,5 @@
-// What the journal needs of the kernel's page cache. The real one is in kernel/; tests have their own.
+// What the journal needs of the kernel's page cache. The real one is in kernel/; tests have their
+// own.
 #pragma once
 
 #include "fusefs/backing/errno.hpp"

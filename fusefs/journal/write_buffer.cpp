@@ -74,8 +74,8 @@ bool WriteBuffer::insert_copy(ByteOffset offset, std::span<const std::byte> byte
         Extent& before = std::prev(after)->second;
         const ByteOffset end = std::prev(after)->first + size_of(before);
         const std::byte* tail = before.bytes.data() + before.bytes.size();
-        const auto room = static_cast<std::size_t>(before.owner->data() +
-                                                   before.owner->capacity() - tail);
+        const auto room =
+            static_cast<std::size_t>(before.owner->data() + before.owner->capacity() - tail);
         // The extent must be the only user of the room behind it.
         if (end == offset && before.epoch == epoch && bytes.size() <= room &&
             before.owner.use_count() == 1) {
@@ -101,8 +101,8 @@ std::size_t WriteBuffer::overlay(ByteOffset offset, std::span<std::byte> target,
                                  Epoch since) const {
     const ByteRange range{offset, offset + ByteCount{target.size()}};
     std::size_t put = 0;
-    for (auto extent = first_touching(range);
-         extent != extents_.end() && extent->first < range.end; ++extent) {
+    for (auto extent = first_touching(range); extent != extents_.end() && extent->first < range.end;
+         ++extent) {
         if (extent->second.epoch < since) {
             continue;
         }

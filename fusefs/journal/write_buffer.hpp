@@ -42,9 +42,8 @@ class WriteBuffer {
     /// ascending.
     template <typename Visit>
     void for_each(model::ByteRange range, Visit visit) const {
-        for (auto extent = first_touching(range); extent != extents_.end() &&
-                                                  extent->first < range.end;
-             ++extent) {
+        for (auto extent = first_touching(range);
+             extent != extents_.end() && extent->first < range.end; ++extent) {
             const model::ByteRange part =
                 intersect(range, {extent->first, extent->first + size_of(extent->second)});
             visit(part.begin, extent->second.bytes.subspan((part.begin - extent->first).value,

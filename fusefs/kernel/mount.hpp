@@ -1,15 +1,19 @@
 // The running mount: what the request handlers work with.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace partialfs::journal {
 struct Context;
 class Journal;
+class MemoryPool;
 } // namespace partialfs::journal
 
 namespace partialfs::kernel {
 
+class ControlDirectory;
+class FusePageCache;
 class InodeTable;
 
 /// The userdata of the FUSE session: handlers get at it with mount_of(req). The objects referred to
@@ -20,9 +24,20 @@ struct Mount {
     InodeTable& inodes;
     journal::Context& context;
     journal::Journal& journal;
+    FusePageCache& page_cache;
+    ControlDirectory& control;
+    journal::MemoryPool& memory;       ///< of requests
+    journal::MemoryPool& small_memory; ///< keeps nothing: for memory of other sizes
+    std::uint64_t dirty_limit = 0;     ///< bytes
     /// How long the kernel may keep names and attributes, in seconds: only the daemon changes them.
     double entry_timeout = 1.0;
     double attr_timeout = 1.0;
+    std::string kernel_release{};
+    // Agreed with the kernel at INIT, before any other request:
+    std::string fuse_protocol{};
+    unsigned max_write = 0;
+    bool posix_acl = false;
+    bool explicit_invalidation = false;
 };
 
 } // namespace partialfs::kernel

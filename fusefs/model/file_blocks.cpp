@@ -249,9 +249,8 @@ std::optional<PageIndex> FileBlocks::next_flushable(PageIndex from, FlushPolicy 
 }
 
 std::optional<PageIndex> FileBlocks::next_unmapped_dirty(PageIndex from) const {
-    return next(from, [](const PageState& state, PageIndex) {
-        return state.page_dirty && !state.told;
-    });
+    return next(from,
+                [](const PageState& state, PageIndex) { return state.page_dirty && !state.told; });
 }
 
 std::optional<PageIndex> FileBlocks::next_entry(PageIndex from) const {

@@ -67,9 +67,9 @@ class FileBlocks {
     void punch(ByteRange range);
     /// The kernel has dropped the page from its cache.
     void evict(PageIndex index);
-    /// The kernel has neither PG_dirty nor a writeback for a page that was thought mapped and dirty:
-    /// it dropped the page without a word. Only `still_dirty`, the blocks that have buffered bytes,
-    /// stay dirty.
+    /// The kernel has neither PG_dirty nor a writeback for a page that was thought mapped and
+    /// dirty: it dropped the page without a word. Only `still_dirty`, the blocks that have buffered
+    /// bytes, stay dirty.
     void forget_told(PageIndex index, BlockMask still_dirty);
     /// Drops what every page need not remember for the sake of data: all state of idle pages.
     void forget_idle();

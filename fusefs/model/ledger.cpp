@@ -100,8 +100,8 @@ void Ledger::cut_out(InodeId inode, ByteRange range, BlockSize block_size, Taken
                 continue;
             }
             count_closed(entry);
-            for (const ByteRange outside : {ByteRange{entry.bytes.begin, cut.begin},
-                                            ByteRange{cut.end, entry.bytes.end}}) {
+            for (const ByteRange outside :
+                 {ByteRange{entry.bytes.begin, cut.begin}, ByteRange{cut.end, entry.bytes.end}}) {
                 if (!outside.empty()) {
                     LostStore part = entry;
                     part.bytes = outside;

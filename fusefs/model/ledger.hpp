@@ -62,8 +62,8 @@ class Ledger {
     void record(const LostStore& loss, BlockIndex block, const std::vector<ByteRange>& lost);
     /// The whole block has been written to disk: its open entries are healed.
     void heal(InodeId inode, BlockIndex block, Nanoseconds now);
-    /// The bytes of `range` have been written to disk: what is open of them is healed. An entry that
-    /// lies partly inside is cut: the part outside stays open, under the same number.
+    /// The bytes of `range` have been written to disk: what is open of them is healed. An entry
+    /// that lies partly inside is cut: the part outside stays open, under the same number.
     void heal(InodeId inode, ByteRange range, BlockSize block_size, Nanoseconds now);
     /// The blocks from `first` to `last` no longer hold these bytes (truncate, punch): open entries
     /// there are dropped.

@@ -64,8 +64,8 @@ std::string to_json(const Event& event, std::string_view path, model::BlockSize 
         fmt::format_to(out, R"(,"inode":{})", event.inode.value);
     }
     if (!path.empty()) {
-        const auto quoted = nlohmann::json(path).dump(
-            -1, ' ', false, nlohmann::json::error_handler_t::replace);
+        const auto quoted =
+            nlohmann::json(path).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
         fmt::format_to(out, R"(,"path":{})", quoted);
     }
     switch (event.kind) {
@@ -76,8 +76,8 @@ std::string to_json(const Event& event, std::string_view path, model::BlockSize 
         break;
     case Kind::lost:
         fmt::format_to(out, R"(,"page":{},"offset":{},"length":{},"commit":{})",
-                       event.page_or_offset / model::kPageSize, event.page_or_offset,
-                       event.length, event.commit.value);
+                       event.page_or_offset / model::kPageSize, event.page_or_offset, event.length,
+                       event.commit.value);
         break;
     case Kind::truncate:
         fmt::format_to(out, R"(,"offset":{})", event.page_or_offset);

@@ -24,7 +24,7 @@ enum class Kind : std::uint8_t {
     fsync,          ///< an application's fsync has been served: commit, 0 if it needed none
     rename_flush,   ///< the file's own blocks were flushed because it is being renamed
     unlink,         ///< the last name is gone
-    write_error,    ///< a write or sync of the backing file failed: error; the blocks are dirty again
+    write_error, ///< a write or sync of the backing file failed: error; the blocks are dirty again
 };
 
 std::string_view name_of(Kind kind);
@@ -33,7 +33,7 @@ std::string_view name_of(Kind kind);
 struct Event {
     model::Nanoseconds time{};
     std::uint64_t sequence = 0; ///< counted from 1 by the recorder, without a gap
-    model::InodeId inode{};       ///< 0: of no file
+    model::InodeId inode{};     ///< 0: of no file
     std::uint64_t page_or_offset = 0;
     std::uint64_t length = 0;
     model::CommitId commit{};

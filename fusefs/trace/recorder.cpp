@@ -1,9 +1,9 @@
 #include "fusefs/trace/recorder.hpp"
 
+#include <time.h>
+
 #include <algorithm>
 #include <map>
-
-#include <time.h>
 
 namespace partialfs::trace {
 
@@ -14,9 +14,13 @@ model::Nanoseconds now() {
                               static_cast<std::uint64_t>(time.tv_nsec)};
 }
 
-Recorder::~Recorder() { stop_file(); }
+Recorder::~Recorder() {
+    stop_file();
+}
 
-void Recorder::set_path_of(PathOf path_of) { path_of_ = std::move(path_of); }
+void Recorder::set_path_of(PathOf path_of) {
+    path_of_ = std::move(path_of);
+}
 
 void Recorder::start_file(backing::Fd file) {
     const std::scoped_lock lock(mutex_);
@@ -72,7 +76,8 @@ std::string Recorder::lines(std::span<const Event> events) const {
 
 void Recorder::write_file() {
     constexpr std::size_t kBatch = 1024;
-    // The file need not be up to date to the millisecond, but a person who watches it must not wait.
+    // The file need not be up to date to the millisecond, but a person who watches it must not
+    // wait.
     constexpr auto kPatience = std::chrono::milliseconds(50);
     std::vector<Event> batch;
     std::unique_lock lock(mutex_);

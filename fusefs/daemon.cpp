@@ -1,0 +1,197 @@
+#include "fusefs/daemon.hpp"
+
+#include "fusefs/backing/object.hpp"
+#include "fusefs/journal/journal.hpp"
+#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/kernel/control_directory.hpp"
+#include "fusefs/kernel/fuse_page_cache.hpp"
+#include "fusefs/kernel/inode_table.hpp"
+#include "fusefs/kernel/mount.hpp"
+#include "fusefs/kernel/operations.hpp"
+#include "fusefs/kernel/session.hpp"
+#include "fusefs/trace/recorder.hpp"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+namespace partialfs {
+namespace {
+
+using backing::Fd;
+using backing::Result;
+
+std::string absolute_path(const std::filesystem::path& path) {
+    std::error_code error;
+    const std::filesystem::path canonical = std::filesystem::canonical(path, error);
+    return error ? path.string() : canonical.string();
+}
+
+/// The path of what `fd` refers to, relative to `source`; empty if it has no name there.
+std::string relative_path(const Fd& fd, const std::string& source) {
+    const auto target = std::filesystem::path(backing::ProcPath(fd).c_str());
+    std::error_code error;
+    const std::string path = std::filesystem::read_symlink(target, error).string();
+    constexpr std::string_view kDeleted = " (deleted)";
+    const std::string prefix = source == "/" ? source : source + '/';
+    if (error || !path.starts_with(prefix) || path.ends_with(kDeleted)) {
+        return {};
+    }
+    return path.substr(prefix.size());
+}
+
+/// Linux 6.5 has cachestat(2); a seccomp filter may still forbid it.
+kernel::Probe best_probe(const Fd& any_file) {
+    return kernel::cache_status(any_file, {model::ByteOffset{0}, model::ByteOffset{1}}).has_value()
+               ? kernel::Probe::cachestat
+               : kernel::Probe::compare;
+}
+
+std::expected<kernel::Probe, std::string> choose_probe(ProbeChoice choice) {
+    const auto file = Fd::open(AT_FDCWD, "/proc/self/exe", O_RDONLY);
+    const kernel::Probe best = file ? best_probe(*file) : kernel::Probe::compare;
+    switch (choice) {
+    case ProbeChoice::compare:
+        return kernel::Probe::compare;
+    case ProbeChoice::cachestat:
+        if (best != kernel::Probe::cachestat) {
+            return std::unexpected("--probe cachestat: this kernel has no cachestat(2); it needs "
+                                   "Linux 6.5 or later, or use --probe compare");
+        }
+        return best;
+    case ProbeChoice::automatic:
+        break;
+    }
+    return best;
+}
+
+std::string kernel_release() {
+    utsname name{};
+    return uname(&name) == 0 ? std::string(name.release) : std::string();
+}
+
+/// Has the kernel write all dirty pages of the mount back, as an unmount would.
+void write_everything_back(const std::string& mountpoint) {
+    if (const auto root = Fd::open(AT_FDCWD, mountpoint.c_str(), O_RDONLY | O_DIRECTORY)) {
+        ::syncfs(root->get());
+    }
+}
+
+} // namespace
+
+std::expected<void, std::string> serve(const Options& options, backing::FileIo& io,
+                                       const std::function<bool()>& ready) {
+    const auto probe = choose_probe(options.probe);
+    if (!probe) {
+        return std::unexpected(probe.error());
+    }
+    const std::string source = absolute_path(options.source);
+    const std::string mountpoint = absolute_path(options.mountpoint);
+    auto source_fd = Fd::open(AT_FDCWD, source.c_str(), O_PATH | O_DIRECTORY);
+    if (!source_fd) {
+        return std::unexpected("cannot open " + source + ": " +
+                               std::strerror(source_fd.error().value));
+    }
+    auto root = backing::object_of(std::move(*source_fd));
+    if (!root) {
+        return std::unexpected("cannot stat " + source + ": " + std::strerror(root.error().value));
+    }
+
+    // Torn down in the opposite order: the session first, the context that all refer to last.
+    trace::Recorder trace(options.block_size);
+    journal::LedgerBook ledger;
+    journal::BufferBudget budget(options.dirty_limit.value);
+    journal::MemoryPool small_memory(0);
+    journal::Context context{.io = io,
+                             .block_size = options.block_size,
+                             .budget = budget,
+                             .ledger = ledger,
+                             .trace = trace,
+                             .contract = options.contract,
+                             .policy = options.flush_policy,
+                             .compare_pages = *probe == kernel::Probe::compare};
+    kernel::InodeTable inodes(context);
+    inodes.add_root(std::move(*root));
+    // Receive memory outlives the buffers and retrieved pages made of it.
+    journal::MemoryPool memory(8);
+    kernel::FusePageCache page_cache(mountpoint, *probe, memory);
+    journal::Journal journal(context, page_cache, {.interval = options.commit_interval});
+    kernel::ControlDirectory control;
+    kernel::Mount mount{.source = source,
+                        .mountpoint = mountpoint,
+                        .inodes = inodes,
+                        .context = context,
+                        .journal = journal,
+                        .page_cache = page_cache,
+                        .control = control,
+                        .memory = memory,
+                        .small_memory = small_memory,
+                        .dirty_limit = options.dirty_limit.value,
+                        .kernel_release = kernel_release()};
+    const auto path_of = [&](model::InodeId id) -> std::string {
+        if (const auto inode = inodes.find(id)) {
+            return relative_path(inode->fd(), source);
+        }
+        // Forgotten by the kernel, but kept for what of it is not on disk or lost.
+        const auto file = journal.find(id);
+        return file ? relative_path(file->path_fd(), source) : std::string{};
+    };
+    trace.set_path_of(path_of);
+    ledger.set_path_of(path_of);
+    if (options.trace) {
+        auto file = Fd::open(AT_FDCWD, options.trace->c_str(),
+                             O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+        if (!file) {
+            return std::unexpected("cannot write the trace " + options.trace->string() + ": " +
+                                   std::strerror(file.error().value));
+        }
+        trace.start_file(std::move(*file));
+    }
+
+    kernel::Session session(kernel::all_operations(), options.fuse_options, options.debug,
+                            options.threads, memory, &mount);
+    if (auto mounted = session.mount(mountpoint); !mounted) {
+        return mounted;
+    }
+    page_cache.set_session(session.handle());
+
+    int last_error = 0;
+    session.run({.serving =
+                     [&] {
+                         journal.start();
+                         control.start();
+                         return ready();
+                     },
+                 .before_end =
+                     [&] {
+                         write_everything_back(mountpoint);
+                         control.stop();
+                         last_error = journal.stop();
+                     },
+                 .disconnected =
+                     [&] {
+                         page_cache.disconnect();
+                         control.stop();
+                         last_error = journal.stop();
+                     }});
+    trace.stop_file();
+    if (trace.file_error() != 0) {
+        spdlog::error("the trace is not complete: writing {}: {}", options.trace->string(),
+                      std::strerror(trace.file_error()));
+    }
+    if (last_error != 0) {
+        return std::unexpected("the last commit to " + source +
+                               " failed: " + std::strerror(last_error) +
+                               "; data that had not been synced is missing there");
+    }
+    return {};
+}
+
+} // namespace partialfs

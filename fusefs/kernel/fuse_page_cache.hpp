@@ -1,0 +1,93 @@
+// The page cache of our own mount, as the kernel lets a FUSE daemon see it.
+#pragma once
+
+#include "fusefs/backing/fd.hpp"
+#include "fusefs/journal/buffer.hpp"
+#include "fusefs/journal/page_cache.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+namespace partialfs::kernel {
+
+/// How pages stored into through a mapping are found.
+enum class Probe : std::uint8_t {
+    cachestat, ///< cachestat(2), Linux 6.5 and later: exact
+    compare,   ///< retrieve the cached pages and compare with a hash of what they were
+};
+
+/// cachestat(2)'s answer for a range of pages.
+struct CacheStatus {
+    std::uint64_t cached = 0;
+    std::uint64_t dirty = 0;
+    std::uint64_t writeback = 0;
+};
+/// ENOSYS before Linux 6.5.
+backing::Result<CacheStatus> cache_status(const backing::Fd& file, model::ByteRange range);
+
+/// Probes and retrieves. See journal::PageCache for who may call what.
+///
+/// A file is probed through `<mountpoint>/.partialfs/inode/N`, opened just for that: an fd kept
+/// open would make umount answer EBUSY. Such an open is told from others by the thread that makes
+/// it, and is answered with FOPEN_NOFLUSH, or closing it would write every dirty page back.
+class FusePageCache final : public journal::PageCache {
+  public:
+    /// `pool` gets back the memory that retrieved pages come in.
+    FusePageCache(std::string mountpoint, Probe probe, journal::MemoryPool& pool);
+
+    /// To be called once the session exists, and before run().
+    void set_session(fuse_session* session) { session_ = session; }
+    /// The session answers nothing any more: who waits for pages, now or later, gets ENODEV.
+    void disconnect();
+
+    /// Whether this thread of ours is probing just now: its opens are not an application's.
+    [[nodiscard]] bool is_probing(pid_t thread) const;
+    [[nodiscard]] Probe probe() const { return probe_; }
+
+    [[nodiscard]] std::uint64_t retrieve_limit() const override { return 256; }
+    backing::Result<journal::PageSet> dirty_pages(journal::FileData& file,
+                                                  model::ByteOffset size) override;
+    backing::Result<journal::RetrievedPages> retrieve(model::InodeId inode,
+                                                      journal::PageRange pages) override;
+    std::optional<bool> is_clean(model::InodeId inode, model::PageIndex page) override;
+    void attributes_changed(model::InodeId inode) override;
+
+    /// Writes the file's pages back and drops them from the cache. EBUSY if some are there again
+    /// afterwards. Any thread but a request thread; waits for requests to be served.
+    backing::Result<void> evict(model::InodeId inode);
+
+    /// The reply to a retrieve: a request of its own, on any request thread.
+    void retrieved(model::InodeId inode, model::ByteOffset offset, const fuse_bufvec& data);
+
+  private:
+    class Probing;
+    /// Opens an inode for probing.
+    backing::Result<backing::Fd> open_inode(model::InodeId inode);
+    backing::Result<journal::PageSet> changed_pages(journal::FileData& file);
+
+    std::string mountpoint_;
+    Probe probe_;
+    journal::MemoryPool& pool_;
+    fuse_session* session_ = nullptr;
+    std::atomic<bool> disconnected_{false};
+    std::atomic<std::uint64_t> device_{0}; ///< of our mount; 0: not known yet
+    std::array<std::atomic<pid_t>, 2> probing_threads_{};
+
+    std::mutex mutex_; ///< guards what follows; a leaf
+    std::condition_variable arrived_;
+    bool waiting_ = false;
+    model::InodeId wanted_inode_;
+    model::ByteOffset wanted_offset_;
+    std::optional<journal::RetrievedPages> reply_;
+};
+
+} // namespace partialfs::kernel

@@ -1,0 +1,69 @@
+#include "fusefs/kernel/operations.hpp"
+
+#include "fusefs/kernel/attribute_requests.hpp"
+#include "fusefs/kernel/control_directory.hpp"
+#include "fusefs/kernel/data_requests.hpp"
+#include "fusefs/kernel/directory_requests.hpp"
+#include "fusefs/kernel/mount.hpp"
+#include "fusefs/kernel/name_requests.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <algorithm>
+
+namespace partialfs::kernel {
+namespace {
+
+void init(void* userdata, fuse_conn_info* connection) {
+    Mount& mount = *static_cast<Mount*>(userdata);
+    const auto want = [&](unsigned capability) {
+        if ((connection->capable & capability) != 0) {
+            connection->want |= capability;
+        }
+        return (connection->capable & capability) != 0;
+    };
+    // With the kernel's own writeback cache a write(2) could not be told from a mapped store.
+    connection->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE);
+    // Only the daemon changes the data; pages are dropped when it says so, and never by a guess.
+    connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
+    mount.explicit_invalidation = want(FUSE_CAP_EXPLICIT_INVAL_DATA);
+    // O_TRUNC arrives as a setattr of its own.
+    connection->want &= ~static_cast<unsigned>(FUSE_CAP_ATOMIC_O_TRUNC);
+    // Requests are received in memory, which the buffers take over.
+    connection->want &= ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ);
+    want(FUSE_CAP_SPLICE_WRITE);
+    want(FUSE_CAP_SPLICE_MOVE);
+    want(FUSE_CAP_PARALLEL_DIROPS);
+    want(FUSE_CAP_READDIRPLUS);
+    want(FUSE_CAP_READDIRPLUS_AUTO);
+    want(FUSE_CAP_ASYNC_READ);
+    want(FUSE_CAP_ASYNC_DIO);
+    want(FUSE_CAP_CACHE_SYMLINKS);
+    want(FUSE_CAP_DONT_MASK);
+    mount.posix_acl = want(FUSE_CAP_POSIX_ACL);
+    // A write must fit into the dirty limit several times over, or it could never go through.
+    const std::uint64_t most = mount.dirty_limit / 4 / model::kPageSize * model::kPageSize;
+    connection->max_write = static_cast<unsigned>(std::clamp<std::uint64_t>(
+        most, model::kPageSize, std::max<std::uint64_t>(connection->max_write, model::kPageSize)));
+    connection->max_readahead = std::max(connection->max_readahead, 1U << 20U);
+    connection->max_background = 64;
+    connection->congestion_threshold = 48;
+    connection->time_gran = 1;
+    mount.max_write = connection->max_write;
+    mount.fuse_protocol =
+        std::to_string(connection->proto_major) + '.' + std::to_string(connection->proto_minor);
+}
+
+} // namespace
+
+fuse_lowlevel_ops all_operations() {
+    fuse_lowlevel_ops ops{};
+    ops.init = init;
+    add_name_requests(ops);
+    add_attribute_requests(ops);
+    add_directory_requests(ops);
+    add_data_requests(ops);
+    add_control_requests(ops);
+    return ops;
+}
+
+} // namespace partialfs::kernel

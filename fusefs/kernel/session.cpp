@@ -1,0 +1,233 @@
+#include "fusefs/kernel/session.hpp"
+
+#include "fusefs/backing/fd.hpp"
+
+#include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+namespace partialfs::kernel {
+
+struct Session::Worker {
+    std::thread thread;
+    fuse_buf request{};
+    std::atomic<bool> ended{false};
+};
+
+namespace {
+
+/// The request memory of this thread, while it handles a request.
+thread_local void** request_memory = nullptr;
+
+/// Wakes a request thread out of its system call; the handler has nothing to do.
+constexpr int kWakeSignal = SIGUSR1;
+
+/// What libfuse says goes to our log.
+void log_from_libfuse(fuse_log_level level, const char* format, va_list arguments) {
+    std::array<char, 512> text{};
+    std::vsnprintf(text.data(), text.size(), format, arguments);
+    std::string_view line(text.data());
+    while (!line.empty() && line.back() == '\n') {
+        line.remove_suffix(1);
+    }
+    switch (level) {
+    case FUSE_LOG_EMERG:
+    case FUSE_LOG_ALERT:
+    case FUSE_LOG_CRIT:
+    case FUSE_LOG_ERR:
+        spdlog::error("{}", line);
+        break;
+    case FUSE_LOG_WARNING:
+        spdlog::warn("{}", line);
+        break;
+    case FUSE_LOG_DEBUG:
+        spdlog::debug("{}", line);
+        break;
+    default:
+        spdlog::info("{}", line);
+    }
+}
+
+} // namespace
+
+void* Session::take_request_memory() {
+    return request_memory != nullptr ? std::exchange(*request_memory, nullptr) : nullptr;
+}
+
+Session::Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_options, bool debug,
+                 unsigned threads, journal::MemoryPool& pool, void* userdata)
+    : most_workers_(std::max(threads, 2U)), pool_(pool) {
+    // Request memory is a megabyte each: let it go back to the system when it is freed.
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    fuse_set_log_func(log_from_libfuse);
+    arguments_.emplace_back("partialfs");
+    for (std::string& option : fuse_options) {
+        arguments_.emplace_back("-o");
+        arguments_.push_back(std::move(option));
+    }
+    if (debug) {
+        arguments_.emplace_back("-d");
+    }
+    std::vector<char*> argv;
+    for (std::string& argument : arguments_) {
+        argv.push_back(argument.data());
+    }
+    fuse_args args = FUSE_ARGS_INIT(static_cast<int>(argv.size()), argv.data());
+    session_ = fuse_session_new(&args, &ops, sizeof(ops), userdata);
+    fuse_opt_free_args(&args);
+    gone_event_ = eventfd(0, EFD_CLOEXEC);
+}
+
+Session::~Session() {
+    if (session_ != nullptr) {
+        if (mounted_) {
+            fuse_session_unmount(session_);
+        }
+        fuse_session_destroy(session_);
+    }
+    if (gone_event_ >= 0) {
+        ::close(gone_event_);
+    }
+}
+
+std::expected<void, std::string> Session::mount(const std::string& mountpoint) {
+    if (session_ == nullptr) {
+        return std::unexpected("libfuse does not accept the mount options; see the message above");
+    }
+    if (fuse_session_mount(session_, mountpoint.c_str()) != 0) {
+        return std::unexpected("cannot mount at " + mountpoint +
+                               "; see the message above for the reason");
+    }
+    mounted_ = true;
+    // The kernel's first request is INIT, and it comes by itself.
+    Worker first;
+    const bool answered = serve_one(first);
+    std::free(first.request.mem);
+    if (!answered) {
+        return std::unexpected("the kernel closed the FUSE connection at once at " + mountpoint);
+    }
+    return {};
+}
+
+bool Session::serve_one(Worker& self) {
+    if (self.request.mem == nullptr) {
+        self.request.mem = pool_.take();
+    }
+    const int got = fuse_session_receive_buf(session_, &self.request);
+    if (got == -EINTR || got == -EAGAIN) {
+        return true;
+    }
+    if (got <= 0) {
+        return false;
+    }
+    if (idle_.fetch_sub(1) == 1) {
+        start_worker();
+    }
+    request_memory = &self.request.mem;
+    fuse_session_process_buf(session_, &self.request);
+    request_memory = nullptr;
+    idle_.fetch_add(1);
+    return true;
+}
+
+void Session::start_worker() {
+    const std::scoped_lock lock(mutex_);
+    if (workers_.empty() || workers_.size() >= most_workers_ || ending_) {
+        return; // before run(), or enough
+    }
+    Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
+    idle_.fetch_add(1);
+    worker.thread = std::thread([this, &worker] { work(worker); });
+}
+
+void Session::work(Worker& self) {
+    pthread_setname_np(pthread_self(), "request");
+    while (!ending_ && !fuse_session_exited(session_) && serve_one(self)) {
+    }
+    std::free(self.request.mem);
+    self.request.mem = nullptr;
+    if (!ending_) {
+        const std::uint64_t one = 1;
+        if (::write(gone_event_, &one, sizeof one) < 0) {
+            spdlog::error("eventfd: {}", std::strerror(errno));
+        }
+    }
+    self.ended = true;
+}
+
+void Session::join_workers() {
+    ending_ = true;
+    fuse_session_exit(session_);
+    for (;;) {
+        // A worker that was just about to wait when the signal came needs another one.
+        std::unique_ptr<Worker> worker;
+        {
+            const std::scoped_lock lock(mutex_);
+            if (workers_.empty()) {
+                return;
+            }
+            worker = std::move(workers_.back());
+            workers_.pop_back();
+        }
+        while (!worker->ended) {
+            pthread_kill(worker->thread.native_handle(), kWakeSignal);
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        worker->thread.join();
+    }
+}
+
+void Session::run(const Callbacks& callbacks) {
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+    struct sigaction wake{};
+    wake.sa_handler = [](int) {};
+    sigaction(kWakeSignal, &wake, nullptr); // without SA_RESTART: read(2) returns EINTR
+    std::signal(SIGPIPE, SIG_IGN);
+    const backing::Fd signals{signalfd(-1, &ends, SFD_CLOEXEC)};
+    {
+        const std::scoped_lock lock(mutex_);
+        Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
+        idle_ = 1;
+        worker.thread = std::thread([this, &worker] { work(worker); });
+    }
+    const bool wanted = callbacks.serving();
+    std::array<pollfd, 2> wait{pollfd{signals.get(), POLLIN, 0}, pollfd{gone_event_, POLLIN, 0}};
+    while (wanted && ::poll(wait.data(), wait.size(), -1) < 0 && errno == EINTR) {
+    }
+    if (!wanted) {
+        callbacks.before_end();
+    }
+    if ((wait[0].revents & POLLIN) != 0) {
+        signalfd_siginfo info{};
+        if (::read(signals.get(), &info, sizeof info) == sizeof info) {
+            spdlog::info("{}: ending", strsignal(static_cast<int>(info.ssi_signo)));
+        }
+        callbacks.before_end();
+    }
+    join_workers();
+    callbacks.disconnected();
+    if (mounted_) {
+        fuse_session_unmount(session_);
+        mounted_ = false;
+    }
+}
+
+} // namespace partialfs::kernel

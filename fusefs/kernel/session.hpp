@@ -1,0 +1,82 @@
+// The FUSE session: its mount, its request threads, and its end.
+#pragma once
+
+#include "fusefs/journal/buffer.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+namespace partialfs::kernel {
+
+/// Not libfuse's own loop: that one does not end on a signal nor on an outside umount, and hands
+/// requests over in memory that a handler cannot keep.
+///
+/// Use: mount(), then at most one fork() (no thread runs yet), then run().
+class Session {
+  public:
+    /// `fuse_options` are libfuse's -o options. At most `threads` request threads, started as
+    /// they are needed. `pool` recycles the memory of requests. `userdata` is what the handlers
+    /// get.
+    Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_options, bool debug,
+            unsigned threads, journal::MemoryPool& pool, void* userdata);
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    /// Unmounts, if still mounted.
+    ~Session();
+
+    /// Mounts at `mountpoint` and answers the kernel's INIT: the mount is usable once run() serves.
+    /// On failure a message for the user, in one line.
+    std::expected<void, std::string> mount(const std::string& mountpoint);
+
+    /// What run() calls at its turning points. Each may use the mount but for the last.
+    struct Callbacks {
+        std::function<bool()> serving;      ///< requests are being served now; false: end
+        std::function<void()> before_end;   ///< a signal wants the end; requests are still served
+        std::function<void()> disconnected; ///< nothing is served any more, whatever the reason
+    };
+    /// Serves requests until SIGTERM, SIGINT or SIGHUP, or until the mount is gone. Blocks these
+    /// signals in the calling thread, from which all others inherit; call it before any other
+    /// thread has been started, or with them blocked. All request threads have been joined when it
+    /// returns. Then unmounts.
+    void run(const Callbacks& callbacks);
+
+    [[nodiscard]] fuse_session* handle() const { return session_; }
+
+    /// Within a handler: takes over the memory in which its request was received, and which the
+    /// handler's pointers point into. Null if taken already, or outside a request thread.
+    /// Goes back to the pool given to the session.
+    static void* take_request_memory();
+
+  private:
+    struct Worker;
+    void start_worker();
+    void work(Worker& self);
+    /// Processes one request; false when the session is over.
+    bool serve_one(Worker& self);
+    void join_workers();
+
+    std::vector<std::string> arguments_;
+    fuse_session* session_ = nullptr;
+    bool mounted_ = false;
+    unsigned most_workers_;
+    journal::MemoryPool& pool_;
+
+    std::mutex mutex_; ///< guards workers_; a leaf
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::atomic<int> idle_{0};
+    std::atomic<bool> ending_{false};
+    int gone_event_ = -1; ///< eventfd: a worker found the mount gone
+};
+
+} // namespace partialfs::kernel
