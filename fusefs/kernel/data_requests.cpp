@@ -223,24 +223,6 @@ void fsync(fuse_req_t req, fuse_ino_t, int data_only, fuse_file_info* fi) {
     });
 }
 
-void fsyncdir(fuse_req_t req, fuse_ino_t number, int data_only, fuse_file_info*) {
-    const auto inode = inode_of(req, number);
-    if (!inode) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
-    mount_of(req).journal.commit([req, inode, data_only](int error) {
-        const Result<backing::Fd> fd = backing::reopen(inode->fd(), O_RDONLY | O_DIRECTORY);
-        if (!fd) {
-            reply(req, fd.error());
-        } else if ((data_only != 0 ? ::fdatasync(fd->get()) : ::fsync(fd->get())) != 0) {
-            reply(req, Errno::last());
-        } else {
-            fuse_reply_err(req, error);
-        }
-    });
-}
-
 void fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length,
                fuse_file_info* fi) {
     Mount& mount = mount_of(req);
@@ -381,7 +363,6 @@ void add_data_requests(fuse_lowlevel_ops& ops) {
     ops.read = read;
     ops.write = write;
     ops.fsync = fsync;
-    ops.fsyncdir = fsyncdir;
     ops.fallocate = fallocate;
     ops.lseek = lseek;
     ops.copy_file_range = copy_file_range;
