@@ -325,7 +325,7 @@ void Run::finish() {
         result_.files.push_back(directory_.files()[i].path());
         result_.sizes.push_back(expected_.size(FileIndex{i}));
     }
-    if (settings_.keep || !result_.damage.empty()) {
+    if (settings_.keep || (!result_.damage.empty() && !settings_.discard_damaged)) {
         directory_.keep();
     }
     result_.kept = directory_.kept();

@@ -39,6 +39,8 @@ struct RunSettings {
     /// looked for, found on partialfs. See disk.hpp.
     std::string disk;
     bool keep = false; ///< keep the files even if all is well
+    /// Remove the files even if damage was found.
+    bool discard_damaged = false;
     bool live_stage = true;
     bool pread_stage = true;
     bool direct_stage = true;
@@ -91,6 +93,7 @@ struct RunResult {
     std::string filesystem;         ///< type, as /proc/self/mountinfo names it
     std::string kernel;             ///< uname's release
     bool interrupted = false;       ///< stopped before the schedule's end
+    std::uint64_t rounds = 1;       ///< run so far, with one seed after another; this is the last
     std::uint64_t ops = 0;          ///< carried out
     std::array<std::uint64_t, kOpKinds> ops_by_kind{};
     OpId last_op;       ///< the last one carried out

@@ -89,10 +89,9 @@ Outcome<> Executor::execute(const Op& op) {
         return drop_cache(op.file);
     case OpKind::pause: {
         constexpr std::uint64_t kMillion = 1000000;
-        timespec left{static_cast<time_t>(op.pause / kMillion),
-                      static_cast<long>(op.pause % kMillion * 1000)};
-        while (::nanosleep(&left, &left) != 0 && errno == EINTR) {
-        }
+        const timespec left{static_cast<time_t>(op.pause / kMillion),
+                            static_cast<long>(op.pause % kMillion * 1000)};
+        ::nanosleep(&left, nullptr); // a signal that asks the run to stop ends it early
         return {};
     }
     case OpKind::fchmod:

@@ -251,6 +251,7 @@ Report read_report(const Json& json) {
         result.files.push_back(text(file, "path"));
         result.sizes.emplace_back(number(file, "size"));
     }
+    result.rounds = number(json, "rounds");
     read_operations(json, result);
     read_stages(json, result);
     for (const Json& damage : list(json, "damage")) {
@@ -316,6 +317,7 @@ std::string report_json(const RunResult& result, ReportState state) {
                       {"directory", result.directory},
                       {"kept", result.kept},
                       {"files", std::move(files)},
+                      {"rounds", result.rounds},
                       {"operations", operations_json(result)},
                       {"stages", std::move(stages)},
                       {"damage", std::move(damage)},

@@ -1,0 +1,217 @@
+// mmapstress: the command line.
+#include "fusefs/units.hpp"
+#include "fusefs/version.hpp"
+#include "tools/mmapstress/commands.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <exception>
+#include <functional>
+#include <map>
+
+namespace {
+
+using namespace mmapstress; // NOLINT(google-build-using-namespace): this is the program itself
+
+CLI::Option* add_size(CLI::App& command, const char* name, std::optional<ByteCount>& to,
+                      const char* help) {
+    return command
+        .add_option_function<std::string>(
+            name,
+            [&to, name](const std::string& text) {
+                to = partialfs::parse_size(text);
+                if (!to) {
+                    throw CLI::ValidationError(name,
+                                               "'" + text + "' is not a size, as 64K, 8M, 2G");
+                }
+            },
+            help)
+        ->type_name("SIZE");
+}
+
+void add_output(CLI::App& command, CommonOptions& options) {
+    static const std::map<std::string, Format> formats{{"human", Format::human},
+                                                      {"json", Format::json},
+                                                      {"ktap", Format::ktap},
+                                                      {"junit", Format::junit}};
+    command.add_option("--report", options.report, "write the report here, as JSON")
+        ->type_name("FILE");
+    command.add_option("--format", options.output.format, "what is printed: human, json, ktap or junit")
+        ->transform(CLI::Transformer(formats).description("FORMAT"))
+        ->default_str("human");
+    command
+        .add_option("--max-ranges", options.output.max_ranges,
+                    "damaged ranges shown at most; the report has all")
+        ->type_name("N")
+        ->capture_default_str();
+}
+
+void add_place(CLI::App& command, CommonOptions& options) {
+    command.add_option("DIR", options.run.directory, "a directory on the filesystem to be tested")
+        ->required()
+        ->type_name("");
+    command
+        .add_option(
+            "--disk", options.run.disk,
+            "the directory behind DIR or behind its mount, compared too; found by itself on "
+            "partialfs")
+        ->type_name("PATH");
+    command
+        .add_option_function<std::vector<std::string>>(
+            "--skip",
+            [&options](const std::vector<std::string>& stages) {
+                for (const std::string& stage : stages) {
+                    options.run.live_stage &= stage != "live";
+                    options.run.pread_stage &= stage != "pread";
+                    options.run.direct_stage &= stage != "direct";
+                }
+            },
+            "leave a stage of the verification out: live, pread or direct")
+        ->check(CLI::IsMember({"live", "pread", "direct"}))
+        ->type_name("STAGE");
+}
+
+void add_files(CLI::App& command, CommonOptions& options) {
+    add_place(command, options);
+    command.add_flag("--keep", options.run.keep, "keep the files even if all is well");
+    command
+        .add_option("--schedule", options.run.schedule_file,
+                    "write the schedule here; replay runs it again")
+        ->type_name("FILE");
+    add_output(command, options);
+}
+
+void add_run(CLI::App& app, Verdict& verdict) {
+    CLI::App* const command =
+        app.add_subcommand("run", "run a workload on fresh files in DIR and verify every byte");
+    const auto options = std::make_shared<RunOptions>();
+    const auto memory = std::make_shared<std::optional<ByteCount>>();
+    add_files(*command, options->common);
+    options->workload = workloads().front().name;
+    command->add_option("--workload,-w", options->workload, "see mmapstress workloads")
+        ->type_name("NAME")
+        ->capture_default_str();
+    command->add_option("--seed", options->settings.seed, "of all that is random")
+        ->type_name("N")
+        ->capture_default_str();
+    add_size(*command, "--size", options->settings.size, "of each file; default: the workload's");
+    command->add_option("--files", options->settings.files, "default: the workload's")
+        ->type_name("N")
+        ->check(CLI::Range(1U, 65536U));
+    auto* const ops =
+        command
+            ->add_option("--ops", options->settings.ops,
+                         "operations (of each round, with --duration); default: the workload's")
+            ->type_name("N");
+    (void)ops;
+    command
+        ->add_option_function<std::string>(
+            "--duration",
+            [options](const std::string& text) {
+                options->duration = partialfs::parse_duration(text);
+                if (!options->duration) {
+                    throw CLI::ValidationError("--duration", "'" + text +
+                                                                 "' is not a time, as 500ms, 30s, "
+                                                                 "60min");
+                }
+            },
+            "run rounds with one seed after another until the time is up or damage is found")
+        ->type_name("TIME");
+    command->add_option("--threads", options->settings.threads, "in each process")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1024))
+        ->capture_default_str();
+    command->add_option("--processes", options->settings.processes, "with mappings of their own")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1024))
+        ->capture_default_str();
+    static const std::map<std::string, CommitBy> ways{
+        {"sibling", CommitBy::sibling}, {"syncfs", CommitBy::syncfs}, {"sync", CommitBy::sync}};
+    command
+        ->add_option("--commit-by", options->settings.commit_by,
+                     "what commits the journal: sibling (a new file is fsynced), syncfs or sync")
+        ->transform(CLI::Transformer(ways).description("WAY"))
+        ->default_str("sibling");
+    add_size(*command, "--memory", *memory,
+             "what the workload pressure may use of memory; default 64M");
+    command->callback([options, memory, &verdict] {
+        options->settings.memory = memory->value_or(options->settings.memory);
+        verdict = run_command(*options);
+    });
+}
+
+void add_replay(CLI::App& app, Verdict& verdict) {
+    CLI::App* const command =
+        app.add_subcommand("replay", "run a schedule: one that run wrote, a report's, or recorded "
+                                     "schedules (JSON lines)");
+    const auto options = std::make_shared<CommonOptions>();
+    const auto path = std::make_shared<std::string>();
+    add_files(*command, *options);
+    command->add_option("SCHEDULE", *path, "the schedule's file")->required()->type_name("");
+    command->callback([options, path, &verdict] { verdict = replay_command(*options, *path); });
+}
+
+void add_verify(CLI::App& app, Verdict& verdict) {
+    CLI::App* const command = app.add_subcommand(
+        "verify", "check the files that an earlier run left in DIR, from its report");
+    const auto options = std::make_shared<CommonOptions>();
+    const auto path = std::make_shared<std::string>();
+    add_place(*command, *options);
+    add_output(*command, *options);
+    command->add_option("REPORT", *path, "that run's report")->required()->type_name("");
+    command->callback([options, path, &verdict] { verdict = verify_command(*options, *path); });
+}
+
+void add_selftest(CLI::App& app, Verdict& verdict) {
+    CLI::App* const command = app.add_subcommand(
+        "selftest",
+        "prove that the detector detects: leave one store out per run, find exactly it");
+    const auto options = std::make_shared<SelftestOptions>();
+    command
+        ->add_option("DIR", options->common.run.directory, "where; default: $TMPDIR, else /var/tmp")
+        ->type_name("");
+    command->add_option("--seed", options->seed, "of all that is random")
+        ->type_name("N")
+        ->capture_default_str();
+    command->add_option("--runs", options->runs, "how many")
+        ->type_name("N")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1000000}))
+        ->capture_default_str();
+    command->callback([options, &verdict] { verdict = selftest_command(*options); });
+}
+
+void add_workloads(CLI::App& app, Verdict& verdict) {
+    app.add_subcommand("workloads", "list the workloads")->callback([&verdict] {
+        verdict = workloads_command();
+    });
+}
+
+} // namespace
+
+int main(int argc, char** argv) try {
+    CLI::App app{
+        "Finds lost mapped stores on any filesystem, and says why they were lost.\n"
+        "Exit status: 0 every byte as expected, 1 damage found, 2 wrong usage, 3 could not "
+        "tell.",
+        "mmapstress"};
+    app.set_version_flag("--version", "mmapstress " + std::string(partialfs::kVersion));
+    app.require_subcommand(1);
+    Verdict verdict = Verdict::clean;
+    add_run(app, verdict);
+    add_replay(app, verdict);
+    add_verify(app, verdict);
+    add_selftest(app, verdict);
+    add_workloads(app, verdict);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& success) {
+        return app.exit(success); // --help, --version
+    } catch (const CLI::ParseError& error) {
+        complain(error.what() + std::string("; see mmapstress --help"));
+        return static_cast<int>(Verdict::usage);
+    }
+    return static_cast<int>(verdict);
+} catch (const std::exception& error) {
+    mmapstress::complain(error.what());
+    return static_cast<int>(mmapstress::Verdict::unknown);
+}
