@@ -31,12 +31,14 @@ CLI::Option* add_size(CLI::App& command, const char* name, std::optional<ByteCou
 
 void add_output(CLI::App& command, CommonOptions& options) {
     static const std::map<std::string, Format> formats{{"human", Format::human},
-                                                      {"json", Format::json},
-                                                      {"ktap", Format::ktap},
-                                                      {"junit", Format::junit}};
+                                                       {"json", Format::json},
+                                                       {"ktap", Format::ktap},
+                                                       {"junit", Format::junit}};
     command.add_option("--report", options.report, "write the report here, as JSON")
         ->type_name("FILE");
-    command.add_option("--format", options.output.format, "what is printed: human, json, ktap or junit")
+    command
+        .add_option("--format", options.output.format,
+                    "what is printed: human, json, ktap or junit")
         ->transform(CLI::Transformer(formats).description("FORMAT"))
         ->default_str("human");
     command
