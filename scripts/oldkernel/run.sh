@@ -75,7 +75,7 @@ here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 # shellcheck source=scripts/oldkernel/lib/shell.sh
 . "$here/lib/shell.sh"
 
-way=debian kernel_image='' kernel_modules='' kernel_release='' tiny_kernel=false
+way=debian kernel_image='' kernel_modules='' kernel_release=''
 matrix=false shell=false check=false
 engine='' workload=recipe seeds=10 schedules=() engine_settings=() natural=false
 fs_list='' block_list=1024,4096 fix='' contracts=''
