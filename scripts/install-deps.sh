@@ -18,7 +18,7 @@ test=(libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
       debootstrap buildah)
 apps=(rtorrent apt tdb-tools gdbmtool kyotocabinet-utils systemd-journal-remote systemd
       lmdb-utils python3-lmdb rrdtool sqlite3 strace fuse3 util-linux procps python3)
-oldkernel=(qemu-system-x86 musl-tools make gcc-12 kmod reiserfsprogs jfsutils nilfs-tools e2fsprogs
+oldkernel=(qemu-system-x86 musl-tools make gcc-12 kmod cpio patch reiserfsprogs jfsutils nilfs-tools e2fsprogs
            python3 xz-utils flex bison bc libelf-dev libssl-dev)
 
 packages=("${build[@]}")
