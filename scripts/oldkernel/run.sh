@@ -28,8 +28,10 @@
 # What is expected:
 #   --expect [ROW=]damage|clean
 #                        ROW is a pattern for FILESYSTEM/BLOCK/FIX, such as 'reiserfs/*/undone';
-#                        without it: every row. The last that matches counts. Default: damage for
-#                        reiserfs with the fix undone, clean for the rest; with --kernel none.
+#                        without it: every row. The last that matches counts. Default: clean, but
+#                        damage for recipe and linus on reiserfs with the fix undone and on
+#                        partialfs with linux-2.6.19; nothing for other workloads there, and nothing
+#                        with --kernel: then any answer is good, as long as there is one
 # The machine:
 #   --smp N              processors (default 1)
 #   --memory MiB         (default 512)
