@@ -30,6 +30,7 @@ void Contents::shrink(ByteOffset size) {
     const bool inside = size.value % kPageSize != 0;
     pages_.erase(pages_.lower_bound(PageIndex{page_of(size).value + (inside ? 1 : 0)}),
                  pages_.end());
+    unbuffer({size, ByteOffset{~std::uint64_t{0}}});
     if (inside) {
         zero({size, range_of(page_of(size)).end});
     }
@@ -93,8 +94,97 @@ void Contents::out(PageIndex index, BlockMask blocks, BlockSize block_size) {
         if (blocks.contains(BlockInPage{i})) {
             const auto at = static_cast<std::ptrdiff_t>(i * block_size.bytes());
             std::copy_n(written.memory.begin() + at, block_size.bytes(), written.disk.begin() + at);
+            unbuffer(block_size.range_of(index, BlockInPage{i}));
         }
     }
+}
+
+void Contents::out_buffered(PageIndex index, BlockMask blocks, BlockSize block_size) {
+    const auto held = buffered_.find(index);
+    if (held == buffered_.end()) {
+        return;
+    }
+    Page& written = page(index);
+    for (std::size_t i = 0; i < kPageSize; ++i) {
+        const BlockInPage block{static_cast<std::uint8_t>(i / block_size.bytes())};
+        if (held->second[i] && blocks.contains(block)) {
+            written.disk[i] = written.memory[i];
+            held->second[i] = false;
+        }
+    }
+    if (held->second.none()) {
+        buffered_.erase(held);
+    }
+}
+
+void Contents::zero_disk(ByteRange range) {
+    if (range.empty()) {
+        return;
+    }
+    const auto end = pages_.upper_bound(range.last_page());
+    for (auto found = pages_.lower_bound(range.first_page()); found != end; ++found) {
+        const ByteRange part = intersect(range, partialfs::model::range_of(found->first));
+        std::fill_n(found->second.disk.begin() +
+                        static_cast<std::ptrdiff_t>(in_page(part.begin, found->first)),
+                    part.size().value, std::byte{0});
+    }
+}
+
+/// Visits the pages of the range; those left without a buffered byte are forgotten.
+template <typename Change>
+void Contents::change_buffered(ByteRange range, Change per_page) {
+    if (range.empty()) {
+        return;
+    }
+    const auto end = buffered_.upper_bound(range.last_page());
+    for (auto held = buffered_.lower_bound(range.first_page()); held != end;) {
+        const ByteRange part = intersect(range, partialfs::model::range_of(held->first));
+        per_page(held->second, in_page(part.begin, held->first), part.size().value);
+        held = held->second.none() ? buffered_.erase(held) : std::next(held);
+    }
+}
+
+void Contents::buffer(ByteRange range) {
+    for (PageIndex index = range.first_page(); !range.empty() && index <= range.last_page();
+         ++index) {
+        buffered_.try_emplace(index);
+    }
+    change_buffered(range, [](Buffered& held, std::size_t at, std::size_t count) {
+        for (std::size_t i = at; i < at + count; ++i) {
+            held[i] = true;
+        }
+    });
+}
+
+void Contents::unbuffer(ByteRange range) {
+    change_buffered(range, [](Buffered& held, std::size_t at, std::size_t count) {
+        for (std::size_t i = at; i < at + count; ++i) {
+            held[i] = false;
+        }
+    });
+}
+
+std::optional<ByteOffset> Contents::first_buffered(ByteOffset from) const {
+    for (auto held = buffered_.lower_bound(page_of(from)); held != buffered_.end(); ++held) {
+        const std::size_t begin = held->first == page_of(from) ? in_page(from, held->first) : 0;
+        for (std::size_t i = begin; i < kPageSize; ++i) {
+            if (held->second[i]) {
+                return ByteOffset{start_of(held->first).value + i};
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+BlockMask Contents::buffered(PageIndex index, BlockSize block_size) const {
+    BlockMask blocks;
+    const auto held = buffered_.find(index);
+    for (std::size_t i = 0; held != buffered_.end() && i < kPageSize; ++i) {
+        if (held->second[i]) {
+            blocks |= BlockMask::of(BlockInPage{static_cast<std::uint8_t>(i / block_size.bytes())});
+        }
+    }
+    return blocks;
 }
 
 void Contents::free(PageIndex index, BlockMask blocks, BlockSize block_size) {
@@ -119,7 +209,14 @@ void Contents::evict(PageIndex index) {
     if (!evicted.expected && evicted.memory != evicted.disk) {
         evicted.expected = std::make_unique<Bytes>(evicted.memory);
     }
-    evicted.memory = evicted.disk;
+    const auto held = buffered_.find(index);
+    if (held == buffered_.end()) {
+        evicted.memory = evicted.disk;
+    } else {
+        for (std::size_t i = 0; i < kPageSize; ++i) {
+            evicted.memory[i] = held->second[i] ? evicted.memory[i] : evicted.disk[i];
+        }
+    }
     if (evicted.expected && *evicted.expected == evicted.memory) {
         evicted.expected.reset();
     }

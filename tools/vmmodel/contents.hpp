@@ -6,9 +6,11 @@
 #include "fusefs/model/types.hpp"
 
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -40,7 +42,25 @@ class Contents {
     /// Blocks have lost their place on disk: they read as zeros there.
     void free(partialfs::model::PageIndex page, partialfs::model::BlockMask blocks,
               partialfs::model::BlockSize block_size);
-    /// The page leaves the page cache; who reads it next gets the disk's bytes.
+    /// The blocks' buffered bytes are written to disk; the rest of each block stays as it is there.
+    void out_buffered(partialfs::model::PageIndex page, partialfs::model::BlockMask blocks,
+                      partialfs::model::BlockSize block_size);
+    /// The disk's bytes become zeros without being written, as by ftruncate or fallocate below.
+    void zero_disk(partialfs::model::ByteRange range);
+
+    // Bytes that a filesystem holds apart from the page cache, as a FUSE daemon must.
+    /// The bytes in memory are buffered as well.
+    void buffer(partialfs::model::ByteRange range);
+    void unbuffer(partialfs::model::ByteRange range);
+    /// The first buffered byte at or after `from`.
+    [[nodiscard]] std::optional<partialfs::model::ByteOffset>
+    first_buffered(partialfs::model::ByteOffset from) const;
+    /// Blocks of a page that have buffered bytes.
+    [[nodiscard]] partialfs::model::BlockMask
+    buffered(partialfs::model::PageIndex page, partialfs::model::BlockSize block_size) const;
+
+    /// The page leaves the page cache; who reads it next gets the disk's bytes, with the buffered
+    /// ones laid over them.
     void evict(partialfs::model::PageIndex page);
 
     /// Blocks of a page whose bytes within the file differ between page cache and disk.
@@ -62,7 +82,12 @@ class Contents {
     template <typename Change>
     void change(partialfs::model::ByteRange range, Change per_page);
 
+    using Buffered = std::bitset<partialfs::model::kPageSize>;
+    template <typename Change>
+    void change_buffered(partialfs::model::ByteRange range, Change per_page);
+
     partialfs::model::ByteOffset size_;
+    std::map<partialfs::model::PageIndex, Buffered> buffered_; ///< pages with buffered bytes only
     std::map<partialfs::model::PageIndex, Page> pages_;
 };
 

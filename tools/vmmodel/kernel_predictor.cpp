@@ -1,5 +1,7 @@
 #include "tools/vmmodel/kernel_predictor.hpp"
 
+#include "tools/vmmodel/damage_list.hpp"
+
 #include <algorithm>
 
 namespace vmmodel {
@@ -102,9 +104,20 @@ void KernelPredictor::zap(Page& page, MapNumber map) const {
     page.present &= ~bit(map);
 }
 
-void KernelPredictor::unmap(FileNumber file, MapNumber map, ByteRange range) {
+void KernelPredictor::drop_ptes(FileNumber file, MapNumber map, ByteRange range) {
     each_page(at(file), range, [&](PageIndex, Page& page) { zap(page, map); });
 }
+
+void KernelPredictor::unmap(FileNumber file, MapNumber map) {
+    drop_ptes(file, map, kWholeFile);
+}
+
+void KernelPredictor::child_exits(FileNumber file, MapNumber map) {
+    unmap(file, map);
+}
+
+/// Nothing that matters: no page becomes dirty, mapped or clean by it.
+void KernelPredictor::cached_read(FileNumber, ByteRange) {}
 
 void KernelPredictor::write(FileNumber file, ByteOffset offset, std::span<const std::byte> bytes) {
     if (bytes.empty()) {
@@ -221,7 +234,7 @@ void KernelPredictor::flush(File& file) {
         const BlockMask flushed = ordered_flush(page.state, *filesystem_.flushes,
                                                 block_size_.within(index, file.contents.size()));
         file.contents.out(index, flushed, block_size_);
-        note(page.cleaned_by, flushed, op());
+        note(page.story.cleaned_by, flushed, op());
     }
 }
 
@@ -241,9 +254,9 @@ void KernelPredictor::writepage(File& file, PageIndex index, Page& page) {
     }
     const model::WriteDecision decision = model::writepage(page.state, within);
     file.contents.out(index, decision.written, block_size_);
-    note(page.lost_by, decision.written, OpNumber{0});
-    note(page.cleaned_by, decision.written, OpNumber{0});
-    note(page.lost_by, decision.skipped & lost, op());
+    note(page.story.lost_by, decision.written, OpNumber{0});
+    note(page.story.cleaned_by, decision.written, OpNumber{0});
+    note(page.story.lost_by, decision.skipped & lost, op());
 }
 
 void KernelPredictor::writepages(File& file, ByteRange range) {
@@ -357,22 +370,7 @@ bool KernelPredictor::evict(FileNumber file) {
 }
 
 std::vector<Damage> KernelPredictor::damage() const {
-    std::vector<Damage> all;
-    for (std::uint32_t number = 0; number < files_.size(); ++number) {
-        const File& file = files_[number];
-        for (const ByteRange& range : file.contents.damage()) {
-            Damage damage{FileNumber{number}, range, OpNumber{0}, OpNumber{0}};
-            const auto page = file.pages.find(range.first_page());
-            if (page != file.pages.end()) {
-                const std::uint64_t block =
-                    block_size_.block_of(range.begin).value % block_size_.per_page();
-                damage.lost_by = page->second.lost_by[block];
-                damage.cleaned_by = page->second.cleaned_by[block];
-            }
-            all.push_back(damage);
-        }
-    }
-    return all;
+    return damage_list(files_, block_size_);
 }
 
 } // namespace vmmodel

@@ -12,7 +12,6 @@
 #include "tools/vmmodel/era.hpp"
 #include "tools/vmmodel/predictor.hpp"
 
-#include <array>
 #include <map>
 
 namespace vmmodel {
@@ -30,7 +29,10 @@ class KernelPredictor final : public Predictor {
                std::span<const std::byte> bytes) override;
     void read_fault(FileNumber file, MapNumber map, partialfs::model::ByteRange range) override;
     void write_fault(FileNumber file, MapNumber map, partialfs::model::ByteRange range) override;
-    void unmap(FileNumber file, MapNumber map, partialfs::model::ByteRange range) override;
+    void drop_ptes(FileNumber file, MapNumber map, partialfs::model::ByteRange range) override;
+    void unmap(FileNumber file, MapNumber map) override;
+    void child_exits(FileNumber file, MapNumber map) override;
+    void cached_read(FileNumber file, partialfs::model::ByteRange range) override;
     void write(FileNumber file, partialfs::model::ByteOffset offset,
                std::span<const std::byte> bytes) override;
     void truncate(FileNumber file, partialfs::model::ByteOffset size) override;
@@ -58,8 +60,7 @@ class KernelPredictor final : public Predictor {
         Mappings present = 0;         ///< the mapping has a PTE for the page
         Mappings dirty = 0;           ///< its PTE is dirty, and writable from 2.6.19 on
         bool under_writeback = false; ///< written, and nobody has waited for it
-        std::array<OpNumber, 8> cleaned_by{};
-        std::array<OpNumber, 8> lost_by{};
+        BlockStory story;
     };
 
     /// Whether fsync will commit (I_DIRTY_SYNC, I_DIRTY_DATASYNC).
@@ -69,7 +70,7 @@ class KernelPredictor final : public Predictor {
         explicit File(partialfs::model::ByteOffset size) : contents(size) {}
         Contents contents;
         std::map<partialfs::model::PageIndex, Page> pages;
-        InodeDirty inode_dirty = InodeDirty::no;
+        InodeDirty inode_dirty = InodeDirty::yes; ///< it has just been created
     };
 
     File& at(FileNumber file) { return files_.at(file.value); }

@@ -73,6 +73,9 @@ constexpr std::array<std::pair<std::string_view, TableFormat>, 3> kTableFormats{
      {"markdown", TableFormat::markdown},
      {"json", TableFormat::json}}};
 
+constexpr std::array<std::pair<std::string_view, Through>, 2> kThrough{
+    {{"kernel", Through::kernel}, {"fuse", Through::fuse}}};
+
 struct EventOption {
     Event event;
     const char* option;
@@ -145,6 +148,9 @@ void add_predict(CLI::App& app, PredictSettings& settings, int& code) {
         app.add_subcommand("predict", "print the byte ranges that a schedule will lose");
     add_era(*command, settings.era);
     add_filesystem(*command, settings.filesystem);
+    add_choice(*command, "--through", settings.through, kThrough,
+               "who runs it: the kernel of the era with the filesystem in it, or today's kernel "
+               "with partialfs on top, as far as a FUSE daemon can know");
     command->add_option("--block-size", settings.block_size,
                         "bytes: 512, 1024, 2048 or 4096 (default: what the schedule says)");
     command->add_flag("--json", settings.json, "a JSON object for each schedule");

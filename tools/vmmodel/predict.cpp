@@ -17,7 +17,11 @@ namespace {
 /// The mapping of a forked child, which lives for one operation only.
 constexpr MapNumber kChild{kMaxMappings - 1};
 
-constexpr ByteRange kWholeMapping{ByteOffset{0}, ByteOffset{~std::uint64_t{0}}};
+/// Rounded out to whole pages.
+ByteRange in_pages(ByteRange range) {
+    return {ByteOffset{range.begin.value / kPageSize * kPageSize},
+            ByteOffset{(range.end.value + kPageSize - 1) / kPageSize * kPageSize}};
+}
 
 } // namespace
 
@@ -41,7 +45,7 @@ void ScheduleRunner::start() {
         const mmapstress::FileSpec& spec = header.files[i];
         const bool written = spec.start == Start::written || spec.start == Start::written_fsync;
         const FileNumber file = predictor_.create(ByteOffset{written ? 0 : spec.size.value});
-        files_.push_back({file, std::vector<std::optional<ByteOffset>>(maps)});
+        files_.push_back({file, std::vector<ByteRange>(maps)});
         predictor_.begin(OpNumber{0});
         if (written && spec.size.value > 0) {
             std::vector<std::byte> bytes(spec.size.value);
@@ -86,15 +90,24 @@ std::vector<std::byte> ScheduleRunner::bytes_of(const Op& op, ByteOffset offset)
     return bytes;
 }
 
-void ScheduleRunner::make_map(File& file, MapNumber map) {
-    const std::uint64_t size = predictor_.size(file.number).value;
-    file.maps.at(map.value) = ByteOffset{(size + kPageSize - 1) / kPageSize * kPageSize};
+/// mmap() of the range, or of all of the file if it is empty.
+void ScheduleRunner::make_map(File& file, MapNumber map, ByteRange range) {
+    const ByteRange all{ByteOffset{0}, predictor_.size(file.number)};
+    file.maps.at(map.value) = in_pages(range.empty() ? all : range);
 }
 
 void ScheduleRunner::drop_map(File& file, MapNumber map) {
-    if (file.maps.at(map.value)) {
-        predictor_.unmap(file.number, map, kWholeMapping);
-        file.maps.at(map.value).reset();
+    if (!file.maps.at(map.value).empty()) {
+        predictor_.unmap(file.number, map);
+        file.maps.at(map.value) = {};
+    }
+}
+
+/// unmap and remap are followed by every process.
+void ScheduleRunner::drop_map_everywhere(const Op& op, File& file) {
+    for (std::uint8_t map = op.map.value; map < file.maps.size();
+         map = static_cast<std::uint8_t>(map + mmapstress::kMapsPerFile)) {
+        drop_map(file, MapNumber{map});
     }
 }
 
@@ -104,21 +117,29 @@ void ScheduleRunner::drop_maps(File& file) {
     }
 }
 
-/// Makes the mapping if it is not there, and anew if the file has outgrown it.
+/// Makes the mapping if it is not there, and anew, of all of the file, if it does not cover what is
+/// needed.
 MapNumber ScheduleRunner::mapped(File& file, MapNumber map, ByteRange range) {
-    if (file.maps.at(map.value) && *file.maps.at(map.value) < range.end) {
+    const ByteRange covered = file.maps.at(map.value);
+    if (covered.empty() || intersect(covered, range) != range) {
         drop_map(file, map);
-    }
-    if (!file.maps.at(map.value)) {
-        make_map(file, map);
+        make_map(file, map, {});
     }
     return map;
+}
+
+/// What the mapping covers; made of all of the file if it is not there.
+ByteRange ScheduleRunner::covered_by(File& file, MapNumber map) {
+    if (file.maps.at(map.value).empty()) {
+        make_map(file, map, {});
+    }
+    return file.maps.at(map.value);
 }
 
 void ScheduleRunner::fork_store(const Op& op, File& file) {
     mapped(file, map_of(op), op.range());
     predictor_.store(file.number, kChild, op.offset, bytes_of(op, op.offset));
-    predictor_.unmap(file.number, kChild, kWholeMapping);
+    predictor_.child_exits(file.number, kChild);
 }
 
 void ScheduleRunner::drop_from_cache(File& file) {
@@ -147,13 +168,19 @@ void ScheduleRunner::apply_mapped(const Op& op, File& file) {
     }
     case OpKind::live_check: {
         const ByteRange range = whole_or_range(op);
-        predictor_.read_fault(file.number, mapped(file, map, range), range);
+        if (!range.empty()) {
+            predictor_.read_fault(file.number, mapped(file, map, range), range);
+        }
         break;
     }
     case OpKind::msync:
     case OpKind::msync_async: {
-        const ByteRange range = whole_or_range(op);
-        mapped(file, map, range);
+        ByteRange range = in_pages(op.range());
+        if (op.length.value != 0) {
+            mapped(file, map, range);
+        } else {
+            range = covered_by(file, map);
+        }
         if (op.kind == OpKind::msync) {
             predictor_.msync(file.number, map, range, op.commits);
         } else {
@@ -162,18 +189,22 @@ void ScheduleRunner::apply_mapped(const Op& op, File& file) {
         break;
     }
     case OpKind::madvise_dontneed:
-        predictor_.unmap(file.number, mapped(file, map, op.range()), op.range());
+        predictor_.drop_ptes(file.number, mapped(file, map, op.range()), op.range());
         break;
     case OpKind::map:
+        if (file.maps.at(map.value).empty()) {
+            make_map(file, map, op.range());
+        }
+        break;
     case OpKind::mprotect:
-        mapped(file, map, {});
+        covered_by(file, map);
         break;
     case OpKind::unmap:
-        drop_map(file, map);
+        drop_map_everywhere(op, file);
         break;
     case OpKind::remap:
-        drop_map(file, map);
-        make_map(file, map);
+        drop_map_everywhere(op, file);
+        make_map(file, map, {});
         break;
     default:
         break;
@@ -231,6 +262,8 @@ void ScheduleRunner::apply(const Op& op) {
         predictor_.touch_inode(file_of(op).number);
         break;
     case OpKind::read_check:
+        predictor_.cached_read(file_of(op).number, whole_or_range(op));
+        break;
     case OpKind::pause:
     default:
         break; // changes nothing that matters to what reaches the disk

@@ -37,8 +37,8 @@ class ScheduleRunner {
   private:
     struct File {
         FileNumber number;
-        /// How much of the file a mapping covers; nothing where there is no mapping.
-        std::vector<std::optional<partialfs::model::ByteOffset>> maps;
+        /// What of the file each mapping covers, in whole pages; empty where there is no mapping.
+        std::vector<partialfs::model::ByteRange> maps;
     };
 
     File& file_of(const mmapstress::Op& op) { return files_.at(op.file.value); }
@@ -47,8 +47,10 @@ class ScheduleRunner {
     [[nodiscard]] std::vector<std::byte> bytes_of(const mmapstress::Op& op,
                                                   partialfs::model::ByteOffset offset) const;
     MapNumber mapped(File& file, MapNumber map, partialfs::model::ByteRange range);
-    void make_map(File& file, MapNumber map);
+    partialfs::model::ByteRange covered_by(File& file, MapNumber map);
+    void make_map(File& file, MapNumber map, partialfs::model::ByteRange range);
     void drop_map(File& file, MapNumber map);
+    void drop_map_everywhere(const mmapstress::Op& op, File& file);
     void drop_maps(File& file);
     void apply_mapped(const mmapstress::Op& op, File& file);
     void fork_store(const mmapstress::Op& op, File& file);

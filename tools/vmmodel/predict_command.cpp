@@ -1,4 +1,5 @@
 #include "tools/vmmodel/commands.hpp"
+#include "tools/vmmodel/fuse_predictor.hpp"
 #include "tools/vmmodel/kernel_predictor.hpp"
 #include "tools/vmmodel/predict.hpp"
 #include "tools/vmmodel/schedule_file.hpp"
@@ -105,6 +106,25 @@ std::expected<BlockSize, std::string> block_size_for(const LoadedSchedule& loade
     return *block_size;
 }
 
+std::expected<std::unique_ptr<Predictor>, std::string>
+predictor_for(const PredictSettings& settings, BlockSize block_size) {
+    if (settings.through == Through::kernel) {
+        return std::make_unique<KernelPredictor>(settings.era, settings.filesystem, block_size);
+    }
+    const auto contract = partialfs::model::contract_from(rules_of(settings.era).name);
+    if (!contract) {
+        return std::unexpected("--through fuse has the contracts linux-2.6.19 and linux-2.6.20, "
+                               "not " +
+                               std::string{rules_of(settings.era).name});
+    }
+    const auto policy = rules_of(settings.filesystem).flushes;
+    if (!policy) {
+        return std::unexpected("--through fuse has the filesystems ordered (flush policy ext3) and "
+                               "ordered-eager (eager), not writeback");
+    }
+    return std::make_unique<FusePredictor>(*contract, *policy, block_size);
+}
+
 } // namespace
 
 int predict_command(const PredictSettings& settings) {
@@ -121,9 +141,11 @@ int predict_command(const PredictSettings& settings) {
         if (!block_size) {
             return fail(kUsage, block_size.error());
         }
-        const std::unique_ptr<Predictor> predictor =
-            std::make_unique<KernelPredictor>(settings.era, settings.filesystem, *block_size);
-        const auto prediction = predict(loaded.schedule, *predictor);
+        const auto predictor = predictor_for(settings, *block_size);
+        if (!predictor) {
+            return fail(kUsage, predictor.error());
+        }
+        const auto prediction = predict(loaded.schedule, **predictor);
         if (!prediction) {
             return fail(kCannotTell, loaded.name + ": " + prediction.error());
         }

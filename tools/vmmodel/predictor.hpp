@@ -6,6 +6,7 @@
 
 #include "fusefs/model/types.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -36,6 +37,12 @@ struct Damage {
     OpNumber cleaned_by;
 
     bool operator==(const Damage&) const = default;
+};
+
+/// Which operations left a block of a page as it is.
+struct BlockStory {
+    std::array<OpNumber, 8> lost_by{};
+    std::array<OpNumber, 8> cleaned_by{};
 };
 
 /// The flags of sync_file_range(2), by their effect.
@@ -70,8 +77,12 @@ class Predictor {
     virtual void read_fault(FileNumber file, MapNumber map, partialfs::model::ByteRange range) = 0;
     /// A write fault on every page of the range that changes no byte, as mlock(2) does.
     virtual void write_fault(FileNumber file, MapNumber map, partialfs::model::ByteRange range) = 0;
-    /// The pages of the range leave the mapping: munmap, madvise(MADV_DONTNEED), exit.
-    virtual void unmap(FileNumber file, MapNumber map, partialfs::model::ByteRange range) = 0;
+    /// madvise(MADV_DONTNEED): the pages of the range leave the page tables.
+    virtual void drop_ptes(FileNumber file, MapNumber map, partialfs::model::ByteRange range) = 0;
+    /// munmap(2) of a whole mapping.
+    virtual void unmap(FileNumber file, MapNumber map) = 0;
+    /// exit(2) of a child that fork(2) gave this mapping, and with it all other open files.
+    virtual void child_exits(FileNumber file, MapNumber map) = 0;
 
     /// pwrite(2), growing the file if needed.
     virtual void write(FileNumber file, partialfs::model::ByteOffset offset,
@@ -98,7 +109,9 @@ class Predictor {
                                  SyncRangeFlags flags) = 0;
     /// sync(2), syncfs(2).
     virtual void sync() = 0;
-    /// pread(2) with O_DIRECT: dirty pages are written back first; no commit.
+    /// pread(2) through the page cache.
+    virtual void cached_read(FileNumber file, partialfs::model::ByteRange range) = 0;
+    /// open(2) with O_DIRECT, pread(2), close(2): dirty pages are written back first; no commit.
     virtual void direct_read(FileNumber file, partialfs::model::ByteRange range) = 0;
     /// POSIX_FADV_DONTNEED: dirty pages are written back (no commit), and clean pages that nobody
     /// has mapped leave the page cache. Returns whether no page is left.
