@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -18,6 +19,14 @@ constexpr std::size_t kShortestMatch = 8;
 
 /// The operations that changed any byte of a finding, in order; of too many the last ones.
 using History = std::vector<OpId>;
+
+/// The operation's line of text, without its newline.
+std::string line_of(const Op& op) {
+    std::string line;
+    print_op(line, op);
+    line.pop_back();
+    return line;
+}
 
 /// The bytes of `op` that an earlier version of a file may hold.
 ByteRange changed_range(const Op& op) {
@@ -116,10 +125,7 @@ class Classifier {
         if (op == ops_.end() || names.contains(id)) {
             return;
         }
-        std::string line;
-        print_op(line, op->second);
-        line.pop_back();
-        names.emplace(id, std::move(line));
+        names.emplace(id, line_of(op->second));
     }
 
     void cut_up(const Finding& finding, const History& history,
@@ -254,6 +260,31 @@ class Classifier {
     OpId last_;
 };
 
+/// Names the operations that wrote elsewhere what was found: those no history has.
+void name_others(Classified& classified, const OpSourceFactory& factory) {
+    std::set<OpId> missing;
+    for (const DamagedRange& range : classified.damage) {
+        for (const OpId id : {range.lost, range.origin}) {
+            if (id.value != 0 && !classified.named_ops.contains(id)) {
+                missing.insert(id);
+            }
+        }
+    }
+    if (missing.empty()) {
+        return;
+    }
+    OpWalker walker(factory());
+    const auto name = [&](const Op& op) {
+        if (missing.contains(op.id)) {
+            classified.named_ops.emplace(op.id, line_of(op));
+        }
+    };
+    std::ranges::for_each(walker.header().start_writes, name);
+    while (const Op* op = walker.next()) {
+        name(*op);
+    }
+}
+
 } // namespace
 
 Classified classify(std::vector<Finding> findings, const OpSourceFactory& factory, OpId last) {
@@ -271,7 +302,9 @@ Classified classify(std::vector<Finding> findings, const OpSourceFactory& factor
         }
         classifier.note(*op);
     }
-    return classifier.finish();
+    Classified result = classifier.finish();
+    name_others(result, factory);
+    return result;
 }
 
 } // namespace mmapstress

@@ -7,11 +7,37 @@
 
 #include <exception>
 #include <functional>
-#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
 
 namespace {
 
 using namespace mmapstress; // NOLINT(google-build-using-namespace): this is the program itself
+
+/// An option that is one of several words.
+template <typename Value>
+CLI::Option* add_choice(CLI::App& command, const char* name, Value& to,
+                        std::vector<std::pair<std::string, Value>> choices, const char* help) {
+    std::string words;
+    for (const auto& choice : choices) {
+        words += (words.empty() ? "" : ", ") + choice.first;
+    }
+    return command
+        .add_option_function<std::string>(
+            name,
+            [&to, name, words, choices = std::move(choices)](const std::string& text) {
+                for (const auto& [word, value] : choices) {
+                    if (word == text) {
+                        to = value;
+                        return;
+                    }
+                }
+                throw CLI::ValidationError(name, "'" + text + "' is none of " + words);
+            },
+            std::string(help) + ": " + words)
+        ->type_name("WORD");
+}
 
 CLI::Option* add_size(CLI::App& command, const char* name, std::optional<ByteCount>& to,
                       const char* help) {
@@ -30,16 +56,14 @@ CLI::Option* add_size(CLI::App& command, const char* name, std::optional<ByteCou
 }
 
 void add_output(CLI::App& command, CommonOptions& options) {
-    static const std::map<std::string, Format> formats{{"human", Format::human},
-                                                       {"json", Format::json},
-                                                       {"ktap", Format::ktap},
-                                                       {"junit", Format::junit}};
     command.add_option("--report", options.report, "write the report here, as JSON")
         ->type_name("FILE");
-    command
-        .add_option("--format", options.output.format,
-                    "what is printed: human, json, ktap or junit")
-        ->transform(CLI::Transformer(formats).description("FORMAT"))
+    add_choice<Format>(command, "--format", options.output.format,
+                       {{"human", Format::human},
+                        {"json", Format::json},
+                        {"ktap", Format::ktap},
+                        {"junit", Format::junit}},
+                       "what is printed")
         ->default_str("human");
     command
         .add_option("--max-ranges", options.output.max_ranges,
@@ -127,12 +151,10 @@ void add_run(CLI::App& app, Verdict& verdict) {
         ->type_name("N")
         ->check(CLI::Range(1, 1024))
         ->capture_default_str();
-    static const std::map<std::string, CommitBy> ways{
-        {"sibling", CommitBy::sibling}, {"syncfs", CommitBy::syncfs}, {"sync", CommitBy::sync}};
-    command
-        ->add_option("--commit-by", options->settings.commit_by,
-                     "what commits the journal: sibling (a new file is fsynced), syncfs or sync")
-        ->transform(CLI::Transformer(ways).description("WAY"))
+    add_choice<CommitBy>(
+        *command, "--commit-by", options->settings.commit_by,
+        {{"sibling", CommitBy::sibling}, {"syncfs", CommitBy::syncfs}, {"sync", CommitBy::sync}},
+        "what commits the journal, sibling being a new file's fsync")
         ->default_str("sibling");
     add_size(*command, "--memory", *memory,
              "what the workload pressure may use of memory; default 64M");

@@ -154,9 +154,16 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
 
 std::string present(const RunResult& result, const Output& output,
                     const std::vector<std::string>& story) {
-    if (output.format == Format::json) {
+    switch (output.format) {
+    case Format::json:
         return report_json(result,
                            result.interrupted ? ReportState::interrupted : ReportState::finished);
+    case Format::ktap:
+        return ktap(result, output.max_ranges);
+    case Format::junit:
+        return junit(result, output.max_ranges);
+    case Format::human:
+        break;
     }
     return human_text(result, output.max_ranges, story);
 }

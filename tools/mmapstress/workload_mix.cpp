@@ -11,7 +11,7 @@ namespace {
 
 constexpr ByteCount kDefaultSize{32U << 10U};
 constexpr std::uint32_t kDefaultFiles = 4;
-constexpr std::uint64_t kDefaultOps = 10000;
+constexpr std::uint64_t kDefaultOps = 2000;
 constexpr std::uint64_t kHotBytes = 16 * kPageSize;
 /// Operations after which a large file's hot part moves on.
 constexpr std::uint64_t kOpsPerHotPart = 2000;

@@ -22,7 +22,7 @@ std::expected<Header, std::string> header_for(const WorkloadSettings& settings,
 std::expected<std::unique_ptr<OpSource>, std::string> make_recipe(const WorkloadSettings& settings);
 
 /// Small hot files (32 KiB each by default; of larger files 16 pages at a time), random sub-page
-/// stores, independent fsyncs, commits in between. 10,000 operations by default.
+/// stores, independent fsyncs, commits in between. 2,000 operations by default.
 std::expected<std::unique_ptr<OpSource>, std::string> make_mix(const WorkloadSettings& settings);
 
 /// Chunks of 1460 bytes in random order through one mapping; a file of 8 MiB by default, once.
