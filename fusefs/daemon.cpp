@@ -88,6 +88,7 @@ void write_everything_back(const std::string& mountpoint) {
 
 std::expected<void, std::string> serve(const Options& options, backing::FileIo& io,
                                        const std::function<bool()>& ready) {
+    kernel::Session::block_end_signals();
     const auto probe = choose_probe(options.probe);
     if (!probe) {
         return std::unexpected(probe.error());

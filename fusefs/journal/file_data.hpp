@@ -214,7 +214,12 @@ class FileData {
     /// After a failed sync: a kernel calls pages clean whose writeback failed. Writes again, from
     /// the backing file's page cache, what was written since the last sync.
     void rewrite_unsynced();
-    void heal(model::ByteRange range);
+    /// What of the ledger's open entries in `range` a write of `bytes` there heals: the bytes that
+    /// the disk has not got already. Rewriting what the disk had, as when a page that was evicted
+    /// is written back, brings no lost store back. To be asked before the write.
+    [[nodiscard]] std::vector<model::ByteRange> healed_by(model::ByteOffset begin,
+                                                          std::span<const iovec> parts) const;
+    void heal(std::span<const model::ByteRange> ranges);
     void drop_everything_dirty();
     void update_hash(model::ByteOffset offset, std::span<const std::byte> bytes);
     [[nodiscard]] bool ext3() const {

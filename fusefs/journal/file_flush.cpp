@@ -64,12 +64,13 @@ class FileData::Batch {
   private:
     void put() {
         if (error_ == 0 && !parts_.empty()) {
+            const std::vector<ByteRange> healed = file_.healed_by(begin_, parts_);
             const Result<void> done = backing::write_all(file_.context_.io, fd_, parts_, begin_);
             if (done) {
                 bytes_ += (end_ - begin_).value;
                 file_.unsynced_ = true;
                 file_.backing_size_ = std::max(file_.backing_size_, end_);
-                file_.heal({begin_, end_});
+                file_.heal(healed);
                 file_.written_unsynced({begin_, end_});
             } else {
                 error_ = done.error().value;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 namespace partialfs::journal {
@@ -110,8 +111,10 @@ Result<void> FileData::writepage(ByteOffset offset, std::span<const std::byte> b
     for (const ByteRange& run : to_write) {
         const std::span<const std::byte> part =
             bytes.subspan((run.begin - offset).value, run.size().value);
+        std::vector<ByteRange> healed;
         if (error == 0) {
             iovec iov{const_cast<std::byte*>(part.data()), part.size()};
+            healed = healed_by(run.begin, {&iov, 1});
             if (const Result<void> put = backing::write_all(context_.io, *fd, {&iov, 1}, run.begin);
                 !put) {
                 error = put.error().value;
@@ -121,7 +124,7 @@ Result<void> FileData::writepage(ByteOffset offset, std::span<const std::byte> b
             written_unsynced(run);
             backing_size_ = std::max(backing_size_, run.end);
             in_flight_.erase(run);
-            heal(run);
+            heal(healed);
             continue;
         }
         // Not on disk: the bytes are kept here, as if write(2) had just brought them.
@@ -220,8 +223,34 @@ void FileData::note_lost(PageIndex page, BlockMask skipped,
     }
 }
 
-void FileData::heal(ByteRange range) {
-    if (has_losses_) {
+std::vector<ByteRange> FileData::healed_by(ByteOffset begin, std::span<const iovec> parts) const {
+    std::vector<ByteRange> changed;
+    if (!has_losses_) {
+        return changed;
+    }
+    std::array<std::byte, model::kPageSize> disk{};
+    ByteOffset at = begin;
+    for (const iovec& part : parts) {
+        std::span<const std::byte> left{static_cast<const std::byte*>(part.iov_base), part.iov_len};
+        while (!left.empty()) {
+            const std::size_t size = std::min(left.size(), disk.size());
+            if (context_.ledger.has_open(id_, {at, at + ByteCount{size}}, context_.block_size)) {
+                disk.fill(std::byte{0});
+                const std::span<std::byte> old = std::span(disk).first(size);
+                if (backing::read_all(context_.io, backing_fd_->get(), old, at)) {
+                    std::ranges::copy(model::differing_ranges(left.first(size), old, at),
+                                      std::back_inserter(changed));
+                }
+            }
+            left = left.subspan(size);
+            at = at + ByteCount{size};
+        }
+    }
+    return changed;
+}
+
+void FileData::heal(std::span<const ByteRange> ranges) {
+    for (const ByteRange& range : ranges) {
         context_.ledger.heal(id_, range, context_.block_size);
     }
 }

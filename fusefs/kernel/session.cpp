@@ -35,6 +35,15 @@ thread_local void** request_memory = nullptr;
 /// Wakes a request thread out of its system call; the handler has nothing to do.
 constexpr int kWakeSignal = SIGUSR1;
 
+sigset_t end_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    return signals;
+}
+
 /// What libfuse says goes to our log.
 void log_from_libfuse(fuse_log_level level, const char* format, va_list arguments) {
     std::array<char, 512> text{};
@@ -190,13 +199,14 @@ void Session::join_workers() {
     }
 }
 
-void Session::run(const Callbacks& callbacks) {
-    sigset_t ends;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGHUP);
+void Session::block_end_signals() {
+    const sigset_t ends = end_signals();
     pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+}
+
+void Session::run(const Callbacks& callbacks) {
+    block_end_signals();
+    const sigset_t ends = end_signals();
     struct sigaction wake{};
     wake.sa_handler = [](int) {};
     sigaction(kWakeSignal, &wake, nullptr); // without SA_RESTART: read(2) returns EINTR

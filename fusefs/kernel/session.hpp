@@ -45,10 +45,12 @@ class Session {
         std::function<void()> before_end;   ///< a signal wants the end; requests are still served
         std::function<void()> disconnected; ///< nothing is served any more, whatever the reason
     };
-    /// Serves requests until SIGTERM, SIGINT or SIGHUP, or until the mount is gone. Blocks these
-    /// signals in the calling thread, from which all others inherit; call it before any other
-    /// thread has been started, or with them blocked. All request threads have been joined when it
-    /// returns. Then unmounts.
+    /// Blocks SIGTERM, SIGINT and SIGHUP in the calling thread, and in those that it starts from
+    /// then on. To be called before any thread is started: a signal goes to any thread that lets it
+    /// in.
+    static void block_end_signals();
+    /// Serves requests until one of these signals comes, or until the mount is gone. All request
+    /// threads have been joined when it returns. Then unmounts.
     void run(const Callbacks& callbacks);
 
     [[nodiscard]] fuse_session* handle() const { return session_; }

@@ -43,34 +43,37 @@ void Ledger::move_to_healed(LostStore& entry, Nanoseconds now) {
 }
 
 void Ledger::record(const LostStore& loss, BlockIndex block, const std::vector<ByteRange>& lost) {
-    const Key key{loss.inode, block};
-    std::vector<LostStore> before;
-    if (const auto known = open_.find(key); known != open_.end()) {
-        before = std::move(known->second);
-        open_.erase(known);
+    if (lost.empty()) {
+        return;
     }
-    std::vector<LostStore> now_open;
+    std::vector<LostStore>& open = open_[{loss.inode, block}];
+    std::ranges::sort(open, {}, &LostStore::bytes);
+    std::vector<LostStore> news;
     for (const ByteRange& range : lost) {
-        const auto same = std::ranges::find(before, range, &LostStore::bytes);
-        if (same != before.end()) {
-            now_open.push_back(std::move(*same));
-            before.erase(same);
-            continue;
+        ByteOffset from = range.begin;
+        const auto add = [&](ByteRange fresh) {
+            if (fresh.empty()) {
+                return;
+            }
+            LostStore entry = loss;
+            entry.number = ++counts_.recorded;
+            entry.bytes = fresh;
+            entry.healed_at.reset();
+            ++counts_.open;
+            counts_.open_bytes += fresh.size().value;
+            news.push_back(std::move(entry));
+        };
+        for (const LostStore& known : open) {
+            if (intersect(known.bytes, {from, range.end}).empty()) {
+                continue;
+            }
+            add({from, known.bytes.begin});
+            from = known.bytes.end;
         }
-        LostStore entry = loss;
-        entry.number = ++counts_.recorded;
-        entry.bytes = range;
-        entry.healed_at.reset();
-        ++counts_.open;
-        counts_.open_bytes += range.size().value;
-        now_open.push_back(std::move(entry));
+        add({from, range.end});
     }
-    for (LostStore& gone : before) {
-        move_to_healed(gone, loss.lost_at);
-    }
-    if (!now_open.empty()) {
-        open_.emplace(key, std::move(now_open));
-    }
+    open.insert(open.end(), std::make_move_iterator(news.begin()),
+                std::make_move_iterator(news.end()));
 }
 
 void Ledger::heal(InodeId inode, BlockIndex block, Nanoseconds now) {

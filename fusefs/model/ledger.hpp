@@ -56,9 +56,10 @@ class Ledger {
     };
 
     /// A writepage has passed over this block, and `lost` (ranges inside the block, ascending) is
-    /// what differs from the disk. Replaces what was known of the block: ranges known before keep
-    /// their number and time, ranges that no longer differ are healed. `loss` has the common
-    /// fields; its number and bytes are ignored.
+    /// what of it differs from the disk. What was known before keeps its number and time; what is
+    /// new of `lost` gets entries. An entry that no longer differs stays open: that the page has
+    /// the disk's bytes now says that it was evicted and read again, not that the store came back;
+    /// only heal() closes it. `loss` has the common fields; its number and bytes are ignored.
     void record(const LostStore& loss, BlockIndex block, const std::vector<ByteRange>& lost);
     /// The whole block has been written to disk: its open entries are healed.
     void heal(InodeId inode, BlockIndex block, Nanoseconds now);

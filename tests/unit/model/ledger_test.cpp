@@ -46,13 +46,31 @@ TEST(DifferingRanges, AreMaximalAndReadAShortDiskAsZeros) {
 TEST(Ledger, ALossSeenAgainIsTheSameEntry) {
     Ledger ledger;
     ledger.record(loss_at(1), kBlock, {bytes(4096, 4100), bytes(4200, 4201)});
-    ledger.record(loss_at(2), kBlock, {bytes(4096, 4100)});
+    ledger.record(loss_at(2), kBlock, {bytes(4098, 4110)});
     const std::vector<LostStore> entries = ledger.entries();
-    ASSERT_EQ(entries.size(), 2U);
-    EXPECT_EQ(entries[0].lost_at, Nanoseconds{1});
-    EXPECT_FALSE(entries[0].healed_at);
-    EXPECT_EQ(entries[1].healed_at, Nanoseconds{2}) << "what no longer differs is healed";
-    EXPECT_EQ(ledger.counts(), (Ledger::Counts{2, 1, 4, 1, 0}));
+    ASSERT_EQ(entries.size(), 3U);
+    EXPECT_EQ(entries[0].bytes, bytes(4096, 4100));
+    EXPECT_EQ(entries[0].lost_at, loss_at(1).lost_at);
+    EXPECT_EQ(entries[2].bytes, bytes(4100, 4110)) << "only what is new gets an entry";
+    EXPECT_FALSE(entries[1].healed_at)
+        << "a page read again has the disk's bytes; that brings no store back";
+    EXPECT_EQ(ledger.counts().open_bytes, 4U + 1U + 10U);
+}
+
+TEST(Ledger, WritingPartOfAnEntryHealsThatPart) {
+    Ledger ledger;
+    const BlockSize kib = *BlockSize::from_bytes(1024);
+    ledger.record(loss_at(1), kBlock, {bytes(4096, 4200)});
+    ledger.heal(loss_at(1).inode, bytes(4100, 4110), kib, Nanoseconds{9});
+    const Ledger::Counts counts = ledger.counts();
+    EXPECT_EQ(counts.open, 2U);
+    EXPECT_EQ(counts.open_bytes, 94U);
+    EXPECT_EQ(counts.healed, 1U);
+    EXPECT_TRUE(ledger.has_open(loss_at(1).inode, bytes(4100, 4110), kib))
+        << "asked by block, not by byte";
+    ledger.drop(loss_at(1).inode, bytes(4000, 4150), kib);
+    EXPECT_EQ(ledger.counts().open_bytes, 50U);
+    EXPECT_FALSE(ledger.has_open(loss_at(1).inode, bytes(5120, 6144), kib));
 }
 
 TEST(Ledger, WritingTheBlockHealsIt) {
