@@ -22,6 +22,8 @@
 #                        with --debian and --source (default both); a kernel of yours is as built
 #   --partialfs LIST     put a partialfs with this contract (linux-2.6.19, linux-2.6.20 or both)
 #                        over the filesystem inside the guest, and run on that
+#   --partialfs-program FILE
+#                        that partialfs (default: build/release's, or the installed one)
 #   --background-writeback
 #                        leave the kernel's own writeback timers on (they are stretched to an hour,
 #                        so that only the schedule decides what is written when)
@@ -70,6 +72,8 @@ here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 . "$here/lib/engine.sh"
 # shellcheck source=scripts/oldkernel/lib/guest.sh
 . "$here/lib/guest.sh"
+# shellcheck source=scripts/oldkernel/lib/partialfs.sh
+. "$here/lib/partialfs.sh"
 # shellcheck source=scripts/oldkernel/lib/boot.sh
 . "$here/lib/boot.sh"
 # shellcheck source=scripts/oldkernel/lib/row.sh
@@ -80,7 +84,7 @@ here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 way=debian kernel_image='' kernel_modules='' kernel_release=''
 matrix=false shell=false check=false
 engine='' workload=recipe seeds=10 schedules=() engine_settings=() natural=false
-fs_list='' block_list=1024,4096 fix='' contracts=''
+fs_list='' block_list=1024,4096 fix='' contracts='' partialfs_program=''
 expectations=()
 smp=1 memory=512 bus='' append='' kvm=false timeout=120
 format=table json_file='' ktap_file='' keep=false verbose=false jobs=$(nproc)
@@ -113,7 +117,8 @@ while [ $# -gt 0 ]; do
         ;;
     --kernel | --workload | --seeds | --size | --files | --ops | --duration | --schedule | --fs | \
         --block-size | --fix | --partialfs | --expect | --smp | --memory | --bus | --append | \
-        --timeout | --format | --json | --ktap | --cache | --jobs | --engine)
+        --timeout | --format | --json | --ktap | --cache | --jobs | --engine | \
+        --partialfs-program)
         [ $# -gt 0 ] || usage_error "$option needs a value"
         value=$1
         shift
@@ -142,6 +147,7 @@ while [ $# -gt 0 ]; do
         --cache) cache_directory=$value ;;
         --jobs) jobs=$value ;;
         --engine) engine=$value ;;
+        --partialfs-program) partialfs_program=$value ;;
         esac
         ;;
     *) usage_error "unknown option '$option'" ;;
@@ -154,6 +160,7 @@ need qemu-system-x86_64 qemu-system-x86
 set_cache "$cache_directory"
 make_temporary
 need_room "$temporary" 500
+find_partialfs
 build_init
 build_engine
 prepare_kernel

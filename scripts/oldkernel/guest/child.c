@@ -30,7 +30,7 @@ pid_t child_start(char* const argv[], char* const extra[], const char* output) {
     setpgid(0, 0);
     if (output != NULL) {
         const int fd = open(output, O_WRONLY | O_CREAT | O_APPEND, 0644);
-        if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0)
+        if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
             _exit(126);
         close(fd);
     }

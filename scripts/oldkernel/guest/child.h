@@ -11,7 +11,7 @@ struct child_end {
 };
 
 /// Starts argv[0] in a process group of its own, with the environment of this process and the
-/// extra KEY=VALUE words (NULL for none). Its standard output goes to `output` (appended) unless
+/// extra KEY=VALUE words (NULL for none). What it prints goes to `output` (appended) unless that is
 /// NULL. The process id, or -1 and errno.
 pid_t child_start(char* const argv[], char* const extra[], const char* output);
 

@@ -110,6 +110,7 @@ static void run_and_compare(int number, const char* run) {
             serial_failed("make the run's directory", errno);
         else
             run_program(number, "argv", "report.json", run, dir);
+        under_report(number);
         under_stop();
     }
     if (unmount_disk() != 0 || mount_disk() != 0)

@@ -46,6 +46,14 @@ int under_start(void) {
     return daemon_pid > 0 ? 0 : -1;
 }
 
+void under_report(int run) {
+    if (!under_wanted() || daemon_pid <= 0)
+        return;
+    if (serial_report(run, "status", "/under/.partialfs/status") != 0 ||
+        serial_report(run, "ledger", "/under/.partialfs/ledger") != 0)
+        serial_failed("read /under/.partialfs", errno);
+}
+
 void under_stop(void) {
     if (!under_wanted() || daemon_pid <= 0)
         return;

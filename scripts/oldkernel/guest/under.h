@@ -7,5 +7,8 @@ int under_wanted(void);
 /// Starts it and waits until it is mounted. 0 (also where none is wanted), or -1, told as an event.
 int under_start(void);
 
+/// Prints its status and its ledger as reports of run `run`.
+void under_report(int run);
+
 /// Unmounts it and waits until its process has ended. Failures are told as events.
 void under_stop(void);

@@ -55,6 +55,16 @@ guest_root() {
     fi
 }
 
+# copy_program PROGRAM ROOT: a dynamic program of the host into /bin, with its loader and its
+# libraries, each where it is here.
+copy_program() {
+    local file
+    install -m 755 "$1" "$2/bin/"
+    while read -r file; do
+        install -D -m 755 "$file" "$2$file"
+    done < <(ldd "$1" | grep -o '/[^ ]*')
+}
+
 # setting ROOT KEY VALUE: guest.KEY=VALUE, where VALUE has no blanks.
 setting() { echo "guest.$2=$3" >>"$1/settings"; }
 

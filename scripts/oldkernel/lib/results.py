@@ -15,6 +15,7 @@ import sys
 from serial import read_console
 
 _VERDICTS = {"clean": "clean", "damaged": "damage"}
+_ON_DISK = {"evicted", "direct", "disk"}  # the stages that look past the page cache
 _EXITS = {0: "clean", 1: "damage"}
 
 
@@ -57,15 +58,36 @@ def read_report(run, kind):
 
 def ranges_of(report):
     """The damaged bytes found after eviction as [file, offset, length], adjacent ranges joined."""
-    joined = []
-    for damage in sorted(report.get("damage", []), key=lambda d: (d["file"], d["offset"])):
-        if not {"evicted", "direct", "disk"} & set(damage.get("stages", ["evicted"])):
-            continue
-        if joined and joined[-1][0] == damage["file"] and sum(joined[-1][1:]) == damage["offset"]:
-            joined[-1][2] += damage["length"]
+    return joined([damage["file"], damage["offset"], damage["length"]]
+                  for damage in report.get("damage", [])
+                  if _ON_DISK & set(damage.get("stages", ["evicted"])))
+
+
+def joined(ranges):
+    """Ranges [name, offset, length] in order, overlapping and adjacent ones joined."""
+    out = []
+    for name, offset, length in sorted(ranges):
+        if out and out[-1][0] == name and out[-1][1] + out[-1][2] >= offset:
+            out[-1][2] = max(out[-1][2], offset + length - out[-1][1])
         else:
-            joined.append([damage["file"], damage["offset"], damage["length"]])
-    return joined
+            out.append([name, offset, length])
+    return out
+
+
+def lost_by_ledger(ledger):
+    """What partialfs says is lost and not healed since, by path below its mount."""
+    return joined([entry["path"], entry["offset"], entry["length"]]
+                  for entry in ledger if entry["healed_at"] is None)
+
+
+def wrong_by_report(run):
+    """What mmapstress found wrong after eviction, by path below the mount /under."""
+    try:
+        damage = json.loads(run.reports.get("argv", b"{}")).get("damage", [])
+    except ValueError:
+        return None
+    return joined([entry["path"].removeprefix("/under/"), entry["offset"], entry["length"]]
+                  for entry in damage if _ON_DISK & set(entry.get("stages", ["evicted"])))
 
 
 def one_run(label, run, needs_verify):
@@ -77,6 +99,10 @@ def one_run(label, run, needs_verify):
     if program:
         result["seconds"] = program["seconds"]
         result["sectors_written"] = program["sectors_written"]
+    if "status" in run.reports:
+        result["partialfs_status"] = json.loads(run.reports["status"])
+        result["ledger"] = [json.loads(line) for line in run.reports["ledger"].splitlines()]
+        result["ledger_equal"] = lost_by_ledger(result["ledger"]) == wrong_by_report(run)
     try:
         if run.failures:
             raise Unknown(run.failures[0])
@@ -87,6 +113,8 @@ def one_run(label, run, needs_verify):
                 raise Unknown("damage was found, and was gone after a remount")
             if after == "damage" and verdict == "clean":
                 verdict, report = after, report_after
+        if not run.complete:
+            raise Unknown("the run did not come to its end")
         result.update(verdict=verdict, damage=report.get("damage", []),
                       damaged=ranges_of(report), operations=report.get("operations", {}))
         if report.get("damage_not_kept"):
