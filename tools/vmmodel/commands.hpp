@@ -60,6 +60,16 @@ struct SimulateSettings {
 };
 int simulate_command(const SimulateSettings& settings);
 
+struct PlaySettings {
+    Era era = Era::linux_2_6_19;
+    Filesystem filesystem = Filesystem::ordered;
+    std::optional<std::uint32_t> block_size;
+    std::string path; ///< empty: the shortest run that harms a store
+    std::string id;   ///< which of the recorded schedules; empty: the first
+};
+/// Steps through a run on the terminal; where there is none, prints it.
+int play_command(const PlaySettings& settings);
+
 /// One line on the standard error: "vmmodel: ...". Returns the code.
 int fail(ExitCode code, const std::string& why);
 /// The text on the standard output; kCannotTell if it could not be written.

@@ -72,6 +72,7 @@ void KernelPredictor::store(FileNumber file, MapNumber map, ByteOffset offset,
                             std::span<const std::byte> bytes) {
     write_fault(file, map, {offset, ByteOffset{offset.value + bytes.size()}});
     at(file).contents.put(offset, bytes);
+    note_change(at(file), {offset, ByteOffset{offset.value + bytes.size()}});
 }
 
 void KernelPredictor::write_fault(FileNumber file, MapNumber map, ByteRange range) {
@@ -133,6 +134,7 @@ void KernelPredictor::write(FileNumber file, ByteOffset offset, std::span<const 
     for (PageIndex index = range.first_page(); index <= range.last_page(); ++index) {
         changed |= explicit_write(target.pages[index].state, block_size_.touched(index, range));
     }
+    note_change(target, range);
     target.inode_dirty =
         std::max(target.inode_dirty, changed ? InodeDirty::yes : InodeDirty::if_clock_moved);
 }
@@ -233,9 +235,36 @@ void KernelPredictor::flush(File& file) {
     for (auto& [index, page] : file.pages) {
         const BlockMask flushed = ordered_flush(page.state, *filesystem_.flushes,
                                                 block_size_.within(index, file.contents.size()));
-        file.contents.out(index, flushed, block_size_);
+        out(file, index, page, flushed);
         note(page.story.cleaned_by, flushed, op());
     }
+}
+
+void KernelPredictor::note_change(File& file, ByteRange range) const {
+    each_page(file, range, [&](PageIndex index, Page& page) {
+        note(page.memory_op, block_size_.touched(index, range), op());
+    });
+}
+
+void KernelPredictor::out(File& file, PageIndex index, Page& page, BlockMask blocks) const {
+    file.contents.out(index, blocks, block_size_);
+    for (std::uint8_t i = 0; i < block_size_.per_page(); ++i) {
+        if (blocks.contains(BlockInPage{i})) {
+            page.disk_op[i] = page.memory_op[i];
+        }
+    }
+}
+
+KernelPredictor::PageView KernelPredictor::view(FileNumber file, PageIndex index) const {
+    PageView view;
+    const auto found = at(file).pages.find(index);
+    if (found != at(file).pages.end()) {
+        const Page& page = found->second;
+        view = {page.state,     page.present,
+                page.dirty,     at(file).contents.stale(index, block_size_),
+                page.memory_op, page.disk_op};
+    }
+    return view;
 }
 
 void KernelPredictor::writepage(File& file, PageIndex index, Page& page) {
@@ -253,7 +282,7 @@ void KernelPredictor::writepage(File& file, PageIndex index, Page& page) {
         file.inode_dirty = InodeDirty::yes;
     }
     const model::WriteDecision decision = model::writepage(page.state, within);
-    file.contents.out(index, decision.written, block_size_);
+    out(file, index, page, decision.written);
     note(page.story.lost_by, decision.written, OpNumber{0});
     note(page.story.cleaned_by, decision.written, OpNumber{0});
     note(page.story.lost_by, decision.skipped & lost, op());
@@ -364,6 +393,7 @@ bool KernelPredictor::evict(FileNumber file) {
         }
         target.contents.evict(index);
         model::evict(page.state);
+        page.memory_op = page.disk_op;
         page.under_writeback = false;
     }
     return all_gone;

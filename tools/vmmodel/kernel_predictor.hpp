@@ -12,6 +12,7 @@
 #include "tools/vmmodel/era.hpp"
 #include "tools/vmmodel/predictor.hpp"
 
+#include <array>
 #include <map>
 
 namespace vmmodel {
@@ -51,6 +52,19 @@ class KernelPredictor final : public Predictor {
     bool evict(FileNumber file) override;
     [[nodiscard]] std::vector<Damage> damage() const override;
 
+    /// What there is to see of one page, for people.
+    struct PageView {
+        partialfs::model::PageState state;
+        std::uint64_t present = 0; ///< bit m: mapping m has a PTE for the page
+        std::uint64_t dirty = 0;   ///< bit m: that PTE is dirty, and writable from 2.6.19 on
+        partialfs::model::BlockMask stale; ///< memory and disk differ
+        /// Which operation last changed each block in memory, and which one's bytes the disk has.
+        std::array<OpNumber, 8> memory_op{};
+        std::array<OpNumber, 8> disk_op{};
+    };
+    [[nodiscard]] PageView view(FileNumber file, partialfs::model::PageIndex page) const;
+    [[nodiscard]] const EraRules& era() const { return era_; }
+
   private:
     /// Bit m is mapping m.
     using Mappings = std::uint64_t;
@@ -61,6 +75,8 @@ class KernelPredictor final : public Predictor {
         Mappings dirty = 0;           ///< its PTE is dirty, and writable from 2.6.19 on
         bool under_writeback = false; ///< written, and nobody has waited for it
         BlockStory story;
+        std::array<OpNumber, 8> memory_op{};
+        std::array<OpNumber, 8> disk_op{};
     };
 
     /// Whether fsync will commit (I_DIRTY_SYNC, I_DIRTY_DATASYNC).
@@ -78,12 +94,15 @@ class KernelPredictor final : public Predictor {
     template <typename Visit>
     static void each_page(File& file, partialfs::model::ByteRange range, Visit visit);
 
+    void note_change(File& file, partialfs::model::ByteRange range) const;
     void fault_for_write(Page& page, MapNumber map) const;
     void zap(Page& page, MapNumber map) const;
     void collect_dirty_bits(File& file, std::optional<MapNumber> map,
                             partialfs::model::ByteRange range) const;
     void writepage(File& file, partialfs::model::PageIndex index, Page& page);
     void writepages(File& file, partialfs::model::ByteRange range);
+    void out(File& file, partialfs::model::PageIndex index, Page& page,
+             partialfs::model::BlockMask blocks) const;
     void flush(File& file);
     void commit_if(File& file, std::optional<bool> commits);
 

@@ -195,6 +195,20 @@ void add_simulate(CLI::App& app, SimulateSettings& settings, int& code) {
     command->callback([&] { code = simulate_command(settings); });
 }
 
+void add_play(CLI::App& app, PlaySettings& settings, int& code) {
+    CLI::App* command =
+        app.add_subcommand("play", "step through a run on the terminal, forwards and backwards");
+    add_era(*command, settings.era);
+    add_filesystem(*command, settings.filesystem);
+    command->add_option("--block-size", settings.block_size,
+                        "bytes (default: what the schedule says, else 1024)");
+    command->add_option("--id", settings.id, "which of the recorded schedules in the file");
+    command->add_option("SCHEDULE", settings.path,
+                        "a schedule as for predict; without one, the shortest run that harms a "
+                        "store is played");
+    command->callback([&] { code = play_command(settings); });
+}
+
 } // namespace
 
 int main(int argc, char** argv) try {
@@ -211,10 +225,12 @@ int main(int argc, char** argv) try {
     TableSettings table;
     PredictSettings predict;
     SimulateSettings simulate;
+    PlaySettings play;
     add_explore(app, explore, code);
     add_table(app, table, code);
     add_predict(app, predict, code);
     add_simulate(app, simulate, code);
+    add_play(app, play, code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

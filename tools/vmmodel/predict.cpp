@@ -270,7 +270,7 @@ void ScheduleRunner::apply(const Op& op) {
     }
 }
 
-void ScheduleRunner::finish() {
+void ScheduleRunner::end() {
     const mmapstress::Schedule& schedule = schedule_;
     predictor_.begin(OpNumber{schedule.ops.empty() ? 0 : schedule.ops.back().id.value + 1});
     for (File& file : files_) {
@@ -281,6 +281,9 @@ void ScheduleRunner::finish() {
         drop_maps(file);
         predictor_.fsync(file.number, std::nullopt);
     }
+}
+
+void ScheduleRunner::evict() {
     for (File& file : files_) {
         drop_from_cache(file);
     }
@@ -296,7 +299,8 @@ std::expected<Prediction, std::string> predict(const mmapstress::Schedule& sched
     for (const Op& op : schedule.ops) {
         runner.apply(op);
     }
-    runner.finish();
+    runner.end();
+    runner.evict();
     return Prediction{predictor.damage(), predictor.doubts()};
 }
 

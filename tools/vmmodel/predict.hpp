@@ -31,8 +31,10 @@ class ScheduleRunner {
     void start();
     /// One operation of the schedule.
     void apply(const mmapstress::Op& op);
-    /// What the schedule's `end` says, then everything leaves the page cache.
-    void finish();
+    /// What the schedule's `end` says, for every file in turn.
+    void end();
+    /// Everything leaves the page cache.
+    void evict();
 
   private:
     struct File {
