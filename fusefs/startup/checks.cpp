@@ -173,7 +173,8 @@ Check check_mountpoint(const fs::path& mountpoint, const fs::path& source, bool 
     const fs::path real_mountpoint = fs::canonical(mountpoint, error);
     const fs::path real_source = fs::canonical(source, error);
     if (!error && is_inside(real_mountpoint, real_source)) {
-        return wrong("MOUNTPOINT " + in_quotes(mountpoint) + " lies inside SOURCE " + in_quotes(source) +
+        return wrong("MOUNTPOINT " + in_quotes(mountpoint) + " lies inside SOURCE " +
+                     in_quotes(source) +
                      ", so the mount would contain itself: choose a directory outside");
     }
     if (is_mount_point(mountpoint)) {

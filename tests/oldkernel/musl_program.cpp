@@ -1,5 +1,7 @@
 // What the engine for old kernels needs of the C++ library when it is linked with musl: each part
 // says "ok" or what is wrong. Built and run by musl_test.sh.
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -11,7 +13,6 @@
 #include <iterator>
 #include <map>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 #include <shared_mutex>

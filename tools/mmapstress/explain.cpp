@@ -1,5 +1,6 @@
 #include "tools/mmapstress/explain.hpp"
 
+#include "tools/mmapstress/block_picture.hpp"
 #include "tools/mmapstress/page_history.hpp"
 
 #include <algorithm>
@@ -13,6 +14,9 @@ using partialfs::model::Nanoseconds;
 
 /// A page that has been through more is told only from here on.
 constexpr std::size_t kHistoryShown = 24;
+
+/// Rows of the picture of a page's blocks.
+constexpr std::size_t kPictureRows = 12;
 
 std::string number(std::uint64_t value) {
     return std::to_string(value);
@@ -151,6 +155,31 @@ class Explainer {
                  "  " + step.what +
                  (step.op.value != 0 ? " (" + named(step.op) + ")" : std::string()));
         }
+        const std::string picture =
+            draw(block_picture(damage.range.first_page(), of_file, timed_stores(damage)), begin_,
+                 kPictureRows);
+        if (!picture.empty()) {
+            line("  the blocks of page " + number(damage.range.first_page().value) + ":");
+            out_ += picture;
+        }
+    }
+
+    /// The stores into the damaged page of which it is known when they were made.
+    [[nodiscard]] std::vector<TimedStore> timed_stores(const DamagedRange& damage) const {
+        std::vector<TimedStore> stores;
+        if (!evidence_.schedule) {
+            return stores;
+        }
+        for (const Op& op : evidence_.schedule->ops) {
+            const auto time = result_.named_times.find(op.id);
+            if (op.kind == OpKind::store && op.file == damage.file &&
+                time != result_.named_times.end() &&
+                !intersect(op.range(), range_of(damage.range.first_page())).empty()) {
+                stores.push_back({time->second, op.id, op.range()});
+            }
+        }
+        std::ranges::sort(stores, {}, &TimedStore::time);
+        return stores;
     }
 
     const RunResult& result_;
