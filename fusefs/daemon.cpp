@@ -135,7 +135,8 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
                         .memory = memory,
                         .small_memory = small_memory,
                         .dirty_limit = options.dirty_limit.value,
-                        .kernel_release = kernel_release()};
+                        .kernel_release = kernel_release(),
+                        .trace_file = options.trace ? options.trace->string() : std::string()};
     const auto path_of = [&](model::InodeId id) -> std::string {
         if (const auto inode = inodes.find(id)) {
             return relative_path(inode->fd(), source);

@@ -33,6 +33,7 @@ struct Mount {
     double entry_timeout = 1.0;
     double attr_timeout = 1.0;
     std::string kernel_release{};
+    std::string trace_file{}; ///< absolute path; empty: the trace is kept in memory only
     // Agreed with the kernel at INIT, before any other request:
     std::string fuse_protocol{};
     unsigned max_write = 0;

@@ -56,6 +56,8 @@ std::string status_json(const Mount& mount) {
                         {"healed", ledger.healed},
                         {"dropped", ledger.dropped}};
     status["trace_events"] = context.trace.recorded();
+    status["trace_file"] =
+        mount.trace_file.empty() ? nullptr : nlohmann::ordered_json(mount.trace_file);
     status["trace_file_errno"] = context.trace.file_error();
     return status.dump(2);
 }

@@ -1,7 +1,9 @@
 // mmapstress run, replay, verify, workloads.
 #include "tools/mmapstress/commands.hpp"
+#include "tools/mmapstress/load_schedule.hpp"
 #include "tools/mmapstress/recheck.hpp"
 #include "tools/mmapstress/report.hpp"
+#include "tools/mmapstress/rounds.hpp"
 #include "tools/mmapstress/stop_signals.hpp"
 #include "tools/mmapstress/workload_sources.hpp"
 
@@ -12,8 +14,6 @@
 namespace mmapstress {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 Verdict refuse(const std::string& message, Verdict verdict = Verdict::usage) {
     clear_progress_bar();
@@ -42,19 +42,6 @@ Verdict deliver(const CommonOptions& options, const RunResult& result,
         worsen("cannot write to standard output");
     }
     return verdict;
-}
-
-/// A place for the report that can be written is better known before an hour's run.
-std::optional<std::string> report_refused(const std::string& path) {
-    if (path.empty()) {
-        return std::nullopt;
-    }
-    const std::string probe = path + ".probe";
-    if (const auto written = write_file_atomically(probe, ""); !written) {
-        return written.error();
-    }
-    std::remove(probe.c_str());
-    return std::nullopt;
 }
 
 std::vector<std::string> story_of(const RunResult& result, const OpSourceFactory& factory) {
@@ -115,41 +102,20 @@ Verdict run_command(const RunOptions& options) {
     if (workload == nullptr) {
         return refuse("no such workload: '" + options.workload + "'; see mmapstress workloads");
     }
-    if (const auto refused = report_refused(options.common.report)) {
-        return refuse(*refused);
+    if (const auto reason = unwritable(options.common.report)) {
+        return refuse(*reason);
     }
     note_stop_signals();
-    const auto begin = Clock::now();
-    WorkloadSettings settings = options.settings;
     std::uint64_t round = 1;
-    RunSettings run_settings = options.common.run;
-    if (workload->name == "pressure") {
-        run_settings.memory_limit = settings.memory;
+    RunSettings settings = options.common.run;
+    settings.progress = progress_bar({options.settings.ops, options.duration}, round);
+    settings.stop = stop_signalled;
+    const auto done = run_rounds(settings, {*workload, options.settings, options.duration,
+                                            [&](std::uint64_t number) { round = number; }});
+    if (!done) {
+        return refuse(done.error().message, done.error().verdict);
     }
-    run_settings.progress = progress_bar({settings.ops, options.duration}, round);
-    const auto time_is_up = [&] {
-        return options.duration && Clock::now() - begin >= *options.duration;
-    };
-    run_settings.stop = [&] { return stop_signalled() || time_is_up(); };
-    for (;; ++round, ++settings.seed) {
-        if (const auto source = workload->make(settings); !source) {
-            return refuse(source.error());
-        }
-        const OpSourceFactory factory = [workload, settings] {
-            auto source = workload->make(settings);
-            return std::move(*source); // the same settings have just been accepted
-        };
-        auto result = run(run_settings, factory, workload->judge);
-        if (!result) {
-            return refuse(result.error().message, result.error().verdict);
-        }
-        result->rounds = round;
-        const bool last = !options.duration || time_is_up() || stop_signalled() ||
-                          result->verdict() != Verdict::clean;
-        if (last) {
-            return deliver(options.common, *result, story_of(*result, factory));
-        }
-    }
+    return deliver(options.common, done->result, story_of(done->result, done->factory));
 }
 
 Verdict replay_command(const CommonOptions& options, const std::string& path) {
@@ -157,27 +123,16 @@ Verdict replay_command(const CommonOptions& options, const std::string& path) {
     if (!text) {
         return refuse(text.error());
     }
-    if (const auto refused = report_refused(options.report)) {
-        return refuse(*refused);
+    if (const auto reason = unwritable(options.report)) {
+        return refuse(*reason);
     }
     note_stop_signals();
     CommonOptions settled = options;
     settled.run.stop = stop_signalled;
-    std::expected<Schedule, std::string> schedule;
-    if (text->starts_with('{')) {
-        if (!text->starts_with("{\n")) {
-            return replay_recorded(settled, *text);
-        }
-        const auto report = parse_report(*text);
-        schedule = report ? schedule_of_report(*report) : std::unexpected(report.error());
-    } else {
-        auto parsed = parse_schedule(*text);
-        if (parsed) {
-            schedule = std::move(*parsed);
-        } else {
-            schedule = std::unexpected(parsed.error().message());
-        }
+    if (text->starts_with('{') && !text->starts_with("{\n")) {
+        return replay_recorded(settled, *text);
     }
+    const auto schedule = schedule_of_text(*text);
     if (!schedule) {
         return refuse(path + ": " + schedule.error());
     }

@@ -47,6 +47,25 @@ struct SelftestOptions {
 /// Leaves one store out per run and expects exactly its bytes to be reported: clean if they are.
 Verdict selftest_command(SelftestOptions options);
 
+struct MinimiseOptions {
+    RunSettings run;      ///< directory, disk
+    std::string schedule; ///< a schedule's file, or a report's
+    std::string output;   ///< where the smallest schedule is written
+};
+
+/// Looks for the smallest part of a schedule that still loses data, and writes it. Damaged if there
+/// is one; clean, and nothing written, if the schedule loses no data.
+Verdict minimise_command(const MinimiseOptions& options);
+
+struct ExplainOptions {
+    std::string report;
+    std::string trace; ///< empty: looked for on the mount that the report names
+    std::size_t max_ranges = 20;
+};
+
+/// Tells how each damaged range of a report came about. The verdict is the report's.
+Verdict explain_command(const ExplainOptions& options);
+
 /// Prints the workloads.
 Verdict workloads_command();
 

@@ -58,4 +58,16 @@ std::expected<void, std::string> write_file_atomically(const std::string& path,
     return {};
 }
 
+std::optional<std::string> unwritable(const std::string& path) {
+    if (path.empty()) {
+        return std::nullopt;
+    }
+    const std::string probe = path + ".probe";
+    if (const auto written = write_file_atomically(probe, ""); !written) {
+        return written.error();
+    }
+    ::unlink(probe.c_str());
+    return std::nullopt;
+}
+
 } // namespace mmapstress

@@ -72,16 +72,20 @@ void add_output(CLI::App& command, CommonOptions& options) {
         ->capture_default_str();
 }
 
-void add_place(CLI::App& command, CommonOptions& options) {
-    command.add_option("DIR", options.run.directory, "a directory on the filesystem to be tested")
+void add_directory(CLI::App& command, RunSettings& run) {
+    command.add_option("DIR", run.directory, "a directory on the filesystem to be tested")
         ->required()
         ->type_name("");
     command
         .add_option(
-            "--disk", options.run.disk,
+            "--disk", run.disk,
             "the directory behind DIR or behind its mount, compared too; found by itself on "
             "partialfs")
         ->type_name("PATH");
+}
+
+void add_place(CLI::App& command, CommonOptions& options) {
+    add_directory(command, options.run);
     command
         .add_option_function<std::vector<std::string>>(
             "--skip",
@@ -186,6 +190,35 @@ void add_verify(CLI::App& app, Verdict& verdict) {
     command->callback([options, path, &verdict] { verdict = verify_command(*options, *path); });
 }
 
+void add_minimise(CLI::App& app, Verdict& verdict) {
+    CLI::App* const command = app.add_subcommand(
+        "minimise", "write the smallest part of a schedule that still loses data");
+    const auto options = std::make_shared<MinimiseOptions>();
+    add_directory(*command, options->run);
+    command->add_option("SCHEDULE", options->schedule, "a schedule's file, or a report's")
+        ->required()
+        ->type_name("");
+    command->add_option("-o,--output", options->output, "where the smallest schedule is written")
+        ->required()
+        ->type_name("OUT");
+    command->callback([options, &verdict] { verdict = minimise_command(*options); });
+}
+
+void add_explain(CLI::App& app, Verdict& verdict) {
+    CLI::App* const command = app.add_subcommand(
+        "explain", "tell which store each damaged range of a report is, and how it was lost");
+    const auto options = std::make_shared<ExplainOptions>();
+    command->add_option("REPORT", options->report, "a run's report")->required()->type_name("");
+    command
+        ->add_option("--trace", options->trace,
+                     "a partialfs trace; on a mounted partialfs it is found by itself")
+        ->type_name("FILE");
+    command->add_option("--max-ranges", options->max_ranges, "damaged ranges told at most")
+        ->type_name("N")
+        ->capture_default_str();
+    command->callback([options, &verdict] { verdict = explain_command(*options); });
+}
+
 void add_selftest(CLI::App& app, Verdict& verdict) {
     CLI::App* const command = app.add_subcommand(
         "selftest",
@@ -224,6 +257,8 @@ int main(int argc, char** argv) try {
     add_run(app, verdict);
     add_replay(app, verdict);
     add_verify(app, verdict);
+    add_minimise(app, verdict);
+    add_explain(app, verdict);
     add_selftest(app, verdict);
     add_workloads(app, verdict);
     try {

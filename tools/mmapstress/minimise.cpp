@@ -4,7 +4,6 @@
 #include "tools/mmapstress/page_history.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <numeric>
 #include <set>
 
@@ -19,6 +18,7 @@ class Minimiser {
     Minimiser(const MinimiseSettings& settings, Schedule schedule)
         : settings_(settings), best_(std::move(schedule)) {
         settings_.run.keep = false;
+        settings_.run.discard_damaged = true;
         settings_.run.live_stage = false;
         settings_.run.pread_stage = false;
         settings_.run.direct_stage = false;
@@ -51,15 +51,9 @@ class Minimiser {
         return found_.interrupted;
     }
 
-    /// Runs a candidate and cleans up after it.
     std::expected<RunResult, StartError> run_once(const Schedule& candidate) {
         auto result = run(settings_.run, source_of(candidate));
         ++found_.candidates;
-        if (result && result->kept) {
-            std::error_code ignored; // what cannot be removed is no reason to stop the search
-            std::filesystem::remove_all(result->directory, ignored);
-            result->kept = false;
-        }
         if (settings_.progress) {
             settings_.progress(found_.candidates, candidate.ops.size());
         }
@@ -274,6 +268,7 @@ class Minimiser {
     void confirm() {
         for (std::uint64_t i = 0; i < Minimised::kConfirmations && !stopped(); ++i) {
             auto result = run_once(best_);
+            ++found_.confirmations;
             if (result && result->verdict() == Verdict::damaged) {
                 ++found_.confirmed;
                 found_.result = std::move(*result);

@@ -18,11 +18,12 @@ struct MinimiseSettings {
 };
 
 struct Minimised {
-    Schedule schedule;            ///< the smallest found; ids as in the schedule it came from
-    std::uint64_t candidates = 0; ///< how many were run
-    std::uint64_t confirmed = 0;  ///< of kConfirmations more runs of it, how many lost data
-    bool interrupted = false;     ///< settings.run.stop ended the search early
-    RunResult result;             ///< of the last run of it that lost data
+    Schedule schedule;               ///< the smallest found; ids as in the schedule it came from
+    std::uint64_t candidates = 0;    ///< how many were run
+    std::uint64_t confirmations = 0; ///< how often it was run once more, kConfirmations at most
+    std::uint64_t confirmed = 0;     ///< and how often it lost data then
+    bool interrupted = false;        ///< settings.run.stop ended the search early
+    RunResult result;                ///< of the last run of it that lost data
 
     static constexpr std::uint64_t kConfirmations = 5;
 };

@@ -27,6 +27,7 @@
 #include "tools/mmapstress/engine.hpp"
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -50,6 +51,10 @@ std::expected<Report, std::string> parse_report(std::string_view text);
 /// The error names the path and the reason.
 std::expected<void, std::string> write_file_atomically(const std::string& path,
                                                        std::string_view text);
+
+/// Why no file can be written at `path`, or nothing if one can: better known before the work than
+/// after it. Leaves what is there as it is. An empty path is fine: nothing is to be written.
+std::optional<std::string> unwritable(const std::string& path);
 
 /// All of a file's text. The error names the path and the reason.
 std::expected<std::string, std::string> read_file(const std::string& path);
