@@ -28,15 +28,22 @@ std::string package_name(std::size_t number) {
 
 std::string version_text(Dice& dice) {
     std::string text;
+    const auto append = [&](std::string_view before, std::uint64_t number) {
+        text += before;
+        text += std::to_string(number);
+    };
     if (dice.below(8) == 0) {
-        text += std::to_string(1 + dice.below(3)) + ":";
+        append("", 1 + dice.below(3));
+        text += ':';
     }
-    text += std::to_string(dice.below(9)) + "." + std::to_string(dice.below(20));
+    append("", dice.below(9));
+    append(".", dice.below(20));
     if (dice.below(2) == 0) {
-        text +=
-            "." + std::to_string(dice.below(10)) + "+cvs2006" + std::to_string(10 + dice.below(3));
+        append(".", dice.below(10));
+        append("+cvs2006", 10 + dice.below(3));
     }
-    return text + "-" + std::to_string(1 + dice.below(12));
+    append("-", 1 + dice.below(12));
+    return text;
 }
 
 Stanza make_stanza(Dice& dice, std::size_t number, std::size_t packages) {

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <utility>
 
 namespace mmapstress {
@@ -364,7 +365,14 @@ std::expected<RunResult, StartError> run(const RunSettings& settings,
     if (!recorder) {
         return cannot_start(recorder.error());
     }
-    auto directory = RunDirectory::make(settings.directory);
+    // Absolute, so that the report still leads to the files from another directory.
+    std::error_code error;
+    const auto parent = std::filesystem::canonical(settings.directory, error);
+    if (error) {
+        return cannot_start(Failure{error.value(), "cannot use " + settings.directory},
+                            Verdict::usage);
+    }
+    auto directory = RunDirectory::make(parent.string());
     if (!directory) {
         return cannot_start(directory.error());
     }

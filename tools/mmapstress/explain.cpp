@@ -12,8 +12,9 @@ namespace {
 
 using partialfs::model::Nanoseconds;
 
-/// A page that has been through more is told only from here on.
-constexpr std::size_t kHistoryShown = 24;
+/// How much is told of what a page has been through before and after an operation concerned.
+constexpr std::size_t kEntriesBefore = 2;
+constexpr std::size_t kEntriesAfter = 4;
 
 /// Rows of the picture of a page's blocks.
 constexpr std::size_t kPictureRows = 12;
@@ -108,14 +109,40 @@ class Explainer {
 
     void tell_history(const DamagedRange& damage, PageIndex page) {
         const auto history = page_history(*evidence_.schedule, damage.file, page, result_.last_op);
-        const std::size_t first = history.size() - std::min(history.size(), kHistoryShown);
+        const auto shown = worth_telling(history, damage);
         line("  page " + number(page.value) + " in order:");
-        if (first > 0) {
-            line("    ... (" + number(first) + " earlier)");
+        for (std::size_t i = 0; i < history.size();) {
+            if (shown[i]) {
+                tell_entry(history[i++], damage);
+                continue;
+            }
+            const std::size_t first = i;
+            while (i < history.size() && !shown[i]) {
+                ++i;
+            }
+            line("    ... (" + number(i - first) + " more)");
         }
-        for (std::size_t i = first; i < history.size(); ++i) {
-            tell_entry(history[i], damage);
+    }
+
+    /// Which entries say something of the loss: what is around the operations concerned, and the
+    /// commits and flushes that followed first.
+    static std::vector<bool> worth_telling(const std::vector<HistoryEntry>& history,
+                                           const DamagedRange& damage) {
+        std::vector<bool> shown(history.size());
+        std::size_t since = kEntriesAfter + 1; // entries since the last operation concerned
+        for (std::size_t i = 0; i < history.size(); ++i) {
+            const HistoryEntry& entry = history[i];
+            const bool concerned = entry.touch == Touch::content &&
+                                   (entry.op.id == damage.lost || entry.op.id == damage.origin ||
+                                    std::ranges::find(damage.ops, entry.op.id) != damage.ops.end());
+            since = concerned ? 0 : since + 1;
+            shown[i] = since <= kEntriesAfter;
+            for (std::size_t before = 1; concerned && before <= std::min(i, kEntriesBefore);
+                 ++before) {
+                shown[i - before] = true;
+            }
         }
+        return shown;
     }
 
     void tell_entry(const HistoryEntry& entry, const DamagedRange& damage) {
