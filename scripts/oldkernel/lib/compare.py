@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Compares what the same schedules damaged on a booted kernel, on partialfs and in vmmodel.
+
+    compare.py COLLECTED [--json FILE] [--differing FILE]
+    compare.py COLLECTED --parts PREFIXES
+
+COLLECTED is a directory that compare.sh filled: schedules/NAME (text), list ("BLOCK PATH" lines),
+kernel-BLOCK.json (run.sh's rows), partialfs/NAME.json (mmapstress' reports), model.jsonl and
+fuse.jsonl (vmmodel predict for the genuine kernel, and for what partialfs can know). PREFIXES is
+another such directory with the schedules NAME.1, NAME.2, ... up to NAME: --parts prints for each
+NAME the first operation after which the sets of damaged bytes differ.
+
+Exit code: 0 all sets are equal, 1 some differ, 3 a side has no answer for a schedule.
+"""
+import argparse
+import json
+import os
+import re
+import sys
+
+from results import joined, ranges_of
+
+SIDES = ("kernel", "partialfs", "model", "fuse")
+TITLES = {"kernel": "kernel", "partialfs": "partialfs", "model": "vmmodel",
+          "fuse": "vmmodel --through fuse"}
+PAIRS = (("kernel", "model"), ("kernel", "partialfs"), ("partialfs", "fuse"),
+         ("partialfs", "model"))
+
+
+class Collected:
+    """The sets of damaged bytes by schedule name and side; None where a side could not tell."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.blocks = {}
+        self.kernel = None
+        self.reasons = []
+        with open(os.path.join(directory, "list"), encoding="utf-8") as file:
+            for line in file:
+                block, path = line.split(maxsplit=1)
+                self.blocks[os.path.basename(path.strip())] = int(block)
+        self.sets = {side: dict.fromkeys(self.blocks) for side in SIDES}
+        for block in sorted(set(self.blocks.values())):
+            self._read_kernel(os.path.join(directory, f"kernel-{block}.json"))
+        for name in self.blocks:
+            self._read_partialfs(name)
+        for side in ("model", "fuse"):
+            self._read_prediction(side)
+
+    def _read_kernel(self, path):
+        with open(path, encoding="utf-8") as file:
+            row = json.load(file)["rows"][0]
+        self.kernel = f"{row['kernel']} with {row['filesystem']}, fix {row['fix']}"
+        if row["fix"] == "unknown":
+            self.kernel = f"{row['kernel']} with {row['filesystem']}"
+        self.reasons += row["reasons"]
+        for result in row["results"]:
+            if result["verdict"] != "unknown":
+                self.sets["kernel"][result["run"]] = joined(result.get("damaged", []))
+
+    def _read_partialfs(self, name):
+        try:
+            with open(os.path.join(self.directory, "partialfs", f"{name}.json"),
+                      encoding="utf-8") as file:
+                report = json.load(file)
+        except (OSError, ValueError) as error:
+            self.reasons.append(f"{name} on partialfs: {error}")
+            return
+        if report.get("verdict") in ("clean", "damaged"):
+            self.sets["partialfs"][name] = ranges_of(report)
+        else:
+            self.reasons += [f"{name} on partialfs: {problem['message']}"
+                             for problem in report.get("problems", [])[:1]]
+
+    def _read_prediction(self, side):
+        with open(os.path.join(self.directory, f"{side}.jsonl"), encoding="utf-8") as file:
+            for line in file:
+                prediction = json.loads(line)
+                self.sets[side][prediction["id"]] = joined(prediction["damage"])
+
+    def differ(self, name, one, other):
+        """Whether two sides, which both have an answer, give different sets."""
+        a, b = self.sets[one][name], self.sets[other][name]
+        return a is not None and b is not None and a != b
+
+    def parted(self, name):
+        """The pairs of sides that differ on a schedule and should not."""
+        return [pair for pair in PAIRS[:3] if self.differ(name, *pair)]
+
+
+def percent(part, whole):
+    return f"{part} of {whole} ({100 * part / whole:.1f} %)" if whole else "0 of 0"
+
+
+def summary(collected):
+    out = [f"kernel: {collected.kernel}", "partialfs: contract linux-2.6.19, flush policy ext3",
+           f"schedules: {len(collected.blocks)}, damaged on " + ", ".join(
+               f"{TITLES[side]} {sum(1 for found in collected.sets[side].values() if found)}"
+               for side in SIDES)]
+    for one, other in PAIRS:
+        answered = [name for name in collected.blocks
+                    if None not in (collected.sets[one][name], collected.sets[other][name])]
+        equal = sum(not collected.differ(name, one, other) for name in answered)
+        out.append(f"equal sets of damaged bytes, {TITLES[one]} and {TITLES[other]}: "
+                   + percent(equal, len(answered)))
+    return "\n".join(out) + "\n"
+
+
+def operations_of(path):
+    with open(path, encoding="utf-8") as file:
+        return [line for line in file.read().splitlines()
+                if re.match(r"\d+ (?!start-write)", line)]
+
+
+def in_words(ranges):
+    text = ", ".join(f"file {file} {offset}+{length}" for file, offset, length in ranges[:4])
+    return (text or "nothing") + (f" and {len(ranges) - 4} more" if len(ranges) > 4 else "")
+
+
+def print_parts(collected, prefixes):
+    for name in collected.blocks:
+        steps = sorted((int(prefix[len(name) + 1:]), prefix) for prefix in prefixes.blocks
+                       if prefix.rpartition(".")[0] == name)
+        operations = operations_of(os.path.join(collected.directory, "schedules", name))
+        for one, other in collected.parted(name) if steps else ():
+            step = next((s for s in steps if prefixes.differ(s[1], one, other)), None)
+            title = f"{name}: {TITLES[one]} and {TITLES[other]}"
+            if step is None:
+                print(f"{title} part only in the run of all operations")
+                continue
+            print(f"{title} part at operation {operations[step[0] - 1]}")
+            for side in (one, other):
+                print(f"    lost if the schedule ends there, {TITLES[side]}: "
+                      f"{in_words(prefixes.sets[side][step[1]])}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("collected")
+    parser.add_argument("--json")
+    parser.add_argument("--differing")
+    parser.add_argument("--parts")
+    options = parser.parse_args()
+    collected = Collected(options.collected)
+    if options.parts:
+        print_parts(collected, Collected(options.parts))
+        return 0
+    sys.stdout.write(summary(collected))
+    silent = [name for name in collected.blocks
+              if any(collected.sets[side][name] is None for side in SIDES)]
+    differing = [name for name in collected.blocks if collected.parted(name)]
+    if silent:
+        print(f"no answer from every side for {len(silent)} schedules: {', '.join(silent[:5])}")
+        for reason in collected.reasons[:3]:
+            print(f"    {reason}")
+    if options.differing:
+        with open(options.differing, "w", encoding="utf-8") as file:
+            file.writelines(f"{name}\n" for name in differing)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({"format": "partialfs-oldkernel-compare", "version": 1,
+                       "kernel": collected.kernel, "schedules": [
+                           {"name": name, "block_size": block, "equal": name not in differing,
+                            **{side: collected.sets[side][name] for side in SIDES}}
+                           for name, block in collected.blocks.items()]}, file, indent=1)
+    if silent:
+        return 3
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
