@@ -7,11 +7,13 @@
 #include "fusefs/startup/background.hpp"
 #include "fusefs/startup/checks.hpp"
 #include "fusefs/startup/log.hpp"
+#include "fusefs/startup/mount_flags.hpp"
 
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -106,6 +108,17 @@ void say_what_is_mounted(const Options& options) {
     }
 }
 
+/// The signals that end the daemon wait until serve() takes them: none may kill it between the
+/// mount and then, which would leave a dead mount.
+void hold_back_ending_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+        sigaddset(&signals, signal);
+    }
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+}
+
 int run(const Options& options, startup::Readiness readiness) {
     if (const auto log = startup::open_log(options); !log) {
         return failed(log.error());
@@ -113,6 +126,7 @@ int run(const Options& options, startup::Readiness readiness) {
     raise_descriptor_limit();
     // New objects get the caller's umask; ours would be put on top of it.
     ::umask(0);
+    hold_back_ending_signals();
     const auto io = make_io();
     const auto served = serve(options, *io, [&] {
         say_what_is_mounted(options);
@@ -127,7 +141,7 @@ int run(const Options& options, startup::Readiness readiness) {
 }
 
 int start(int argc, const char* const* argv) {
-    const auto options = parse_options(argc, argv);
+    auto options = parse_options(argc, argv);
     if (!options) {
         std::fprintf(options.error().code == 0 ? stdout : stderr, "%s\n",
                      options.error().text.c_str());
@@ -136,6 +150,8 @@ int start(int argc, const char* const* argv) {
     if (const auto checked = check_all(*options); !checked) {
         return failed(checked.error());
     }
+    options->fuse_options =
+        startup::complete_flags(std::move(options->fuse_options), options->source);
     std::signal(SIGPIPE, SIG_IGN);
     if (options->foreground) {
         return run(*options, startup::Readiness{});

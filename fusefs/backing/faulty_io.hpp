@@ -68,6 +68,7 @@ class FaultyIo final : public FileIo {
     /// How many operations a rule has acted on.
     [[nodiscard]] std::uint64_t injected() const;
 
+    [[nodiscard]] bool may_read_directly() const override { return false; }
     ssize_t pread(int fd, void* data, std::size_t size, off_t offset) override;
     ssize_t pwritev(int fd, const iovec* parts, int count, off_t offset) override;
     int fdatasync(int fd) override;

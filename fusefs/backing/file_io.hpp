@@ -25,6 +25,8 @@ class FileIo {
     FileIo& operator=(const FileIo&) = delete;
     virtual ~FileIo() = default;
 
+    /// Whether the kernel may read a file by itself (splice) instead of pread().
+    [[nodiscard]] virtual bool may_read_directly() const { return true; }
     virtual ssize_t pread(int fd, void* data, std::size_t size, off_t offset);
     virtual ssize_t pwritev(int fd, const iovec* parts, int count, off_t offset);
     virtual int fdatasync(int fd);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <climits>
 #include <cstring>
 #include <limits>
@@ -188,8 +189,8 @@ Result<std::size_t> FileData::read(ByteOffset offset, std::span<std::byte> targe
 
 std::shared_ptr<const backing::Fd> FileData::read_source(ByteRange range, bool cached) {
     const std::scoped_lock lock(mutex_);
-    if (size_ != backing_size_ || context_.compare_pages || !readable_fd() ||
-        buffers_.touches(range)) {
+    if (!context_.io.may_read_directly() || size_ != backing_size_ || context_.compare_pages ||
+        !readable_fd() || buffers_.touches(range)) {
         return nullptr;
     }
     if (cached) {
@@ -274,6 +275,36 @@ void FileData::learn_allocation(ByteRange range) {
         }
         blocks_.set_allocated(page, allocated);
     }
+}
+
+Result<std::size_t> FileData::within_largest_size(ByteOffset offset, std::size_t length) {
+    const ByteOffset end = offset + ByteCount{length};
+    if (end.value <= allowed_size_.load(std::memory_order_relaxed)) {
+        return length;
+    }
+    const std::scoped_lock lock(mutex_);
+    const Result<int> fd = readable_fd();
+    if (!fd) {
+        return std::unexpected(fd.error());
+    }
+    // lseek(2) compares with the filesystem's limit for this file, and changes nothing else.
+    const auto allowed = [&](std::uint64_t size) {
+        return ::lseek(*fd, static_cast<off_t>(size), SEEK_SET) >= 0;
+    };
+    if (allowed(end.value)) {
+        allowed_size_.store(end.value, std::memory_order_relaxed);
+        return length;
+    }
+    std::size_t fits = 0;
+    for (std::size_t tried = std::bit_ceil(length); tried > 0; tried /= 2) {
+        if (fits + tried < length && allowed(offset.value + fits + tried)) {
+            fits += tried;
+        }
+    }
+    if (fits == 0) {
+        return backing::failed(EFBIG);
+    }
+    return fits;
 }
 
 bool FileData::write(ByteOffset offset, std::span<const std::byte> bytes, const TakeMemory& take) {

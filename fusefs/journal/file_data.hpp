@@ -78,6 +78,11 @@ class FileData {
     /// over with `take` (null if that gives none for want of budget).
     [[nodiscard]] bool write(model::ByteOffset offset, std::span<const std::byte> bytes,
                              const TakeMemory& take);
+    /// How many of `length` bytes at `offset` may be written before the backing filesystem's
+    /// largest file size; EFBIG if none. Asked before write(), which otherwise would take bytes
+    /// that no flush can ever write. The application's own limit (RLIMIT_FSIZE) is the kernel's
+    /// business.
+    backing::Result<std::size_t> within_largest_size(model::ByteOffset offset, std::size_t length);
     /// The kernel's writeback of `bytes`, which begin on a page boundary: writes the blocks that
     /// the contract lets be written and enters the rest in the ledger. If the backing file fails,
     /// the blocks are buffered and stay dirty, and the error waits for the application; the errno
@@ -251,6 +256,9 @@ class FileData {
 
     mutable std::mutex mutex_; ///< guards all below
     std::shared_ptr<const backing::Fd> backing_fd_;
+    /// A size that the backing filesystem is known to allow; without the mutex. To begin with
+    /// FAT's limit, the lowest there is.
+    std::atomic<std::uint64_t> allowed_size_{(std::uint64_t{4} << 30U) - 1};
     bool backing_writable_ = false;
     model::FileBlocks blocks_;
     WriteBuffer buffers_;

@@ -209,7 +209,12 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
         fuse_reply_err(req, error);
         return;
     }
-    explicit_write(req, mount, handle.inode, bytes, offset_of(offset));
+    const auto fits = handle.data().within_largest_size(offset_of(offset), size);
+    if (!fits) {
+        reply(req, fits.error());
+        return;
+    }
+    explicit_write(req, mount, handle.inode, bytes.first(*fits), offset_of(offset));
 }
 
 void fsync(fuse_req_t req, fuse_ino_t, int data_only, fuse_file_info* fi) {
@@ -260,7 +265,7 @@ void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_in
     // Bounded, so that a request thread is not busy for long; the caller goes on by itself.
     while (done < std::min(length, 64 * kPiece)) {
         const std::span<std::byte> part = std::span(piece).first(std::min(length - done, kPiece));
-        const Result<std::size_t> got =
+        Result<std::size_t> got =
             from.data().read(offset_of(from_offset) + ByteCount{done}, part, /*cached=*/false);
         if (!got) {
             if (done == 0) {
@@ -272,6 +277,16 @@ void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_in
         if (*got == 0) {
             break;
         }
+        const auto fits =
+            to.data().within_largest_size(offset_of(to_offset) + ByteCount{done}, *got);
+        if (!fits) {
+            if (done == 0) {
+                reply(req, fits.error());
+                return;
+            }
+            break;
+        }
+        *got = *fits;
         if (!to.data().write(offset_of(to_offset) + ByteCount{done}, part.first(*got),
                              [] { return nullptr; })) {
             if (done != 0) {

@@ -1,0 +1,158 @@
+// Listing directories: large ones, changing ones, positions returned to.
+#include "tests/mounted/mounted_test.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <map>
+#include <set>
+#include <thread>
+
+namespace partialfs::testing {
+namespace {
+
+using Directories = Mounted;
+
+void make_file(const std::filesystem::path& path) {
+    ::close(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+}
+
+std::multiset<std::string> names_in(const std::filesystem::path& directory) {
+    std::multiset<std::string> names;
+    DIR* stream = ::opendir(directory.c_str());
+    while (const dirent* entry = ::readdir(stream)) {
+        names.insert(entry->d_name);
+    }
+    ::closedir(stream);
+    return names;
+}
+
+TEST_F(Directories, ALargeDirectoryIsListedWhole) {
+    constexpr int kFiles = 5000;
+    const auto directory = mount().path() / "large";
+    std::filesystem::create_directory(directory);
+    std::multiset<std::string> expected{".", ".."};
+    for (int i = 0; i < kFiles; ++i) {
+        const std::string name = "a file with a name of some length " + std::to_string(i);
+        make_file(directory / name);
+        expected.insert(name);
+    }
+    EXPECT_EQ(names_in(directory), expected);
+    // With attributes, as ls -l: readdirplus.
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+        count += entry.file_size() == 0 ? 1 : 0;
+    }
+    EXPECT_EQ(count, kFiles);
+}
+
+TEST_F(Directories, EntriesThatStayAreSeenOnceWhileOthersComeAndGo) {
+    const auto directory = mount().path() / "changing";
+    std::filesystem::create_directory(directory);
+    std::set<std::string> staying;
+    for (int i = 0; i < 800; ++i) {
+        make_file(directory / ("stays" + std::to_string(i)));
+        staying.insert("stays" + std::to_string(i));
+    }
+    std::atomic<bool> over = false;
+    std::thread changer([&] {
+        for (int i = 0; !over; i = (i + 1) % 500) {
+            const auto name = directory / ("comes" + std::to_string(i));
+            if (::unlink(name.c_str()) != 0) {
+                make_file(name);
+            }
+        }
+    });
+    for (int round = 0; round < 30; ++round) {
+        std::map<std::string, int> seen;
+        for (const std::string& name : names_in(directory)) {
+            ++seen[name];
+        }
+        for (const std::string& name : staying) {
+            EXPECT_EQ(seen[name], 1) << name;
+        }
+    }
+    over = true;
+    changer.join();
+}
+
+TEST_F(Directories, PositionsMayBeReturnedTo) {
+    const auto directory = mount().path() / "d";
+    std::filesystem::create_directory(directory);
+    for (int i = 0; i < 500; ++i) {
+        make_file(directory / std::to_string(i));
+    }
+    DIR* stream = ::opendir(directory.c_str());
+    std::vector<std::pair<long, std::string>> entries;
+    for (long at = ::telldir(stream); const dirent* entry = ::readdir(stream);
+         at = ::telldir(stream)) {
+        entries.emplace_back(at, entry->d_name);
+    }
+    EXPECT_EQ(entries.size(), 502U);
+    for (std::size_t i = entries.size(); i-- > 0; i -= std::min<std::size_t>(i, 7)) {
+        ::seekdir(stream, entries[i].first);
+        EXPECT_EQ(::readdir(stream)->d_name, entries[i].second);
+    }
+    make_file(directory / "late");
+    ::rewinddir(stream);
+    int count = 0;
+    bool late = false;
+    while (const dirent* entry = ::readdir(stream)) {
+        ++count;
+        late = late || std::string_view(entry->d_name) == "late";
+    }
+    EXPECT_EQ(count, 503);
+    EXPECT_TRUE(late);
+    ::closedir(stream);
+}
+
+TEST_F(Directories, EntriesTellTheInodeNumbersThatStatTells) {
+    const auto directory = mount().path() / "d";
+    std::filesystem::create_directory(directory);
+    std::filesystem::create_directory(directory / "sub");
+    make_file(directory / "file");
+    ::link((directory / "file").c_str(), (directory / "link").c_str());
+    DIR* stream = ::opendir(directory.c_str());
+    while (const dirent* entry = ::readdir(stream)) {
+        struct stat status{};
+        if (std::string_view(entry->d_name) != "..") {
+            ASSERT_EQ(::lstat((directory / entry->d_name).c_str(), &status), 0);
+            EXPECT_EQ(entry->d_ino, status.st_ino) << entry->d_name;
+            EXPECT_EQ(DTTOIF(entry->d_type), status.st_mode & S_IFMT) << entry->d_name;
+        }
+    }
+    ::closedir(stream);
+}
+
+TEST_F(Directories, ARemovedDirectoryIsEmptyToThoseInIt) {
+    expect_same(mount(), [](Script& s) {
+        ::mkdir(s.at("d").c_str(), 0755);
+        s.open("d/x", O_CREAT | O_RDWR);
+        DIR* stream = ::opendir(s.at("d").c_str());
+        ::unlink(s.at("d/x").c_str());
+        s.call("rmdir", ::rmdir(s.at("d").c_str()));
+        int count = 0;
+        while (const dirent* entry = ::readdir(stream)) {
+            count += std::string_view(entry->d_name) == "x" ? 1 : 0;
+        }
+        s.call("entries", count);
+        s.call("fsync", ::fsync(::dirfd(stream)));
+        ::closedir(stream);
+    });
+}
+
+TEST_F(Directories, FsyncOfADirectory) {
+    expect_same(mount(), [](Script& s) {
+        ::mkdir(s.at("d").c_str(), 0755);
+        const int fd = s.open("d", O_RDONLY | O_DIRECTORY);
+        s.fill(s.open("d/file", O_CREAT | O_RDWR), 0, 5000, 1);
+        s.call("fsync", ::fsync(fd));
+        s.call("fdatasync", ::fdatasync(fd));
+    });
+}
+
+} // namespace
+} // namespace partialfs::testing

@@ -1,0 +1,95 @@
+// A partialfs mount of a test's own: temporary directories, the daemon as a child process, and the
+// certainty that nothing of it stays behind.
+#pragma once
+
+#include <sys/types.h>
+
+#include <expected>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace partialfs::testing {
+
+/// Why this process cannot mount a FUSE filesystem here (no /dev/fuse, no right to mount), or
+/// nothing if it can.
+std::optional<std::string> why_mounting_is_impossible();
+
+/// Ends the test as skipped, with the reason, where mounting is impossible.
+#define SKIP_IF_MOUNTING_IS_IMPOSSIBLE()                                                           \
+    do {                                                                                           \
+        if (const auto reason = ::partialfs::testing::why_mounting_is_impossible()) {              \
+            GTEST_SKIP() << *reason;                                                               \
+        }                                                                                          \
+    } while (false)
+
+/// How a child process ended: its exit code, or 128 plus the signal that killed it.
+struct Ended {
+    int code = 0;
+    std::string errors; ///< what it wrote to stderr
+};
+
+/// Runs a program to its end. `arguments[0]` is the program, found in PATH.
+Ended run_program(const std::vector<std::string>& arguments,
+                  const std::map<std::string, std::string>& environment = {});
+
+/// Waits until `condition` holds. False if it did not within a minute, which no test survives.
+bool wait_until(const std::function<bool()>& condition);
+
+/// A temporary directory with `source` and `mountpoint` in it, and what the daemon makes of them.
+///
+/// A helper process watches over it: when this process dies, however it does, the helper unmounts
+/// what is mounted and removes the directory.
+class Mount {
+  public:
+    Mount();
+    Mount(const Mount&) = delete;
+    Mount& operator=(const Mount&) = delete;
+    /// Ends the daemon, unmounts, removes.
+    ~Mount();
+
+    /// Starts the daemon in the foreground with `options` (allow_other is always there) and waits
+    /// until the mount is there. Throws std::runtime_error with the daemon's message if it ends.
+    void start(std::vector<std::string> options = {},
+               const std::map<std::string, std::string>& environment = {});
+    /// Sends a signal and waits for the daemon's end.
+    Ended stop(int signal = 15);
+    /// umount(2) with no flags, then waits for the daemon's end. The errno of umount(2), or how the
+    /// daemon ended.
+    std::expected<Ended, int> unmount();
+    /// Waits for the daemon's end without doing anything.
+    Ended wait_for_end();
+    /// SIGKILL, and the dead mount is taken away.
+    void kill();
+
+    [[nodiscard]] bool running() const { return daemon_ > 0; }
+    [[nodiscard]] pid_t daemon() const { return daemon_; }
+    [[nodiscard]] const std::filesystem::path& temporary() const { return temporary_; }
+    /// The plain directory underneath.
+    [[nodiscard]] const std::filesystem::path& source() const { return source_; }
+    [[nodiscard]] const std::filesystem::path& path() const { return mountpoint_; }
+    /// What the daemon has written to stderr so far.
+    [[nodiscard]] std::string errors() const;
+    /// Replaces the rules of fusefs/backing/faulty_io.hpp, which hold at once. Needs
+    /// start_with_faults().
+    void set_faults(const std::string& rules);
+    void start_with_faults(std::vector<std::string> options = {});
+    /// Mounts a tmpfs with these mount options at source(), to fill or to take away.
+    void put_source_on_tmpfs(const std::string& options);
+
+  private:
+    [[nodiscard]] bool is_mounted() const;
+    void remove_mounts() const;
+
+    std::filesystem::path temporary_;
+    std::filesystem::path source_;
+    std::filesystem::path mountpoint_;
+    pid_t daemon_ = -1;
+    pid_t watcher_ = -1;
+    int lifeline_ = -1; ///< the watcher sees its other end close when this process dies
+};
+
+} // namespace partialfs::testing

@@ -1,0 +1,32 @@
+// What the comparison tests have in common: a mount with a contract that keeps everything.
+#pragma once
+
+#include "tests/mounted/mount.hpp"
+#include "tests/mounted/script.hpp"
+
+#include <gtest/gtest.h>
+
+namespace partialfs::testing {
+
+/// A running mount for each test. The commit timer is short, so that commits fall in between the
+/// operations, whose results they must not change.
+class Mounted : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
+        mount_.emplace();
+        mount_->start({"--contract", "linux-2.6.20", "--commit-interval", "20ms"});
+    }
+    /// The daemon must end well after every test.
+    void TearDown() override {
+        if (mount_ && mount_->running()) {
+            const Ended ended = mount_->stop();
+            EXPECT_EQ(ended.code, 0) << ended.errors;
+        }
+    }
+    Mount& mount() { return *mount_; }
+
+    std::optional<Mount> mount_;
+};
+
+} // namespace partialfs::testing

@@ -1,0 +1,317 @@
+// Starting and ending: what the daemon says when it cannot start, that it is usable when it says
+// so, and that it ends when it is told to, or when its mount is taken away.
+#include "tests/mounted/mounted_test.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <sstream>
+
+namespace partialfs::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+
+namespace fs = std::filesystem;
+
+std::string text_of(const fs::path& file) {
+    std::ostringstream text;
+    text << std::ifstream(file).rdbuf();
+    return text.str();
+}
+
+class Startup : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
+        mount_.emplace();
+    }
+    Ended run(std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), PARTIALFS_BINARY);
+        return run_program(arguments);
+    }
+    /// The start fails with one line that has all of `parts`.
+    void expect_refused(const std::vector<std::string>& arguments,
+                        const std::vector<std::string>& parts) {
+        const Ended ended = run(arguments);
+        EXPECT_NE(ended.code, 0);
+        EXPECT_THAT(ended.errors, MatchesRegex("partialfs: [^\n]*\n")) << "one line";
+        for (const std::string& part : parts) {
+            EXPECT_THAT(ended.errors, HasSubstr(part));
+        }
+    }
+    [[nodiscard]] std::string source() const { return mount_->source(); }
+    [[nodiscard]] std::string mountpoint() const { return mount_->path(); }
+
+    std::optional<Mount> mount_;
+};
+
+TEST_F(Startup, AMissingSourceIsNamed) {
+    expect_refused({source() + "/none", mountpoint()}, {source() + "/none", "does not exist"});
+}
+
+TEST_F(Startup, ASourceThatIsAFileIsNamed) {
+    std::ofstream(source() + "/file");
+    expect_refused({source() + "/file", mountpoint()}, {source() + "/file", "not a directory"});
+}
+
+TEST_F(Startup, AnUnreadableSourceIsNamed) {
+    fs::permissions(source(), fs::perms::none);
+    fs::permissions(mountpoint(), fs::perms::all);
+    const std::string message =
+        run_as(User{.uid = 1001, .gid = 1001, .groups = {}}, mount_->temporary(), [&](Script& s) {
+            // Only started to fail: nothing is mounted.
+            const Ended ended = run({source(), mountpoint()});
+            s.note(std::to_string(ended.code) + " " + ended.errors);
+        }).front();
+    EXPECT_THAT(message, AllOf(HasSubstr("1 partialfs: SOURCE"), HasSubstr("cannot be read")));
+}
+
+TEST_F(Startup, AMissingMountpointIsNamed) {
+    expect_refused({source(), mountpoint() + "/none"},
+                   {mountpoint() + "/none", "does not exist", "mkdir"});
+}
+
+TEST_F(Startup, AMountpointThatIsAFileIsNamed) {
+    std::ofstream(mountpoint() + "/file");
+    expect_refused({source(), mountpoint() + "/file"}, {"not a directory"});
+}
+
+TEST_F(Startup, AMountpointThatIsNotEmptyIsRefusedUnlessAllowed) {
+    std::ofstream(mountpoint() + "/file");
+    expect_refused({source(), mountpoint()}, {"not empty", "'file'", "nonempty"});
+    mount_->start({"-o", "nonempty"});
+    EXPECT_FALSE(fs::exists(mount_->path() / "file"));
+    EXPECT_EQ(mount_->stop().code, 0);
+    EXPECT_TRUE(fs::exists(mount_->path() / "file"));
+}
+
+TEST_F(Startup, AMountpointThatIsMountedIsRefused) {
+    mount_->start();
+    expect_refused({source(), mountpoint()}, {"already mounted", "umount " + mountpoint()});
+    EXPECT_EQ(mount_->stop().code, 0);
+}
+
+TEST_F(Startup, ADeadMountIsRefusedWithTheWayOut) {
+    mount_->start();
+    ::kill(mount_->daemon(), SIGKILL);
+    mount_->wait_for_end();
+    expect_refused({source(), mountpoint()}, {"has died", "umount " + mountpoint()});
+}
+
+TEST_F(Startup, AMountpointInsideSourceIsRefused) {
+    fs::create_directory(source() + "/inside");
+    expect_refused({source(), source() + "/inside"}, {"inside SOURCE"});
+}
+
+TEST_F(Startup, MissingAndForbiddenFuseDevicesAreNamed) {
+    // In a mount namespace of its own, where /dev/fuse can be hidden.
+    const auto with_device = [&](const std::string& command) {
+        return run_program(
+            {"unshare", "--mount", "sh", "-c",
+             command + " && exec " + PARTIALFS_BINARY + " " + source() + " " + mountpoint()});
+    };
+    const Ended missing = with_device("mount -t tmpfs none /dev");
+    EXPECT_NE(missing.code, 0);
+    EXPECT_THAT(missing.errors, AllOf(HasSubstr("/dev/fuse is missing"), HasSubstr("modprobe")));
+    const Ended wrong = with_device("mount --bind /dev/null /dev/fuse");
+    EXPECT_NE(wrong.code, 0);
+    EXPECT_THAT(wrong.errors, HasSubstr("partialfs: "));
+}
+
+TEST_F(Startup, WithoutTheRightToMountTheMessageSaysSo) {
+    const Ended ended = run_program(
+        {"setpriv", "--bounding-set=-sys_admin", PARTIALFS_BINARY, source(), mountpoint()});
+    EXPECT_NE(ended.code, 0);
+    EXPECT_THAT(ended.errors, AllOf(HasSubstr("partialfs: "), HasSubstr(mountpoint())));
+}
+
+TEST_F(Startup, BadValuesAreNamed) {
+    expect_refused({source(), mountpoint(), "--contract=linux-2.4"}, {"--contract", "linux-2.4"});
+    expect_refused({source(), mountpoint(), "--trace=/dev/null/trace"}, {"/dev/null/trace"});
+    expect_refused({source(), mountpoint(), "--log-file=/dev/null/log"}, {"/dev/null/log"});
+    expect_refused({source(), mountpoint(), "-o", "wrong"}, {"wrong"});
+}
+
+TEST_F(Startup, InTheBackgroundTheMountIsUsableOnceTheCommandReturns) {
+    for (int round = 0; round < 5; ++round) {
+        const Ended started = run({source(), mountpoint(), "--log-level=warning"});
+        ASSERT_EQ(started.code, 0) << started.errors;
+        EXPECT_THAT(started.errors, HasSubstr("LOSES stores made through shared mappings"));
+        const fs::path file = mount_->path() / ("file" + std::to_string(round));
+        std::ofstream(file) << "text";
+        EXPECT_EQ(text_of(file), "text");
+        // The daemon is nobody's child: umount(2) does not wait for its last commit.
+        ASSERT_EQ(::umount2(mountpoint().c_str(), 0), 0) << errno;
+        EXPECT_TRUE(
+            wait_until([&] { return text_of(mount_->source() / file.filename()) == "text"; }));
+    }
+}
+
+TEST_F(Startup, TheStartLineSaysWhetherStoresGetLost) {
+    mount_->start({"--contract", "linux-2.6.20"});
+    EXPECT_THAT(mount_->stop().errors, AllOf(HasSubstr("linux-2.6.20"), Not(HasSubstr("LOSES"))));
+    mount_->start({"--contract", "linux-2.6.19"});
+    EXPECT_THAT(mount_->stop().errors, HasSubstr("LOSES"));
+}
+
+TEST_F(Startup, LogAndTraceGoToTheirFiles) {
+    const fs::path log = mount_->temporary() / "log";
+    const fs::path trace = mount_->temporary() / "trace";
+    mount_->start({"--log-file", log, "--trace", trace, "--commit-interval=10ms"});
+    std::ofstream(mount_->path() / "file") << "text";
+    EXPECT_EQ(mount_->stop().code, 0);
+    EXPECT_THAT(text_of(log), AllOf(HasSubstr("is mounted at"), HasSubstr("unmounted")));
+    EXPECT_THAT(text_of(trace), AllOf(HasSubstr("explicit-write"), HasSubstr("commit")));
+}
+
+TEST_F(Startup, MountAndFstabStyleMountsWork) {
+    if (::access("/sbin/mount.fuse3", X_OK) != 0) {
+        GTEST_SKIP() << "/sbin/mount.fuse3 is missing (package fuse3)";
+    }
+    // As after an installation: in a mount namespace of its own, /usr/bin has partialfs.
+    const fs::path bin = mount_->temporary() / "bin";
+    fs::create_directory(bin);
+    fs::copy_file(PARTIALFS_BINARY, bin / "partialfs");
+    const std::string options = "contract=linux-2.6.20,block_size=4096,commit_interval=50ms,"
+                                "allow_other,noatime,nosuid,x-systemd.automount,_netdev";
+    const fs::path fstab = mount_->temporary() / "fstab";
+    std::ofstream(fstab) << source() << " " << mountpoint() << " fuse.partialfs defaults,noauto,"
+                         << options << " 0 0\n";
+    for (const std::string& way :
+         {"mount -t fuse.partialfs " + source() + " " + mountpoint() + " -o " + options,
+          "mount --fstab " + fstab.string() + " " + mountpoint()}) {
+        const Ended mounted = run_program(
+            {"unshare", "--mount", "sh", "-e", "-c",
+             "mount -t overlay none -o lowerdir=" + bin.string() + ":/usr/bin /usr/bin\n" + way +
+                 "\ngrep ' " + mountpoint() + " ' /proc/self/mounts >&2\ncat " + mountpoint() +
+                 "/.partialfs/contract >&2\numount " + mountpoint()});
+        EXPECT_EQ(mounted.code, 0);
+        EXPECT_THAT(mounted.errors,
+                    AllOf(HasSubstr("is mounted at"),
+                          HasSubstr(source() + " " + mountpoint() + " fuse.partialfs rw,nosuid"),
+                          HasSubstr("4096-byte blocks"), HasSubstr("linux-2.6.20\n")));
+    }
+}
+
+TEST_F(Startup, SuidDevAndExecAreAsOnTheSourceUnlessGiven) {
+    const auto options_of_mount = [&] {
+        const std::string mounts = text_of("/proc/self/mounts");
+        const auto begin = mounts.find(" " + mountpoint() + " fuse.partialfs ");
+        return mounts.substr(begin, mounts.find('\n', begin) - begin);
+    };
+    mount_->start();
+    EXPECT_THAT(options_of_mount(), Not(HasSubstr("no"))) << "as a local filesystem";
+    mount_->stop();
+    mount_->start({"-o", "nodev,noexec"});
+    EXPECT_THAT(options_of_mount(), AllOf(HasSubstr("nodev,noexec"), Not(HasSubstr("nosuid"))));
+    mount_->stop();
+    mount_->put_source_on_tmpfs("size=1m,mode=755");
+    ASSERT_EQ(
+        ::mount(nullptr, source().c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_NOSUID, nullptr), 0);
+    mount_->start();
+    EXPECT_THAT(options_of_mount(), AllOf(HasSubstr("nosuid"), Not(HasSubstr("nodev"))));
+    mount_->stop();
+}
+
+TEST_F(Startup, AReadOnlyMountRefusesChanges) {
+    std::ofstream(source() + "/file") << "text";
+    mount_->start({"-o", "ro"});
+    EXPECT_EQ(text_of(mount_->path() / "file"), "text");
+    EXPECT_EQ(::open((mount_->path() / "file").c_str(), O_RDWR), -1);
+    EXPECT_EQ(errno, EROFS);
+    EXPECT_EQ(::mkdir((mount_->path() / "d").c_str(), 0755), -1);
+    EXPECT_EQ(errno, EROFS);
+    EXPECT_EQ(mount_->stop().code, 0);
+}
+
+TEST_F(Startup, OneThreadIsEnough) {
+    mount_->start({"-s", "--contract=linux-2.6.20", "--commit-interval=5ms"});
+    expect_same(*mount_, [](Script& s) {
+        const int fd = s.open("file", O_CREAT | O_RDWR);
+        for (unsigned i = 0; i < 50; ++i) {
+            s.fill(fd, i * 3000, 5000, i);
+            s.call("fsync", ::fsync(fd));
+        }
+        s.contents("file");
+    });
+    EXPECT_EQ(mount_->stop().code, 0);
+}
+
+/// Data that waits for a commit that no timer will make.
+class Shutdown : public Startup {
+  protected:
+    void SetUp() override {
+        Startup::SetUp();
+        if (IsSkipped()) {
+            return;
+        }
+        mount_->start({"--contract=linux-2.6.20", "--commit-interval=0"});
+        std::ofstream(mount_->path() / "file") << "text";
+    }
+    void expect_committed() { EXPECT_EQ(text_of(mount_->source() / "file"), "text"); }
+};
+
+TEST_F(Shutdown, SignalsEndTheDaemonAfterALastCommit) {
+    for (const int signal : {SIGTERM, SIGINT}) {
+        const Ended ended = mount_->stop(signal);
+        EXPECT_EQ(ended.code, 0) << ended.errors;
+        expect_committed();
+        EXPECT_FALSE(fs::exists(mount_->path() / "file")) << "still mounted";
+        std::ofstream(mount_->source() / "file");
+        mount_->start({"--contract=linux-2.6.20", "--commit-interval=0"});
+        std::ofstream(mount_->path() / "file") << "text";
+    }
+}
+
+TEST_F(Shutdown, AnOutsideUmountEndsTheDaemonAfterALastCommit) {
+    const auto ended = mount_->unmount();
+    ASSERT_TRUE(ended) << "umount: " << errno_name(ended.error());
+    EXPECT_EQ(ended->code, 0) << ended->errors;
+    expect_committed();
+}
+
+TEST_F(Shutdown, ALazyUmountEndsTheDaemonOnceTheLastFileIsClosed) {
+    const int fd = ::open((mount_->path() / "file").c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(::umount2(mountpoint().c_str(), MNT_DETACH), 0);
+    EXPECT_EQ(::pwrite(fd, "TEXT", 4, 0), 4);
+    EXPECT_EQ(::kill(mount_->daemon(), 0), 0);
+    ::close(fd);
+    const Ended ended = mount_->wait_for_end();
+    EXPECT_EQ(ended.code, 0) << ended.errors;
+    EXPECT_EQ(text_of(mount_->source() / "file"), "TEXT");
+}
+
+TEST_F(Shutdown, ASignalWhileAFileIsOpenStillCommits) {
+    const int fd = ::open((mount_->path() / "file").c_str(), O_RDWR | O_CLOEXEC);
+    EXPECT_EQ(::pwrite(fd, "TEXT", 4, 0), 4);
+    const Ended ended = mount_->stop();
+    EXPECT_EQ(ended.code, 0) << ended.errors;
+    EXPECT_EQ(text_of(mount_->source() / "file"), "TEXT");
+    ::close(fd);
+}
+
+TEST_F(Shutdown, UmountIsNotBusyRightAfterTheLastClose) {
+    mount_->stop();
+    for (int round = 0; round < 20; ++round) {
+        mount_->start({"--contract=linux-2.6.20", "--commit-interval=1ms"});
+        const int fd =
+            ::open((mount_->path() / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        EXPECT_EQ(::pwrite(fd, "text", 4, round), 4);
+        ::close(fd);
+        const auto ended = mount_->unmount();
+        ASSERT_TRUE(ended) << "umount: " << errno_name(ended.error()) << " in round " << round;
+        EXPECT_EQ(ended->code, 0);
+    }
+}
+
+} // namespace
+} // namespace partialfs::testing
