@@ -108,17 +108,6 @@ void say_what_is_mounted(const Options& options) {
     }
 }
 
-/// The signals that end the daemon wait until serve() takes them: none may kill it between the
-/// mount and then, which would leave a dead mount.
-void hold_back_ending_signals() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
-        sigaddset(&signals, signal);
-    }
-    sigprocmask(SIG_BLOCK, &signals, nullptr);
-}
-
 int run(const Options& options, startup::Readiness readiness) {
     if (const auto log = startup::open_log(options); !log) {
         return failed(log.error());
@@ -126,7 +115,6 @@ int run(const Options& options, startup::Readiness readiness) {
     raise_descriptor_limit();
     // New objects get the caller's umask; ours would be put on top of it.
     ::umask(0);
-    hold_back_ending_signals();
     const auto io = make_io();
     const auto served = serve(options, *io, [&] {
         say_what_is_mounted(options);
