@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <span>
 #include <utility>
@@ -155,12 +156,40 @@ class Classifier {
             part.origin_file = match.file;
             part.origin_offset = match.offset;
             at += match.length;
+            if (out.size() > first && match.kind == DamageKind::misplaced) {
+                extend_backwards(finding, part, out, first);
+            }
             if (out.size() > first && out.back().kind == part.kind &&
                 part.kind == DamageKind::foreign) {
                 out.back().range.end = part.range.end;
             } else {
                 out.push_back(std::move(part));
             }
+        }
+    }
+
+    /// Bytes before misplaced ones that were too few to be a cell, and so taken for foreign, may be
+    /// of the same origin.
+    void extend_backwards(const Finding& finding, DamagedRange& part,
+                          std::vector<DamagedRange>& out, std::size_t first) const {
+        DamagedRange& before = out.back();
+        if (before.kind != DamageKind::foreign || before.range.end != part.range.begin) {
+            return;
+        }
+        const std::uint64_t length = std::min(before.range.size().value, part.origin_offset.value);
+        std::vector<std::byte> bytes(length);
+        fill_pattern(bytes, header_.seed, part.origin_file, part.origin,
+                     ByteOffset{part.origin_offset.value - length});
+        const std::span<const std::byte> found =
+            finding.found().first((part.range.begin - finding.range.begin).value);
+        const auto same = static_cast<std::uint64_t>(
+            std::ranges::mismatch(std::views::reverse(bytes), std::views::reverse(found)).in1 -
+            std::views::reverse(bytes).begin());
+        part.range.begin.value -= same;
+        part.origin_offset.value -= same;
+        before.range.end.value -= same;
+        if (before.range.empty() && out.size() > first) {
+            out.pop_back();
         }
     }
 

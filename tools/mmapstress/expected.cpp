@@ -37,7 +37,7 @@ Expected::Expected(const Header& header) : seed_(header.seed), files_(header.fil
 void Expected::write(FileIndex file, ByteRange range, OpId id, ByteOffset offset,
                      const Content& content) {
     Version version{static_cast<std::uint32_t>(id.value + 1)};
-    if (content.kind != ContentKind::pattern || id.value + 1 >= kSpecial) {
+    if (content.kind != ContentKind::pattern || id.value >= kSpecial - 1) {
         version.value = kSpecial | static_cast<std::uint32_t>(specials_.size());
         specials_.push_back({id, offset, content});
     }
