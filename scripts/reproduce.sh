@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# Shows the corruption, its cause and the fix: installs what is missing, builds, mounts partialfs with
+# the contract of Linux 2.6.19, runs a schedule that loses data there, explains one lost store, and
+# runs the same schedule under the contract of 2.6.20. Needs under a minute after the build.
+#
+#   scripts/reproduce.sh              build, then show it on a mount; by the model where none is possible
+#   scripts/reproduce.sh --model      show it by vmmodel, which needs neither FUSE nor privileges
+#   scripts/reproduce.sh --keep       leave the linux-2.6.19 mount for a look around
+#   scripts/reproduce.sh --installed  use the programs on PATH instead of building them
+#
+# Exit code: 0, the first contract lost data and the second did not; 1, it did not come out so;
+# 2, wrong usage. Mounts and temporary files do not outlive it, also on ^C (but with --keep).
+set -euo pipefail
+
+keep=false
+build=true
+model=false
+for argument in "$@"; do
+    case "$argument" in
+    --keep) keep=true ;;
+    --installed) build=false ;;
+    --model) model=true ;;
+    -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+    *) echo "reproduce.sh: unknown option '$argument'; see --help" >&2; exit 2 ;;
+    esac
+done
+
+if $build; then
+    cd "$(dirname "$0")/.."
+    scripts/install-deps.sh --build
+    cmake --preset release -DPARTIALFS_TESTS=OFF >/dev/null
+    cmake --build build/release --target partialfs mmapstress vmmodel -- --quiet
+    # A later scripts/test.sh in the same build directory builds the tests again.
+    cmake --preset release -DPARTIALFS_TESTS=ON >/dev/null 2>&1 || true
+    PATH=$PWD/build/release/fusefs:$PWD/build/release/tools/mmapstress:$PWD/build/release/tools/vmmodel:$PATH
+fi
+
+bold=''
+plain=''
+if [ -t 1 ]; then
+    bold=$'\033[1m'
+    plain=$'\033[0m'
+fi
+title() { printf '\n%s%s%s\n\n' "$bold" "$*" "$plain"; }
+indented() { sed 's/^/    /'; }
+show() {
+    printf '    $ %s\n' "$*"
+    "$@" 2>&1 | indented
+}
+
+# --- Without FUSE: the model ----------------------------------------------------------------------
+
+by_model() {
+    local lost=0 kept=0
+    title "The VM of Linux 2.6.19 over a filesystem that flushes its own blocks: the shortest loss"
+    show vmmodel explore --era linux-2.6.19 --filesystem ordered-eager --fsyncs 0 --msyncs 0 || lost=$?
+    title "The same search under the VM of Linux 2.6.20, which has the fix"
+    show vmmodel explore --era linux-2.6.20 --filesystem ordered-eager --fsyncs 0 --msyncs 0 || kept=$?
+    title "Result, by the model"
+    printf '    %-14s %s\n' contract 'can a mapped store be lost?'
+    printf '    %-14s %s\n' linux-2.6.19 "$([ $lost = 1 ] && echo 'yes, in the steps above' || echo no)"
+    printf '    %-14s %s\n' linux-2.6.20 "$([ $kept = 0 ] && echo 'no, in any interleaving' || echo yes)"
+    [ $lost = 1 ] && [ $kept = 0 ]
+}
+
+# Why no mount is possible here, or nothing.
+obstacle() {
+    if [ ! -e /dev/fuse ]; then
+        echo "there is no /dev/fuse here"
+    elif ! { : <>/dev/fuse; } 2>/dev/null; then
+        echo "/dev/fuse cannot be opened: no permission"
+    fi
+}
+
+# --- With FUSE: a mount ---------------------------------------------------------------------------
+
+work=$(mktemp -d)
+lossy=$work/linux-2.6.19
+fixed=$work/linux-2.6.20
+mkdir -p "$lossy/disk" "$lossy/mnt" "$fixed/disk" "$fixed/mnt"
+
+unmount() {
+    if mountpoint -q "$1/mnt"; then
+        umount "$1/mnt" 2>/dev/null || fusermount3 -u "$1/mnt" 2>/dev/null || umount -l "$1/mnt" || true
+    fi
+}
+cleanup() {
+    local status=$?
+    trap - EXIT
+    unmount "$fixed"
+    if $keep && mountpoint -q "$lossy/mnt"; then
+        cat <<END
+
+The mount is left for you: $lossy/mnt, over the directory $lossy/disk.
+    ledger of lost stores: $lossy/mnt/.partialfs/ledger
+    counters:              $lossy/mnt/.partialfs/status
+    when done:             umount $lossy/mnt; rm -r $work
+END
+    else
+        unmount "$lossy"
+        rm -rf --one-file-system "$work"
+    fi
+    exit "$status"
+}
+trap cleanup EXIT
+trap 'keep=false; exit 130' INT
+trap 'keep=false; exit 143' TERM
+
+mount_in() {
+    partialfs "$1/disk" "$1/mnt" --contract "$(basename "$1")" --commit-interval 50ms \
+        --log-level error --trace "$1/trace" 2>"$work/mount.log"
+}
+
+# Bytes that the ledger of a mount holds for lost.
+lost_bytes() { grep -oE '"open_bytes": [0-9]+' "$1/mnt/.partialfs/status" | grep -oE '[0-9]+$'; }
+
+# Runs mmapstress and shows what it says. Its exit code comes in `verdict`, and in `wrong` how many
+# bytes it found wrong on disk.
+verdict=0
+wrong=0
+stress() {
+    verdict=0
+    printf '    $ mmapstress %s\n' "$*" | sed "s#$work/##g"
+    mmapstress "$@" >"$work/out" 2>&1 || verdict=$?
+    sed "s#$work/##g" "$work/out" | indented
+    wrong=$(sed -nE 's/^ +disk .*, ([0-9]+) bytes WRONG.*/\1/p' "$work/out")
+    wrong=${wrong:-0}
+}
+
+by_mount() {
+    title "1. A mount under the contract of Linux 2.6.19"
+    mount_in "$lossy" || return 3
+    echo "    $lossy/mnt, over the directory $lossy/disk; a commit every 50 ms"
+
+    title "2. The recipe: write a page, store, commit, store, fsync. What is on disk then?"
+    stress run "$lossy/mnt" --workload recipe --files 1 --size 256K --keep --max-ranges 3 \
+        --report "$work/recipe.json" --schedule "$work/recipe.schedule"
+    local recipe=$verdict recipe_wrong=$wrong
+
+    title "3. One lost store, explained"
+    mmapstress explain "$work/recipe.json" --max-ranges 1 >"$work/out" 2>&1 || return 1
+    sed "s#$work/##g" "$work/out" | indented
+
+    title "4. A natural workload: a file filled in 1460-byte pieces in random order, as a download does"
+    stress run "$lossy/mnt" --workload linus --files 1 --size 4M --keep --max-ranges 3 \
+        --report "$work/natural.json" --schedule "$work/natural.schedule"
+    local natural=$verdict natural_wrong=$wrong lost
+    lost=$(lost_bytes "$lossy")
+
+    title "5. The same schedules under the contract of Linux 2.6.20: set_page_dirty() before writepage"
+    mount_in "$fixed" || return 3
+    stress replay "$fixed/mnt" "$work/recipe.schedule"
+    local recipe_fixed=$verdict recipe_fixed_wrong=$wrong
+    stress replay "$fixed/mnt" "$work/natural.schedule"
+    local natural_fixed=$verdict natural_fixed_wrong=$wrong kept
+    kept=$(lost_bytes "$fixed")
+
+    title "Result: bytes wrong on disk, and bytes that the mount's ledger says were lost"
+    local row='    %-14s %22s %22s %12s\n'
+    # shellcheck disable=SC2059 # the format is ours
+    {
+        printf "$row" contract recipe download ledger
+        printf "$row" linux-2.6.19 "$(word $recipe) $recipe_wrong" "$(word $natural) $natural_wrong" "$lost"
+        printf "$row" linux-2.6.20 "$(word $recipe_fixed) $recipe_fixed_wrong" \
+            "$(word $natural_fixed) $natural_fixed_wrong" "$kept"
+    }
+    [ "$recipe$natural$recipe_fixed$natural_fixed" = 1100 ] && [ "$lost" -gt 0 ] && [ "$kept" -eq 0 ]
+}
+
+# What an exit code of mmapstress means.
+word() {
+    case "$1" in
+    0) echo clean ;;
+    1) echo CORRUPT ;;
+    *) echo "can't tell" ;;
+    esac
+}
+
+$model || reason=$(obstacle)
+if ! $model && [ -z "$reason" ]; then
+    status=0
+    by_mount || status=$?
+    [ $status = 3 ] || exit $status
+    reason=$(tail -n 1 "$work/mount.log")
+fi
+if ! $model; then
+    echo "No mount is possible here: $reason."
+    echo "The model shows the same and needs no privileges:"
+fi
+by_model
