@@ -1,9 +1,9 @@
 // The detector against a filesystem that loses data on purpose: every loss must be found, to the
 // byte, and none that did not happen.
+#include "tests/mounted/mmapstress/told_ranges.hpp"
 #include "tests/temporary_directory.hpp"
 #include "tools/mmapstress/dice.hpp"
 #include "tools/mmapstress/engine.hpp"
-#include "tools/mmapstress/golden.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -14,8 +14,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <map>
 #include <thread>
 
 namespace mmapstress {
@@ -64,12 +62,7 @@ class LossyMount {
             ::waitpid(daemon_, nullptr, 0);
             daemon_ = -1;
         }
-        std::vector<nlohmann::json> events;
-        std::ifstream log(log_path());
-        for (std::string line; std::getline(log, line);) {
-            events.push_back(nlohmann::json::parse(line));
-        }
-        return events;
+        return json_lines(text_of(log_path()));
     }
 
   private:
@@ -113,21 +106,6 @@ Schedule make_schedule(std::uint64_t seed) {
     return schedule;
 }
 
-/// Ranges in order, neighbours joined.
-std::vector<DamagedBytes> joined(std::vector<DamagedBytes> ranges) {
-    std::ranges::sort(ranges);
-    std::vector<DamagedBytes> all;
-    for (const DamagedBytes& range : ranges) {
-        if (!all.empty() && all.back().file == range.file &&
-            all.back().range.end == range.range.begin) {
-            all.back().range.end = range.range.end;
-        } else {
-            all.push_back(range);
-        }
-    }
-    return all;
-}
-
 class Lossy : public testing::Test {
   protected:
     void SetUp() override {
@@ -136,25 +114,6 @@ class Lossy : public testing::Test {
         }
     }
 };
-
-/// What a log's events of one kind say, with each file's path turned into its index.
-std::vector<DamagedBytes> ranges_in(const std::vector<nlohmann::json>& log, const RunResult& result,
-                                    const fs::path& mountpoint) {
-    std::map<std::string, FileIndex> files;
-    for (std::uint32_t i = 0; i < result.files.size(); ++i) {
-        files["/" + fs::path(result.files[i]).lexically_relative(mountpoint).string()] =
-            FileIndex{i};
-    }
-    std::vector<DamagedBytes> ranges;
-    for (const nlohmann::json& event : log) {
-        if (event.at("event") == "lost" && files.contains(event.at("path"))) {
-            const ByteOffset begin{event.at("offset").get<std::uint64_t>()};
-            ranges.push_back({files.at(event.at("path")),
-                              {begin, begin + ByteCount{event.at("length").get<std::uint64_t>()}}});
-        }
-    }
-    return ranges;
-}
 
 TEST_F(Lossy, EveryLossIsReportedAndNoneInvented) {
     std::size_t losses = 0;
@@ -173,7 +132,11 @@ TEST_F(Lossy, EveryLossIsReportedAndNoneInvented) {
         const auto log = mount.unmount();
         ASSERT_FALSE(log.empty());
         ASSERT_EQ(log.back().at("event"), "end") << "the log is complete";
-        const auto lost = ranges_in(log, *result, mount.mountpoint());
+        std::vector<nlohmann::json> losses_told;
+        std::ranges::copy_if(log, std::back_inserter(losses_told), [](const nlohmann::json& event) {
+            return event.at("event") == "lost";
+        });
+        const auto lost = ranges_told(losses_told, *result, mount.mountpoint());
         EXPECT_EQ(joined(wrong_bytes(result->damage, Stage::evicted)), joined(lost));
         EXPECT_EQ(wrong_bytes(result->damage, Stage::live).size(), 0U)
             << "the page cache is right all the time";

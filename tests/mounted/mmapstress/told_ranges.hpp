@@ -1,0 +1,30 @@
+// What a filesystem itself says it has lost, in a form to be compared with mmapstress' findings.
+#pragma once
+
+#include "tools/mmapstress/engine.hpp"
+#include "tools/mmapstress/golden.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace mmapstress {
+
+/// Ranges in order, neighbours joined.
+std::vector<DamagedBytes> joined(std::vector<DamagedBytes> ranges);
+
+/// The objects of JSON Lines.
+std::vector<nlohmann::json> json_lines(const std::string& text);
+
+/// The ranges ("path", "offset", "length") of those objects that tell of files of this run. Paths
+/// are relative to the mount, with or without a leading slash.
+std::vector<DamagedBytes> ranges_told(const std::vector<nlohmann::json>& objects,
+                                      const RunResult& result,
+                                      const std::filesystem::path& mountpoint);
+
+/// All of a file, also of one whose size is told as 0.
+std::string text_of(const std::filesystem::path& path);
+
+} // namespace mmapstress
