@@ -35,8 +35,8 @@ struct TraceEvent {
 /// still running leaves one, is passed over. The error names the line, and what is wrong with it.
 std::expected<std::vector<TraceEvent>, std::string> parse_trace(std::string_view text);
 
-/// The trace of the mount whose root is `mount`: the whole file named by its status, where it was
-/// mounted with one, else the latest events that it keeps. The error says what could not be read.
+/// The trace of the mount whose root is `mount`: the file that it writes, if it writes one, and the
+/// latest events that it keeps. The error says what could not be read.
 std::expected<std::vector<TraceEvent>, std::string> trace_of_mount(const std::string& mount);
 
 } // namespace mmapstress
