@@ -182,7 +182,9 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
                          page_cache.disconnect();
                          control.stop();
                          last_error = journal.stop();
-                     }});
+                     },
+                 .mounts_changed_fd = page_cache.view()->mounts_changed_fd(),
+                 .mounts_changed = [&] { page_cache.view()->let_go_if_unmounted(); }});
     trace.stop_file();
     if (trace.file_error() != 0) {
         spdlog::error("the trace is not complete: writing {}: {}", options.trace->string(),

@@ -33,7 +33,7 @@ using model::InodeId;
 // FUSE nodeids of the directory's own objects. InodeIds are counted from 1 and never get here.
 constexpr fuse_ino_t kFirst = fuse_ino_t{1} << 63U;
 constexpr fuse_ino_t kDirectory = kFirst;
-constexpr fuse_ino_t kInodes = kFirst + 1;
+constexpr fuse_ino_t kInodes = kInodeDirectory;
 constexpr fuse_ino_t kStatus = kFirst + 2;
 constexpr fuse_ino_t kLedger = kFirst + 3;
 constexpr fuse_ino_t kTrace = kFirst + 4;

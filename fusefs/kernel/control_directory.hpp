@@ -32,6 +32,9 @@ namespace partialfs::kernel {
 
 struct Mount;
 
+/// FUSE's number of `.partialfs/inode`.
+inline constexpr fuse_ino_t kInodeDirectory = (fuse_ino_t{1} << 63U) + 1;
+
 /// Wraps all handlers of `ops`: what concerns the control directory is answered by it, everything
 /// else goes on to the handler that was there.
 void add_control_requests(fuse_lowlevel_ops& ops);

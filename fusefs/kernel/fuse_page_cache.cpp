@@ -1,6 +1,7 @@
 #include "fusefs/kernel/fuse_page_cache.hpp"
 
 #include "fusefs/journal/file_data.hpp"
+#include "fusefs/kernel/control_directory.hpp"
 #include "fusefs/kernel/session.hpp"
 
 #include <fcntl.h>
@@ -122,6 +123,9 @@ FusePageCache::FusePageCache(std::string mountpoint, Probe probe, journal::Memor
 
 void FusePageCache::disconnect() {
     disconnected_ = true;
+    if (view_) {
+        view_->let_go();
+    }
     const std::scoped_lock lock(mutex_);
     arrived_.notify_all();
 }
@@ -135,18 +139,52 @@ bool FusePageCache::is_probing(pid_t thread) const {
     return false;
 }
 
-Result<Fd> FusePageCache::open_inode(InodeId inode) {
-    if (disconnected_) {
+/// An inode of our own mount, open. When it is closed, the kernel is told to forget the name that
+/// it was opened by: that name would keep the inode, and the space of an unlinked file, for as long
+/// as the kernel likes.
+class FusePageCache::OpenInode {
+  public:
+    OpenInode(Fd fd, std::string name, fuse_session* session)
+        : fd_(std::move(fd)), name_(std::move(name)), session_(session) {}
+    OpenInode(OpenInode&&) = default;
+    OpenInode& operator=(OpenInode&&) = delete;
+    OpenInode(const OpenInode&) = delete;
+    OpenInode& operator=(const OpenInode&) = delete;
+    ~OpenInode() {
+        if (fd_) {
+            fd_.reset();
+            fuse_lowlevel_notify_inval_entry(session_, kInodeDirectory, name_.c_str(),
+                                             name_.size());
+        }
+    }
+
+    const Fd& operator*() const { return fd_; }
+    const Fd* operator->() const { return &fd_; }
+
+  private:
+    Fd fd_;
+    std::string name_;
+    fuse_session* session_;
+};
+
+void FusePageCache::set_session(fuse_session* session) {
+    session_ = session;
+    view_.emplace(mountpoint_);
+}
+
+Result<FusePageCache::OpenInode> FusePageCache::open_inode(InodeId inode) {
+    if (disconnected_ || !view_) {
         return backing::failed(ENODEV);
     }
-    const std::string path = mountpoint_ + "/.partialfs/inode/" + std::to_string(inode.value);
-    Result<Fd> fd = Fd::open(AT_FDCWD, path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const std::string name = std::to_string(inode.value);
+    Result<Fd> fd = view_->open(".partialfs/inode/" + name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!fd) {
-        return fd;
+        return std::unexpected(fd.error());
     }
-    // The path may lead elsewhere by now: our mount detached, or covered by another.
+    OpenInode opened(std::move(*fd), name, session_);
+    // Opened by path, it may lead elsewhere by now: our mount detached, or covered by another.
     struct statx status{};
-    if (::statx(fd->get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) {
+    if (::statx(opened->get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) {
         return backing::last_error();
     }
     const std::uint64_t device = makedev(status.stx_dev_major, status.stx_dev_minor);
@@ -154,7 +192,7 @@ Result<Fd> FusePageCache::open_inode(InodeId inode) {
     if (!device_.compare_exchange_strong(known, device) && known != device) {
         return backing::failed(EXDEV);
     }
-    return fd;
+    return opened;
 }
 
 Result<PageSet> FusePageCache::dirty_pages(journal::FileData& file, ByteOffset size) {
@@ -169,16 +207,16 @@ Result<PageSet> FusePageCache::dirty_pages(journal::FileData& file, ByteOffset s
     if (!probing.entered()) {
         return backing::failed(EAGAIN);
     }
-    const Result<Fd> fd = open_inode(file.id());
-    if (!fd) {
-        return std::unexpected(fd.error());
+    const Result<OpenInode> opened = open_inode(file.id());
+    if (!opened) {
+        return std::unexpected(opened.error());
     }
     const PageRange all{PageIndex{0}, page_of(ByteOffset{size.value - 1})};
-    const Result<CacheStatus> status = cache_status(*fd, bytes_of(all));
+    const Result<CacheStatus> status = cache_status(**opened, bytes_of(all));
     if (!status) {
         return std::unexpected(status.error());
     }
-    if (const Result<void> done = bisect(*fd, all, status->dirty, found); !done) {
+    if (const Result<void> done = bisect(**opened, all, status->dirty, found); !done) {
         return std::unexpected(done.error());
     }
     return found;
@@ -215,11 +253,11 @@ std::optional<bool> FusePageCache::is_clean(InodeId inode, PageIndex page) {
         return std::nullopt;
     }
     const Probing probing(*this);
-    const Result<Fd> fd = open_inode(inode);
-    if (!probing.entered() || !fd) {
+    const Result<OpenInode> opened = open_inode(inode);
+    if (!probing.entered() || !opened) {
         return std::nullopt;
     }
-    const Result<CacheStatus> status = cache_status(*fd, range_of(page));
+    const Result<CacheStatus> status = cache_status(**opened, range_of(page));
     if (!status) {
         return std::nullopt;
     }
@@ -284,14 +322,14 @@ Result<void> FusePageCache::evict(InodeId inode) {
     if (!probing.entered()) {
         return backing::failed(EAGAIN);
     }
-    const Result<Fd> fd = open_inode(inode);
-    if (!fd) {
-        return std::unexpected(fd.error());
+    const Result<OpenInode> opened = open_inode(inode);
+    if (!opened) {
+        return std::unexpected(opened.error());
     }
     // Pages that are in use just then stay; a moment later they can go.
     constexpr int kTries = 5;
     for (int attempt = 0; attempt < kTries; ++attempt) {
-        if (::sync_file_range(fd->get(), 0, 0,
+        if (::sync_file_range((*opened)->get(), 0, 0,
                               SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
                                   SYNC_FILE_RANGE_WAIT_AFTER) != 0) {
             return backing::last_error();
@@ -303,14 +341,15 @@ Result<void> FusePageCache::evict(InodeId inode) {
         if (probe_ == Probe::compare) {
             return error == 0 ? Result<void>{} : backing::failed(EBUSY);
         }
-        const Result<CacheStatus> left = cache_status(*fd, {ByteOffset{0}, ByteOffset{INT64_MAX}});
+        const Result<CacheStatus> left =
+            cache_status(**opened, {ByteOffset{0}, ByteOffset{INT64_MAX}});
         if (!left) {
             return std::unexpected(left.error());
         }
         if (left->cached == 0) {
             return {};
         }
-        ::posix_fadvise(fd->get(), 0, 0, POSIX_FADV_DONTNEED);
+        ::posix_fadvise((*opened)->get(), 0, 0, POSIX_FADV_DONTNEED);
     }
     return backing::failed(EBUSY);
 }

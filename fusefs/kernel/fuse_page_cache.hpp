@@ -4,6 +4,7 @@
 #include "fusefs/backing/fd.hpp"
 #include "fusefs/journal/buffer.hpp"
 #include "fusefs/journal/page_cache.hpp"
+#include "fusefs/kernel/private_view.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <sys/types.h>
@@ -36,16 +37,18 @@ backing::Result<CacheStatus> cache_status(const backing::Fd& file, model::ByteRa
 
 /// Probes and retrieves. See journal::PageCache for who may call what.
 ///
-/// A file is probed through `<mountpoint>/.partialfs/inode/N`, opened just for that: an fd kept
-/// open would make umount answer EBUSY. Such an open is told from others by the thread that makes
-/// it, and is answered with FOPEN_NOFLUSH, or closing it would write every dirty page back.
+/// A file is probed through `.partialfs/inode/N`, opened just for that in the daemon's private view
+/// of the mount. Such an open is told from others by the thread that makes it, and is answered with
+/// FOPEN_NOFLUSH, or closing it would write every dirty page back.
 class FusePageCache final : public journal::PageCache {
   public:
     /// `pool` gets back the memory that retrieved pages come in.
     FusePageCache(std::string mountpoint, Probe probe, journal::MemoryPool& pool);
 
-    /// To be called once the session exists, and before run().
-    void set_session(fuse_session* session) { session_ = session; }
+    /// To be called once the session is mounted, and before run().
+    void set_session(fuse_session* session);
+    /// The private view, once there is a session; null before.
+    [[nodiscard]] PrivateView* view() { return view_ ? &*view_ : nullptr; }
     /// The session answers nothing any more: who waits for pages, now or later, gets ENODEV.
     void disconnect();
 
@@ -70,14 +73,16 @@ class FusePageCache final : public journal::PageCache {
 
   private:
     class Probing;
+    class OpenInode;
     /// Opens an inode for probing.
-    backing::Result<backing::Fd> open_inode(model::InodeId inode);
+    backing::Result<OpenInode> open_inode(model::InodeId inode);
     backing::Result<journal::PageSet> changed_pages(journal::FileData& file);
 
     std::string mountpoint_;
     Probe probe_;
     journal::MemoryPool& pool_;
     fuse_session* session_ = nullptr;
+    std::optional<PrivateView> view_;
     std::atomic<bool> disconnected_{false};
     std::atomic<std::uint64_t> device_{0}; ///< of our mount; 0: not known yet
     std::array<std::atomic<pid_t>, 2> probing_threads_{};

@@ -219,8 +219,12 @@ void Session::run(const Callbacks& callbacks) {
         worker.thread = std::thread([this, &worker] { work(worker); });
     }
     const bool wanted = callbacks.serving();
-    std::array<pollfd, 2> wait{pollfd{signals.get(), POLLIN, 0}, pollfd{gone_event_, POLLIN, 0}};
-    while (wanted && ::poll(wait.data(), wait.size(), -1) < 0 && errno == EINTR) {
+    std::array<pollfd, 3> wait{pollfd{signals.get(), POLLIN, 0}, pollfd{gone_event_, POLLIN, 0},
+                               pollfd{callbacks.mounts_changed_fd, POLLPRI, 0}};
+    while (wanted && ((wait[0].revents | wait[1].revents) & POLLIN) == 0) {
+        if (::poll(wait.data(), wait.size(), -1) > 0 && (wait[2].revents & POLLPRI) != 0) {
+            callbacks.mounts_changed();
+        }
     }
     if (!wanted) {
         callbacks.before_end();

@@ -41,9 +41,11 @@ class Session {
 
     /// What run() calls at its turning points. Each may use the mount but for the last.
     struct Callbacks {
-        std::function<bool()> serving;      ///< requests are being served now; false: end
-        std::function<void()> before_end;   ///< a signal wants the end; requests are still served
-        std::function<void()> disconnected; ///< nothing is served any more, whatever the reason
+        std::function<bool()> serving;        ///< requests are being served now; false: end
+        std::function<void()> before_end;     ///< a signal wants the end; requests are still served
+        std::function<void()> disconnected;   ///< nothing is served any more, whatever the reason
+        int mounts_changed_fd = -1;           ///< POLLPRI: mounts have come or gone; -1: none
+        std::function<void()> mounts_changed; ///< mounts have come or gone; requests are served
     };
     /// Blocks SIGTERM, SIGINT and SIGHUP in the calling thread, and in those that it starts from
     /// then on. To be called before any thread is started: a signal goes to any thread that lets it

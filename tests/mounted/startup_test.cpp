@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -301,16 +302,39 @@ TEST_F(Shutdown, ASignalWhileAFileIsOpenStillCommits) {
 
 TEST_F(Shutdown, UmountIsNotBusyRightAfterTheLastClose) {
     mount_->stop();
-    for (int round = 0; round < 20; ++round) {
+    for (int round = 0; round < 60; ++round) {
         mount_->start({"--contract=linux-2.6.20", "--commit-interval=1ms"});
         const int fd =
             ::open((mount_->path() / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        EXPECT_EQ(::pwrite(fd, "text", 4, round), 4);
+        EXPECT_EQ(::ftruncate(fd, 4096), 0);
+        // A mapped file is looked at by the daemon through its own mount at every commit.
+        auto* map =
+            static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+        ASSERT_NE(map, MAP_FAILED);
+        map[round] = static_cast<char>('a' + round % 26);
+        ::munmap(map, 4096);
         ::close(fd);
         const auto ended = mount_->unmount();
         ASSERT_TRUE(ended) << "umount: " << errno_name(ended.error()) << " in round " << round;
         EXPECT_EQ(ended->code, 0);
+        EXPECT_EQ(text_of(mount_->source() / "file")[static_cast<std::size_t>(round)],
+                  static_cast<char>('a' + round % 26));
     }
+}
+
+TEST_F(Shutdown, TheDaemonNoticesTheUmountOfOneMountAmongMany) {
+    // The table of mounts changes all the time elsewhere.
+    const std::string other = mount_->temporary() / "other";
+    fs::create_directory(other);
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_EQ(::mount("none", other.c_str(), "tmpfs", 0, "size=64k"), 0);
+        ASSERT_EQ(::umount2(other.c_str(), 0), 0);
+        EXPECT_EQ(text_of(mount_->path() / "file"), "text");
+    }
+    const auto ended = mount_->unmount();
+    ASSERT_TRUE(ended) << "umount: " << errno_name(ended.error());
+    EXPECT_EQ(ended->code, 0);
+    expect_committed();
 }
 
 } // namespace
