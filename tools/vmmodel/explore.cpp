@@ -108,10 +108,13 @@ std::vector<Transition> path_to(const StateTable& table, std::uint32_t index, Tr
 
 /// The run along `path`. Its transitions name processes, pages and blocks of canonical states; the
 /// run is told with names that stay the same throughout, so each step is searched for anew.
-Run replay(const Machine& machine, const std::vector<Transition>& path, Harm harm) {
+Run replay(const Machine& machine, const std::vector<Transition>& path, Harm harm, bool symmetry) {
+    const auto canonical_of = [&](const State& state) {
+        return symmetry ? machine.canonical(state) : state;
+    };
     Run run;
     run.start = machine.initial();
-    State canonical = machine.canonical(run.start);
+    State canonical = canonical_of(run.start);
     State current = run.start;
     Successors successors;
     Successors named;
@@ -120,11 +123,11 @@ Run replay(const Machine& machine, const std::vector<Transition>& path, Harm har
         const auto chosen = std::ranges::find_if(successors.span(), [&](const Successor& one) {
             return one.transition == path[i] && (i + 1 < path.size() || one.harm == harm);
         });
-        const State target = machine.canonical(chosen->state);
+        const State target = canonical_of(chosen->state);
         machine.successors(current, named);
         const auto same = std::ranges::find_if(named.span(), [&](const Successor& one) {
             return one.transition.step == path[i].step && one.harm == chosen->harm &&
-                   machine.canonical(one.state) == target;
+                   canonical_of(one.state) == target;
         });
         run.steps.push_back({same->transition, same->harm, same->state});
         current = same->state;
@@ -174,7 +177,10 @@ std::vector<Step> events_of(const Run& run) {
 Exploration explore(const Machine& machine, const ExploreLimits& limits) {
     Exploration result;
     StateTable table(limits.memory);
-    const State initial = machine.canonical(machine.initial());
+    const auto canonical = [&](const State& state) {
+        return limits.symmetry ? machine.canonical(state) : state;
+    };
+    const State initial = canonical(machine.initial());
     table.insert(initial, StateTable::hash(initial), kNone, {});
     std::map<std::pair<Harm, std::vector<Step>>, std::uint64_t> ways;
     std::size_t harms = 0;
@@ -188,7 +194,7 @@ Exploration explore(const Machine& machine, const ExploreLimits& limits) {
         result.transitions += successors.count;
         for (std::size_t i = 0; i < successors.count; ++i) {
             Successor& next = successors.all[i];
-            next.state = machine.canonical(next.state);
+            next.state = canonical(next.state);
             hashes[i] = StateTable::hash(next.state);
             table.prefetch(hashes[i]);
         }
@@ -199,7 +205,7 @@ Exploration explore(const Machine& machine, const ExploreLimits& limits) {
                 if (!shortest || limits.all) {
                     const auto path = path_to(table, index, next.transition);
                     if (!shortest) {
-                        shortest = replay(machine, path, next.harm);
+                        shortest = replay(machine, path, next.harm, limits.symmetry);
                         ++harms;
                     }
                     if (limits.all) {
@@ -223,7 +229,7 @@ Exploration explore(const Machine& machine, const ExploreLimits& limits) {
     result.states = table.size();
     result.complete = room && !result.stopped_early;
     for (const auto& [way, count] : ways) {
-        result.ways.push_back({way.first, way.second, count});
+        result.ways.push_back({way.first, way.second, count, false});
     }
     std::ranges::stable_sort(result.ways, {}, [](const Way& way) { return way.events.size(); });
     return result;

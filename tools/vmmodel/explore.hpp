@@ -16,6 +16,8 @@ struct ExploreLimits {
     std::uint64_t memory = std::uint64_t{1} << 30U;
     /// Go on when every kind of harm has been found.
     bool all = false;
+    /// Take states for one that differ only in what processes, pages and blocks are called.
+    bool symmetry = true;
 };
 
 /// A run: the state it starts from, and each step with the state it led to.
@@ -34,6 +36,7 @@ struct Way {
     Harm harm = Harm::none;
     std::vector<Step> events;
     std::uint64_t count = 0;
+    bool needs_race = false; ///< set by search(): it was not met without races
 };
 
 struct Exploration {

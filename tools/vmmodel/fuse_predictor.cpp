@@ -228,10 +228,11 @@ void FusePredictor::truncate(FileNumber file, ByteOffset size) {
     }
 }
 
-/// fuse_file_fallocate: the range is written back, punched, and dropped from the page cache.
+/// fuse_file_fallocate: everything from the range on is written back (fuse_writeback_range); the
+/// range is punched, and dropped from the page cache.
 void FusePredictor::punch(FileNumber file, ByteRange range) {
     File& target = at(file);
-    write_back(target, range);
+    write_back(target, {range.begin, kWholeFile.end});
     const ByteRange inside = intersect(range, {ByteOffset{0}, target.contents.size()});
     target.blocks.punch(range);
     target.sparse = true;

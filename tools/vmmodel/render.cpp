@@ -112,8 +112,8 @@ std::string search_text(const Search& search) {
                "\nmemory, disk: which version each block has; . is the one from before.\n\n";
     }
     for (const Way& way : search.ways) {
-        out +=
-            fmt::format("{}: {} ({} times)\n", name_of(way.harm), list_of(way.events), way.count);
+        out += fmt::format("{}: {}{} ({} times)\n", name_of(way.harm),
+                           way.needs_race ? "race: " : "", list_of(way.events), way.count);
     }
     if (!search.ways.empty()) {
         out += '\n';

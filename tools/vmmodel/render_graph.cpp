@@ -219,6 +219,7 @@ std::string search_json(const Search& search) {
     Json ways = Json::array();
     for (const Way& way : search.ways) {
         ways.push_back({{"harm", name_of(way.harm)},
+                        {"race", way.needs_race},
                         {"events", events_json(way.events)},
                         {"count", way.count}});
     }

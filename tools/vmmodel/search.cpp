@@ -17,7 +17,16 @@ void add(Search& search, const Exploration& exploration, bool needs_race) {
             search.found.push_back({harm, needs_race, *run});
         }
     }
-    search.ways.insert(search.ways.end(), exploration.ways.begin(), exploration.ways.end());
+    const std::size_t known = search.ways.size();
+    for (const Way& way : exploration.ways) {
+        const bool is_known = std::any_of(
+            search.ways.begin(), search.ways.begin() + static_cast<std::ptrdiff_t>(known),
+            [&](const Way& one) { return one.harm == way.harm && one.events == way.events; });
+        if (!is_known) {
+            search.ways.push_back(way);
+            search.ways.back().needs_race = needs_race;
+        }
+    }
 }
 
 /// The kinds of harm that the bounds leave possible.
@@ -53,7 +62,6 @@ Search search(Era era, Filesystem filesystem, Bounds bounds, Races races,
     const bool open = result.found.size() < possible(bounds) || limits.all;
     if (races == Races::always || (races == Races::automatic && open)) {
         bounds.races = true;
-        result.ways.clear(); // what needs no race is among what may race
         add(result, explore(Machine(era, filesystem, bounds), limits), races != Races::always);
     }
     std::ranges::sort(result.found, {}, &Found::harm);

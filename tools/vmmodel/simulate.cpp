@@ -19,7 +19,7 @@ struct Page {
     PageState fs;
     std::uint8_t present = 0; ///< bit m: mapping m has a PTE
     std::uint8_t dirty = 0;   ///< bit m: its PTE is dirty, and writable from 2.6.19 on
-    BlockMask passed;         ///< passed over by a writepage while memory and disk differed
+    BlockMask passed;         ///< passed over while memory and disk differed, not written since
     bool pending = false;     ///< in the list of what a commit must look at
     std::array<std::uint32_t, kMaxBlocksOfPage> memory{};
     std::array<std::uint32_t, kMaxBlocksOfPage> disk{};
@@ -221,10 +221,12 @@ class Simulation {
         if (page.fs.page_dirty || !page.fs.dirty.empty()) {
             return;
         }
+        BlockMask lost;
         for (std::uint8_t i = 0; i < settings_.block_size.per_page(); ++i) {
             if (page.memory[i] == page.disk[i]) {
                 continue;
             }
+            lost |= BlockMask::of(BlockInPage{i});
             ++result_.lost;
             if (result_.losses.size() < keep_) {
                 result_.losses.push_back({result_.operations, page.lost_by[i], page.cleaned_by[i],
@@ -233,7 +235,9 @@ class Simulation {
             }
             page.memory[i] = page.disk[i];
         }
-        page.passed = BlockMask{};
+        if (listener_ != nullptr) {
+            listener_->evicted(PageIndex{index}, lost);
+        }
         model::evict(page.fs);
     }
 

@@ -38,6 +38,8 @@ class SimulationListener {
     /// A writepage has passed over the block as clean, and the disk differs from memory.
     virtual void passed_over(partialfs::model::PageIndex page,
                              partialfs::model::BlockInPage block) = 0;
+    /// The page has left memory, and with it these blocks' last versions.
+    virtual void evicted(partialfs::model::PageIndex page, partialfs::model::BlockMask lost) = 0;
 };
 
 struct SimulationSettings {
