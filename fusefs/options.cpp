@@ -139,7 +139,7 @@ constexpr std::array kSettings{
     Setting{"log-file", "FILE",
             "log to FILE; otherwise to stderr in the foreground, to syslog in the background",
             [](Options& options, const std::string& value) { options.log_file = absolute(value); }},
-    Setting{"threads", "N", "request threads at most (default 10)",
+    Setting{"threads", "N", "request threads at most (default 10; two are the least)",
             [](Options& options, const std::string& value) {
                 const auto number = whole_number(value);
                 options.threads = static_cast<unsigned>(
@@ -243,7 +243,7 @@ std::expected<Options, ExitRequest> parse_options(int argc, const char* const* a
     }
     app.add_flag("-f,--foreground", options.foreground, "stay in the foreground");
     bool single_threaded = false;
-    app.add_flag("-s", single_threaded, "one request thread: --threads 1");
+    app.add_flag("-s", single_threaded, "as few request threads as can be: --threads 1");
     app.add_flag("-d,--debug", options.debug, "print every request; implies -f");
     std::vector<std::string> mount_option_lists;
     app.add_option("-o", mount_option_lists, "mount options, separated by commas")
