@@ -77,13 +77,6 @@ std::string kernel_release() {
     return uname(&name) == 0 ? std::string(name.release) : std::string();
 }
 
-/// Has the kernel write all dirty pages of the mount back, as an unmount would.
-void write_everything_back(const std::string& mountpoint) {
-    if (const auto root = Fd::open(AT_FDCWD, mountpoint.c_str(), O_RDONLY | O_DIRECTORY)) {
-        ::syncfs(root->get());
-    }
-}
-
 } // namespace
 
 std::expected<void, std::string> serve(const Options& options, backing::FileIo& io,
@@ -167,14 +160,15 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
     int last_error = 0;
     session.run({.serving =
                      [&] {
+                         page_cache.start();
                          journal.start();
                          control.start();
                          return ready();
                      },
                  .before_end =
                      [&] {
-                         write_everything_back(mountpoint);
                          control.stop();
+                         page_cache.write_everything_back();
                          last_error = journal.stop();
                      },
                  .disconnected =
@@ -183,8 +177,8 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
                          control.stop();
                          last_error = journal.stop();
                      },
-                 .mounts_changed_fd = page_cache.view()->mounts_changed_fd(),
-                 .mounts_changed = [&] { page_cache.view()->let_go_if_unmounted(); }});
+                 .mounts_changed_fd = page_cache.mounts_changed_fd(),
+                 .mounts_changed = [&] { page_cache.mounts_changed(); }});
     trace.stop_file();
     if (trace.file_error() != 0) {
         spdlog::error("the trace is not complete: writing {}: {}", options.trace->string(),

@@ -91,100 +91,52 @@ Result<CacheStatus> cache_status(const Fd& file, ByteRange range) {
     return CacheStatus{answer.cache, answer.dirty, answer.writeback};
 }
 
-/// Marks the calling thread as probing for as long as it lives.
-class FusePageCache::Probing {
-  public:
-    explicit Probing(FusePageCache& cache) {
-        const pid_t self = gettid();
-        for (std::atomic<pid_t>& slot : cache.probing_threads_) {
-            pid_t nobody = 0;
-            if (slot.compare_exchange_strong(nobody, self)) {
-                slot_ = &slot;
-                return;
-            }
-        }
-    }
-    Probing(const Probing&) = delete;
-    Probing& operator=(const Probing&) = delete;
-    ~Probing() {
-        if (slot_ != nullptr) {
-            *slot_ = 0;
-        }
-    }
-    /// False if more threads probe than ever should.
-    [[nodiscard]] bool entered() const { return slot_ != nullptr; }
-
-  private:
-    std::atomic<pid_t>* slot_ = nullptr;
-};
-
 FusePageCache::FusePageCache(std::string mountpoint, Probe probe, journal::MemoryPool& pool)
     : mountpoint_(std::move(mountpoint)), probe_(probe), pool_(pool) {}
-
-void FusePageCache::disconnect() {
-    disconnected_ = true;
-    if (view_) {
-        view_->let_go();
-    }
-    const std::scoped_lock lock(mutex_);
-    arrived_.notify_all();
-}
-
-bool FusePageCache::is_probing(pid_t thread) const {
-    for (const std::atomic<pid_t>& slot : probing_threads_) {
-        if (thread != 0 && slot == thread) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/// An inode of our own mount, open. When it is closed, the kernel is told to forget the name that
-/// it was opened by: that name would keep the inode, and the space of an unlinked file, for as long
-/// as the kernel likes.
-class FusePageCache::OpenInode {
-  public:
-    OpenInode(Fd fd, std::string name, fuse_session* session)
-        : fd_(std::move(fd)), name_(std::move(name)), session_(session) {}
-    OpenInode(OpenInode&&) = default;
-    OpenInode& operator=(OpenInode&&) = delete;
-    OpenInode(const OpenInode&) = delete;
-    OpenInode& operator=(const OpenInode&) = delete;
-    ~OpenInode() {
-        if (fd_) {
-            fd_.reset();
-            fuse_lowlevel_notify_inval_entry(session_, kInodeDirectory, name_.c_str(),
-                                             name_.size());
-        }
-    }
-
-    const Fd& operator*() const { return fd_; }
-    const Fd* operator->() const { return &fd_; }
-
-  private:
-    Fd fd_;
-    std::string name_;
-    fuse_session* session_;
-};
 
 void FusePageCache::set_session(fuse_session* session) {
     session_ = session;
     view_.emplace(mountpoint_);
 }
 
-Result<FusePageCache::OpenInode> FusePageCache::open_inode(InodeId inode) {
-    if (disconnected_ || !view_) {
-        return backing::failed(ENODEV);
+void FusePageCache::start() {
+    visitor_.start();
+    visitor_.visit([&] { view_->enter(); });
+}
+
+void FusePageCache::disconnect() {
+    disconnected_ = true;
+    {
+        const std::scoped_lock lock(mutex_);
+        arrived_.notify_all();
     }
-    const std::string name = std::to_string(inode.value);
-    Result<Fd> fd = view_->open(".partialfs/inode/" + name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    visitor_.visit([&] { view_->let_go(); });
+    visitor_.stop();
+}
+
+int FusePageCache::mounts_changed_fd() const {
+    return view_ ? view_->mounts_changed_fd() : -1;
+}
+
+void FusePageCache::mounts_changed() {
+    if (!view_->still_mounted()) {
+        visitor_.visit([&] { view_->let_go(); });
+    }
+}
+
+bool FusePageCache::is_probing(pid_t thread) const {
+    return thread != 0 && thread == visitor_.thread();
+}
+
+Result<Fd> FusePageCache::open_inode(InodeId inode) {
+    const std::string path = ".partialfs/inode/" + std::to_string(inode.value);
+    Result<Fd> fd = view_->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!fd) {
-        return std::unexpected(fd.error());
+        return fd;
     }
-    OpenInode opened(std::move(*fd), name, session_);
     // Opened by path, it may lead elsewhere by now: our mount detached, or covered by another.
     struct statx status{};
-    if (::statx(opened->get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) {
+    if (::statx(fd->get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) {
         return backing::last_error();
     }
     const std::uint64_t device = makedev(status.stx_dev_major, status.stx_dev_minor);
@@ -192,34 +144,50 @@ Result<FusePageCache::OpenInode> FusePageCache::open_inode(InodeId inode) {
     if (!device_.compare_exchange_strong(known, device) && known != device) {
         return backing::failed(EXDEV);
     }
-    return opened;
+    return fd;
+}
+
+template <typename Job>
+auto FusePageCache::visit(InodeId inode, Job job) -> decltype(job(std::declval<const Fd&>())) {
+    decltype(job(std::declval<const Fd&>())) result = backing::failed(ENODEV);
+    const std::scoped_lock lock(visits_);
+    if (disconnected_) {
+        return result;
+    }
+    const bool visited = visitor_.visit([&] {
+        const Result<Fd> fd = open_inode(inode);
+        if (fd) {
+            result = job(*fd);
+        } else {
+            result = std::unexpected(fd.error());
+        }
+    });
+    if (visited) {
+        const std::string name = std::to_string(inode.value);
+        fuse_lowlevel_notify_inval_entry(session_, kInodeDirectory, name.c_str(), name.size());
+    }
+    return result;
 }
 
 Result<PageSet> FusePageCache::dirty_pages(journal::FileData& file, ByteOffset size) {
     if (probe_ == Probe::compare) {
         return changed_pages(file);
     }
-    PageSet found;
     if (size == ByteOffset{0}) {
+        return PageSet{};
+    }
+    return visit(file.id(), [&](const Fd& fd) -> Result<PageSet> {
+        PageSet found;
+        const PageRange all{PageIndex{0}, page_of(ByteOffset{size.value - 1})};
+        const Result<CacheStatus> status = cache_status(fd, bytes_of(all));
+        if (!status) {
+            return std::unexpected(status.error());
+        }
+        if (const Result<void> done = bisect(fd, all, status->dirty, found); !done) {
+            return std::unexpected(done.error());
+        }
         return found;
-    }
-    const Probing probing(*this);
-    if (!probing.entered()) {
-        return backing::failed(EAGAIN);
-    }
-    const Result<OpenInode> opened = open_inode(file.id());
-    if (!opened) {
-        return std::unexpected(opened.error());
-    }
-    const PageRange all{PageIndex{0}, page_of(ByteOffset{size.value - 1})};
-    const Result<CacheStatus> status = cache_status(**opened, bytes_of(all));
-    if (!status) {
-        return std::unexpected(status.error());
-    }
-    if (const Result<void> done = bisect(**opened, all, status->dirty, found); !done) {
-        return std::unexpected(done.error());
-    }
-    return found;
+    });
 }
 
 Result<PageSet> FusePageCache::changed_pages(journal::FileData& file) {
@@ -252,12 +220,8 @@ std::optional<bool> FusePageCache::is_clean(InodeId inode, PageIndex page) {
     if (probe_ == Probe::compare) {
         return std::nullopt;
     }
-    const Probing probing(*this);
-    const Result<OpenInode> opened = open_inode(inode);
-    if (!probing.entered() || !opened) {
-        return std::nullopt;
-    }
-    const Result<CacheStatus> status = cache_status(**opened, range_of(page));
+    const Result<CacheStatus> status =
+        visit(inode, [&](const Fd& fd) { return cache_status(fd, range_of(page)); });
     if (!status) {
         return std::nullopt;
     }
@@ -318,22 +282,22 @@ void FusePageCache::retrieved(InodeId inode, ByteOffset offset, const fuse_bufve
 }
 
 Result<void> FusePageCache::evict(InodeId inode) {
-    const Probing probing(*this);
-    if (!probing.entered()) {
-        return backing::failed(EAGAIN);
-    }
-    const Result<OpenInode> opened = open_inode(inode);
-    if (!opened) {
-        return std::unexpected(opened.error());
-    }
     // Pages that are in use just then stay; a moment later they can go.
     constexpr int kTries = 5;
     for (int attempt = 0; attempt < kTries; ++attempt) {
-        if (::sync_file_range((*opened)->get(), 0, 0,
-                              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-                                  SYNC_FILE_RANGE_WAIT_AFTER) != 0) {
-            return backing::last_error();
+        const Result<void> dropped = visit(inode, [&](const Fd& fd) -> Result<void> {
+            if (::sync_file_range(fd.get(), 0, 0,
+                                  SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                                      SYNC_FILE_RANGE_WAIT_AFTER) != 0) {
+                return backing::last_error();
+            }
+            ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+            return {};
+        });
+        if (!dropped) {
+            return dropped;
         }
+        // Mapped pages are unmapped only by this, which is a write to /dev/fuse.
         const int error = fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0);
         if (error != 0 && error != -EBUSY) {
             return backing::failed(-error);
@@ -341,17 +305,25 @@ Result<void> FusePageCache::evict(InodeId inode) {
         if (probe_ == Probe::compare) {
             return error == 0 ? Result<void>{} : backing::failed(EBUSY);
         }
-        const Result<CacheStatus> left =
-            cache_status(**opened, {ByteOffset{0}, ByteOffset{INT64_MAX}});
+        const Result<CacheStatus> left = visit(inode, [](const Fd& fd) {
+            return cache_status(fd, {ByteOffset{0}, ByteOffset{INT64_MAX}});
+        });
         if (!left) {
             return std::unexpected(left.error());
         }
         if (left->cached == 0) {
             return {};
         }
-        ::posix_fadvise((*opened)->get(), 0, 0, POSIX_FADV_DONTNEED);
     }
     return backing::failed(EBUSY);
+}
+
+void FusePageCache::write_everything_back() {
+    visitor_.visit([&] {
+        if (const Result<Fd> root = view_->open(".", O_RDONLY | O_DIRECTORY)) {
+            ::syncfs(root->get());
+        }
+    });
 }
 
 } // namespace partialfs::kernel

@@ -5,6 +5,7 @@
 #include "fusefs/journal/buffer.hpp"
 #include "fusefs/journal/page_cache.hpp"
 #include "fusefs/kernel/private_view.hpp"
+#include "fusefs/kernel/visitor.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <sys/types.h>
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
@@ -47,8 +49,12 @@ class FusePageCache final : public journal::PageCache {
 
     /// To be called once the session is mounted, and before run().
     void set_session(fuse_session* session);
-    /// The private view, once there is a session; null before.
-    [[nodiscard]] PrivateView* view() { return view_ ? &*view_ : nullptr; }
+    /// Starts the thread that probes. Once requests are served.
+    void start();
+    /// For poll(2) with POLLPRI; then call mounts_changed(). -1: nothing to poll.
+    [[nodiscard]] int mounts_changed_fd() const;
+    /// Lets go of the private view if the mount is gone. While requests are served.
+    void mounts_changed();
     /// The session answers nothing any more: who waits for pages, now or later, gets ENODEV.
     void disconnect();
 
@@ -67,15 +73,20 @@ class FusePageCache final : public journal::PageCache {
     /// Writes the file's pages back and drops them from the cache. EBUSY if some are there again
     /// afterwards. Any thread but a request thread; waits for requests to be served.
     backing::Result<void> evict(model::InodeId inode);
+    /// Has the kernel write all dirty pages of the mount back. As evict().
+    void write_everything_back();
 
     /// The reply to a retrieve: a request of its own, on any request thread.
     void retrieved(model::InodeId inode, model::ByteOffset offset, const fuse_bufvec& data);
 
   private:
-    class Probing;
-    class OpenInode;
-    /// Opens an inode for probing.
-    backing::Result<OpenInode> open_inode(model::InodeId inode);
+    /// Opens an inode of our own mount and runs `job(fd)`, which returns a Result, on the visitor's
+    /// thread. Afterwards the kernel is told to forget the name that the inode was opened by: that
+    /// name would keep it, and the space of an unlinked file, for as long as the kernel likes.
+    template <typename Job>
+    auto visit(model::InodeId inode, Job job) -> decltype(job(std::declval<const backing::Fd&>()));
+    /// On the visitor's thread.
+    backing::Result<backing::Fd> open_inode(model::InodeId inode);
     backing::Result<journal::PageSet> changed_pages(journal::FileData& file);
 
     std::string mountpoint_;
@@ -85,7 +96,10 @@ class FusePageCache final : public journal::PageCache {
     std::optional<PrivateView> view_;
     std::atomic<bool> disconnected_{false};
     std::atomic<std::uint64_t> device_{0}; ///< of our mount; 0: not known yet
-    std::array<std::atomic<pid_t>, 2> probing_threads_{};
+    Visitor visitor_;
+    /// Held from opening an inode until its name is forgotten, which waits for the directory that
+    /// the opening locks. Taken before the visitor's own.
+    std::mutex visits_;
 
     std::mutex mutex_; ///< guards what follows; a leaf
     std::condition_variable arrived_;

@@ -25,38 +25,29 @@ PrivateView::PrivateView(std::string mountpoint) : mountpoint_(std::move(mountpo
         return;
     }
     mount_id_ = status.stx_mnt_id;
-    auto table = Fd::open(AT_FDCWD, kMountTable, O_RDONLY);
-    Fd root{::open_tree(AT_FDCWD, mountpoint_.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)};
-    if (table && root) {
+    if (auto table = Fd::open(AT_FDCWD, kMountTable, O_RDONLY)) {
         mount_table_ = std::move(*table);
-        root_ = std::make_shared<const Fd>(std::move(root));
+    }
+}
+
+void PrivateView::enter() {
+    // A copy that nobody would be told to let go of must not be made.
+    if (mount_table_) {
+        root_ = Fd{::open_tree(AT_FDCWD, mountpoint_.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)};
     }
 }
 
 Result<Fd> PrivateView::open(const std::string& path, int flags) const {
-    std::shared_ptr<const Fd> root;
-    {
-        const std::scoped_lock lock(mutex_);
-        if (gone_) {
-            return backing::failed(ENODEV);
-        }
-        root = root_;
+    if (gone_) {
+        return backing::failed(ENODEV);
     }
-    return root ? Fd::open(root->get(), path.c_str(), flags)
-                : Fd::open(AT_FDCWD, (mountpoint_ + '/' + path).c_str(), flags);
-}
-
-void PrivateView::let_go_if_unmounted() {
-    if (!still_mounted()) {
-        let_go();
-    }
+    return root_ ? Fd::open(root_.get(), path.c_str(), flags)
+                 : Fd::open(AT_FDCWD, (mountpoint_ + '/' + path).c_str(), flags);
 }
 
 void PrivateView::let_go() {
-    std::shared_ptr<const Fd> root; // closed after the lock
-    const std::scoped_lock lock(mutex_);
-    gone_ = gone_ || root_ != nullptr;
-    root.swap(root_);
+    gone_ = true;
+    root_.reset();
 }
 
 bool PrivateView::still_mounted() const {

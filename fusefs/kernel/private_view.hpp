@@ -9,41 +9,37 @@
 #include "fusefs/backing/fd.hpp"
 
 #include <cstdint>
-#include <memory>
-#include <mutex>
 #include <string>
 
 namespace partialfs::kernel {
 
-/// Thread-safe.
+/// Made on one thread; from then on enter(), open() and let_go() are the visitor's alone, in whose
+/// file table the copy lives (see visitor.hpp), and the rest is the other threads'.
 class PrivateView {
   public:
-    /// A view of what is mounted at `mountpoint`, made now. Without the right to copy mounts
-    /// (CAP_SYS_ADMIN) files are opened by the mount's path, and an umount at just that moment is
-    /// told EBUSY.
-    /// Waits for requests of the kernel's to be served.
+    /// For what is mounted at `mountpoint`, just now.
     explicit PrivateView(std::string mountpoint);
 
-    /// openat(2) of a path relative to the mount's root. ENODEV once the mount is gone.
-    backing::Result<backing::Fd> open(const std::string& path, int flags) const;
-
-    /// Becomes readable for poll(2) with POLLPRI when mounts come or go; -1 if there is no copy to
-    /// watch over. Then call let_go_if_unmounted().
-    [[nodiscard]] int mounts_changed_fd() const { return mount_table_.get(); }
-    /// Lets go of the copy if the mount is no longer in the table of mounts.
-    void let_go_if_unmounted();
-    /// Lets go of the copy in any case. May have the kernel write dirty pages back, which waits for
-    /// requests to be served.
+    /// Copies the mount. Without the right to copy mounts (CAP_SYS_ADMIN) files are opened by the
+    /// mount's path, and an umount at just that moment is told EBUSY.
+    /// Waits for requests of the kernel's to be served.
+    void enter();
+    /// openat(2) of a path relative to the mount's root. ENODEV once let go.
+    [[nodiscard]] backing::Result<backing::Fd> open(const std::string& path, int flags) const;
+    /// Lets go of the copy. May have the kernel write dirty pages back, which waits for requests
+    /// to be served.
     void let_go();
 
-  private:
+    /// Becomes readable for poll(2) with POLLPRI when mounts come or go; -1 if that cannot be told.
+    [[nodiscard]] int mounts_changed_fd() const { return mount_table_.get(); }
+    /// Whether the mount is still in the table of mounts.
     [[nodiscard]] bool still_mounted() const;
 
+  private:
     std::string mountpoint_;
     std::uint64_t mount_id_ = 0;
     backing::Fd mount_table_;
-    mutable std::mutex mutex_;                ///< guards what follows; a leaf
-    std::shared_ptr<const backing::Fd> root_; ///< null: opened by path, or let go
+    backing::Fd root_; ///< none: files are opened by path
     bool gone_ = false;
 };
 

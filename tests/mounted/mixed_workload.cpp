@@ -1,13 +1,15 @@
 #include "tests/mounted/mixed_workload.hpp"
 
+#include "tests/mounted/ledger_file.hpp"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <iterator>
 #include <memory>
 #include <mutex>
@@ -28,6 +30,8 @@ class ModelFile {
         : options_(options), name_(std::move(name)), failures_(failures) {
         fd_ = ::open(path().c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
         check(fd_ >= 0, "open");
+        source_fd_ = ::open((options.source / name_).c_str(), O_RDONLY | O_CLOEXEC);
+        check(source_fd_ >= 0, "open on disk");
     }
     ModelFile(const ModelFile&) = delete;
     ModelFile& operator=(const ModelFile&) = delete;
@@ -38,7 +42,7 @@ class ModelFile {
     [[nodiscard]] const std::vector<unsigned char>& bytes() const { return bytes_; }
 
     void write(std::uint64_t offset, std::uint64_t length) {
-        const std::vector<unsigned char> data(length, next_value());
+        const std::vector<unsigned char> data(length, next_value(offset, length));
         check(::pwrite(fd_, data.data(), length, static_cast<off_t>(offset)) ==
                   static_cast<ssize_t>(length),
               "pwrite");
@@ -63,7 +67,7 @@ class ModelFile {
         if (map_ == nullptr) {
             return false;
         }
-        const unsigned char value = next_value();
+        const unsigned char value = next_value(offset, length);
         std::memset(map_ + offset, value, length);
         std::fill_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), length, value);
         return true;
@@ -127,12 +131,30 @@ class ModelFile {
         if (fd_ >= 0) {
             ::close(std::exchange(fd_, -1));
         }
+        if (source_fd_ >= 0) {
+            ::close(std::exchange(source_fd_, -1));
+        }
     }
 
   private:
     [[nodiscard]] std::string path() const { return options_.mount / name_; }
-    unsigned char next_value() {
-        value_ = static_cast<unsigned char>(value_ % 255 + 1);
+    /// A value that the range has nowhere, neither in memory nor on disk: a byte that is written
+    /// with the value that the disk happens to have could not be told from one that is lost.
+    unsigned char next_value(std::uint64_t offset, std::uint64_t length) {
+        std::vector<unsigned char> there(length);
+        const ssize_t got = ::pread(source_fd_, there.data(), length, static_cast<off_t>(offset));
+        there.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+        const std::uint64_t end = std::min<std::uint64_t>(offset + length, bytes_.size());
+        for (std::uint64_t i = offset; i < end; ++i) {
+            there.push_back(bytes_[i]);
+        }
+        std::array<bool, 256> used{true};
+        for (const unsigned char byte : there) {
+            used[byte] = true;
+        }
+        do {
+            ++value_;
+        } while (used[value_]);
         return value_;
     }
     void check(bool right, const std::string& what) {
@@ -145,6 +167,7 @@ class ModelFile {
     std::string name_;
     std::vector<std::string>& failures_;
     int fd_ = -1;
+    int source_fd_ = -1;
     unsigned char* map_ = nullptr;
     unsigned char value_ = 0;
     std::vector<unsigned char> bytes_;
@@ -201,8 +224,9 @@ class Player {
         const std::uint64_t fitting = std::min(length(), options_.largest_file - anywhere);
         if (chance < 700) {
             for (std::uint64_t run = 1 + pick(20); run > 0; --run) {
-                stores_ +=
-                    file.store(pick(std::max<std::uint64_t>(file.size(), 1)), length()) ? 1 : 0;
+                stores_ += file.store(pick(std::max<std::uint64_t>(file.size(), 1)), length())
+                               ? std::uint64_t{1}
+                               : 0;
             }
         } else if (chance < 850) {
             file.write(anywhere, fitting);
@@ -230,8 +254,7 @@ class Player {
     }
 
     void compare(const ModelFile& file, std::vector<Damage>& damage) {
-        std::ifstream stream(options_.source / file.name(), std::ios::binary);
-        const std::vector<char> disk{std::istreambuf_iterator<char>(stream), {}};
+        const std::string disk = read_file(options_.source / file.name());
         const std::vector<unsigned char>& expected = file.bytes();
         if (disk.size() != expected.size()) {
             failures_.push_back(file.name() + ": " + std::to_string(disk.size()) +
