@@ -13,10 +13,12 @@ namespace {
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
 /// Every state found so far, in the order of discovery, with how it was reached. Open addressing;
-/// grows by doubling, within a budget of bytes.
+/// grows by doubling, within a budget of bytes. A slot's place follows from the upper bits of the
+/// hash that it keeps, so that growing need not look at the states.
 class StateTable {
   public:
-    explicit StateTable(std::uint64_t memory) : memory_(memory), slots_(kFirstSlots, kNone) {}
+    explicit StateTable(std::uint64_t memory)
+        : memory_(memory), slots_(std::size_t{1} << kFirstBits) {}
 
     struct Origin {
         std::uint32_t parent = kNone;
@@ -27,46 +29,61 @@ class StateTable {
     [[nodiscard]] const State& state(std::size_t index) const { return states_[index]; }
     [[nodiscard]] const Origin& origin(std::size_t index) const { return origins_[index]; }
 
-    static std::uint64_t hash(const State& state) { return XXH3_64bits(&state, sizeof(state)); }
-    void prefetch(std::uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask()]); }
+    static std::uint32_t hash(const State& state) {
+        return static_cast<std::uint32_t>(XXH3_64bits(&state, sizeof(state)) >> 32U);
+    }
+    /// To be called for several states before any of them is put in: the memory that insert() will
+    /// look at is fetched meanwhile, first the slots, then the states that they name.
+    void prefetch_slot(std::uint32_t hash) const { __builtin_prefetch(&slots_[place_of(hash)]); }
+    void prefetch_state(std::uint32_t hash) const {
+        const Slot& slot = slots_[place_of(hash)];
+        if (slot.index != kNone && slot.hash == hash) {
+            __builtin_prefetch(&states_[slot.index]);
+        }
+    }
 
     /// Puts the state in, unless it is there. False: it is new, and there is no room.
-    bool insert(const State& state, std::uint64_t hash, std::uint32_t parent,
+    bool insert(const State& state, std::uint32_t hash, std::uint32_t parent,
                 Transition transition) {
-        for (std::size_t slot = hash & mask();; slot = (slot + 1) & mask()) {
-            const std::uint32_t found = slots_[slot];
-            if (found == kNone) {
+        for (std::size_t place = place_of(hash);; place = (place + 1) & (slots_.size() - 1)) {
+            Slot& slot = slots_[place];
+            if (slot.index == kNone) {
                 if (!room_for_one()) {
                     return false;
                 }
-                slots_[slot] = static_cast<std::uint32_t>(states_.size());
+                slot = {hash, static_cast<std::uint32_t>(states_.size())};
                 states_.push_back(state);
                 origins_.push_back({parent, transition});
                 grow_slots();
                 return true;
             }
-            if (states_[found] == state) {
+            if (slot.hash == hash && states_[slot.index] == state) {
                 return true;
             }
         }
     }
 
   private:
-    static constexpr std::size_t kFirstSlots = std::size_t{1} << 16U;
+    struct Slot {
+        std::uint32_t hash = 0;
+        std::uint32_t index = kNone;
+    };
+    static constexpr unsigned kFirstBits = 12;
+    static constexpr std::size_t kFirstStates = 2048;
 
-    [[nodiscard]] std::size_t mask() const { return slots_.size() - 1; }
+    [[nodiscard]] std::size_t place_of(std::uint32_t hash) const { return hash >> (32U - bits_); }
 
     /// Grows the vectors by hand, so that their copies count too.
     bool room_for_one() {
         if (states_.size() < states_.capacity()) {
-            return states_.size() < kNone;
+            return true;
         }
-        const std::size_t more = std::max<std::size_t>(kFirstSlots, states_.capacity() * 3 / 2);
+        const std::size_t more = std::max(kFirstStates, states_.capacity() * 3 / 2);
         constexpr std::uint64_t kEach = sizeof(State) + sizeof(Origin);
-        // While the states move to their new place, both places are there.
+        // While the states move to their new place, both places are there; the slots may double.
         const std::uint64_t peak =
             more * kEach + states_.capacity() * sizeof(State) +
-            slots_.size() * sizeof(std::uint32_t) * (more * 2 > slots_.size() ? 3 : 1);
+            slots_.size() * sizeof(Slot) * (more * 5 / 3 > slots_.size() ? 3 : 1);
         if (peak > memory_ || more >= kNone) {
             return false;
         }
@@ -76,22 +93,27 @@ class StateTable {
     }
 
     void grow_slots() {
-        if (states_.size() * 2 < slots_.size()) {
+        if (states_.size() * 5 < slots_.size() * 3 || bits_ == 32) {
             return;
         }
-        std::vector<std::uint32_t> bigger(slots_.size() * 2, kNone);
+        std::vector<Slot> bigger(slots_.size() * 2);
         slots_.swap(bigger);
-        for (std::uint32_t index = 0; index < states_.size(); ++index) {
-            std::size_t slot = hash(states_[index]) & mask();
-            while (slots_[slot] != kNone) {
-                slot = (slot + 1) & mask();
+        ++bits_;
+        for (const Slot& slot : bigger) {
+            if (slot.index == kNone) {
+                continue;
             }
-            slots_[slot] = index;
+            std::size_t place = place_of(slot.hash);
+            while (slots_[place].index != kNone) {
+                place = (place + 1) & (slots_.size() - 1);
+            }
+            slots_[place] = slot;
         }
     }
 
     std::uint64_t memory_;
-    std::vector<std::uint32_t> slots_;
+    unsigned bits_ = kFirstBits;
+    std::vector<Slot> slots_;
     std::vector<State> states_;
     std::vector<Origin> origins_;
 };
@@ -174,65 +196,118 @@ std::vector<Step> events_of(const Run& run) {
     return events_of(path);
 }
 
-Exploration explore(const Machine& machine, const ExploreLimits& limits) {
-    Exploration result;
-    StateTable table(limits.memory);
-    const auto canonical = [&](const State& state) {
-        return limits.symmetry ? machine.canonical(state) : state;
+namespace {
+
+/// One search. States are taken in small batches, so that the memory for one is fetched while
+/// another is worked on; the order of discovery is that of a plain breadth-first search.
+class Explorer {
+  public:
+    Explorer(const Machine& machine, const ExploreLimits& limits)
+        : machine_(machine), limits_(limits), table_(limits.memory), batch_(kBatch) {}
+
+    Exploration run() {
+        const State initial = canonical(machine_.initial());
+        bool room = table_.insert(initial, StateTable::hash(initial), kNone, {});
+        for (std::uint32_t index = 0; room && index < table_.size() && !done();) {
+            const auto end =
+                static_cast<std::uint32_t>(std::min<std::size_t>(table_.size(), index + kBatch));
+            expand(index, end);
+            room = insert_all(index, end);
+            index = end;
+        }
+        result_.stopped_early = room && done();
+        result_.states = table_.size();
+        result_.complete = room && !result_.stopped_early;
+        for (const auto& [way, count] : ways_) {
+            result_.ways.push_back({way.first, way.second, count, false});
+        }
+        std::ranges::stable_sort(result_.ways, {},
+                                 [](const Way& way) { return way.events.size(); });
+        return std::move(result_);
+    }
+
+  private:
+    static constexpr std::size_t kBatch = 8;
+
+    /// What one state of the batch leads to, in canonical form.
+    struct Expanded {
+        Successors successors;
+        std::array<std::uint32_t, 64> hashes{};
     };
-    const State initial = canonical(machine.initial());
-    table.insert(initial, StateTable::hash(initial), kNone, {});
-    std::map<std::pair<Harm, std::vector<Step>>, std::uint64_t> ways;
-    std::size_t harms = 0;
-    bool room = true;
-    Successors successors;
-    std::array<std::uint64_t, 64> hashes{};
-    std::uint32_t index = 0;
-    for (; index < table.size() && room; ++index) {
-        const State current = table.state(index);
-        machine.successors(current, successors);
-        result.transitions += successors.count;
-        for (std::size_t i = 0; i < successors.count; ++i) {
-            Successor& next = successors.all[i];
-            next.state = canonical(next.state);
-            hashes[i] = StateTable::hash(next.state);
-            table.prefetch(hashes[i]);
-        }
-        for (std::size_t i = 0; i < successors.count; ++i) {
-            const Successor& next = successors.all[i];
-            if (next.harm != Harm::none) {
-                auto& shortest = result.shortest[static_cast<std::size_t>(next.harm)];
-                if (!shortest || limits.all) {
-                    const auto path = path_to(table, index, next.transition);
-                    if (!shortest) {
-                        shortest = replay(machine, path, next.harm, limits.symmetry);
-                        ++harms;
-                    }
-                    if (limits.all) {
-                        ++ways[{next.harm, events_of(path)}];
-                    }
-                }
-                if (next.harm == Harm::lost) {
-                    continue; // nothing can make it worse
-                }
-            }
-            if (!table.insert(next.state, hashes[i], index, next.transition)) {
-                room = false;
-                break;
+
+    [[nodiscard]] State canonical(const State& state) const {
+        return limits_.symmetry ? machine_.canonical(state) : state;
+    }
+    /// Every kind of harm has been found, and no more is asked for.
+    [[nodiscard]] bool done() const { return harms_ == kHarms - 1 && !limits_.all; }
+
+    void expand(std::uint32_t begin, std::uint32_t end) {
+        for (std::uint32_t index = begin; index < end; ++index) {
+            Expanded& one = batch_[index - begin];
+            machine_.successors(table_.state(index), one.successors);
+            result_.transitions += one.successors.count;
+            for (std::size_t i = 0; i < one.successors.count; ++i) {
+                State& state = one.successors.all[i].state;
+                state = canonical(state);
+                one.hashes[i] = StateTable::hash(state);
+                table_.prefetch_slot(one.hashes[i]);
             }
         }
-        if (harms == kHarms - 1 && !limits.all) {
-            result.stopped_early = true;
-            break;
+        for (std::uint32_t index = begin; index < end; ++index) {
+            const Expanded& one = batch_[index - begin];
+            for (std::size_t i = 0; i < one.successors.count; ++i) {
+                table_.prefetch_state(one.hashes[i]);
+            }
         }
     }
-    result.states = table.size();
-    result.complete = room && !result.stopped_early;
-    for (const auto& [way, count] : ways) {
-        result.ways.push_back({way.first, way.second, count, false});
+
+    /// False if there was no room for all.
+    bool insert_all(std::uint32_t begin, std::uint32_t end) {
+        for (std::uint32_t index = begin; index < end; ++index) {
+            const Expanded& one = batch_[index - begin];
+            for (std::size_t i = 0; i < one.successors.count; ++i) {
+                const Successor& next = one.successors.all[i];
+                if (next.harm != Harm::none) {
+                    note_harm(index, next);
+                }
+                // Nothing can make a loss worse: the search does not go on from there.
+                if (next.harm != Harm::lost &&
+                    !table_.insert(next.state, one.hashes[i], index, next.transition)) {
+                    return false;
+                }
+            }
+        }
+        return true;
     }
-    std::ranges::stable_sort(result.ways, {}, [](const Way& way) { return way.events.size(); });
-    return result;
+
+    void note_harm(std::uint32_t index, const Successor& next) {
+        auto& shortest = result_.shortest[static_cast<std::size_t>(next.harm)];
+        if (shortest && !limits_.all) {
+            return;
+        }
+        const auto path = path_to(table_, index, next.transition);
+        if (!shortest) {
+            shortest = replay(machine_, path, next.harm, limits_.symmetry);
+            ++harms_;
+        }
+        if (limits_.all) {
+            ++ways_[{next.harm, events_of(path)}];
+        }
+    }
+
+    const Machine& machine_;
+    const ExploreLimits limits_;
+    StateTable table_;
+    std::vector<Expanded> batch_;
+    std::map<std::pair<Harm, std::vector<Step>>, std::uint64_t> ways_;
+    std::size_t harms_ = 0;
+    Exploration result_;
+};
+
+} // namespace
+
+Exploration explore(const Machine& machine, const ExploreLimits& limits) {
+    return Explorer(machine, limits).run();
 }
 
 } // namespace vmmodel

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
@@ -46,15 +47,8 @@ int table_command(const TableSettings& settings) {
     if (const std::string why = refusal_of(settings.bounds); !why.empty()) {
         return fail(kUsage, why);
     }
-    std::vector<Search> searches;
-    bool complete = true;
-    for (const EraRules& era : kEras) {
-        for (const FilesystemRules& filesystem : kFilesystems) {
-            searches.push_back(search(era.era, filesystem.filesystem, settings.bounds,
-                                      Races::automatic, settings.limits));
-            complete = complete && searches.back().complete;
-        }
-    }
+    const std::vector<Search> searches = search_all(settings.bounds, settings.limits);
+    const bool complete = std::ranges::all_of(searches, &Search::complete);
     const int code = complete ? kClean : kCannotTell;
     switch (settings.format) {
     case TableFormat::json:

@@ -82,7 +82,7 @@ std::string era_table(const std::vector<Search>& searches) {
         "\nlost: evicted while the disk had older bytes, gone for good. not durable: the call\n"
         "returned success and the bytes are not on disk, though a later unmap may save them.\n"
         "race: only if threads interrupt each other; the rest happens one after another.\n"
-        "Bounds: {}. {} states, {}, {:.1f} s.\n",
+        "Bounds: {}. {} states, {}, {:.1f} s of search.\n",
         searches.empty() ? "" : bounds_text(searches.front().bounds), total.states,
         total.complete ? "complete" : "incomplete", total.seconds);
     return out;

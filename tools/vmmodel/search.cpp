@@ -1,7 +1,9 @@
 #include "tools/vmmodel/search.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <thread>
 
 namespace vmmodel {
 
@@ -68,6 +70,31 @@ Search search(Era era, Filesystem filesystem, Bounds bounds, Races races,
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return result;
+}
+
+std::vector<Search> search_all(const Bounds& bounds, const ExploreLimits& limits) {
+    constexpr std::size_t kRows = kEras.size() * kFilesystems.size();
+    std::vector<Search> rows(kRows);
+    const std::size_t threads =
+        std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kRows);
+    ExploreLimits share = limits;
+    share.memory /= threads;
+    std::atomic<std::size_t> next{0};
+    const auto work = [&] {
+        for (std::size_t row = next++; row < kRows; row = next++) {
+            rows[row] = search(kEras[row / kFilesystems.size()].era,
+                               kFilesystems[row % kFilesystems.size()].filesystem, bounds,
+                               Races::automatic, share);
+        }
+    };
+    {
+        std::vector<std::jthread> others;
+        for (std::size_t i = 1; i < threads; ++i) {
+            others.emplace_back(work);
+        }
+        work();
+    }
+    return rows;
 }
 
 std::string refusal_of(const Bounds& bounds) {
