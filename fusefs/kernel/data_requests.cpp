@@ -116,23 +116,6 @@ void read(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_
     fuse_reply_buf(req, reinterpret_cast<const char*>(memory.data()), *got);
 }
 
-/// A write(2) that waits for room, with the memory that it came in.
-struct WaitingWrite {
-    fuse_req_t req;
-    std::shared_ptr<Inode> inode;
-    ByteOffset offset;
-    std::span<const std::byte> bytes;
-    void* memory;
-    journal::MemoryPool& pool;
-    journal::BufferBudget& budget;
-
-    ~WaitingWrite() {
-        if (memory != nullptr) {
-            pool.give_back(memory);
-        }
-    }
-};
-
 /// Makes `memory` a buffer charged to the budget, if that allows it; `memory` is null then.
 std::shared_ptr<Buffer> buffer_from(void*& memory, journal::MemoryPool& pool,
                                     journal::BufferBudget& budget) {
@@ -147,15 +130,48 @@ std::shared_ptr<Buffer> buffer_from(void*& memory, journal::MemoryPool& pool,
                                     capacity);
 }
 
-bool attempt(WaitingWrite& write, Mount& mount) {
-    const bool done = write.inode->data()->write(write.offset, write.bytes, [&] {
-        return buffer_from(write.memory, write.pool, write.budget);
-    });
-    if (done) {
-        enlist(mount, write.inode);
-        fuse_reply_write(write.req, write.bytes.size());
+/// A write(2) that waits for room, with the memory that it came in.
+class WaitingWrite {
+  public:
+    WaitingWrite(fuse_req_t request, std::shared_ptr<Inode> file, ByteOffset at,
+                 std::span<const std::byte> data, void* memory, journal::MemoryPool& pool)
+        : req_(request), inode_(std::move(file)), offset_(at), bytes_(data), memory_(memory),
+          pool_(pool) {}
+    WaitingWrite(const WaitingWrite&) = delete;
+    WaitingWrite& operator=(const WaitingWrite&) = delete;
+    ~WaitingWrite() {
+        if (memory_ != nullptr) {
+            pool_.give_back(memory_);
+        }
     }
-    return done;
+
+    /// Whether it went through, and was answered.
+    bool attempt(Mount& mount) {
+        const bool done = inode_->data()->write(
+            offset_, bytes_, [&] { return buffer_from(memory_, pool_, mount.context.budget); });
+        if (done) {
+            enlist(mount, inode_);
+            fuse_reply_write(req_, bytes_.size());
+        }
+        return done;
+    }
+
+  private:
+    fuse_req_t req_;
+    std::shared_ptr<Inode> inode_;
+    ByteOffset offset_;
+    std::span<const std::byte> bytes_;
+    void* memory_;
+    journal::MemoryPool& pool_;
+};
+
+/// Lets a write wait for room.
+void wait_for_room(Mount& mount, fuse_req_t req, const std::shared_ptr<Inode>& inode,
+                   ByteOffset offset, std::span<const std::byte> bytes, void* memory,
+                   journal::MemoryPool& pool) {
+    const auto waiting = std::make_shared<WaitingWrite>(req, inode, offset, bytes, memory, pool);
+    mount.journal.write_when_room([waiting, &mount] { return waiting->attempt(mount); },
+                                  [req](int error) { fuse_reply_err(req, error); });
 }
 
 void explicit_write(fuse_req_t req, Mount& mount, const std::shared_ptr<Inode>& inode,
@@ -178,10 +194,7 @@ void explicit_write(fuse_req_t req, Mount& mount, const std::shared_ptr<Inode>& 
     if (memory == nullptr) {
         memory = Session::take_request_memory();
     }
-    auto waiting = std::make_shared<WaitingWrite>(
-        WaitingWrite{req, inode, offset, bytes, memory, pool, budget});
-    mount.journal.write_when_room([waiting, &mount] { return attempt(*waiting, mount); },
-                                  [req](int error) { fuse_reply_err(req, error); });
+    wait_for_room(mount, req, inode, offset, bytes, memory, pool);
 }
 
 void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size, off_t offset,
@@ -299,16 +312,9 @@ void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_in
                 return;
             }
             std::ranges::copy(part.first(*got), static_cast<std::byte*>(memory));
-            auto waiting = std::make_shared<WaitingWrite>(
-                WaitingWrite{req,
-                             to.inode,
-                             offset_of(to_offset),
-                             {static_cast<const std::byte*>(memory), *got},
-                             memory,
-                             mount.small_memory,
-                             mount.context.budget});
-            mount.journal.write_when_room([waiting, &mount] { return attempt(*waiting, mount); },
-                                          [req](int error) { fuse_reply_err(req, error); });
+            wait_for_room(mount, req, to.inode, offset_of(to_offset),
+                          {static_cast<const std::byte*>(memory), *got}, memory,
+                          mount.small_memory);
             return;
         }
         done += *got;
