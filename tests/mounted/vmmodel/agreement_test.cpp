@@ -1,0 +1,113 @@
+// Random schedules on a mounted partialfs: what is damaged on disk is what vmmodel predicts of a
+// FUSE daemon, range by range, under each contract, flush policy and two block sizes.
+#include "tests/mounted/mount.hpp"
+#include "tests/mounted/vmmodel/random_schedule.hpp"
+#include "tools/vmmodel/fuse_predictor.hpp"
+#include "tools/vmmodel/predict.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <fstream>
+#include <tuple>
+
+namespace vmmodel::testing {
+namespace {
+
+using partialfs::model::BlockSize;
+using partialfs::model::Contract;
+using partialfs::model::FlushPolicy;
+/// For each contract and policy, half of them with each block size.
+constexpr std::uint64_t kSchedules = AGREEMENT_SCHEDULES;
+
+using Range = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>; // file, begin, end
+
+/// Ranges that touch are one.
+std::vector<Range> joined(std::vector<Range> ranges) {
+    std::ranges::sort(ranges);
+    std::vector<Range> all;
+    for (const auto& [file, begin, end] : ranges) {
+        if (!all.empty() && std::get<0>(all.back()) == file && std::get<2>(all.back()) >= begin) {
+            std::get<2>(all.back()) = std::max(std::get<2>(all.back()), end);
+        } else {
+            all.emplace_back(file, begin, end);
+        }
+    }
+    return all;
+}
+
+/// What mmapstress found damaged on the disk itself. Damage seen during the run and healed since
+/// does not count.
+std::vector<Range> damaged_on_disk(const std::filesystem::path& report) {
+    std::ifstream file(report);
+    const nlohmann::json json = nlohmann::json::parse(file);
+    std::vector<Range> ranges;
+    for (const auto& damage : json.at("damage")) {
+        const auto& stages = damage.at("stages");
+        if (std::ranges::find(stages, "disk") != stages.end()) {
+            const auto offset = damage.at("offset").get<std::uint64_t>();
+            ranges.emplace_back(damage.at("file").get<std::uint64_t>(), offset,
+                                offset + damage.at("length").get<std::uint64_t>());
+        }
+    }
+    return joined(std::move(ranges));
+}
+
+std::vector<Range> predicted(const mmapstress::Schedule& schedule, Contract contract,
+                             FlushPolicy policy, std::uint32_t block_size) {
+    FusePredictor predictor(contract, policy, *BlockSize::from_bytes(block_size));
+    const auto prediction = predict(schedule, predictor);
+    EXPECT_TRUE(prediction) << prediction.error();
+    EXPECT_TRUE(prediction->doubts.empty()) << prediction->doubts.front();
+    std::vector<Range> ranges;
+    for (const Damage& damage : prediction->damage) {
+        ranges.emplace_back(damage.file.value, damage.range.begin.value, damage.range.end.value);
+    }
+    return joined(std::move(ranges));
+}
+
+using Setting = std::tuple<Contract, FlushPolicy, std::uint32_t>;
+
+class Agreement : public ::testing::TestWithParam<Setting> {};
+
+TEST_P(Agreement, OfRandomSchedules) {
+    SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
+    const auto [contract, policy, block_size] = GetParam();
+    partialfs::testing::Mount mount;
+    mount.start({"--contract", std::string{name_of(contract)}, "--flush-policy",
+                 std::string{name_of(policy)}, "--block-size", std::to_string(block_size),
+                 "--commit-interval", "0"});
+    const std::filesystem::path schedule_file = mount.temporary() / "schedule";
+    const std::filesystem::path report = mount.temporary() / "report";
+    std::size_t damaged = 0;
+    for (std::uint64_t seed = 0; seed < kSchedules / 2; ++seed) {
+        const mmapstress::Schedule schedule = random_schedule(seed, block_size);
+        std::ofstream(schedule_file) << print_schedule(schedule);
+        const partialfs::testing::Ended ended = partialfs::testing::run_program(
+            {"sh", "-c", R"(exec "$0" replay "$1" "$2" --report "$3" >"$3.out")", MMAPSTRESS_BINARY,
+             mount.path(), schedule_file, report});
+        ASSERT_TRUE(ended.code == 0 || ended.code == 1)
+            << "seed " << seed << ": " << ended.errors << print_schedule(schedule);
+        const std::vector<Range> found = damaged_on_disk(report);
+        ASSERT_EQ(found, predicted(schedule, contract, policy, block_size))
+            << "seed " << seed << "\n"
+            << print_schedule(schedule);
+        damaged += found.empty() ? 0U : 1U;
+    }
+    if (contract == Contract::linux_2_6_20) {
+        EXPECT_EQ(damaged, 0U);
+    } else {
+        EXPECT_GT(damaged, 0U);
+    }
+    EXPECT_EQ(mount.stop().code, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Mounted, Agreement,
+    ::testing::Combine(::testing::Values(Contract::linux_2_6_19, Contract::linux_2_6_20),
+                       ::testing::Values(FlushPolicy::eager, FlushPolicy::ext3),
+                       ::testing::Values(1024U, 4096U)));
+
+} // namespace
+} // namespace vmmodel::testing
