@@ -18,7 +18,7 @@ build_engine() {
 cmake_engine() {
     {
         cmake -S "$here/../.." -B "$1" -G Ninja --toolchain "$here/musl/toolchain.cmake" \
-            -DPARTIALFS_WERROR=OFF -DPARTIALFS_STATIC_ENGINE=ON &&
+            -DCMAKE_EXE_LINKER_FLAGS=-s -DPARTIALFS_WERROR=OFF -DPARTIALFS_STATIC_ENGINE=ON &&
             nice -n 5 cmake --build "$1" --target mmapstress-static
     } >"$temporary/engine.log" 2>&1 ||
         die "$exit_unknown" "the static engine does not build: $(grep -m 1 -iE 'error|not found' "$temporary/engine.log")"
