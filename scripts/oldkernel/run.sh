@@ -13,7 +13,8 @@
 #   --size SIZE, --files N, --ops N, --duration TIME
 #                        the workload's, as mmapstress run has them
 #   --engine FILE        a static program built before from tools/mmapstress, in place of building it
-#   --schedule FILE      run this schedule instead (may be given often; golden .jsonl files too)
+#   --schedule FILE      run this schedule of mmapstress instead, or that of this report (may be given
+#                        often; for recorded ones, .jsonl, see compare.sh)
 # On what:
 #   --fs LIST            reiserfs, ext2, ext3, ext4, jfs, nilfs2; comma-separated
 #                        (default reiserfs; with --kernel ext3)
@@ -31,13 +32,14 @@
 #   --expect [ROW=]damage|clean
 #                        ROW is a pattern for FILESYSTEM/BLOCK/FIX, such as 'reiserfs/*/undone';
 #                        without it: every row. The last that matches counts. Default: clean, but
-#                        damage for recipe and linus on reiserfs with the fix undone and on
-#                        partialfs with linux-2.6.19; nothing for other workloads there, and nothing
-#                        with --kernel: then any answer is good, as long as there is one
+#                        damage for recipe and linus on reiserfs with the fix undone, and for these
+#                        and mix on partialfs with linux-2.6.19; nothing for other workloads there,
+#                        and nothing with --kernel: then any answer is good, as long as there is one
 # The machine:
 #   --smp N              processors (default 1)
 #   --memory MiB         (default 512)
 #   --bus virtio|ide     the test disk (default virtio; with --kernel ide)
+#   --disk MiB           size of the test disk (default 192)
 #   --append WORDS       more words for the kernel's command line
 #   --kvm                use /dev/kvm (default: QEMU's own translator, which runs everywhere)
 #   --timeout SECONDS    for each run (default 120)
@@ -86,7 +88,7 @@ matrix=false shell=false check=false
 engine='' workload=recipe seeds=10 schedules=() engine_settings=() natural=false
 fs_list='' block_list=1024,4096 fix='' contracts='' partialfs_program=''
 expectations=()
-smp=1 memory=512 bus='' append='' kvm=false timeout=120
+smp=1 memory=512 disk_size=192 bus='' append='' kvm=false timeout=120
 format=table json_file='' ktap_file='' keep=false verbose=false jobs=$(nproc)
 cache_directory=${XDG_CACHE_HOME:-$HOME/.cache}/partialfs-oldkernel
 
@@ -116,7 +118,7 @@ while [ $# -gt 0 ]; do
         exit 0
         ;;
     --kernel | --workload | --seeds | --size | --files | --ops | --duration | --schedule | --fs | \
-        --block-size | --fix | --partialfs | --expect | --smp | --memory | --bus | --append | \
+        --block-size | --fix | --partialfs | --expect | --smp | --memory | --disk | --bus | --append | \
         --timeout | --format | --json | --ktap | --cache | --jobs | --engine | \
         --partialfs-program)
         [ $# -gt 0 ] || usage_error "$option needs a value"
@@ -138,6 +140,7 @@ while [ $# -gt 0 ]; do
         --expect) expectations+=("$value") ;;
         --smp) smp=$value ;;
         --memory) memory=$value ;;
+        --disk) disk_size=$value ;;
         --bus) bus=$value ;;
         --append) append=$value ;;
         --timeout) timeout=$value ;;

@@ -34,12 +34,16 @@ refuses 2 "no block size of 1024" --fs jfs --block-size 1024 --engine /bin/true
 refuses 2 "no workload 'fish'" --workload fish
 refuses 2 "--seeds takes" --seeds 0
 refuses 2 "--seeds takes" --seeds many
+refuses 2 "and 9-3 has none" --seeds 9-3
 refuses 2 "--smp takes" --smp 0
 refuses 2 "--expect takes" --expect maybe
 refuses 2 "--fix takes" --fix undo
 refuses 2 "--partialfs takes" --partialfs linux-2.6.21
 refuses 2 "no format 'xml'" --format xml
 refuses 2 "cannot read the schedule" --schedule "$temporary/none"
+{ head -c 514 /dev/zero; echo HdrS; } >"$temporary/image"
+refuses 2 "--matrix goes with" --matrix --kernel "$temporary/image"
+refuses 2 "--fix has no meaning" --fix undone --kernel "$temporary/image"
 refuses 2 "--bus takes" --bus scsi
 
 # The environment: no QEMU, no cache, no room, packages that apt does not know.

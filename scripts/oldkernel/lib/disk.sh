@@ -20,10 +20,9 @@ filesystem_options() {
     esac
 }
 
-# make_disk FILESYSTEM BLOCK_SIZE FILE [MEBIBYTES]
+# make_disk FILESYSTEM BLOCK_SIZE FILE: of $disk_size MiB.
 make_disk() {
-    local filesystem=$1 block=$2 file=$3 size=${4:-192}
-    local maker package
+    local filesystem=$1 block=$2 file=$3 maker package
     case $filesystem in
     reiserfs) maker=(mkreiserfs -ff -q --format 3.6 -b "$block") package=reiserfsprogs ;;
     # What a 2.6 kernel knows: nothing newer than these features, and small inodes.
@@ -34,7 +33,8 @@ make_disk() {
     nilfs2) maker=(mkfs.nilfs2 -q -b "$block") package=nilfs-tools ;;
     esac
     need "${maker[0]}" "$package"
-    truncate -s "${size}M" "$file" || die "$exit_unknown" "cannot make a disk of $size MiB in $temporary: is it full?"
+    truncate -s "${disk_size}M" "$file" ||
+        die "$exit_unknown" "cannot make a disk of $disk_size MiB in $temporary: is it full?"
     PATH=$PATH:/usr/sbin:/sbin "${maker[@]}" "$file" >"$temporary/mkfs.log" 2>&1 </dev/null ||
         die "$exit_unknown" "${maker[0]} failed: $(tail -n 1 "$temporary/mkfs.log")"
 }

@@ -22,11 +22,14 @@ check_expectation() {
 
 check_options() {
     local word
-    for word in smp:"$smp" memory:"$memory" timeout:"$timeout" jobs:"$jobs"; do
+    for word in smp:"$smp" memory:"$memory" disk:"$disk_size" timeout:"$timeout" jobs:"$jobs"; do
         number_or_usage "--${word%%:*}" "${word#*:}"
     done
     [[ $seeds =~ ^[1-9][0-9]{0,8}$ || $seeds =~ ^[0-9]{1,9}-[0-9]{1,9}$ ]] ||
         usage_error "--seeds takes a number of seeds or FIRST-LAST, not '$seeds'"
+    # 10# because a number with a leading zero is octal otherwise.
+    [[ $seeds != *-* ]] || [ "$((10#${seeds%-*}))" -le "$((10#${seeds#*-}))" ] ||
+        usage_error "--seeds takes FIRST-LAST, and $seeds has none"
     in_list "$workload" recipe linus torrent apt mix pressure ||
         usage_error "no workload '$workload': recipe, linus, torrent, apt, mix or pressure"
     in_list "$format" table json ktap || usage_error "no format '$format': table, json or ktap"
@@ -34,7 +37,7 @@ check_options() {
         usage_error "--fix takes undone, present or both, not '$fix'"
     [ "$way" != kernel ] || [ -z "$fix" ] ||
         usage_error "--fix has no meaning with --kernel: your kernel has the fix or has it not"
-    [ "$way" != kernel ] || ! $matrix || usage_error "--matrix is of --debian only"
+    [ "$way" != kernel ] || ! $matrix || usage_error "--matrix goes with --debian and --source"
     [ "$way" != kernel ] || check_kernel_image "$kernel_image"
     [ -n "$bus" ] || { [ "$way" = kernel ] && bus=ide || bus=virtio; }
     in_list "$bus" virtio ide || usage_error "--bus takes virtio or ide, not '$bus'"
