@@ -1,0 +1,104 @@
+// The program as it is called: exit codes, and what is said of bad input.
+#include "tests/temporary_directory.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Outcome {
+    int code = -1;
+    std::string output; ///< both streams
+};
+
+Outcome vmmodel(const std::string& arguments) {
+    const std::string line = std::string(VMMODEL_BINARY) + " 2>&1 </dev/null " + arguments;
+    std::FILE* pipe = ::popen(line.c_str(), "r");
+    Outcome outcome;
+    std::array<char, 4096> part{};
+    while (const std::size_t got = std::fread(part.data(), 1, part.size(), pipe)) {
+        outcome.output.append(part.data(), got);
+    }
+    outcome.code = WEXITSTATUS(::pclose(pipe));
+    return outcome;
+}
+
+const std::string kGolden = VMMODEL_GOLDEN_DIR "/ext3-ordered-2.6.19.jsonl.zst";
+const std::string kSmall = "--stores 2 --writes 0 --commits 1 --writepages 1 --msyncs 0";
+
+TEST(Command, ExitCodesTellWhatWasFound) {
+    EXPECT_EQ(vmmodel("explore --filesystem ordered-eager " + kSmall).code, 1);
+    EXPECT_EQ(vmmodel("explore --era linux-2.6.23 " + kSmall).code, 0);
+    const Outcome full = vmmodel("explore --era linux-2.6.23 --memory 1M");
+    EXPECT_EQ(full.code, 3);
+    EXPECT_THAT(full.output, HasSubstr("incomplete"));
+    EXPECT_THAT(full.output, ::testing::Not(HasSubstr("no store can be lost")));
+    EXPECT_EQ(vmmodel("table --blocks 1 " + kSmall).code, 0);
+    EXPECT_EQ(vmmodel("simulate --ops 200000").code, 1);
+    EXPECT_EQ(vmmodel("simulate --ops 200000 --era linux-2.6.23").code, 0);
+}
+
+TEST(Command, PredictChecksRecordedSchedules) {
+    const Outcome equal = vmmodel("predict --check " + kGolden);
+    EXPECT_EQ(equal.code, 0);
+    EXPECT_THAT(equal.output, HasSubstr("1108 of 1108 equal"));
+    EXPECT_EQ(vmmodel("predict --check --filesystem writeback " + kGolden).code, 1);
+    EXPECT_EQ(vmmodel("predict --era linux-2.6.20 " + kGolden).code, 0);
+}
+
+TEST(Command, PlayWithoutATerminalPrintsTheRun) {
+    const Outcome printed = vmmodel("play --filesystem ordered-eager");
+    EXPECT_EQ(printed.code, 0);
+    EXPECT_THAT(printed.output, HasSubstr("try_to_free_buffers, page freed"));
+    EXPECT_THAT(printed.output, ::testing::Not(HasSubstr("\x1b")));
+    EXPECT_THAT(vmmodel("play --id 1024-100068 " + kGolden).output, HasSubstr("gone for good"));
+}
+
+/// One line that names the thing, and exit code 2.
+void expect_refused(const std::string& arguments, const std::string& said) {
+    const Outcome outcome = vmmodel(arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments;
+    EXPECT_THAT(outcome.output, HasSubstr(said)) << arguments;
+    EXPECT_TRUE(outcome.output.starts_with("vmmodel: ")) << outcome.output;
+    EXPECT_EQ(std::ranges::count(outcome.output, '\n'), 1) << outcome.output;
+}
+
+TEST(Command, BadInputIsRefusedInOneLine) {
+    expect_refused("", "subcommand is required");
+    expect_refused("explore --era linux-3", "'linux-3' is none of: linux-2.6.18");
+    expect_refused("explore --filesystem ext9", "ordered-eager");
+    expect_refused("explore --pages 3", "--pages must be from 1 to 2, not 3");
+    expect_refused("explore --blocks 5", "--blocks must be from 1 to 4");
+    expect_refused("explore --stores 15 --writes 15", "together must be at most 15");
+    expect_refused("explore --stores x", "--stores");
+    expect_refused("predict /nonexistent", "No such file or directory");
+    expect_refused("predict --through fuse --era linux-2.6.18 " + kGolden, "--through fuse");
+    expect_refused("predict --through fuse --filesystem writeback " + kGolden, "not writeback");
+    expect_refused("play --era linux-2.6.23", "nothing to play");
+    expect_refused("play --id nobody " + kGolden, "no schedule 'nobody'");
+    const partialfs::testing::TemporaryDirectory directory;
+    const auto schedule = directory / "schedule";
+    std::ofstream(schedule) << "mmapstress-schedule 1\nseed 1\nfile 0 size=4096 start=sparse\n"
+                               "1 store file=0 off=0 len=1\n2 explode file=0\n";
+    expect_refused("predict " + schedule.string(), "line 5: no such operation: 'explode'");
+    std::ofstream(schedule) << "mmapstress-schedule 1\nseed 1\nfile 0 size=4096 start=sparse\n"
+                               "1 store file=0 off=0 len=1\n";
+    expect_refused("predict " + schedule.string(), "--block-size");
+    expect_refused("predict --block-size 3 " + schedule.string(), "512, 1024, 2048 or 4096");
+}
+
+TEST(Command, AFullDiskIsNotSilent) {
+    const Outcome outcome = vmmodel("explore --era linux-2.6.23 " + kSmall + " >/dev/full");
+    EXPECT_EQ(outcome.code, 3);
+}
+
+} // namespace
