@@ -9,6 +9,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <array>
 
 namespace partialfs::model {
 namespace {
@@ -57,11 +58,16 @@ class ObservedFile {
         }
         kernel_dirty_[number] = false;
         const PageIndex page{number};
+        // To be asked first: a page written back has no past.
+        std::array<CommitId, 8> cleaned_by{};
+        for (std::uint8_t i = 0; i < blocks_.block_size().per_page(); ++i) {
+            cleaned_by[i] = blocks_.cleaned_by(page, BlockInPage{i});
+        }
         const WriteDecision decision = blocks_.writepage(page, contract_, size());
         write(page, decision.written);
         for (std::uint8_t i = 0; i < blocks_.block_size().per_page(); ++i) {
             if (decision.skipped.contains(BlockInPage{i})) {
-                record(page, BlockInPage{i});
+                record(page, BlockInPage{i}, cleaned_by[i]);
             }
         }
     }
@@ -96,13 +102,13 @@ class ObservedFile {
         }
     }
 
-    void record(PageIndex page, BlockInPage block) {
+    void record(PageIndex page, BlockInPage block, CommitId cleaned_by) {
         const ByteRange range = clipped(page, block);
         LostStore loss;
         loss.inode = kInode;
         loss.page = page;
         loss.block = block;
-        loss.cleaned_by = blocks_.cleaned_by(page, block);
+        loss.cleaned_by = cleaned_by;
         const std::vector<ByteRange> lost = differing_ranges(
             std::span(memory_).subspan(range.begin.value, range.size().value),
             std::span(disk_).subspan(range.begin.value, range.size().value), range.begin);
