@@ -24,10 +24,11 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 
 (cd "$build" && cpack -G DEB -B "$work/deb" >"$work/cpack.log" 2>&1) || { cat "$work/cpack.log"; exit 1; }
 deb=$(echo "$work"/deb/partialfs_*.deb)
+dpkg-deb -c "$deb" >"$work/contents"
 for path in usr/bin/partialfs usr/bin/mmapstress usr/bin/vmmodel sbin/mount.fuse.partialfs \
     usr/share/man/man8/partialfs.8 usr/share/man/man1/mmapstress.1 usr/share/man/man1/vmmodel.1 \
     usr/share/bash-completion/completions/partialfs usr/share/zsh/vendor-completions/_mmapstress; do
-    dpkg-deb -c "$deb" | grep -qE " \./$path$" || fail "$path is not in the package"
+    grep -qE " \./$path$" "$work/contents" || fail "$path is not in the package"
 done
 
 "$(dirname "$0")"/debian-root.sh "$root"
