@@ -1,0 +1,73 @@
+// A page cache for tests of the journal: what the kernel would do with a mapped file, without it.
+#pragma once
+
+#include "fusefs/journal/file_data.hpp"
+#include "fusefs/journal/page_cache.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace partialfs::journal {
+
+/// Whole pages of one file: all cached, some PG_dirty.
+class SimulatedCache final : public PageCache {
+  public:
+    struct Page {
+        std::vector<std::byte> bytes = std::vector<std::byte>(model::kPageSize);
+        bool dirty = false;
+    };
+    std::map<model::PageIndex, Page> pages;
+    /// Called in the midst of a retrieve, after the copy has been made: for races.
+    std::function<void()> during_retrieve;
+    int retrieves = 0;
+
+    [[nodiscard]] std::uint64_t retrieve_limit() const override { return 4; }
+    backing::Result<PageSet> dirty_pages(FileData&, model::ByteOffset) override {
+        PageSet set;
+        for (const auto& [index, page] : pages) {
+            if (page.dirty) {
+                set.append({index, index});
+            }
+        }
+        return set;
+    }
+    backing::Result<RetrievedPages> retrieve(model::InodeId, PageRange range) override {
+        ++retrieves;
+        auto copy = std::make_shared<std::vector<std::byte>>();
+        for (model::PageIndex page = range.first; page <= range.last; ++page) {
+            const auto cached = pages.find(page);
+            if (cached == pages.end()) {
+                break;
+            }
+            copy->insert(copy->end(), cached->second.bytes.begin(), cached->second.bytes.end());
+        }
+        if (during_retrieve) {
+            during_retrieve();
+        }
+        return RetrievedPages{copy, *copy};
+    }
+    std::optional<bool> is_clean(model::InodeId, model::PageIndex page) override {
+        const auto cached = pages.find(page);
+        return cached == pages.end() || !cached->second.dirty;
+    }
+    void attributes_changed(model::InodeId) override {}
+
+    void store(std::uint64_t offset, std::size_t length, std::byte value) {
+        for (std::uint64_t i = offset; i < offset + length; ++i) {
+            Page& page = pages[model::PageIndex{i / model::kPageSize}];
+            page.bytes[i % model::kPageSize] = value;
+            page.dirty = true;
+        }
+    }
+    /// The kernel writes a page back.
+    backing::Result<void> write_back(FileData& file, model::PageIndex index) {
+        Page& page = pages[index];
+        page.dirty = false;
+        return file.writepage(start_of(index), page.bytes);
+    }
+};
+
+} // namespace partialfs::journal
