@@ -5,6 +5,7 @@
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/kernel/control_directory.hpp"
 #include "fusefs/kernel/fuse_page_cache.hpp"
+#include "fusefs/kernel/inode_reclaimer.hpp"
 #include "fusefs/kernel/inode_table.hpp"
 #include "fusefs/kernel/mount.hpp"
 #include "fusefs/kernel/operations.hpp"
@@ -113,6 +114,7 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
                              .compare_pages = *probe == kernel::Probe::compare};
     kernel::InodeTable inodes(context);
     inodes.add_root(std::move(*root));
+    kernel::InodeReclaimer reclaimer(inodes, kernel::InodeReclaimer::default_limit());
     // Receive memory outlives the buffers and retrieved pages made of it.
     journal::MemoryPool memory(8);
     kernel::FusePageCache page_cache(mountpoint, *probe, memory);
@@ -163,11 +165,13 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
                          page_cache.start();
                          journal.start();
                          control.start();
+                         reclaimer.start(session.handle());
                          return ready();
                      },
                  .before_end =
                      [&] {
                          control.stop();
+                         reclaimer.stop();
                          page_cache.write_everything_back();
                          last_error = journal.stop();
                      },
@@ -175,6 +179,7 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
                      [&] {
                          page_cache.disconnect();
                          control.stop();
+                         reclaimer.stop();
                          last_error = journal.stop();
                      },
                  .mounts_changed_fd = page_cache.mounts_changed_fd(),

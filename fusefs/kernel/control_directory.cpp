@@ -96,24 +96,13 @@ void lookup_inode(fuse_req_t req, std::string_view name) {
     Mount& mount = mount_of(req);
     std::uint64_t number = 0;
     const auto [end, problem] = std::from_chars(name.data(), name.data() + name.size(), number);
-    const auto known = problem == std::errc{} && end == name.data() + name.size()
-                           ? mount.inodes.find(InodeId{number})
+    const auto inode = problem == std::errc{} && end == name.data() + name.size()
+                           ? mount.inodes.remember_known(InodeId{number})
                            : nullptr;
-    if (!known) {
+    if (!inode) {
         reply(req, Errno{ENOENT});
         return;
     }
-    Fd copy{::fcntl(known->fd().get(), F_DUPFD_CLOEXEC, 0)};
-    if (!copy) {
-        reply(req, Errno::last());
-        return;
-    }
-    auto object = backing::object_of(std::move(copy));
-    if (!object) {
-        reply(req, object.error());
-        return;
-    }
-    const std::shared_ptr<Inode> inode = mount.inodes.remember(std::move(*object));
     auto entry = entry_of(mount, *inode);
     if (!entry) {
         mount.inodes.forget(inode->id(), 1);

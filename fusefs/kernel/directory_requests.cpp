@@ -99,7 +99,7 @@ bool add_inode(Mount& mount, const Inode& directory, Listing& listing,
     fuse_entry_param nothing_known{};
     nothing_known.attr.st_ino = entry.number;
     nothing_known.attr.st_mode = entry.type;
-    if (entry.name == "." || entry.name == "..") {
+    if (entry.name == "." || entry.name == ".." || mount.inodes.crowded()) {
         return listing.add_plus(entry, nothing_known);
     }
     auto object = backing::open_object(directory.fd(), entry.name.c_str());
@@ -107,7 +107,7 @@ bool add_inode(Mount& mount, const Inode& directory, Listing& listing,
         // Removed since it was read, or out of reach: the name is all there is.
         return listing.add_plus(entry, nothing_known);
     }
-    const auto inode = mount.inodes.remember(std::move(*object));
+    const auto inode = mount.inodes.remember(std::move(*object), directory.id(), entry.name);
     const auto known = entry_of(mount, *inode);
     const bool had_room = listing.add_plus(entry, known ? *known : nothing_known);
     if (!had_room || !known) {
@@ -149,10 +149,12 @@ void readdir(fuse_req_t req, fuse_ino_t, std::size_t size, off_t position, fuse_
 }
 
 void readdirplus(fuse_req_t req, fuse_ino_t, std::size_t size, off_t position, fuse_file_info* fi) {
+    Mount& mount = mount_of(req);
     DirectoryHandle& handle = handle_of(fi);
     list(req, size, position, handle, [&](Listing& listing, const DirectoryEntry& entry) {
-        return add_inode(mount_of(req), *handle.inode, listing, entry);
+        return add_inode(mount, *handle.inode, listing, entry);
     });
+    mount.inodes.wait_if_crowded();
 }
 
 /// As on ext3: the running transaction commits, then the directory's names are made durable.

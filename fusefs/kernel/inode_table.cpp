@@ -1,6 +1,9 @@
 #include "fusefs/kernel/inode_table.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <shared_mutex>
@@ -24,7 +27,20 @@ struct InodeTable::State {
     /// Guards all below and Inode::nlookup. A leaf: no other lock is taken inside it, and no
     /// shared_ptr to an inode that could be the last is let go inside it, as the deleter takes it.
     mutable std::shared_mutex mutex;
-    std::unordered_map<model::InodeId, std::shared_ptr<Inode>> by_id;
+    struct Known {
+        std::shared_ptr<Inode> inode;
+        model::InodeId parent; ///< with `name`: where it was last looked up
+        std::string name;
+        bool queued = false;
+        bool used = false; ///< looked up again since it was queued
+    };
+    std::unordered_map<model::InodeId, Known> by_id;
+    /// Everything that is queued, in the order in which it came; and some that is forgotten by now.
+    std::deque<model::InodeId> queue;
+    std::size_t limit = SIZE_MAX / 2;
+    std::function<void()> limit_reached;
+    std::condition_variable_any less_crowded;
+    [[nodiscard]] bool crowded() const { return by_id.size() > limit + limit / 4; }
     struct Living {
         const Inode* address; ///< tells the deleter whether the entry is still its own
         std::weak_ptr<Inode> inode;
@@ -65,7 +81,7 @@ std::shared_ptr<Inode> InodeTable::add_root(backing::Object root) {
     const std::unique_lock lock(state_->mutex);
     auto inode = State::make(state_, std::move(root));
     inode->nlookup = 1;
-    state_->by_id.emplace(inode->id(), inode);
+    state_->by_id[inode->id()].inode = inode;
     return inode;
 }
 
@@ -76,7 +92,7 @@ std::shared_ptr<Inode> InodeTable::root() const {
 std::shared_ptr<Inode> InodeTable::find(model::InodeId id) const {
     const std::shared_lock lock(state_->mutex);
     const auto entry = state_->by_id.find(id);
-    return entry == state_->by_id.end() ? nullptr : entry->second;
+    return entry == state_->by_id.end() ? nullptr : entry->second.inode;
 }
 
 std::shared_ptr<Inode> InodeTable::find(BackingKey key) const {
@@ -85,20 +101,75 @@ std::shared_ptr<Inode> InodeTable::find(BackingKey key) const {
     return entry == state_->by_key.end() ? nullptr : entry->second.inode.lock();
 }
 
-std::shared_ptr<Inode> InodeTable::remember(backing::Object object) {
-    const std::unique_lock lock(state_->mutex);
+std::shared_ptr<Inode> InodeTable::remember(backing::Object object, model::InodeId parent,
+                                            std::string_view name) {
     std::shared_ptr<Inode> inode;
-    const auto entry = state_->by_key.find({object.status.st_dev, object.status.st_ino});
-    if (entry != state_->by_key.end()) {
-        inode = entry->second.inode.lock();
+    bool many = false;
+    {
+        const std::unique_lock lock(state_->mutex);
+        const auto entry = state_->by_key.find({object.status.st_dev, object.status.st_ino});
+        if (entry != state_->by_key.end()) {
+            inode = entry->second.inode.lock();
+        }
+        if (!inode) {
+            inode = State::make(state_, std::move(object));
+        }
+        ++inode->nlookup;
+        State::Known& known = state_->by_id[inode->id()];
+        known.inode = inode;
+        known.parent = parent;
+        known.name = name;
+        known.used = known.queued;
+        if (!known.queued && inode->type() != S_IFDIR) {
+            known.queued = true;
+            state_->queue.push_back(inode->id());
+        }
+        many = state_->by_id.size() >= state_->limit;
     }
-    if (!inode) {
-        inode = State::make(state_, std::move(object));
-    }
-    if (inode->nlookup++ == 0) {
-        state_->by_id.emplace(inode->id(), inode);
+    if (many) {
+        state_->limit_reached();
     }
     return inode;
+}
+
+std::shared_ptr<Inode> InodeTable::remember_known(model::InodeId id) {
+    const std::unique_lock lock(state_->mutex);
+    const auto entry = state_->by_id.find(id);
+    if (entry == state_->by_id.end()) {
+        return nullptr;
+    }
+    ++entry->second.inode->nlookup;
+    return entry->second.inode;
+}
+
+void InodeTable::set_limit(std::size_t limit, std::function<void()> call) {
+    const std::unique_lock lock(state_->mutex);
+    state_->limit = limit;
+    state_->limit_reached = std::move(call);
+}
+
+std::vector<InodeTable::Name> InodeTable::longest_unused(std::size_t count) {
+    std::vector<Name> names;
+    const std::unique_lock lock(state_->mutex);
+    for (std::size_t looked_at = state_->queue.size(); looked_at > 0 && names.size() < count;
+         --looked_at) {
+        const model::InodeId id = state_->queue.front();
+        state_->queue.pop_front();
+        const auto entry = state_->by_id.find(id);
+        if (entry == state_->by_id.end()) {
+            continue;
+        }
+        State::Known& known = entry->second;
+        // The table's own pointer is the only one: no handle, no journal, no request.
+        if (known.used || known.inode.use_count() > 1) {
+            known.used = false;
+            state_->queue.push_back(id);
+        } else {
+            known.queued = false;
+            names.push_back({known.parent, known.name});
+        }
+    }
+    return names;
 }
 
 void InodeTable::forget(model::InodeId id, std::uint64_t count) {
@@ -108,11 +179,28 @@ void InodeTable::forget(model::InodeId id, std::uint64_t count) {
     if (entry == state_->by_id.end() || id == model::InodeId{1}) {
         return;
     }
-    Inode& inode = *entry->second;
+    Inode& inode = *entry->second.inode;
     inode.nlookup -= std::min(count, inode.nlookup);
     if (inode.nlookup == 0) {
-        last = std::move(entry->second);
+        const bool was_crowded = state_->crowded();
+        last = std::move(entry->second.inode);
         state_->by_id.erase(entry);
+        if (was_crowded && !state_->crowded()) {
+            state_->less_crowded.notify_all();
+        }
+    }
+}
+
+bool InodeTable::crowded() const {
+    const std::shared_lock lock(state_->mutex);
+    return state_->crowded();
+}
+
+void InodeTable::wait_if_crowded() {
+    constexpr std::chrono::milliseconds kAtMost{100};
+    std::shared_lock lock(state_->mutex);
+    if (state_->crowded()) {
+        state_->less_crowded.wait_for(lock, kAtMost, [this] { return !state_->crowded(); });
     }
 }
 

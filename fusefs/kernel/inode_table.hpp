@@ -5,7 +5,11 @@
 #include "fusefs/kernel/inode.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace partialfs::kernel {
 
@@ -28,14 +32,38 @@ class InodeTable {
     [[nodiscard]] std::shared_ptr<Inode> find(model::InodeId id) const;
     /// The living inode of a backing object; null if there is none. The kernel need not know it.
     [[nodiscard]] std::shared_ptr<Inode> find(BackingKey key) const;
-    /// The inode of `object`, made if need be. The kernel is being told of it once more: its
-    /// nlookup is one higher.
-    std::shared_ptr<Inode> remember(backing::Object object);
+    /// The inode of `object`, which was found as `name` in the directory `parent`; made if need be.
+    /// The kernel is being told of it once more: its nlookup is one higher.
+    std::shared_ptr<Inode> remember(backing::Object object, model::InodeId parent,
+                                    std::string_view name);
+    /// The kernel is being told once more of an inode that it knows, under a name that does not
+    /// count. Null if it does not know it.
+    std::shared_ptr<Inode> remember_known(model::InodeId id);
     /// The kernel has forgotten it `count` times (FORGET). An unknown number is ignored.
     void forget(model::InodeId id, std::uint64_t count);
 
-    /// How many inodes the kernel knows.
+    /// How many inodes the kernel knows. Each holds a descriptor.
     [[nodiscard]] std::size_t known() const;
+    /// `call` is called, with no lock held, whenever remember() has made known() reach `limit` or
+    /// more. To be called before the first request.
+    void set_limit(std::size_t limit, std::function<void()> call);
+
+    /// Whether known() is well above the limit, so that nothing should be remembered without need.
+    [[nodiscard]] bool crowded() const;
+    /// Holds up a thread that finds inodes faster than the kernel can be made to forget others:
+    /// until known() is not far above the limit, but for a tenth of a second at most. To be called
+    /// after the reply, when no lock of the kernel's waits for us.
+    void wait_if_crowded();
+
+    /// A name by which the kernel knows an inode that nobody uses.
+    struct Name {
+        model::InodeId parent;
+        std::string name;
+    };
+    /// Up to `count` inodes that have gone longest without being looked up, and that are neither
+    /// directories nor open nor waiting for a commit: by the name they were last looked up by. Each
+    /// is told once, until it is looked up again.
+    std::vector<Name> longest_unused(std::size_t count);
 
   private:
     struct State;

@@ -37,7 +37,7 @@ Result<std::shared_ptr<Inode>> find_name(Mount& mount, const Inode& parent, cons
     if (!object) {
         return std::unexpected(object.error());
     }
-    return mount.inodes.remember(std::move(*object));
+    return mount.inodes.remember(std::move(*object), parent.id(), name);
 }
 
 void reply_name(fuse_req_t req, const Inode& parent, const char* name) {
@@ -46,7 +46,9 @@ void reply_name(fuse_req_t req, const Inode& parent, const char* name) {
         reply(req, inode.error());
         return;
     }
+    Mount& mount = mount_of(req);
     reply_entry(req, *inode);
+    mount.inodes.wait_if_crowded();
 }
 
 void lookup(fuse_req_t req, fuse_ino_t parent_number, const char* name) {
@@ -147,7 +149,7 @@ Result<std::shared_ptr<Inode>> create_file(fuse_req_t req, const Inode& parent, 
     if (!object) {
         return std::unexpected(object.error());
     }
-    return mount_of(req).inodes.remember(std::move(*object));
+    return mount_of(req).inodes.remember(std::move(*object), parent.id(), name);
 }
 
 void create(fuse_req_t req, fuse_ino_t parent_number, const char* name, mode_t mode,

@@ -109,6 +109,38 @@ TEST_F(Directories, PositionsMayBeReturnedTo) {
     ::closedir(stream);
 }
 
+/// How many descriptors the daemon has open.
+std::size_t descriptors_of(pid_t process) {
+    const auto directory = "/proc/" + std::to_string(process) + "/fd";
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(directory),
+                                                  std::filesystem::directory_iterator()));
+}
+
+TEST_F(Directories, MoreFilesThanDescriptorsAreNoProblem) {
+    mount().stop();
+    constexpr int kFiles = 8000;
+    for (int i = 0; i < kFiles; ++i) {
+        make_file(mount().source() / ("file" + std::to_string(i)));
+    }
+    // Fewer than half of what there are, which the daemon has no right to raise.
+    mount().set_wrapper(
+        {"prlimit", "--nofile=3000:3000", "setpriv", "--bounding-set=-sys_resource"});
+    mount().start({"--contract=linux-2.6.20"});
+    for (int round = 0; round < 2; ++round) {
+        for (int i = 0; i < kFiles; ++i) {
+            struct stat status{};
+            ASSERT_EQ(::stat((mount().path() / ("file" + std::to_string(i))).c_str(), &status), 0)
+                << i << ": " << errno_name(errno);
+        }
+        int listed = 0;
+        for (const auto& entry : std::filesystem::directory_iterator(mount().path())) {
+            listed += entry.file_size() == 0 ? 1 : 0;
+        }
+        EXPECT_EQ(listed, kFiles);
+    }
+    EXPECT_LT(descriptors_of(mount().daemon()), 3000U);
+}
+
 TEST_F(Directories, EntriesTellTheInodeNumbersThatStatTells) {
     const auto directory = mount().path() / "d";
     std::filesystem::create_directory(directory);

@@ -187,8 +187,8 @@ Mount::~Mount() {
 
 void Mount::start(std::vector<std::string> options,
                   const std::map<std::string, std::string>& environment) {
-    std::vector<std::string> line{PARTIALFS_BINARY, source_, mountpoint_, "-f", "-o",
-                                  "allow_other"};
+    std::vector<std::string> line = wrapper_;
+    line.insert(line.end(), {PARTIALFS_BINARY, source_, mountpoint_, "-f", "-o", "allow_other"});
     line.insert(line.end(), options.begin(), options.end());
     daemon_ = start_program(line, environment, temporary_ / "stderr");
     int status = 0;

@@ -55,6 +55,9 @@ class Mount {
     /// until the mount is there. Throws std::runtime_error with the daemon's message if it ends.
     void start(std::vector<std::string> options = {},
                const std::map<std::string, std::string>& environment = {});
+    /// Programs that the next starts run the daemon through, such as prlimit(1), with their
+    /// options.
+    void set_wrapper(std::vector<std::string> wrapper) { wrapper_ = std::move(wrapper); }
     /// Sends a signal and waits for the daemon's end.
     Ended stop(int signal = 15);
     /// umount(2) with no flags, then waits for the daemon's end. The errno of umount(2), or how the
@@ -87,6 +90,7 @@ class Mount {
     std::filesystem::path temporary_;
     std::filesystem::path source_;
     std::filesystem::path mountpoint_;
+    std::vector<std::string> wrapper_;
     pid_t daemon_ = -1;
     pid_t watcher_ = -1;
     int lifeline_ = -1; ///< the watcher sees its other end close when this process dies

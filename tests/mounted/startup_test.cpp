@@ -206,7 +206,8 @@ TEST_F(Startup, MountAndFstabStyleMountsWork) {
 TEST_F(Startup, SuidDevAndExecAreAsOnTheSourceUnlessGiven) {
     const auto options_of_mount = [&] {
         const std::string mounts = text_of("/proc/self/mounts");
-        const auto begin = mounts.find(" " + mountpoint() + " fuse.partialfs ");
+        const std::string fields = " " + mountpoint() + " fuse.partialfs ";
+        const auto begin = mounts.find(fields) + fields.size();
         return mounts.substr(begin, mounts.find('\n', begin) - begin);
     };
     mount_->start();

@@ -30,7 +30,9 @@ class Table : public ::testing::Test {
     Object open(const char* name) {
         return std::move(backing::open_object(directory_, name).value());
     }
-    std::shared_ptr<Inode> remember(const char* name) { return table_.remember(open(name)); }
+    std::shared_ptr<Inode> remember(const char* name) {
+        return table_.remember(open(name), root_->id(), name);
+    }
 
     testing::TemporaryDirectory temporary_;
     Fd directory_;
@@ -97,9 +99,52 @@ TEST_F(Table, InodesMayOutliveTheTable) {
     std::shared_ptr<Inode> survivor;
     {
         InodeTable table(context_);
-        survivor = table.remember(open("file"));
+        survivor = table.remember(open("file"), root_->id(), "file");
     }
     EXPECT_TRUE(survivor->is_regular());
+}
+
+TEST_F(Table, TheLimitIsToldWheneverItIsReached) {
+    int told = 0;
+    table_.set_limit(2, [&] { ++told; });
+    const model::InodeId id = remember("file")->id();
+    EXPECT_EQ(told, 1);
+    table_.forget(id, 1);
+    EXPECT_EQ(told, 1);
+    remember("file");
+    remember("directory");
+    EXPECT_EQ(told, 3);
+}
+
+TEST_F(Table, WhatNobodyUsesIsToldByItsLastNameAndOnce) {
+    for (const char* name : {"a", "b", "c"}) {
+        std::ofstream(temporary_ / name);
+        remember(name);
+    }
+    remember("directory");
+    const auto held = remember("b");
+    remember("a"); // again: used since
+    const auto names = table_.longest_unused(10);
+    ASSERT_EQ(names.size(), 1U);
+    EXPECT_EQ(names.front().name, "c");
+    EXPECT_EQ(names.front().parent, root_->id());
+    const auto later = table_.longest_unused(10);
+    ASSERT_EQ(later.size(), 1U) << "the second time round";
+    EXPECT_EQ(later.front().name, "a");
+    EXPECT_TRUE(table_.longest_unused(10).empty());
+    remember("c");
+    EXPECT_EQ(table_.longest_unused(10).size(), 1U);
+}
+
+TEST_F(Table, RememberingAKnownInodeKeepsItsName) {
+    const model::InodeId id = remember("file")->id();
+    EXPECT_EQ(table_.remember_known(id)->id(), id);
+    EXPECT_EQ(table_.remember_known(model::InodeId{99}), nullptr);
+    EXPECT_EQ(table_.longest_unused(1).front().name, "file");
+    table_.forget(id, 1);
+    EXPECT_NE(table_.find(id), nullptr);
+    table_.forget(id, 1);
+    EXPECT_EQ(table_.find(id), nullptr);
 }
 
 TEST_F(Table, ThreadsLookingUpAndForgettingAgreeAtTheEnd) {
