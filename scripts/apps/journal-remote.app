@@ -23,7 +23,7 @@ run() {
 }
 
 check() {
-    journalctl --verify --file "$1/remote.journal" 2>&1 | tr '\r' '\n' | sed "s/\x1b\[[0-9;]*[A-Za-z]//g; s|$1/||" |
+    journalctl --verify --file "$1/remote.journal" 2>&1 | tr '\r' '\n' | sed 's/\x1b\[[0-9;]*[A-Za-z]//g' |
         grep -v '^ *$' | tail -n 1
     [ "${PIPESTATUS[0]}" -eq 0 ] && [ "$(journalctl --quiet --file "$1/remote.journal" -o cat | wc -l)" -eq 2000 ]
 }

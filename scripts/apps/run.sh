@@ -86,8 +86,8 @@ step() {
     return "$code"
 }
 
-# The last line that a step printed, without what would disturb a table.
-last_words() { tail -n 1 "$run/$1.log" | tr -d '\000-\037' | cut -c 1-160; }
+# The last line that a step printed, without what would disturb a table or is of no interest there.
+last_words() { tail -n 1 "$run/$1.log" | tr -d '\000-\037' | sed "s|$run/[a-z]*/||g" | cut -c 1-160; }
 
 # explain FUNCTION CODE: what went wrong in a step, and its last lines on standard error.
 explain() {
