@@ -4,11 +4,11 @@
 . "${BASH_SOURCE[0]%/*}/lmdb.app"
 
 title="LMDB (synced)"
-settings="500 transactions, 1 ms apart; WRITEMAP"
+settings="2,000 entries, 1 ms apart, 50 a transaction; WRITEMAP"
 commit_interval=10ms
 expect=sometimes
 why="each transaction ends with an msync, so only a commit that falls between a store and that msync loses it"
 
-run() { records 500 $'%k\t%v' | pace | "$SUPPORT/lmdb-put.py" "$1"; }
+run() { records 2000 $'%k\t%v' | pace | "$SUPPORT/lmdb-put.py" "$1" 50; }
 
-check() { check_lmdb "$1" 500; }
+check() { check_lmdb "$1" 2000; }

@@ -61,6 +61,8 @@ cleanup() {
     tmp=
 }
 
+lines() { printf '%s\n' "$@"; }
+
 ### Running a step of a program's file
 
 # step SECONDS FUNCTION [ARGUMENT...]: runs a function of $file, in a clean environment; its output
@@ -148,7 +150,8 @@ one_run() {
     fi
     unmount_partialfs || checker="partialfs ended with an error: $(last_words partialfs)"
     [ -z "$checker" ] || return
-    if ! "$support/judge.py" compare "$prepared/reference" "$run/backing" "${ignore[@]}" >"$run/wrong"; then
+    if ! "$support/judge.py" compare "$prepared/reference" "$run/backing" "$(lines "${ignore[@]}")" \
+        "$(lines "${random_names[@]}")" >"$run/wrong"; then
         checker="the files cannot be compared"
         return
     fi
@@ -185,7 +188,7 @@ prepare_program() {
 
 run_program() {
     local file=$1 name definition problem='' version='' package contract number begin end verdict checker
-    local title packages=() settings commit_interval mount_options=() expect why timeout ignore=()
+    local title packages=() settings commit_interval mount_options=() expect why timeout ignore=() random_names=()
     name=$(basename "$file" .app)
     local prepared=$tmp/$name/prepared run=$tmp/$name/prepare
     if ! definition=$(SUPPORT=$support QUICK=$quick bash "$support/step.sh" "$file" describe); then
@@ -214,7 +217,7 @@ run_program() {
             "$support/judge.py" record program="$name" title="$title" version="$version" expect="$expect" why="$why" \
                 settings="${settings:+$settings, }commits every $commit_interval" contract="$contract" \
                 number="$number" verdict="$verdict" checker="$checker" wrong="$run/wrong" \
-                ignore="$(printf '%s\n' "${ignore[@]}")" \
+                ignore="$(lines "${ignore[@]}")" random="$(lines "${random_names[@]}")" \
                 ledger="$run/ledger" trace="$run/strace.log" directory="$tmp/mount" \
                 seconds="$(((${end/[.,]/} - ${begin/[.,]/}) / 1000))e-3" >>"$tmp/runs.jsonl" || exit 1
             $keep || rm -rf "$run"

@@ -29,10 +29,10 @@ class Compare(unittest.TestCase):
         with open(path, "wb") as out:
             out.write(content)
 
-    def wrong(self, *ignored):
+    def wrong(self, *ignored, random_names=""):
         with contextlib.redirect_stdout(io.StringIO()) as out:
             judge.compare(*(os.path.join(self.directory.name, name) for name in ("reference", "actual")),
-                          *ignored)
+                          "\n".join(ignored), random_names)
         return json.loads(out.getvalue())
 
     def test_equal_files_have_no_wrong_byte(self):
@@ -71,6 +71,14 @@ class Compare(unittest.TestCase):
         self.put("actual", "file", b"bbbbbbbbbb")
         self.put("actual", "lock", b"x")
         self.assertEqual(self.wrong("lock", "file:2+3", "file:8+100"), {"file": [[0, 2], [5, 8]]})
+
+    def test_what_has_another_name_in_each_run_is_found(self):
+        self.put("reference", "run.a1b2/file", b"aaaa")
+        self.put("actual", "run.XyZ/file", b"abaa")
+        self.assertEqual(self.wrong(random_names=r"run\.[^/]*"), {"*/file": [[1, 2]]})
+        self.put("actual", "run.other/file", b"abaa")
+        with self.assertRaises(SystemExit):
+            self.wrong(random_names=r"run\.[^/]*")
 
     def test_an_empty_reference_is_an_error(self):
         self.put("actual", "file", b"x")
@@ -115,7 +123,7 @@ class Lost(unittest.TestCase):
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as ledger:
             ledger.write("\n".join(map(json.dumps, entries)) + "\n")
             ledger.flush()
-            lost = judge.lost_ranges(ledger.name, judge.Ignored(["lock", "a:0+4"]))
+            lost = judge.lost_ranges(ledger.name, judge.Ignored("lock\na:0+4"), judge.Names(""))
         self.assertEqual(judge.total(lost), 6)
 
     def test_outside_counts_what_the_others_do_not_cover(self):

@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 """Judges what a program left behind, for run.sh.
 
-  judge.py compare REFERENCE ACTUAL [IGNORED...]  print the wrong bytes in ACTUAL, as JSON
+  judge.py compare REFERENCE ACTUAL IGNORED RANDOM
+                                                  print the wrong bytes in ACTUAL, as JSON
   judge.py record KEY=VALUE...                    print one run as a line of JSON, see record()
   judge.py table FILE                             print the table; exit 0 if every row is as expected
   judge.py json FILE                              the same as JSON
 
-IGNORED is a file's path below the directory, or PATH:OFFSET+LENGTH for a range of its bytes.
+IGNORED has a line for each thing that may differ: a file's path below the directory, or
+PATH:OFFSET+LENGTH for a range of its bytes. RANDOM has a line for each regular expression of names that
+are other ones in each run; in paths a * stands for what matches.
 """
 
 import json
@@ -26,9 +29,26 @@ EXPECTATIONS = {
 }
 
 
-def files_below(root):
-    return {os.path.relpath(os.path.join(folder, name), root)
-            for folder, _, names in os.walk(root) for name in names}
+class Names:
+    """Names paths so that they are the same in each run."""
+
+    def __init__(self, lines):
+        self.random = [re.compile(line) for line in lines.splitlines() if line]
+
+    def of(self, path):
+        for expression in self.random:
+            path = expression.sub("*", path)
+        return path
+
+    def files_below(self, root):
+        """The files below a directory: each one's name, and where it is."""
+        found = {}
+        for folder, _, names in os.walk(root):
+            for name in names:
+                path = os.path.join(folder, name)
+                if found.setdefault(self.of(os.path.relpath(path, root)), path) != path:
+                    sys.exit(f"judge.py: {path} and another file have the same name but for what is random")
+        return found
 
 
 def runs_of_difference(left, right, offset):
@@ -64,9 +84,9 @@ def wrong_ranges(expected, actual):
 class Ignored:
     """What a program's file says may differ: FILE, or FILE:OFFSET+LENGTH."""
 
-    def __init__(self, patterns):
+    def __init__(self, lines):
         self.whole, self.parts = set(), {}
-        for pattern in patterns:
+        for pattern in filter(None, lines.splitlines()):
             match = re.fullmatch(r"(.+):(\d+)\+(\d+)", pattern)
             if match:
                 self.parts.setdefault(match[1], []).append((int(match[2]), int(match[2]) + int(match[3])))
@@ -83,17 +103,17 @@ class Ignored:
         return list(ranges)
 
 
-def compare(reference, actual, *patterns):
-    ignored = Ignored(patterns)
-    expected, found = files_below(reference), files_below(actual)
-    if not expected - ignored.whole:
+def compare(reference, actual, ignored_lines, random_lines):
+    ignored, names = Ignored(ignored_lines), Names(random_lines)
+    expected, found = names.files_below(reference), names.files_below(actual)
+    if not expected.keys() - ignored.whole:
         sys.exit("judge.py: the reference has no file to compare with")
-    wrong = {path: [(0, os.path.getsize(os.path.join(reference if path in expected else actual, path)))]
-             for path in expected ^ found}
-    for path in expected & found:
-        wrong[path] = wrong_ranges(os.path.join(reference, path), os.path.join(actual, path))
-    wrong = {path: ignored.rest(path, ranges) for path, ranges in wrong.items()}
-    print(json.dumps({path: ranges for path, ranges in wrong.items() if ranges}))
+    wrong = {name: [(0, os.path.getsize(expected.get(name) or found[name]))]
+             for name in expected.keys() ^ found.keys()}
+    for name in expected.keys() & found.keys():
+        wrong[name] = wrong_ranges(expected[name], found[name])
+    wrong = {name: ignored.rest(name, ranges) for name, ranges in wrong.items()}
+    print(json.dumps({name: ranges for name, ranges in wrong.items() if ranges}))
     return 0
 
 
@@ -122,13 +142,13 @@ def mapped(trace, directory):
     return seen
 
 
-def lost_ranges(ledger, ignored):
-    """What the ledger says is still lost, by path: the entries that nothing has healed since."""
+def lost_ranges(ledger, ignored, names):
+    """What the ledger says is still lost, by file: the entries that nothing has healed since."""
     lost = {}
     with open(ledger, encoding="utf-8") as source:
         for entry in (json.loads(line) for line in source if line.strip()):
             if entry["healed_at"] is None:
-                lost.setdefault(entry["path"], []).append(
+                lost.setdefault(names.of(entry["path"]), []).append(
                     (entry["offset"], entry["offset"] + entry["length"]))
     return {path: ignored.rest(path, ranges) for path, ranges in lost.items()}
 
@@ -175,17 +195,17 @@ def why_not(run):
 def record(*pairs):
     """From run.sh: the row's program (its file's name), title, version, expect, why, settings; the run's
     contract, number, verdict, the checker's words and seconds; the names of the files with the wrong
-    bytes, the ledger and strace's log; the directory they are about, and what is ignored, a line each."""
+    bytes, the ledger and strace's log; the directory they are about; IGNORED and RANDOM as for compare."""
     run = dict(pair.split("=", 1) for pair in pairs)
     wrong_file, trace, ledger = (run.pop(name) for name in ("wrong", "trace", "ledger"))
-    directory, ignored = run.pop("directory"), Ignored(filter(None, run.pop("ignore").splitlines()))
+    directory, ignored, names = run.pop("directory"), Ignored(run.pop("ignore")), Names(run.pop("random"))
     run["number"], run["seconds"] = int(run["number"]), round(float(run["seconds"]), 1)
     wrong, lost = {}, {}
     if os.path.exists(wrong_file) and os.path.getsize(wrong_file):
         with open(wrong_file, encoding="utf-8") as source:
             wrong = json.load(source)
     if os.path.exists(ledger):
-        lost = lost_ranges(ledger, ignored)
+        lost = lost_ranges(ledger, ignored, names)
     run.update(wrong=total(wrong), lost=total(lost), unexplained=outside(wrong, lost),
                mapped=mapped(trace, directory) if os.path.exists(trace) else "?")
     run["why_not"] = why_not(run)

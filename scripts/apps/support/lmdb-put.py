@@ -1,21 +1,26 @@
 #!/usr/bin/python3
-"""Puts each line of standard input, "key<tab>value", into an LMDB in a transaction of its own.
+"""Puts the lines of standard input, "key<tab>value", into an LMDB.
 
-  lmdb-put.py DIRECTORY [OPTION=True|False...]    the options of lmdb.open(); writemap is on
+  lmdb-put.py DIRECTORY N [OPTION=True|False...]
+
+N lines make a transaction, and each is put as soon as it is read. OPTION is one of lmdb.open()'s;
+writemap is on.
 """
 
+import itertools
 import sys
 
 import lmdb
 
 
 def main(arguments):
-    options = {name: value == "True" for name, value in (pair.split("=") for pair in arguments[1:])}
-    with lmdb.open(arguments[0], map_size=1 << 22, writemap=True, **options) as environment:
+    directory, count = arguments[0], int(arguments[1])
+    options = {name: value == "True" for name, value in (pair.split("=") for pair in arguments[2:])}
+    with lmdb.open(directory, map_size=1 << 22, writemap=True, **options) as environment:
         for line in sys.stdin.buffer:
-            key, value = line.rstrip(b"\n").split(b"\t")
             with environment.begin(write=True) as transaction:
-                transaction.put(key, value)
+                for record in itertools.chain([line], itertools.islice(sys.stdin.buffer, count - 1)):
+                    transaction.put(*record.rstrip(b"\n").split(b"\t"))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ expect=damaged    # under linux-2.6.19: damaged, unnoticed, sometimes or immune
 why=              # the reason, where a row does not say `damaged`
 timeout=60        # seconds that each of prepare, run and check may take
 ignore=()         # what may differ from the reference: FILE or FILE:OFFSET+LENGTH
+random_names=()   # regular expressions of names (of files, directories) that are others in each run
 by_default=true   # whether run.sh without names runs it
 
 # prepare: makes what all runs need in $PREPARED, once.
