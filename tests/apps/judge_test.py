@@ -132,6 +132,24 @@ class Lost(unittest.TestCase):
         self.assertEqual(judge.outside({"a": [(0, 10), (30, 40)]}, {"a": [(0, 35), (3, 5)]}), 5)
         self.assertEqual(judge.outside({"a": [(0, 10)]}, {"b": [(0, 10)]}), 10)
 
+    def test_outside_counts_as_counting_byte_by_byte_does(self):
+        dice = random.Random(2)
+        for _ in range(300):
+            ranges, place = [], 0
+            for _ in range(dice.randint(0, 8)):
+                start = place + dice.randint(0, 5)
+                place = start + dice.randint(1, 9)
+                ranges.append((start, place))
+            others = [(start, start + dice.randint(1, 12)) for start in
+                      (dice.randint(0, 60) for _ in range(dice.randint(0, 8)))]
+            bytes_of = [{byte for low, high in each for byte in range(low, high)} for each in (ranges, others)]
+            self.assertEqual(judge.outside({"a": ranges}, {"a": others}), len(bytes_of[0] - bytes_of[1]),
+                             (ranges, others))
+
+    def test_many_ranges_do_not_take_for_ever(self):
+        ranges = [(2 * i, 2 * i + 1) for i in range(100_000)]
+        self.assertEqual(judge.outside({"a": ranges}, {"a": ranges}), 0)
+
 
 class Expectation(unittest.TestCase):
     DAMAGED = {"verdict": "damaged", "wrong": 5, "lost": 5, "unexplained": 0, "mapped": "rw", "checker": "bad"}

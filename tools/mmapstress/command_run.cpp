@@ -158,7 +158,9 @@ Verdict verify_command(const CommonOptions& options, const std::string& path) {
     const std::uint64_t round = 1;
     CommonOptions settled = options;
     settled.run.progress = progress_bar({}, round);
-    const auto result = recheck(settled.run, *report);
+    const WorkloadInfo* const workload = workload_named(report->result.header.workload);
+    const auto result =
+        recheck(settled.run, *report, workload == nullptr ? nullptr : workload->judge);
     if (!result) {
         return refuse(result.error().message, result.error().verdict);
     }

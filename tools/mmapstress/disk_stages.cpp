@@ -96,6 +96,14 @@ Outcome<Place> find_place(const std::string& run_directory, const std::string& g
     return place;
 }
 
+FileReader reader_of(std::span<const EvictedFile> files) {
+    return [files](FileIndex file, ByteOffset offset, std::span<std::byte> out) {
+        const EvictedFile& from = files[file.value];
+        const auto got = read_bytes(from.fd, out, offset, from.path);
+        return got && *got == out.size();
+    };
+}
+
 void check_on_disk(Verifier& verifier, std::span<const EvictedFile> files, const Place& place,
                    bool direct, const std::string& evicted,
                    std::array<StageResult, kStages>& results) {

@@ -28,6 +28,9 @@ struct EvictedFile {
     int fd = -1;
 };
 
+/// Reads such files for the judge of a workload; they must outlive the reader.
+FileReader reader_of(std::span<const EvictedFile> files);
+
 /// Carries out the stages evicted, direct and disk on files whose pages have been dropped. Where
 /// `evicted` is not empty it says why that could not be done: the stage fails, the others are
 /// tried.

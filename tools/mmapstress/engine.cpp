@@ -285,13 +285,8 @@ void Run::verify(Crew& crew, Judge judge) {
     }
     check_on_disk(verifier_, files, place_, settings_.direct_stage, evicted, result_.stages);
     if (judge != nullptr && evicted.empty()) {
-        const auto read = [&](FileIndex file, ByteOffset offset, std::span<std::byte> out) {
-            const EvictedFile& from = files[file.value];
-            const auto got = read_bytes(from.fd, out, offset, from.path);
-            return got && *got == out.size();
-        };
         const auto source = factory_();
-        result_.judgement = judge(*source, result_.last_op, read);
+        result_.judgement = judge(*source, result_.last_op, reader_of(files));
     }
     StageResult& during = stage(Stage::during);
     if (checked_ != 0) {

@@ -71,7 +71,8 @@ std::expected<Schedule, std::string> schedule_of_report(const Report& report) {
     return std::move(*schedule);
 }
 
-std::expected<RunResult, StartError> recheck(const RunSettings& settings, const Report& report) {
+std::expected<RunResult, StartError> recheck(const RunSettings& settings, const Report& report,
+                                             Judge judge) {
     auto schedule = schedule_of_report(report);
     if (!schedule) {
         return cannot(schedule.error(), Verdict::usage);
@@ -150,6 +151,9 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings, const 
         evicted = drop(files[i], result.sizes[i]);
     }
     check_on_disk(verifier, files, *place, settings.direct_stage, evicted, result.stages);
+    if (judge != nullptr && evicted.empty()) {
+        result.judgement = judge(*factory(), last, reader_of(files));
+    }
     result.damage_not_kept = collector.not_kept();
     Classified classified = classify(collector.take(), factory, last);
     result.damage = std::move(classified.damage);

@@ -158,16 +158,21 @@ def total(ranges_by_path):
 
 
 def outside(ranges_by_path, others):
-    """How many bytes of the ranges are in none of the others."""
+    """How many bytes of the ranges are in none of the others. Ranges of one file do not overlap."""
     count = 0
     for path, ranges in ranges_by_path.items():
-        for start, end in ranges:
-            for low, high in sorted(others.get(path, [])):
-                if low >= end:
-                    break
-                count += max(0, min(low, end) - start)
-                start = max(start, min(high, end))
+        covers, next_cover = sorted(others.get(path, [])), 0
+        for start, end in sorted(ranges):
+            while next_cover < len(covers) and covers[next_cover][1] <= start:
+                next_cover += 1
             count += end - start
+            cover = next_cover
+            while cover < len(covers) and covers[cover][0] < end:
+                low, high = covers[cover]
+                if high > start:
+                    count -= min(high, end) - max(low, start)
+                    start = min(high, end)
+                cover += 1
     return count
 
 
