@@ -153,7 +153,9 @@ Verdict verify() {
     }
     const std::size_t slash = path.rfind('/');
     const std::string beside = path.substr(0, slash == std::string::npos ? 0 : slash + 1);
-    const auto result = recheck(run_settings(), *report);
+    const WorkloadInfo* const workload = workload_named(report->result.header.workload);
+    const auto result =
+        recheck(run_settings(), *report, workload == nullptr ? nullptr : workload->judge);
     return result ? deliver(*result, setting("VERIFY_REPORT").value_or(beside + "verify.json"))
                   : refuse(result.error());
 }
