@@ -18,6 +18,8 @@ constexpr std::uint64_t kFewestPackages = 40;
 constexpr std::uint64_t kParagraphMicroseconds = 100;
 /// Some other program calls fsync() now and then.
 constexpr std::uint64_t kParagraphsPerCommit = 250;
+/// Background writeback wrote what was some seconds old, while apt was at work.
+constexpr std::uint64_t kParagraphsPerFlush = 400;
 
 class AptSource final : public OpSource {
   public:
@@ -93,7 +95,11 @@ class AptSource final : public OpSource {
             break;
         }
         case Kind::read_list:
-            if (++paragraphs_ % kParagraphsPerCommit == 0) {
+            ++paragraphs_;
+            if (paragraphs_ % kParagraphsPerFlush == 0) {
+                add(out, OpKind::sync_file_range, {ByteOffset{0}, ByteOffset{limit_.value}});
+            }
+            if (paragraphs_ % kParagraphsPerCommit == 0) {
                 add(out, OpKind::commit);
             }
             add(out, OpKind::pause).pause = kParagraphMicroseconds;

@@ -30,6 +30,9 @@ std::string told(const Minimised& found, std::size_t before, double seconds) {
                     found.interrupted ? "; ended early: it may not be the smallest" : "");
     text +=
         fmt::format("it lost data in {} of {} more runs\n\n", found.confirmed, found.confirmations);
+    if (found.confirmations > 0 && found.confirmed == 0) {
+        text += "the loss depends on timing: commits by a timer cannot be made smaller\n\n";
+    }
     return text + print_schedule(found.schedule);
 }
 

@@ -19,8 +19,9 @@ bool mask_touches(std::string_view mask, PageIndex page, ByteRange range) {
         return false;
     }
     const auto touched = size->touched(page, range);
-    for (std::uint8_t block = 0; block < mask.size(); ++block) {
-        if (mask[block] == '1' && touched.contains(partialfs::model::BlockInPage{block})) {
+    for (std::size_t block = 0; block < mask.size(); ++block) {
+        if (mask[block] == '1' &&
+            touched.contains(partialfs::model::BlockInPage{static_cast<std::uint8_t>(block)})) {
             return true;
         }
     }

@@ -12,6 +12,9 @@ namespace {
 
 /// How often the whole schedule is run before it is said to lose nothing.
 constexpr int kFirstTries = 3;
+/// How often a candidate must lose data to be taken, where losses turned out to be a matter of
+/// luck.
+constexpr int kRunsEach = 3;
 
 class Minimiser {
   public:
@@ -30,6 +33,21 @@ class Minimiser {
         if (auto error = reproduce()) {
             return std::unexpected(std::move(*error));
         }
+        const Schedule all = best_;
+        search();
+        confirm();
+        if (2 * found_.confirmed < found_.confirmations && !found_.interrupted) {
+            // It was luck that this one lost data. Among many candidates some such get through.
+            runs_each_ = kRunsEach;
+            best_ = all;
+            search();
+            confirm();
+        }
+        return std::move(found_);
+    }
+
+  private:
+    void search() {
         keep_one_page();
         try_header([](Schedule& candidate) { use_one_worker(candidate); });
         drop_unused_files();
@@ -41,11 +59,8 @@ class Minimiser {
             shrink_ranges(); // a smaller range can make an operation dispensable
         }
         shrink_pauses();
-        confirm();
-        return std::move(found_);
     }
 
-  private:
     [[nodiscard]] bool stopped() {
         found_.interrupted = found_.interrupted || (settings_.run.stop && settings_.run.stop());
         return found_.interrupted;
@@ -60,20 +75,29 @@ class Minimiser {
         return result;
     }
 
-    /// Whether the candidate loses data; then it is the best.
+    /// Whether the candidate loses data, each time that it is run; then it is the best.
     bool try_candidate(Schedule candidate) {
-        if (stopped() || check_schedule(candidate)) {
+        if (check_schedule(candidate)) {
             return false;
         }
-        auto result = run_once(candidate);
-        if (!result || result->verdict() != Verdict::damaged || result->damage.empty()) {
-            return false;
+        for (int i = 0; i < runs_each_; ++i) {
+            if (stopped()) {
+                return false;
+            }
+            auto result = run_once(candidate);
+            if (!lost_data(result)) {
+                return false;
+            }
+            last_loss_ = std::move(*result);
         }
-        // A run that was stopped in the middle has not shown that all of it is needed, but has
-        // lost.
         best_ = std::move(candidate);
-        found_.result = std::move(*result);
+        found_.result = std::move(last_loss_);
         return true;
+    }
+
+    static bool lost_data(const std::expected<RunResult, StartError>& result) {
+        return result && !result->interrupted && result->verdict() == Verdict::damaged &&
+               !result->damage.empty();
     }
 
     template <typename Change>
@@ -89,7 +113,7 @@ class Minimiser {
             if (!result) {
                 return result.error();
             }
-            if (result->verdict() == Verdict::damaged && !result->damage.empty()) {
+            if (lost_data(result)) {
                 found_.result = std::move(*result);
                 return std::nullopt;
             }
@@ -266,10 +290,12 @@ class Minimiser {
     }
 
     void confirm() {
+        found_.confirmations = 0;
+        found_.confirmed = 0;
         for (std::uint64_t i = 0; i < Minimised::kConfirmations && !stopped(); ++i) {
             auto result = run_once(best_);
             ++found_.confirmations;
-            if (result && result->verdict() == Verdict::damaged) {
+            if (lost_data(result)) {
                 ++found_.confirmed;
                 found_.result = std::move(*result);
             }
@@ -279,6 +305,8 @@ class Minimiser {
 
     MinimiseSettings settings_;
     Schedule best_;
+    RunResult last_loss_;
+    int runs_each_ = 1;
     Minimised found_;
 };
 

@@ -31,7 +31,9 @@ struct Minimised {
 /// First the operations: those that have nothing to do with one damaged page, all at once; then by
 /// delta debugging. Then what is left is made plain: one worker, no unused files, files no larger
 /// than needed, ranges cut from both ends, shorter pauses.
-/// The error: the schedule loses no data here in three runs (verdict clean), or cannot be run.
+/// If the result then loses data only now and then, all is done once more, and a candidate is taken
+/// only if it loses data in each of three runs. The error: the schedule loses no data here in three
+/// runs (verdict clean), or cannot be run.
 std::expected<Minimised, StartError> minimise(const MinimiseSettings& settings,
                                               const Schedule& schedule);
 
