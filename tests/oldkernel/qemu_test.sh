@@ -3,6 +3,7 @@
 #
 #   qemu_test.sh fix CACHE          reiserfs loses stores with the fix undone, none with it present
 #   qemu_test.sh unknown CACHE      a panic, a timeout and a failed mount are "could not tell"
+#   qemu_test.sh interrupt CACHE    an interrupted run leaves nothing
 #   qemu_test.sh partialfs CACHE PARTIALFS
 #                                   a partialfs inside loses, or not, by its contract
 #   qemu_test.sh compare CACHE PARTIALFS MMAPSTRESS VMMODEL
@@ -62,6 +63,11 @@ unknown)
     cannot_tell "Kernel panic" --append rdinit=/none
     cannot_tell "did not end within" --timeout 1 --workload mix --ops 100000000
     cannot_tell "No space left on device" --size 1G
+    ;;
+interrupt)
+    mkdir "$temporary/tmp"
+    "$(dirname "$0")/interrupt.py" "$temporary/tmp" \
+        "$run" --cache "$cache" --workload mix --ops 100000000 --seeds 1 --fix present
     ;;
 partialfs)
     inside=(--partialfs both --partialfs-program "$3" --seeds 1)

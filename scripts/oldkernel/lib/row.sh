@@ -118,7 +118,7 @@ image_for() {
 run_row() {
     local number=$1 row=${rows[$1]} filesystem block one_fix contract status=0 count
     local work=$temporary/work-$1
-    trap 'stop_children; exit 143' TERM
+    trap 'stop_children; exit 143' INT TERM HUP
     IFS=/ read -r filesystem block one_fix contract <<<"$row"
     note "row $((number + 1)) of ${#rows[@]}: $filesystem, $block-byte blocks, fix $one_fix"
     mkdir -p "$work/root"

@@ -102,7 +102,9 @@ on_kernel() {
         arguments+=(--schedule "$directory/schedules/$name")
     done < <(names "$directory" "$block")
     "$here/run.sh" "${way[@]}" "${run_options[@]}" --block-size "$block" "${arguments[@]}" \
-        --json "$directory/kernel-$block.json" >"$temporary/kernel.table" 2>"$temporary/kernel.log" || status=$?
+        --json "$directory/kernel-$block.json" >"$temporary/kernel.table" 2>"$temporary/kernel.log" &
+    children+=($!) # so that an end of this script ends it too
+    wait $! || status=$?
     [ -s "$directory/kernel-$block.json" ] ||
         die "$([ "$status" -eq 2 ] && echo 2 || echo 3)" "$(grep -v '^run.sh: row' "$temporary/kernel.log" | tail -n 1)"
 }

@@ -1,0 +1,64 @@
+#!/usr/bin/python3
+"""Interrupts a command once it has started QEMU, and checks that nothing of it is left.
+
+    interrupt.py DIRECTORY COMMAND...     its temporary files are expected in DIRECTORY
+"""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+
+def processes_of(session):
+    """The command lines of the processes of a session, by process id."""
+    found = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8") as file:
+                fields = file.read().rpartition(")")[2].split()
+            with open(f"/proc/{entry}/cmdline", encoding="utf-8") as file:
+                line = file.read().replace("\0", " ")
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found[int(entry)] = line
+    return found
+
+
+def interrupted(directory, command, send):
+    """What is wrong after `send` was called with the running command's process id, if anything."""
+    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL,
+                               env={**os.environ, "TMPDIR": directory})
+    try:
+        while not any(line.startswith("qemu-system") for line in processes_of(process.pid).values()):
+            if process.poll() is not None:
+                return f"ended by itself with exit code {process.returncode}"
+            time.sleep(0.05)
+        send(process.pid)
+        process.wait()
+        left = processes_of(process.pid)
+        if left:
+            return f"left running: {left}"
+        if os.listdir(directory):
+            return f"left behind: {os.listdir(directory)}"
+        if process.returncode not in (130, 143):
+            return f"exit code {process.returncode}"
+        return None
+    finally:
+        for pid in processes_of(process.pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def main():
+    directory, command = sys.argv[1], sys.argv[2:]
+    ways = {"^C on the terminal": lambda pid: os.killpg(pid, signal.SIGINT),
+            "SIGTERM to the script": lambda pid: os.kill(pid, signal.SIGTERM)}
+    wrong = {name: interrupted(directory, command, send) for name, send in ways.items()}
+    for name, what in wrong.items():
+        print(f"{name}: {what or 'nothing is left'}")
+    return 1 if any(wrong.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
