@@ -53,7 +53,9 @@ cleanup() {
         done
         kill -KILL "$daemon" 2>/dev/null
         wait "$daemon" 2>/dev/null
-        mountpoint -q "$tmp/mount" && { umount -l "$tmp/mount" || fusermount3 -uz "$tmp/mount"; } 2>/dev/null
+        # Without its daemon a mount still has an entry, but `mountpoint` cannot look at it.
+        grep -qF " $tmp/mount " /proc/self/mounts &&
+            { umount -l "$tmp/mount" || fusermount3 -uz "$tmp/mount"; } 2>/dev/null
         daemon=
     fi
     [ -n "$tmp" ] || return 0

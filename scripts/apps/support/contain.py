@@ -26,8 +26,15 @@ class ToldToEnd(Exception):
     pass
 
 
+told = False
+
+
 def tell_to_end(_number, _frame):
-    raise ToldToEnd
+    """Raises once: ^C comes from the terminal and then, as SIGTERM, from run.sh, while we clean up."""
+    global told
+    if not told:
+        told = True
+        raise ToldToEnd
 
 
 def descendants():
@@ -74,6 +81,7 @@ def kill_all():
 
 
 def main(arguments):
+    global told
     if len(arguments) < 2:
         print(__doc__, file=sys.stderr)
         return 2
@@ -98,6 +106,7 @@ def main(arguments):
         print(f"contain.py: {arguments[1]}: {error.strerror}", file=sys.stderr)
         return 127
     finally:
+        told = True
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         kill_all()
