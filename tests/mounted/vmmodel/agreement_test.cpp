@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <tuple>
 
@@ -18,8 +19,11 @@ namespace {
 using partialfs::model::BlockSize;
 using partialfs::model::Contract;
 using partialfs::model::FlushPolicy;
-/// For each contract and policy, half of them with each block size.
-constexpr std::uint64_t kSchedules = AGREEMENT_SCHEDULES;
+/// How many schedules for each contract and flush policy, half of them with each block size.
+std::uint64_t schedules() {
+    const char* asked = std::getenv("PARTIALFS_SCHEDULES");
+    return asked == nullptr ? 50 : std::stoull(asked);
+}
 
 using Range = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>; // file, begin, end
 
@@ -81,7 +85,7 @@ TEST_P(Agreement, OfRandomSchedules) {
     const std::filesystem::path schedule_file = mount.temporary() / "schedule";
     const std::filesystem::path report = mount.temporary() / "report";
     std::size_t damaged = 0;
-    for (std::uint64_t seed = 0; seed < kSchedules / 2; ++seed) {
+    for (std::uint64_t seed = 0; seed < schedules() / 2; ++seed) {
         const mmapstress::Schedule schedule = random_schedule(seed, block_size);
         std::ofstream(schedule_file) << print_schedule(schedule);
         const partialfs::testing::Ended ended = partialfs::testing::run_program(
@@ -107,7 +111,14 @@ INSTANTIATE_TEST_SUITE_P(
     Mounted, Agreement,
     ::testing::Combine(::testing::Values(Contract::linux_2_6_19, Contract::linux_2_6_20),
                        ::testing::Values(FlushPolicy::eager, FlushPolicy::ext3),
-                       ::testing::Values(1024U, 4096U)));
+                       ::testing::Values(1024U, 4096U)),
+    [](const auto& setting) {
+        std::string name = std::string{name_of(std::get<0>(setting.param))} + "_" +
+                           std::string{name_of(std::get<1>(setting.param))} + "_" +
+                           std::to_string(std::get<2>(setting.param));
+        std::ranges::replace_if(name, [](char c) { return c == '-' || c == '.'; }, '_');
+        return name;
+    });
 
 } // namespace
 } // namespace vmmodel::testing
