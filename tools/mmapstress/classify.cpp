@@ -15,8 +15,10 @@ namespace mmapstress {
 
 namespace {
 
-/// Shorter runs of equal bytes are taken for chance, unless they reach the end of the finding.
-constexpr std::size_t kShortestMatch = 8;
+/// So many equal bytes, or all there are, are no chance.
+constexpr std::size_t kLongMatch = 8;
+/// So many are believed if nothing else explains the place; fewer only if the operation ends there.
+constexpr std::size_t kShortMatch = 2;
 
 /// The operations that changed any byte of a finding, in order; of too many the last ones.
 using History = std::vector<OpId>;
@@ -119,6 +121,7 @@ class Classifier {
         OpId origin;
         FileIndex file;
         ByteOffset offset;
+        bool ends_with_its_op = false;
     };
 
     void name(OpId id, std::map<OpId, std::string>& names) const {
@@ -212,11 +215,14 @@ class Classifier {
             take_longer(best,
                         version_match(finding, OpId{0}, all, ByteOffset{0}, spec.content, at));
         }
-        if (best.length >= std::min(kShortestMatch, left.size())) {
+        if (best.length >= std::min(kLongMatch, left.size())) {
             return best;
         }
         if (const std::optional<Match> moved = misplaced_at(finding, at)) {
             return *moved;
+        }
+        if (best.length >= kShortMatch || best.ends_with_its_op) {
+            return best;
         }
         return {1, DamageKind::foreign, OpId{0}, FileIndex{0}, ByteOffset{0}};
     }
@@ -237,8 +243,9 @@ class Classifier {
         const ByteRange part = intersect(range, {begin, finding.range.end});
         std::vector<std::byte> bytes(part.size().value);
         fill_content(bytes, content, header_.seed, finding.file, id, op_offset, begin);
-        return {equal_length(bytes, finding.found().subspan(at)), DamageKind::stale, id,
-                FileIndex{0}, ByteOffset{0}};
+        const std::size_t length = equal_length(bytes, finding.found().subspan(at));
+        return {length,       DamageKind::stale, id,
+                FileIndex{0}, ByteOffset{0},     length != 0 && length == bytes.size()};
     }
 
     static std::size_t equal_length(std::span<const std::byte> a, std::span<const std::byte> b) {

@@ -59,10 +59,11 @@ Outcome<> make_files(RunDirectory& directory, const Header& header) {
 class Run {
   public:
     Run(const RunSettings& settings, RunDirectory directory, Place place,
-        const OpSourceFactory& factory, Recorder recorder)
+        const OpSourceFactory& factory, Recorder recorder, MemoryPressure pressure)
         : settings_(settings), directory_(std::move(directory)), place_(std::move(place)),
           factory_(factory), walker_(factory()), recorder_(std::move(recorder)),
-          expected_(walker_.header()), verifier_(expected_, collector_, settings.progress) {
+          pressure_(std::move(pressure)), expected_(walker_.header()),
+          verifier_(expected_, collector_, settings.progress) {
         result_.header = walker_.header();
         result_.directory = place_.directory;
         result_.filesystem = place_.filesystem;
@@ -132,6 +133,7 @@ class Run {
     const OpSourceFactory& factory_;
     OpWalker walker_;
     Recorder recorder_;
+    MemoryPressure pressure_; ///< while the operations are carried out
     Expected expected_;
     Collector collector_;
     Verifier verifier_;
@@ -172,6 +174,7 @@ void Run::run_ops(Crew& crew) {
         problem(finished.error().message(), op);
     }
     result_.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    pressure_.release();
     if (const auto written = recorder_.finish(); !written) {
         problem(written.error().message(), OpId{});
     }
@@ -352,10 +355,6 @@ std::expected<RunResult, StartError> run(const RunSettings& settings,
     if (!S_ISDIR(found.st_mode)) {
         return cannot_start(Failure{ENOTDIR, "cannot use " + settings.directory}, Verdict::usage);
     }
-    auto pressure = MemoryPressure::apply(settings.memory_limit);
-    if (!pressure) {
-        return cannot_start(pressure.error());
-    }
     auto recorder = Recorder::open(settings.schedule_file, settings.record_ops);
     if (!recorder) {
         return cannot_start(recorder.error());
@@ -378,7 +377,12 @@ std::expected<RunResult, StartError> run(const RunSettings& settings,
     if (const auto made = make_files(*directory, factory()->header()); !made) {
         return cannot_start(made.error());
     }
-    Run run(settings, std::move(*directory), std::move(*place), factory, std::move(*recorder));
+    auto pressure = MemoryPressure::apply(settings.memory_limit);
+    if (!pressure) {
+        return cannot_start(pressure.error());
+    }
+    Run run(settings, std::move(*directory), std::move(*place), factory, std::move(*recorder),
+            std::move(*pressure));
     return run.carry_out(judge);
 }
 

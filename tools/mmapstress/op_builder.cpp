@@ -6,40 +6,69 @@
 
 namespace mmapstress {
 
+namespace {
+
+constexpr std::uint64_t kSmallPlace = 512;
+constexpr std::uint64_t kLargePlace = 4096;
+constexpr std::uint64_t kLargeFile = 64U << 20U;
+
+/// So many other colours since is far enough apart; looking for more would use up ids.
+constexpr std::size_t kFarApart = 10;
+
+/// Puts a colour in front of the others.
+std::uint64_t used(std::uint64_t colours, std::uint64_t colour) {
+    std::uint64_t kept = 0;
+    unsigned shift = 0;
+    for (; colours != 0; colours >>= 4U) {
+        if ((colours & 15U) != colour) {
+            kept |= (colours & 15U) << shift;
+            shift += 4;
+        }
+    }
+    return (kept << 4U) | colour;
+}
+
+} // namespace
+
+IdPicker::IdPicker(const Header& header) {
+    for (const FileSpec& file : header.files) {
+        place_sizes_.push_back(file.size.value > kLargeFile ? kLargePlace : kSmallPlace);
+    }
+}
+
 template <typename Visit>
 void IdPicker::visit(FileIndex file, ByteRange range, Visit visit) {
-    std::uint64_t at = range.begin.value / kGrain;
-    const std::uint64_t end = (range.end.value + kGrain - 1) / kGrain;
-    constexpr std::uint64_t kPerStretch = kStretch / kGrain;
+    const std::uint64_t size = place_sizes_[file.value];
+    std::uint64_t at = range.begin.value / size;
+    const std::uint64_t end = (range.end.value + size - 1) / size;
     while (at < end) {
-        Recent& recent = recent_[{file, at / kPerStretch}];
-        const std::uint64_t stop = std::min(end, (at / kPerStretch + 1) * kPerStretch);
+        Stretch& stretch = stretches_[{file, at / kPlaces}];
+        const std::uint64_t stop = std::min(end, (at / kPlaces + 1) * kPlaces);
         for (; at != stop; ++at) {
-            visit(recent[at % kPerStretch]);
+            visit(stretch[at % kPlaces]);
         }
     }
 }
 
 OpId IdPicker::next(FileIndex file, ByteRange range) {
-    // How often each colour stands among the recent ones; the latest weighs most.
-    std::array<std::uint64_t, kColours + 1> used{};
-    visit(file, range, [&](std::uint16_t recent) {
-        used[recent & 15U] += 1000;
-        used[(recent >> 4U) & 15U] += 100;
-        used[(recent >> 8U) & 15U] += 10;
-        used[(recent >> 12U) & 15U] += 1;
+    // How many other colours have been used since, where that is least.
+    std::array<std::size_t, kColours + 1> since{};
+    since.fill(kColours);
+    visit(file, range, [&](std::uint64_t colours) {
+        for (std::size_t others = 0; colours != 0; colours >>= 4U, ++others) {
+            std::size_t& least = since[colours & 15U];
+            least = std::min(least, others);
+        }
     });
-    OpId best = OpId{last_.value + 1};
-    for (std::uint64_t step = 2; step <= kColours && used[colour_of(best)] != 0; ++step) {
+    OpId best{last_.value + 1};
+    for (std::uint64_t step = 2; step <= kColours && since[colour_of(best)] < kFarApart; ++step) {
         const OpId candidate{last_.value + step};
-        if (used[colour_of(candidate)] < used[colour_of(best)]) {
+        if (since[colour_of(candidate)] > since[colour_of(best)]) {
             best = candidate;
         }
     }
     last_ = best;
-    visit(file, range, [&](std::uint16_t& recent) {
-        recent = static_cast<std::uint16_t>((recent << 4U) | colour_of(best));
-    });
+    visit(file, range, [&](std::uint64_t& colours) { colours = used(colours, colour_of(best)); });
     return best;
 }
 

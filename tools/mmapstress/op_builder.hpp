@@ -10,11 +10,15 @@
 
 namespace mmapstress {
 
-/// Counts ids up, leaving some out, so that an operation's colour (pattern.hpp) differs from those
-/// of the last four operations that wrote to the same places. Then a lost store differs from what
-/// stands there instead in every byte. Remembers two bytes for each KiB written. Not thread-safe.
+/// Counts ids up, leaving some out, so that an operation's colour (pattern.hpp) is one that has not
+/// been used on the same place for as long as possible: at least the last ten writers of a place
+/// have other colours, unless the operation is so large that there is none left. Then whatever
+/// stands in the place of a lost store differs from it in every byte. Remembers eight bytes for
+/// each place of 512 bytes, of 4096 in files larger than 64 MiB. Not thread-safe.
 class IdPicker {
   public:
+    explicit IdPicker(const Header& header);
+
     /// The id of an operation that stores nothing.
     OpId next() { return ++last_; }
     /// The id of one that stores into `range`.
@@ -22,21 +26,23 @@ class IdPicker {
     [[nodiscard]] OpId last() const { return last_; }
 
   private:
-    static constexpr std::uint64_t kGrain = 1024;
-    static constexpr std::uint64_t kStretch = 65536;
-    /// The colours of the last four writers of a KiB, four bits each, the latest lowest.
-    using Recent = std::array<std::uint16_t, kStretch / kGrain>;
+    static constexpr std::size_t kPlaces = 128;
+    /// The colours of a place's writers, each once, four bits each, the latest lowest.
+    using Stretch = std::array<std::uint64_t, kPlaces>;
 
     template <typename Visit>
     void visit(FileIndex file, ByteRange range, Visit visit);
 
     OpId last_;
-    std::map<std::pair<FileIndex, std::uint64_t>, Recent> recent_;
+    std::vector<std::uint64_t> place_sizes_; ///< of each file, in bytes
+    std::map<std::pair<FileIndex, std::uint64_t>, Stretch> stretches_;
 };
 
 /// Appends operations to a list. Not thread-safe.
 class OpBuilder {
   public:
+    explicit OpBuilder(const Header& header) : ids_(header) {}
+
     /// Who does the operations that follow.
     void set_worker(WorkerIndex by) { by_ = by; }
 

@@ -17,6 +17,9 @@ namespace mmapstress {
 
 namespace {
 
+/// What the program itself may need, the operations it keeps included.
+constexpr ByteCount kLeast{16U << 20U};
+
 bool write_text(const std::string& path, const std::string& text) {
     const auto fd = partialfs::backing::Fd::open(AT_FDCWD, path.c_str(), O_WRONLY);
     return fd && ::write(fd->get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
@@ -80,6 +83,11 @@ Outcome<MemoryPressure> MemoryPressure::apply(ByteCount limit) {
     if (limit.value == 0) {
         return pressure;
     }
+    if (limit < kLeast) {
+        return refused("memory pressure of " + std::to_string(limit.value) +
+                       " bytes leaves too little for the program itself: at least " +
+                       std::to_string(kLeast.value));
+    }
     const Group parent = memory_group();
     if (!parent.directory.empty()) {
         const std::string group = parent.directory + "/mmapstress." + std::to_string(::getpid());
@@ -115,13 +123,24 @@ MemoryPressure::MemoryPressure(MemoryPressure&& other) noexcept
       ballast_(std::exchange(other.ballast_, nullptr)),
       ballast_size_(std::exchange(other.ballast_size_, 0)) {}
 
-MemoryPressure::~MemoryPressure() {
+void MemoryPressure::release() {
     if (!group_.empty()) {
-        write_text(parent_ + "/cgroup.procs", std::to_string(::getpid()));
-        ::rmdir(group_.c_str());
+        // All that are in it, as a group with processes cannot be removed; again, as one of them
+        // may just have forked.
+        for (int attempt = 0; attempt != 10 && ::rmdir(group_.c_str()) != 0; ++attempt) {
+            const auto members = read_file(group_ + "/cgroup.procs");
+            std::string_view left = members ? std::string_view(*members) : std::string_view();
+            while (!left.empty()) {
+                const std::string_view pid = left.substr(0, left.find('\n'));
+                left.remove_prefix(std::min(pid.size() + 1, left.size()));
+                write_text(parent_ + "/cgroup.procs", std::string(pid));
+            }
+        }
+        group_.clear();
     }
     if (ballast_ != nullptr) {
         ::munmap(ballast_, ballast_size_);
+        ballast_ = nullptr;
     }
 }
 

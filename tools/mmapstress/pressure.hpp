@@ -17,14 +17,17 @@ namespace mmapstress {
 /// thread-safe.
 class MemoryPressure {
   public:
-    /// A limit of 0 applies no pressure. Fails if neither way works.
+    /// A limit of 0 applies no pressure. Fails if neither way works, or for a limit below 16 MiB.
     static Outcome<MemoryPressure> apply(ByteCount limit);
 
     MemoryPressure(MemoryPressure&& other) noexcept;
     MemoryPressure& operator=(MemoryPressure&&) = delete;
     MemoryPressure(const MemoryPressure&) = delete;
     MemoryPressure& operator=(const MemoryPressure&) = delete;
-    ~MemoryPressure();
+    ~MemoryPressure() { release(); }
+
+    /// Takes the pressure off, of all processes in the group.
+    void release();
 
     /// How it is done: "none", "control group", "ballast".
     [[nodiscard]] const char* how() const;

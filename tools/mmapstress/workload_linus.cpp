@@ -74,7 +74,7 @@ class LinusSource final : public OpSource {
     Header header_;
     Dice dice_;
     std::optional<std::uint64_t> ops_;
-    OpBuilder build_;
+    OpBuilder build_{header_};
     std::vector<std::pair<FileIndex, std::uint64_t>> order_;
     std::size_t at_ = 0;
     std::uint64_t stored_ = 0;

@@ -110,7 +110,7 @@ class MixSource final : public OpSource {
     Header header_;
     Dice dice_;
     std::uint64_t ops_;
-    OpBuilder build_;
+    OpBuilder build_{header_};
 };
 
 } // namespace

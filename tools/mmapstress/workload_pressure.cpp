@@ -68,7 +68,7 @@ class PressureSource final : public OpSource {
     Header header_;
     Dice dice_;
     std::uint64_t ops_ = 0;
-    OpBuilder build_;
+    OpBuilder build_{header_};
     FileIndex file_;
     std::uint64_t page_ = 0;
 };

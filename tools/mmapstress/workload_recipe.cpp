@@ -66,7 +66,7 @@ class RecipeSource final : public OpSource {
     Header header_;
     Dice dice_;
     std::optional<std::uint64_t> ops_;
-    OpBuilder build_;
+    OpBuilder build_{header_};
     FileIndex file_;
     ByteOffset at_;
     std::uint64_t turn_ = 0;

@@ -92,7 +92,9 @@ TEST(Workloads, WorkersHaveBytesOfTheirOwnInMix) {
 }
 
 TEST(IdPicker, TellsVersionsApartByColour) {
-    IdPicker ids;
+    Header header;
+    header.files.assign(1, FileSpec{ByteCount{16384}, Start::sparse, {}});
+    IdPicker ids(header);
     const FileIndex file{0};
     const ByteRange place{ByteOffset{100}, ByteOffset{300}};
     std::vector<std::uint8_t> colours;
@@ -103,12 +105,12 @@ TEST(IdPicker, TellsVersionsApartByColour) {
         const OpId id = ids.next(file, place);
         EXPECT_GT(id, last);
         last = id;
-        for (std::size_t back = 0; back < std::min<std::size_t>(4, colours.size()); ++back) {
+        for (std::size_t back = 0; back < std::min<std::size_t>(10, colours.size()); ++back) {
             EXPECT_NE(colours[colours.size() - 1 - back], colour_of(id));
         }
         colours.push_back(colour_of(id));
     }
-    EXPECT_LT(last.value, 200U * 3 * 3) << "few ids are left out";
+    EXPECT_LT(last.value, 200U * 3 * 4) << "few ids are left out";
 }
 
 TEST(Linus, TellsTheNeighboursWriteOrder) {

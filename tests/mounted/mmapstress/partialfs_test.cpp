@@ -1,0 +1,191 @@
+// mmapstress on partialfs: what it finds on disk and what the mount's ledger holds must be the same
+// set, both ways; and with the fix there is nothing to find.
+#include "tests/mounted/mount.hpp"
+#include "tools/mmapstress/engine.hpp"
+#include "tools/mmapstress/pressure.hpp"
+#include "tools/mmapstress/report.hpp"
+#include "tools/mmapstress/workload.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+namespace mmapstress {
+namespace {
+
+namespace fs = std::filesystem;
+using partialfs::testing::Mount;
+
+struct Loses {
+    const char* workload;
+    const char* policy;
+    std::uint16_t threads;
+    std::uint16_t processes;
+};
+
+class OnPartialfs : public testing::TestWithParam<Loses> {
+  protected:
+    void SetUp() override { SKIP_IF_MOUNTING_IS_IMPOSSIBLE(); }
+
+    void start(const char* contract, const char* policy) {
+        mount_.emplace();
+        mount_->start(
+            {"--contract", contract, "--flush-policy", policy, "--commit-interval", "50ms"});
+    }
+
+    RunResult done(const WorkloadInfo& workload, const WorkloadSettings& settings) {
+        RunSettings run_settings;
+        run_settings.directory = mount_->path();
+        if (workload.name == "pressure") {
+            run_settings.memory_limit = settings.memory;
+        }
+        const OpSourceFactory factory = [&workload, settings] {
+            auto source = workload.make(settings);
+            return std::move(*source);
+        };
+        auto result = run(run_settings, factory, workload.judge);
+        EXPECT_TRUE(result) << result.error().message;
+        for (const Problem& problem : result->problems) {
+            ADD_FAILURE() << problem.message;
+        }
+        return std::move(*result);
+    }
+
+    /// The open entries of the ledger for the run's files, as the fewest ranges.
+    std::vector<DamagedBytes> open_entries(const RunResult& result) {
+        const auto text = read_file((mount_->path() / ".partialfs/ledger").string());
+        EXPECT_TRUE(text) << text.error();
+        std::vector<DamagedRange> open;
+        std::istringstream lines(*text);
+        for (std::string line; std::getline(lines, line);) {
+            const auto entry = nlohmann::json::parse(line);
+            const auto file = std::ranges::find(
+                result.files, (mount_->path() / entry.at("path").get<std::string>()).string());
+            if (entry.at("healed_at").is_null() && file != result.files.end()) {
+                DamagedRange range;
+                range.file = FileIndex{static_cast<std::uint32_t>(file - result.files.begin())};
+                range.range.begin = ByteOffset{entry.at("offset").get<std::uint64_t>()};
+                range.range.end =
+                    range.range.begin + ByteCount{entry.at("length").get<std::uint64_t>()};
+                range.stages = 1U << static_cast<unsigned>(Stage::evicted);
+                open.push_back(range);
+            }
+        }
+        return wrong_bytes(open, Stage::evicted);
+    }
+
+    /// Both sets are the same, or what is in one of them only.
+    static void expect_equal(const std::vector<DamagedBytes>& damage,
+                             const std::vector<DamagedBytes>& ledger) {
+        const auto tell = [](const char* where, const std::vector<DamagedBytes>& these,
+                             const std::vector<DamagedBytes>& those) {
+            std::vector<DamagedBytes> only;
+            std::ranges::set_difference(these, those, std::back_inserter(only));
+            for (const DamagedBytes& one : only) {
+                ADD_FAILURE() << where << ": file " << one.file.value << " at "
+                              << one.range.begin.value << "+" << one.range.size().value;
+            }
+        };
+        tell("wrong on disk, not in the ledger", damage, ledger);
+        tell("in the ledger, right on disk", ledger, damage);
+    }
+
+    static const StageResult& stage(const RunResult& result, Stage stage) {
+        return result.stages[static_cast<std::size_t>(stage)];
+    }
+
+    std::optional<Mount> mount_;
+};
+
+TEST_P(OnPartialfs, LosesWhatTheLedgerHoldsAndNothingElse) {
+    const WorkloadInfo& workload = *workload_named(GetParam().workload);
+    start("linux-2.6.19", GetParam().policy);
+    WorkloadSettings settings;
+    settings.threads = GetParam().threads;
+    settings.processes = GetParam().processes;
+    constexpr std::uint64_t kMostSeeds = 8;
+    bool lost = false;
+    for (settings.seed = 1; !lost && settings.seed <= kMostSeeds; ++settings.seed) {
+        SCOPED_TRACE("seed " + std::to_string(settings.seed));
+        const RunResult result = done(workload, settings);
+        const auto damage = wrong_bytes(result.damage, Stage::evicted);
+        expect_equal(damage, open_entries(result));
+        if (workload.name != "apt") { // whose file has left the cache by its last truncation
+            EXPECT_TRUE(wrong_bytes(result.damage, Stage::live).empty()) << "memory is right";
+        }
+        expect_equal(damage, wrong_bytes(result.damage, Stage::disk));
+        EXPECT_EQ(stage(result, Stage::disk).state, StageResult::State::checked)
+            << "the disk behind is found by itself";
+        for (const DamagedRange& range : result.damage) {
+            EXPECT_TRUE(range.kind == DamageKind::stale || range.kind == DamageKind::zeros)
+                << "what is lost leaves the previous version or zeros, never anything else";
+        }
+        lost = result.verdict() == Verdict::damaged;
+        if (std::string_view(GetParam().workload) == "recipe") {
+            EXPECT_TRUE(lost) << "the recipe loses in every run";
+        }
+        fs::remove_all(result.directory);
+    }
+    EXPECT_TRUE(lost) << "nothing was lost in " << kMostSeeds << " runs";
+}
+
+INSTANTIATE_TEST_SUITE_P(Workloads, OnPartialfs,
+                         testing::Values(Loses{"recipe", "eager", 1, 1},
+                                         Loses{"recipe", "ext3", 1, 1}, Loses{"mix", "eager", 1, 1},
+                                         Loses{"mix", "ext3", 1, 1}, Loses{"mix", "eager", 3, 2},
+                                         Loses{"linus", "eager", 1, 1},
+                                         Loses{"linus", "ext3", 1, 2},
+                                         Loses{"torrent", "eager", 1, 1},
+                                         Loses{"apt", "eager", 1, 1}),
+                         [](const auto& one) {
+                             return std::string(one.param.workload) + "_" + one.param.policy + "_" +
+                                    std::to_string(one.param.threads) + "x" +
+                                    std::to_string(one.param.processes);
+                         });
+
+using OnFixedPartialfs = OnPartialfs;
+
+TEST_F(OnFixedPartialfs, NothingIsLost) {
+    start("linux-2.6.20", "eager");
+    for (const WorkloadInfo& workload : workloads()) {
+        for (const std::uint16_t processes : std::array<std::uint16_t, 2>{1, 2}) {
+            SCOPED_TRACE(std::string(workload.name) + " in " + std::to_string(processes));
+            if (workload.name == "pressure") {
+                continue; // below
+            }
+            WorkloadSettings settings;
+            settings.processes = processes;
+            settings.threads = processes;
+            settings.ops = 3000;
+            const RunResult result = done(workload, settings);
+            EXPECT_EQ(result.verdict(), Verdict::clean);
+            EXPECT_TRUE(open_entries(result).empty());
+        }
+    }
+    EXPECT_EQ(std::distance(fs::directory_iterator(mount_->source()), fs::directory_iterator()), 0)
+        << "nothing is left behind";
+}
+
+TEST_F(OnPartialfs, PressureLosesWhatTheLedgerHolds) {
+    {
+        const auto pressure = MemoryPressure::apply(ByteCount{1U << 30U});
+        if (!pressure || pressure->how() != std::string_view("control group")) {
+            GTEST_SKIP() << "no memory control group may be made here";
+        }
+    }
+    const WorkloadInfo& workload = *workload_named("pressure");
+    WorkloadSettings settings;
+    settings.memory = ByteCount{16U << 20U};
+    start("linux-2.6.19", "eager");
+    const RunResult lossy = done(workload, settings);
+    EXPECT_EQ(lossy.verdict(), Verdict::damaged);
+    expect_equal(wrong_bytes(lossy.damage, Stage::evicted), open_entries(lossy));
+    start("linux-2.6.20", "eager");
+    EXPECT_EQ(done(workload, settings).verdict(), Verdict::clean);
+}
+
+} // namespace
+} // namespace mmapstress
