@@ -20,8 +20,10 @@ constexpr std::size_t kLongMatch = 8;
 /// So many are believed if nothing else explains the place; fewer only if the operation ends there.
 constexpr std::size_t kShortMatch = 2;
 
-/// The operations that changed any byte of a finding, in order; of too many the last ones.
+/// The operations that changed any byte of a finding, in order; of more than kHistoryKept the last
+/// ones.
 using History = std::vector<OpId>;
+constexpr std::size_t kHistoryKept = 4096;
 
 /// The operation's line of text, without its newline.
 std::string line_of(const Op& op) {
@@ -88,7 +90,7 @@ class Classifier {
         bool named = false;
         index_.overlapping(op.file, changed_range(op), [&](std::size_t finding) {
             History& history = histories_[finding];
-            if (history.size() == DamagedRange::kOpsKept) {
+            if (history.size() == kHistoryKept) {
                 history.erase(history.begin());
             }
             history.push_back(op.id);
@@ -138,7 +140,8 @@ class Classifier {
         whole.file = finding.file;
         whole.stages = finding.stages;
         whole.lost = finding.writer.id;
-        whole.ops = history;
+        const std::size_t told = std::min(history.size(), DamagedRange::kOpsKept);
+        whole.ops.assign(history.end() - static_cast<std::ptrdiff_t>(told), history.end());
         whole.range = finding.range;
         if (finding.missing) {
             whole.kind = DamageKind::missing;

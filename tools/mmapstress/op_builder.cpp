@@ -12,20 +12,23 @@ constexpr std::uint64_t kSmallPlace = 512;
 constexpr std::uint64_t kLargePlace = 4096;
 constexpr std::uint64_t kLargeFile = 64U << 20U;
 
-/// So many other colours since is far enough apart; looking for more would use up ids.
-constexpr std::size_t kFarApart = 10;
+/// So many colours are remembered of a place: sixty bits of them.
+constexpr std::size_t kRemembered = 10;
+constexpr unsigned kColourBits = 6;
+constexpr std::uint64_t kColourMask = 0x3f;
+static_assert(kColours <= kColourMask && kRemembered * kColourBits <= 64);
 
 /// Puts a colour in front of the others.
 std::uint64_t used(std::uint64_t colours, std::uint64_t colour) {
-    std::uint64_t kept = 0;
-    unsigned shift = 0;
-    for (; colours != 0; colours >>= 4U) {
-        if ((colours & 15U) != colour) {
-            kept |= (colours & 15U) << shift;
-            shift += 4;
+    std::uint64_t kept = colour;
+    unsigned shift = kColourBits;
+    for (; colours != 0 && shift < kRemembered * kColourBits; colours >>= kColourBits) {
+        if ((colours & kColourMask) != colour) {
+            kept |= (colours & kColourMask) << shift;
+            shift += kColourBits;
         }
     }
-    return (kept << 4U) | colour;
+    return kept;
 }
 
 } // namespace
@@ -53,15 +56,15 @@ void IdPicker::visit(FileIndex file, ByteRange range, Visit visit) {
 OpId IdPicker::next(FileIndex file, ByteRange range) {
     // How many other colours have been used since, where that is least.
     std::array<std::size_t, kColours + 1> since{};
-    since.fill(kColours);
+    since.fill(kRemembered);
     visit(file, range, [&](std::uint64_t colours) {
-        for (std::size_t others = 0; colours != 0; colours >>= 4U, ++others) {
-            std::size_t& least = since[colours & 15U];
+        for (std::size_t others = 0; colours != 0; colours >>= kColourBits, ++others) {
+            std::size_t& least = since[colours & kColourMask];
             least = std::min(least, others);
         }
     });
     OpId best{last_.value + 1};
-    for (std::uint64_t step = 2; step <= kColours && since[colour_of(best)] < kFarApart; ++step) {
+    for (std::uint64_t step = 2; step <= kColours && since[colour_of(best)] < kRemembered; ++step) {
         const OpId candidate{last_.value + step};
         if (since[colour_of(candidate)] > since[colour_of(best)]) {
             best = candidate;

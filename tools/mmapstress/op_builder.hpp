@@ -27,7 +27,7 @@ class IdPicker {
 
   private:
     static constexpr std::size_t kPlaces = 128;
-    /// The colours of a place's writers, each once, four bits each, the latest lowest.
+    /// The colours of a place's last ten writers, each once, six bits each, the latest lowest.
     using Stretch = std::array<std::uint64_t, kPlaces>;
 
     template <typename Visit>

@@ -1,6 +1,7 @@
 #include "tools/mmapstress/pattern.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -16,7 +17,7 @@ constexpr std::uint64_t kInverseA = 0x96de1b173f119089U;
 constexpr std::uint64_t kInverseB = 0x319642b2d24d8ec3U;
 static_assert(kMultiplyA * kInverseA == 1 && kMultiplyB * kInverseB == 1);
 constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15U;
-constexpr std::uint64_t kLowNibbles = 0x0f0f0f0f0f0f0f0fU;
+constexpr std::uint64_t kPayload = 0x0303030303030303U; ///< of eight bytes
 constexpr std::uint64_t kEveryByte = 0x0101010101010101U;
 
 /// SplitMix64's finaliser: a bijection in which every input bit reaches every output bit.
@@ -39,42 +40,41 @@ constexpr std::uint64_t key_of(std::uint64_t seed, FileIndex file, std::uint64_t
     return key ^ mix(id_high + 3 * kGolden) ^ mix(cell_high + 5 * kGolden);
 }
 
-/// The low 32 bits as the low nibbles of eight bytes.
+/// The low 16 bits as the payload of eight bytes.
 constexpr std::uint64_t spread(std::uint64_t x) {
-    x = (x | (x << 16)) & 0x0000ffff0000ffffU;
-    x = (x | (x << 8)) & 0x00ff00ff00ff00ffU;
-    return (x | (x << 4)) & kLowNibbles;
+    x &= 0xffffU;
+    x = (x | (x << 24)) & 0x000000ff000000ffU;
+    x = (x | (x << 12)) & 0x000f000f000f000fU;
+    return (x | (x << 6)) & kPayload;
 }
 
 constexpr std::uint64_t gather(std::uint64_t x) {
-    x &= kLowNibbles;
-    x = (x | (x >> 4)) & 0x00ff00ff00ff00ffU;
-    x = (x | (x >> 8)) & 0x0000ffff0000ffffU;
-    return (x | (x >> 16)) & 0xffffffffU;
+    x &= kPayload;
+    x = (x | (x >> 6)) & 0x000f000f000f000fU;
+    x = (x | (x >> 12)) & 0x000000ff000000ffU;
+    return (x | (x >> 24)) & 0xffffU;
 }
-static_assert(gather(spread(0x89abcdefU)) == 0x89abcdefU);
+static_assert(gather(spread(0x89abU)) == 0x89abU);
 
-struct Cell {
-    std::uint64_t low;
-    std::uint64_t high;
-};
+using Cell = std::array<std::uint64_t, kCellSize / sizeof(std::uint64_t)>;
 
 constexpr Cell cell_at(std::uint64_t key, std::uint64_t id, std::uint64_t index,
                        std::uint64_t colour) {
     const std::uint64_t bits = mix(key ^ (id << 32) ^ (index & 0xffffffffU));
-    return {spread(bits & 0xffffffffU) | colour, spread(bits >> 32) | colour};
+    return {spread(bits) | colour, spread(bits >> 16) | colour, spread(bits >> 32) | colour,
+            spread(bits >> 48) | colour};
 }
 
 } // namespace
 
 void fill_pattern(std::span<std::byte> out, std::uint64_t seed, FileIndex file, OpId id,
                   ByteOffset offset) {
-    const std::uint64_t colour = (std::uint64_t{colour_of(id)} << 4) * kEveryByte;
+    const std::uint64_t colour = (std::uint64_t{colour_of(id)} << 2) * kEveryByte;
     std::uint64_t position = offset.value;
     std::byte* to = out.data();
     std::size_t left = out.size();
     while (left != 0) {
-        // The key changes with the high half of the cell's number: every 2^36 bytes.
+        // The key changes with the high half of the cell's number: every 2^37 bytes.
         std::uint64_t index = position / kCellSize;
         const std::uint64_t key = key_of(seed, file, id.value >> 32, index >> 32);
         const std::uint64_t stretch_end = ((index >> 32) + 1) << 32;
@@ -119,13 +119,16 @@ std::optional<Origin> origin_of(std::span<const std::byte, kCellSize> cell, std:
                                 FileIndex file) {
     Cell found{};
     std::memcpy(&found, cell.data(), kCellSize);
-    const std::uint64_t colour = (found.low >> 4) & 0x0fU;
-    const std::uint64_t everywhere = (colour << 4) * kEveryByte;
-    if ((found.low & ~kLowNibbles) != everywhere || (found.high & ~kLowNibbles) != everywhere) {
-        return std::nullopt;
+    const std::uint64_t colour = (found[0] >> 2) & 0x3fU;
+    const std::uint64_t everywhere = (colour << 2) * kEveryByte;
+    std::uint64_t bits = 0;
+    for (std::size_t i = found.size(); i-- != 0;) {
+        if ((found[i] & ~kPayload) != everywhere) {
+            return std::nullopt;
+        }
+        bits = (bits << 16) | gather(found[i]);
     }
-    const std::uint64_t bits =
-        unmix(gather(found.low) | (gather(found.high) << 32)) ^ key_of(seed, file, 0, 0);
+    bits = unmix(bits) ^ key_of(seed, file, 0, 0);
     const Origin origin{OpId{bits >> 32}, ByteOffset{(bits & 0xffffffffU) * kCellSize}};
     if (colour_of(origin.id) != colour) {
         return std::nullopt;

@@ -1,14 +1,14 @@
 // The bytes that an operation puts into a file, so made that a wrong byte tells where it came from.
 //
-// A cell is 16 bytes of the file, aligned to 16. In every byte of it the high nibble is the colour
-// of the operation, 1 to 15, and the low nibbles hold 64 bits: the operation's id and the cell's
-// number, 32 bits of each, scrambled by a bijection that depends on the seed, the file and the high
-// halves of id and cell. So
+// A cell is 32 bytes of the file, aligned to 32. In every byte of it the upper six bits are the
+// colour of the operation, 1 to 63, and the lower two bits of all of them hold 64 bits: the
+// operation's id and the cell's number, 32 bits of each, scrambled by a bijection that depends on
+// the seed, the file and the high halves of id and cell. So
 //   - no byte is zero: zeros on disk are a hole or a lost first store, never a stored value;
 //   - two operations of different colours differ in every byte: a lost store is one whole range.
 //   The
 //     workloads choose ids so that the last versions of a byte have different colours;
-//   - two operations of one colour still differ in 15 of 16 bytes;
+//   - two operations of one colour still differ in three of four bytes;
 //   - whole cells found at a wrong place are read backwards: which operation stored them, for
 //   where.
 //
@@ -25,11 +25,11 @@
 namespace mmapstress {
 
 /// Bytes of a cell.
-inline constexpr std::uint64_t kCellSize = 16;
+inline constexpr std::uint64_t kCellSize = 32;
 /// How many colours there are.
-inline constexpr std::uint64_t kColours = 15;
+inline constexpr std::uint64_t kColours = 63;
 
-/// The operation's colour, 1 to 15: the high nibble of every byte it stores.
+/// The operation's colour, 1 to 63: the upper six bits of every byte it stores.
 constexpr std::uint8_t colour_of(OpId id) {
     return static_cast<std::uint8_t>(1 + id.value % kColours);
 }
@@ -52,7 +52,7 @@ struct Origin {
     bool operator==(const Origin&) const = default;
 };
 
-/// Reads a whole cell backwards, as one of `file` with ids below 2^32 and offsets below 2^36.
+/// Reads a whole cell backwards, as one of `file` with ids below 2^32 and offsets below 2^37.
 /// Nothing if it is no cell of that kind. A cell of anything else is taken for one with a chance of
 /// some 2^-60; the caller checks that the operation exists and covers that offset.
 std::optional<Origin> origin_of(std::span<const std::byte, kCellSize> cell, std::uint64_t seed,
