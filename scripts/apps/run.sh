@@ -138,7 +138,8 @@ one_run() {
     local contract=$1 code
     verdict=error checker=''
     if ! mount_partialfs "$contract"; then
-        checker="partialfs: $(last_words partialfs)"
+        sed 's/^/  /' "$run/partialfs.log" >&2
+        checker=$(last_words partialfs)
         return
     fi
     traced=true step "$timeout" run "$tmp/mount"
@@ -288,6 +289,7 @@ done
 [ "$(id -u)" -ne 0 ] || unshare --mount true 2>/dev/null ||
     missing "root may not mount here (a container without CAP_SYS_ADMIN?)"
 [ -c /dev/fuse ] || missing "there is no /dev/fuse here, so partialfs cannot be mounted"
+[[ -r /dev/fuse && -w /dev/fuse ]] || missing "$(id -un) may not open /dev/fuse, so partialfs cannot be mounted"
 for program in "$partialfs" "$mmapstress"; do
     [ -x "$program" ] || missing "'$program' is not there; build it: cmake --preset release && cmake --build build/release"
 done
