@@ -139,7 +139,7 @@ one_run() {
     verdict=error checker=''
     if ! mount_partialfs "$contract"; then
         sed 's/^/  /' "$run/partialfs.log" >&2
-        checker=$(last_words partialfs)
+        checker="cannot mount: $(last_words partialfs)"
         return
     fi
     traced=true step "$timeout" run "$tmp/mount"

@@ -173,6 +173,11 @@ class Expectation(unittest.TestCase):
             for run in (self.DAMAGED, self.SILENT, self.ERROR):
                 self.assertFalse(self.accepted(run, expect, "linux-2.6.20"))
 
+    def test_an_error_without_a_word_is_one(self):
+        for expect in judge.EXPECTATIONS:
+            for contract in ("linux-2.6.19", "linux-2.6.20"):
+                self.assertFalse(self.accepted(self.GOOD | {"verdict": "error", "checker": ""}, expect, contract))
+
     def test_what_does_not_fit_together_is_not_believed(self):
         self.assertFalse(self.accepted(self.DAMAGED | {"unexplained": 1}, "damaged"))
         self.assertFalse(self.accepted(self.DAMAGED | {"mapped": "no"}, "damaged"))

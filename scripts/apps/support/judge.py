@@ -181,7 +181,7 @@ def why_not(run):
     expect = run["expect"] if run["contract"] == "linux-2.6.19" else "immune"
     verdicts, damage = EXPECTATIONS[expect]
     if run["verdict"] == "error":
-        return run["checker"]
+        return run["checker"] or "it could not be judged"
     if run["verdict"] not in verdicts:
         return f"the checker said {run['verdict']}"
     if (run["wrong"] > 0) not in damage:
