@@ -33,6 +33,15 @@ constexpr std::array kNames{
     Name{"remap", OpKind::remap},
     Name{"mprotect_ro_rw", OpKind::mprotect},
     Name{"madvise_dontneed", OpKind::madvise_dontneed},
+    Name{"truncate", OpKind::truncate},
+    Name{"append", OpKind::append},
+    Name{"punch", OpKind::punch},
+    Name{"mmap", OpKind::map},
+    Name{"munmap", OpKind::unmap},
+    Name{"fork_store", OpKind::fork_store},
+    Name{"msync_async", OpKind::msync_async},
+    Name{"sync", OpKind::sync},
+    Name{"evict", OpKind::evict},
 };
 
 /// Reads fields of JSON objects; the first failure sticks.
@@ -118,7 +127,8 @@ Op read_op(Fields& fields, const Json& object, OpKind kind) {
         op.offset = ByteOffset{fields.number(object, "off", kMaxOffset)};
     }
     if (traits.has_length && (!traits.range_optional || object.contains("len"))) {
-        op.length = ByteCount{fields.number(object, "len", kMaxOffset)};
+        const char* key = kind == OpKind::truncate ? "size" : "len";
+        op.length = ByteCount{fields.number(object, key, kMaxOffset)};
     }
     if (traits.has_content) {
         op.content = filled(fields.number(object, "v", 255));

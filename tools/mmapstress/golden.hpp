@@ -7,7 +7,8 @@
 //     start    sparse, written, written+fsync (every byte 255), partial+fsync with "start_writes"
 //     ops      store, pwrite (v: the byte value), commit, sync_file_range, fsync, fdatasync, msync
 //              ("commits": whether it committed), fchmod, pread (read-check), read_fault, remap,
-//              mprotect_ro_rw (mprotect), madvise_dontneed
+//              mprotect_ro_rw (mprotect), madvise_dontneed, truncate (size), append, punch, mmap
+//              (map), munmap (unmap), fork_store, msync_async, sync, evict
 //     damage   [file, offset, length]: these bytes on disk were not the expected ones
 //
 // Pure: text in, values out; any thread.

@@ -129,6 +129,21 @@ TEST_F(ScheduleFiles, TellTheLineAndTheReason) {
     EXPECT_THAT(error_of("\x28\xb5\x2f\xfd"), HasSubstr("ends too early"));
 }
 
+TEST_F(ScheduleFiles, MayBeRecordedWithAnyOperation) {
+    const auto path = directory_ / "recorded";
+    std::ofstream(path) << R"({"kernel":"2.6.19","block":1024,"id":"x","files":1,"size":4096,)"
+                        << R"("start":"written","end":"munmap,fsync","damage":[[0,3000,10]],)"
+                        << R"("ops":[{"op":"store","file":0,"map":0,"off":0,"len":1,"v":2},)"
+                        << R"({"op":"truncate","file":0,"size":1024},{"op":"sync"},)"
+                        << R"({"op":"munmap","file":0,"map":0},{"op":"evict","file":0},)"
+                        << R"({"op":"fork_store","file":0,"map":1,"off":0,"len":9,"v":3}]})"
+                        << "\n";
+    const auto loaded = load_schedules(path);
+    ASSERT_TRUE(loaded) << loaded.error();
+    ASSERT_EQ(loaded->front().schedule.ops.size(), 6U);
+    EXPECT_EQ(loaded->front().schedule.ops[1].length.value, 1024U);
+}
+
 TEST_F(ScheduleFiles, ThatAreMissingAreNamed) {
     const auto loaded = load_schedules("/nonexistent/schedule");
     ASSERT_FALSE(loaded);

@@ -9,6 +9,8 @@ namespace vmmodel {
 namespace {
 
 using partialfs::model::BlockSize;
+using partialfs::model::ByteOffset;
+using partialfs::model::ByteRange;
 using partialfs::model::Contract;
 using partialfs::model::FlushPolicy;
 
@@ -107,6 +109,34 @@ TEST(Predict, AForkedChildsFaultRescues) {
 TEST(Predict, SyncFileRangeWritesPagesAndCommitsNothing) {
     EXPECT_EQ(kernel(kBeforeTheEnd + "4 sync_file_range file=0 off=0 len=1\n"), kLost);
     EXPECT_TRUE(kernel(kBeforeTheEnd + "4 sync_file_range file=0 off=4096 len=1\n").empty());
+}
+
+// What schedules cannot say, but the rule has: mlock's fault, sync_file_range's flags.
+TEST(Predict, MlockFaultsAndFlagsOfSyncFileRange) {
+    const auto run = [](bool locks, SyncRangeFlags flags) {
+        KernelPredictor kernel(Era::linux_2_6_19, Filesystem::ordered, kKiB);
+        const FileNumber file = kernel.create(ByteOffset{0});
+        const std::vector<std::byte> bytes(4096, std::byte{1});
+        const ByteRange page{ByteOffset{0}, ByteOffset{4096}};
+        kernel.write(file, ByteOffset{0}, bytes);
+        kernel.store(file, MapNumber{0}, ByteOffset{0}, std::span(bytes).first(9));
+        kernel.commit();
+        kernel.store(file, MapNumber{0}, ByteOffset{9}, std::vector<std::byte>(9, std::byte{7}));
+        if (locks) {
+            kernel.write_fault(file, MapNumber{1}, page);
+        }
+        kernel.sync_file_range(file, page, flags);
+        kernel.sync_file_range(file, page, flags);
+        kernel.unmap(file, MapNumber{0});
+        kernel.unmap(file, MapNumber{1});
+        kernel.evict(file);
+        return std::pair{kernel.damage().size(), kernel.doubts().size()};
+    };
+    EXPECT_EQ(run(false, {}), (std::pair<std::size_t, std::size_t>{1, 0}));
+    EXPECT_EQ(run(true, {}), (std::pair<std::size_t, std::size_t>{0, 0}));
+    EXPECT_EQ(run(false, {.write = false}), (std::pair<std::size_t, std::size_t>{0, 0}));
+    EXPECT_EQ(run(false, {.wait_before = false, .wait_after = false}),
+              (std::pair<std::size_t, std::size_t>{1, 0}));
 }
 
 TEST(Predict, SyncWritesBackAndCommits) {
