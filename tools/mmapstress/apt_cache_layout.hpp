@@ -142,7 +142,7 @@ struct Header {
     static constexpr std::uint16_t kMajor = 4;
     static constexpr std::uint16_t kMinor = 0;
     static constexpr std::size_t kPools = 8;
-    static constexpr std::size_t kBuckets = 2 * 1048;
+    static constexpr std::size_t kBuckets = 2UL * 1048;
 
     std::uint64_t signature;
     std::uint16_t major;

@@ -100,15 +100,15 @@ class Explainer {
         line("  lost:    " + named(damage.lost));
         line("  instead: " + instead(damage));
         if (evidence_.schedule) {
-            tell_history(damage, page);
+            tell_history(*evidence_.schedule, damage, page);
         }
         if (evidence_.trace) {
-            tell_chain(damage);
+            tell_chain(*evidence_.trace, damage);
         }
     }
 
-    void tell_history(const DamagedRange& damage, PageIndex page) {
-        const auto history = page_history(*evidence_.schedule, damage.file, page, result_.last_op);
+    void tell_history(const Schedule& schedule, const DamagedRange& damage, PageIndex page) {
+        const auto history = page_history(schedule, damage.file, page, result_.last_op);
         const auto shown = worth_telling(history, damage);
         line("  page " + number(page.value) + " in order:");
         for (std::size_t i = 0; i < history.size();) {
@@ -162,12 +162,12 @@ class Explainer {
         line("    " + text);
     }
 
-    void tell_chain(const DamagedRange& damage) {
+    void tell_chain(const std::vector<TraceEvent>& trace, const DamagedRange& damage) {
         std::vector<TraceEvent> of_file;
         const std::string path = std::filesystem::path(result_.files.at(damage.file.value))
                                      .lexically_relative(result_.partialfs)
                                      .string();
-        std::ranges::copy_if(*evidence_.trace, std::back_inserter(of_file),
+        std::ranges::copy_if(trace, std::back_inserter(of_file),
                              [&](const TraceEvent& event) { return event.path == path; });
         const auto chain = loss_chain(damage, of_file, result_.named_times);
         if (chain.empty()) {

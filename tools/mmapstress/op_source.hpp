@@ -19,6 +19,8 @@ class OpSource {
     OpSource() = default;
     OpSource(const OpSource&) = delete;
     OpSource& operator=(const OpSource&) = delete;
+    OpSource(OpSource&&) = delete;
+    OpSource& operator=(OpSource&&) = delete;
     virtual ~OpSource() = default;
 
     [[nodiscard]] virtual const Header& header() const = 0;
