@@ -158,11 +158,12 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
         return mounted;
     }
     page_cache.set_session(session.handle());
+    // Before anybody can use the mount: finding it by its path would make an umount busy.
+    page_cache.start();
 
     int last_error = 0;
     session.run({.serving =
                      [&] {
-                         page_cache.start();
                          journal.start();
                          control.start();
                          reclaimer.start(session.handle());

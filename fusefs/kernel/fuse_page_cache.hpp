@@ -49,7 +49,7 @@ class FusePageCache final : public journal::PageCache {
 
     /// To be called once the session is mounted, and before run().
     void set_session(fuse_session* session);
-    /// Starts the thread that probes. Once requests are served.
+    /// Starts the thread that probes. After set_session(), before run().
     void start();
     /// For poll(2) with POLLPRI; then call mounts_changed(). -1: nothing to poll.
     [[nodiscard]] int mounts_changed_fd() const;
