@@ -1,0 +1,122 @@
+// The program itself: exit codes, messages, and nothing left behind.
+#include "tests/temporary_directory.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Said {
+    int code = -1;
+    std::string text; ///< standard output and standard error
+};
+
+class Command : public testing::Test {
+  protected:
+    Said run(const std::string& arguments) {
+        const std::string line = std::string(MMAPSTRESS) + " " + arguments + " 2>&1";
+        FILE* const pipe = ::popen(line.c_str(), "r");
+        Said said;
+        std::array<char, 4096> part{};
+        while (const std::size_t got = std::fread(part.data(), 1, part.size(), pipe)) {
+            said.text.append(part.data(), got);
+        }
+        const int status = ::pclose(pipe);
+        said.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        return said;
+    }
+    std::string write(const char* name, const std::string& text) {
+        std::ofstream(directory_ / name) << text;
+        return (directory_ / name).string();
+    }
+    [[nodiscard]] std::string here() const { return directory_.path().string(); }
+
+    partialfs::testing::TemporaryDirectory directory_;
+};
+
+TEST_F(Command, WrongUsageIsToldInOneLine) {
+    const std::array<std::pair<std::string, std::string>, 10> wrong{{
+        {"", "mmapstress: A subcommand is required; see mmapstress --help\n"},
+        {"run /nonexistent", "mmapstress: cannot use /nonexistent: No such file or directory\n"},
+        {"run / --workload x", "mmapstress: no such workload: 'x'; see mmapstress workloads\n"},
+        {"run / --format x",
+         "mmapstress: --format: 'x' is none of human, json, ktap, junit; see mmapstress --help\n"},
+        {"run / --duration soon", "mmapstress: --duration: 'soon' is not a time, as 500ms, 30s, "
+                                  "60min; see mmapstress --help\n"},
+        {"run / --size big",
+         "mmapstress: --size: 'big' is not a size, as 64K, 8M, 2G; see mmapstress --help\n"},
+        {"run " + here() + " --report /nonexistent/r", "mmapstress: cannot create /nonexistent/r"},
+        {"replay / /nonexistent",
+         "mmapstress: cannot open /nonexistent: No such file or directory\n"},
+        {"replay / " + write("bad", "mmapstress-schedule 1\nfile 0 size=1\n1 stor file=0\n"),
+         "mmapstress: " + here() + "/bad: line 3: no such operation: 'stor'\n"},
+        {"verify / " + write("report", "{}"),
+         "mmapstress: " + here() + "/report: not a report of mmapstress\n"},
+    }};
+    for (const auto& [arguments, message] : wrong) {
+        const Said said = run(arguments);
+        EXPECT_EQ(said.code, 2) << arguments;
+        EXPECT_TRUE(said.text.starts_with(message)) << arguments << "\n" << said.text;
+        EXPECT_EQ(std::ranges::count(said.text, '\n'), 1) << said.text;
+    }
+}
+
+TEST_F(Command, WorkloadsAreListedTheDefaultFirst) {
+    const Said said = run("workloads");
+    EXPECT_EQ(said.code, 0);
+    EXPECT_TRUE(said.text.starts_with("mix "));
+    for (const char* name : {"recipe", "linus", "torrent", "apt", "pressure"}) {
+        EXPECT_NE(said.text.find(std::string("\n") + name + " "), std::string::npos) << name;
+    }
+}
+
+TEST_F(Command, AReplayWritesTheScheduleThatItRan) {
+    const std::string common = here() + " --schedule " + here();
+    const Said first = run("run " + common + "/one --ops 300 --seed 5 --report " + here() + "/r");
+    if (first.code == 3) {
+        GTEST_SKIP() << "temporary files cannot be evicted here: " << first.text;
+    }
+    EXPECT_EQ(first.code, 0) << first.text;
+    EXPECT_EQ(run("replay " + common + "/two " + here() + "/one").code, 0);
+    EXPECT_EQ(run("replay " + common + "/three " + here() + "/r").code, 0);
+    const auto text = [&](const char* name) {
+        std::ostringstream out;
+        out << std::ifstream(directory_ / name).rdbuf();
+        return out.str();
+    };
+    EXPECT_FALSE(text("one").empty());
+    EXPECT_EQ(text("two"), text("one"));
+    EXPECT_EQ(text("three"), text("one"));
+    EXPECT_EQ(std::distance(fs::directory_iterator(directory_.path()), {}), 4)
+        << "three schedules, one report, nothing else";
+}
+
+TEST_F(Command, SelftestFindsWhatItLeftOut) {
+    const Said said = run("selftest " + here() + " --runs 6 --seed 9");
+    if (said.code == 3 && said.text.find("would not leave") != std::string::npos) {
+        GTEST_SKIP() << "temporary files cannot be evicted here: " << said.text;
+    }
+    EXPECT_EQ(said.code, 0) << said.text;
+    EXPECT_EQ(said.text, "selftest: 6 of 6 stores left out were found, exactly\n");
+    EXPECT_TRUE(fs::is_empty(directory_.path()));
+}
+
+TEST_F(Command, ADurationEndsInTimeAndIsVerified) {
+    const Said said = run("run " + here() + " --duration 300ms --ops 100000000");
+    if (said.code == 3) {
+        GTEST_SKIP() << "temporary files cannot be evicted here: " << said.text;
+    }
+    EXPECT_EQ(said.code, 0) << said.text;
+    EXPECT_NE(said.text.find("ended before the schedule did"), std::string::npos);
+}
+
+} // namespace
