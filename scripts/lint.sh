@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # Checks the format of the sources, and what clang-tidy and shellcheck say of them.
 #
-#   scripts/lint.sh [--fix] [--build DIR] [format|tidy|shell]...
+#   scripts/lint.sh [--fix] [--deep] [--build DIR] [format|tidy|shell]...
 #
-# --fix reformats instead of complaining. --build is a configured build directory (default
+# --fix reformats instead of complaining. --deep adds clang-tidy's checks that follow paths through
+# the program, which take five times as long. --build is a configured build directory (default
 # build/release) whose compile_commands.json clang-tidy uses. A file that clang-tidy found clean is
 # not looked at again until it, a header of ours, or .clang-tidy changes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 fix=false
+deep=
 build=build/release
 checks=()
 while [ $# -gt 0 ]; do
     case "$1" in
     --fix) fix=true ;;
+    --deep) deep=clang-analyzer-*,bugprone-unchecked-optional-access,misc-const-correctness ;;
     --build) build=${2:?lint.sh: --build needs a directory}; shift ;;
     format | tidy | shell) checks+=("$1") ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
@@ -43,14 +46,14 @@ check_tidy() {
     [ -f "$build/compile_commands.json" ] || { echo "skip: $build is not configured"; exit 77; }
     local cache=$build/tidy common
     mkdir -p "$cache"
-    common=$( { cat .clang-tidy; sources '*.hpp' | sort | xargs cat; } | sha256sum)
-    export cache common build
+    common=$( { echo "$deep"; cat .clang-tidy; sources '*.hpp' | sort | xargs cat; } | sha256sum)
+    export cache common build deep
     # shellcheck disable=SC2016  # expanded by the inner shell, once a file
     sources 'fusefs/*.cpp' 'tools/*.cpp' | grep -Ff <(compiled_files) |
         xargs -r -P2 -I{} bash -c '
             key=$(printf "%s" "$common" | cat - "{}" | sha256sum | cut -d" " -f1)
             [ -e "$cache/$key" ] && exit 0
-            clang-tidy-19 --quiet -p "$build" "{}" 2>/dev/null && touch "$cache/$key"'
+            clang-tidy-19 --quiet -p "$build" ${deep:+--checks="$deep"} "{}" 2>/dev/null && touch "$cache/$key"'
 }
 
 # Sources that this build compiles: clang-tidy can say nothing of others.

@@ -47,6 +47,9 @@ if $install; then
     scripts/install-deps.sh --apps --oldkernel
 fi
 
+# The compiler's cache serves any checkout of the same sources.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+
 build=build/$preset
 cmake --preset "$preset" >"$(mkdir -p "$build" && echo "$build")/configure.log" ||
     { cat "$build/configure.log" >&2; exit 1; }
