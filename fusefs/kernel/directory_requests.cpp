@@ -116,30 +116,36 @@ bool add_inode(Mount& mount, const Inode& directory, Listing& listing,
     return had_room;
 }
 
+/// Adds entries from `position` on until there is no room. What was read before an error is kept;
+/// the error comes again at the next request.
 template <typename Add>
-void list(fuse_req_t req, std::size_t size, off_t position, DirectoryHandle& handle, Add add) {
+backing::Result<void> fill(Listing& listing, off_t position, DirectoryHandle& handle, Add add) {
     const bool at_root = handle.inode->id() == model::InodeId{1};
     const std::lock_guard lock(handle.mutex);
-    Listing listing(req, size);
     for (;;) {
         auto entry = handle.stream.at(position);
-        if (!entry) {
-            // What was read before the error is told first; the error comes again.
-            if (listing.empty()) {
-                reply(req, entry.error());
-                return;
-            }
-            break;
+        if (!entry && listing.empty()) {
+            return std::unexpected(entry.error());
         }
-        if (!*entry) {
-            break;
+        if (!entry || !*entry) {
+            return {};
         }
         const bool hidden = at_root && (*entry)->name == kControlName;
         if (!hidden && !add(listing, **entry)) {
             handle.stream.put_back(std::move(**entry), position);
-            break;
+            return {};
         }
         position = (*entry)->next;
+    }
+}
+
+/// Replies last of all: from then on another thread may release the handle.
+template <typename Add>
+void list(fuse_req_t req, std::size_t size, off_t position, DirectoryHandle& handle, Add add) {
+    Listing listing(req, size);
+    if (const auto filled = fill(listing, position, handle, add); !filled) {
+        reply(req, filled);
+        return;
     }
     listing.send();
 }
