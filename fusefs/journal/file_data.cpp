@@ -30,18 +30,8 @@ namespace {
 constexpr std::size_t kTakeFrom = std::size_t{512} * 1024;
 constexpr ByteOffset kEnd{std::numeric_limits<std::uint64_t>::max()};
 
-/// The clock that the kernel stamps inodes with.
-timespec coarse_now() {
-    timespec now{};
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    return now;
-}
-
 bool operator<(const timespec& a, const timespec& b) {
     return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
-}
-bool same(const timespec& a, const timespec& b) {
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
 bool writes(int flags) {
@@ -237,8 +227,14 @@ Result<void> FileData::read_image(ByteOffset offset, std::span<std::byte> target
     return {};
 }
 
+timespec FileData::stamp_now() {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now;
+}
+
 void FileData::touch_mtime() {
-    const timespec now = coarse_now();
+    const timespec now = stamp_now();
     if (ext3() && !inode_dirty_) {
         timespec before{};
         if (mtime_) {
@@ -535,14 +531,14 @@ void FileData::adjust(struct stat& status) const {
     if (size_ != backing_size_ || !buffers_.empty()) {
         status.st_size = static_cast<off_t>(size_.value);
     }
-    if (same(status.st_ctim, flushed_ctime_)) {
+    if (!(flushed_ctime_ < status.st_ctim)) {
+        status.st_ctim = shown_ctime_;
+    }
+    if (status.st_ctim < shown_ctime_) {
         status.st_ctim = shown_ctime_;
     }
     if (mtime_) {
         status.st_mtim = *mtime_;
-        if (status.st_ctim < shown_ctime_) {
-            status.st_ctim = shown_ctime_;
-        }
     }
     if (buffers_.empty()) {
         return;
@@ -597,6 +593,10 @@ void FileData::attributes_changed() {
     inode_dirty_ = true;
     metadata_unsynced_ = true;
     flushable_ = true;
+    if (struct stat status{};
+        fstat(path_fd_.get(), &status) == 0 && shown_ctime_ < status.st_ctim) {
+        shown_ctime_ = status.st_ctim;
+    }
 }
 
 void FileData::last_name_removed() {

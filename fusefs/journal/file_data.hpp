@@ -204,6 +204,9 @@ class FileData {
     [[nodiscard]] backing::Result<int> writable_fd();
     [[nodiscard]] backing::Result<int> readable_fd();
     void close_if_unused();
+    /// A time stamp that lies behind none that the kernel has given: since Linux 6.13 some of those
+    /// are finer than its tick.
+    static timespec stamp_now();
     void touch_mtime();
     void learn_allocation(model::ByteRange range);
     backing::Result<void> read_image(model::ByteOffset offset, std::span<std::byte> target);
@@ -271,8 +274,8 @@ class FileData {
     model::ByteOffset backing_size_;
     bool sparse_ = false;           ///< the backing file may have holes
     std::optional<timespec> mtime_; ///< held back
-    timespec shown_ctime_{};        ///< what ctime was when data last changed, and
-    timespec flushed_ctime_{};      ///< the backing inode's after our own last write to it
+    timespec shown_ctime_{};        ///< what ctime was when data or attributes last changed
+    timespec flushed_ctime_{};      ///< no ctime that our own writes to it caused is later
     int handles_ = 0;
     int mappable_handles_ = 0;
     bool unsynced_ = false;          ///< written to the backing file since its last sync

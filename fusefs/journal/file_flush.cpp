@@ -69,6 +69,7 @@ class FileData::Batch {
             if (done) {
                 bytes_ += (end_ - begin_).value;
                 file_.unsynced_ = true;
+                file_.flushed_ctime_ = stamp_now();
                 file_.backing_size_ = std::max(file_.backing_size_, end_);
                 file_.heal(healed);
                 file_.written_unsynced({begin_, end_});
@@ -473,9 +474,7 @@ Result<bool> FileData::let_metadata_through(bool durable) {
             if (buffers_.empty() && size_ == backing_size_) {
                 mtime_.reset();
             }
-            if (struct stat status{}; fstat(*fd, &status) == 0) {
-                flushed_ctime_ = status.st_ctim;
-            }
+            flushed_ctime_ = stamp_now();
         }
         if (durable && metadata_unsynced_) {
             metadata_unsynced_ = false;

@@ -53,6 +53,7 @@ if [ -e /dev/fuse ]; then
         fail "mount -t fuse.partialfs"
     echo hello >"$root/mnt/file"
     grep -q '"linux-2.6.20"' "$root/mnt/.partialfs/status" || fail "the contract option was not used"
+    echo 1 >"$root/mnt/.partialfs/commit"
     in_root umount /mnt || fail "umount"
     [ "$(cat "$root/data/file")" = hello ] || fail "the data is not in the source directory"
 fi
