@@ -159,6 +159,7 @@ done
 
 check_options
 $check && note_what_is_missing
+list_rows
 need qemu-system-x86_64 qemu-system-x86
 set_cache "$cache_directory"
 make_temporary
@@ -171,6 +172,5 @@ if $shell; then
     run_shell
     exit 0
 fi
-list_rows
 run_rows
 report_rows

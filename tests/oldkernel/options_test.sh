@@ -62,6 +62,15 @@ if command -v qemu-system-x86_64 >/dev/null; then
     refuses 3 "cannot write the cache directory" --cache /proc/none
     refuses 2 "no program" --engine "$temporary/none"
 fi
+if command -v qemu-system-x86_64 musl-gcc apt-get >/dev/null; then
+    mkdir "$temporary/lists"
+    echo "Dir::State::lists \"$temporary/lists\"; Dir::Cache::pkgcache \"\"; Dir::Cache::srcpkgcache \"\";" \
+        >"$temporary/apt.conf"
+    export APT_CONFIG=$temporary/apt.conf
+    refuses 3 "run apt-get update as root" --engine /bin/true
+    refuses 3 "cannot fetch linux-source-6.1" --source --engine /bin/true
+    unset APT_CONFIG
+fi
 
 if [ -n "$(ls -A "$TMPDIR")" ]; then
     echo "left behind: $(ls -A "$TMPDIR")"

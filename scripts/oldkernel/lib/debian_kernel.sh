@@ -5,10 +5,10 @@
 
 debian_flavour=amd64
 
-# The name of the newest linux-image-6.1.0-N-amd64-unsigned that apt knows.
+# The name of the newest linux-image-6.1.0-N-amd64-unsigned that apt knows; nothing if none.
 debian_image_package() {
     apt-cache pkgnames linux-image-6.1.0- 2>/dev/null |
-        grep -E "^linux-image-6\.1\.0-[0-9]+-$debian_flavour-unsigned\$" | sort -V | tail -n 1
+        sed -nE "/^linux-image-6\.1\.0-[0-9]+-$debian_flavour-unsigned\$/p" | sort -V | tail -n 1
 }
 
 # debian_download DIRECTORY PACKAGE...
