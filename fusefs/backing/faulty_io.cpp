@@ -82,7 +82,7 @@ bool add_word(FaultRule& rule, std::string_view word) {
         return false;
     }
     if (key == "short") {
-        rule.at_most = *number;
+        rule.at_most = number;
     } else if (key == "after") {
         rule.after = *number;
     } else if (key == "count") {

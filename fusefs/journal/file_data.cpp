@@ -190,6 +190,13 @@ std::shared_ptr<const backing::Fd> FileData::read_source(ByteRange range, bool c
 }
 
 void FileData::note_reads(ByteRange range) {
+    if (has_losses_ && !range.empty()) {
+        for (PageIndex page = range.first_page(); page <= range.last_page(); ++page) {
+            if (context_.ledger.has_open(id_, range_of(page), context_.block_size)) {
+                reread_.insert(page);
+            }
+        }
+    }
     if (!ext3() || range.empty()) {
         return;
     }

@@ -222,9 +222,10 @@ class FileData {
     /// After a failed sync: a kernel calls pages clean whose writeback failed. Writes again, from
     /// the backing file's page cache, what was written since the last sync.
     void rewrite_unsynced();
-    /// What of the ledger's open entries in `range` a write of `bytes` there heals: the bytes that
-    /// the disk has not got already. Rewriting what the disk had, as when a page that was evicted
-    /// is written back, brings no lost store back. To be asked before the write.
+    /// What of the ledger's open entries a write of `parts` at `begin` heals. All of it, while the
+    /// page has been in the page cache since the loss. Of a page read again since then, only the
+    /// bytes that the disk has not got already: rewriting what the disk had brings no lost store
+    /// back. To be asked before the write.
     [[nodiscard]] std::vector<model::ByteRange> healed_by(model::ByteOffset begin,
                                                           std::span<const iovec> parts) const;
     void heal(std::span<const model::ByteRange> ranges);
@@ -283,6 +284,9 @@ class FileData {
     bool inode_dirty_ = false;       ///< fsync commits (ext3)
     bool flushable_ = false;         ///< something happened since the last flush found nothing
     bool nameless_ = false;
+    /// Pages with lost stores that the page cache has read again since: they were evicted, and the
+    /// stores are gone from memory, too.
+    std::set<model::PageIndex> reread_;
     bool has_losses_ = false; ///< the ledger may have open entries
     int failing_ = 0;         ///< the errno with which writes to the backing file keep failing
     ErrorSequence errors_;

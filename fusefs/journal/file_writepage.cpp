@@ -211,6 +211,9 @@ void FileData::note_lost(PageIndex page, BlockMask skipped,
             continue;
         }
         has_losses_ = has_losses_ || !lost.empty();
+        if (!context_.ledger.has_open(id_, range_of(page), context_.block_size)) {
+            reread_.erase(page); // in memory as it is written back now
+        }
         context_.ledger.record(id_, page, in_page, context_.block_size.index_of(page, in_page),
                                cleaned_by[i], lost);
         for (const ByteRange& range : lost) {
@@ -233,8 +236,11 @@ std::vector<ByteRange> FileData::healed_by(ByteOffset begin, std::span<const iov
     for (const iovec& part : parts) {
         std::span<const std::byte> left{static_cast<const std::byte*>(part.iov_base), part.iov_len};
         while (!left.empty()) {
-            const std::size_t size = std::min(left.size(), disk.size());
-            if (context_.ledger.has_open(id_, {at, at + ByteCount{size}}, context_.block_size)) {
+            const std::size_t size = std::min(left.size(), disk.size() - at.value % disk.size());
+            const ByteRange here{at, at + ByteCount{size}};
+            if (!reread_.contains(page_of(at))) {
+                changed.push_back(here);
+            } else if (context_.ledger.has_open(id_, here, context_.block_size)) {
                 disk.fill(std::byte{0});
                 const std::span<std::byte> old = std::span(disk).first(size);
                 if (backing::read_all(context_.io, backing_fd_->get(), old, at)) {

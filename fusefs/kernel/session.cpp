@@ -91,6 +91,7 @@ Session::Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_opt
         arguments_.emplace_back("-d");
     }
     std::vector<char*> argv;
+    argv.reserve(arguments_.size());
     for (std::string& argument : arguments_) {
         argv.push_back(argument.data());
     }

@@ -190,6 +190,7 @@ std::vector<Step> events_of(const std::vector<Transition>& path) {
 
 std::vector<Step> events_of(const Run& run) {
     std::vector<Transition> path;
+    path.reserve(run.steps.size());
     for (const Run::Taken& taken : run.steps) {
         path.push_back(taken.transition);
     }

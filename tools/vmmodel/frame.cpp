@@ -137,6 +137,7 @@ Film film_of(const Found& found, const Search& search) {
                     list_of(events_of(found.run)));
     const auto pages = [&](const State& state) {
         std::vector<PageFrame> all;
+        all.reserve(static_cast<std::size_t>(search.bounds.pages));
         for (int page = 0; page < search.bounds.pages; ++page) {
             all.push_back(page_of_state(state, page, search.bounds));
         }
