@@ -226,9 +226,13 @@ TEST_F(CommitTest, ACopyOlderThanAWritepageIsNotWritten) {
         cache_.during_retrieve = nullptr;
         cache_.store(0, 4, std::byte{'2'});
         ASSERT_TRUE(cache_.write_back(*file_, PageIndex{0}));
+        write(100, "w"); // dirties the block again, but not those bytes
     };
     EXPECT_EQ(commit(), 0);
     EXPECT_EQ(disk().substr(0, 4), "2222") << "the retrieved copy said 1111";
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(disk().substr(0, 4), "2222");
+    EXPECT_EQ(disk().substr(100, 1), "w");
 }
 
 TEST_F(CommitTest, AWriteDuringARetrieveIsNotLost) {
