@@ -26,6 +26,9 @@
 namespace partialfs {
 namespace {
 
+/// Blocks of request memory, a megabyte each, that wait to be used again.
+constexpr std::size_t kRequestMemoryKept = 6;
+
 using backing::Fd;
 using backing::Result;
 
@@ -116,7 +119,7 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
     inodes.add_root(std::move(*root));
     kernel::InodeReclaimer reclaimer(inodes, kernel::InodeReclaimer::default_limit());
     // Receive memory outlives the buffers and retrieved pages made of it.
-    journal::MemoryPool memory(8);
+    journal::MemoryPool memory(kRequestMemoryKept);
     kernel::FusePageCache page_cache(mountpoint, *probe, memory);
     journal::Journal journal(context, page_cache, {.interval = options.commit_interval});
     kernel::ControlDirectory control;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <thread>
 #include <utility>
 
 namespace partialfs::journal {
@@ -201,8 +202,9 @@ FileData::Flushed FileData::flush(PageCache& cache, const PageSet& dirty, Commit
             continue;
         }
         cursor = flush_run(*cursor, policy, commit, result);
-        // Let others in between batches.
+        // Let others in between batches: who unlocks and locks again at once goes first.
         lock.unlock();
+        std::this_thread::yield();
         lock.lock();
     }
     flushable_ = flushable_ || left_over || result.error != 0;

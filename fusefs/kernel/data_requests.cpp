@@ -64,7 +64,7 @@ void enlist(Mount& mount, const std::shared_ptr<Inode>& inode) {
 
 /// Beyond this share of the dirty limit a commit begins without being asked for.
 bool much_is_buffered(const Mount& mount) {
-    return mount.context.budget.used() > mount.context.budget.limit() / 2;
+    return mount.context.budget.used() > mount.context.budget.limit() / 4;
 }
 
 void open(fuse_req_t req, fuse_ino_t number, fuse_file_info* fi) {

@@ -81,6 +81,8 @@ Session::Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_opt
     : most_workers_(std::max(threads, 2U)), pool_(pool) {
     // Request memory is a megabyte each: let it go back to the system when it is freed.
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    // Buffers are made by request threads and freed by the journal's: few arenas, few gaps.
+    mallopt(M_ARENA_MAX, 2);
     fuse_set_log_func(log_from_libfuse);
     arguments_.emplace_back("partialfs");
     for (std::string& option : fuse_options) {
