@@ -168,11 +168,11 @@ void control_open(fuse_req_t req, fuse_ino_t number, fuse_file_info* fi) {
         reply(req, Errno{EISDIR});
         return;
     }
-    auto contents = std::make_unique<std::string>(contents_of(mount_of(req), number));
-    fi->fh = reinterpret_cast<std::uint64_t>(contents.get());
+    auto* contents = new std::string(contents_of(mount_of(req), number));
+    fi->fh = reinterpret_cast<std::uint64_t>(contents);
     fi->direct_io = 1;
-    if (fuse_reply_open(req, fi) == 0) {
-        (void)contents.release(); // control_release() frees it
+    if (fuse_reply_open(req, fi) != 0) {
+        delete contents; // else control_release() does
     }
 }
 

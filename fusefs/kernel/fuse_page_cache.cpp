@@ -96,7 +96,7 @@ FusePageCache::FusePageCache(std::string mountpoint, Probe probe, journal::Memor
 
 void FusePageCache::set_session(fuse_session* session) {
     session_ = session;
-    view_.emplace(mountpoint_);
+    view_ = std::make_unique<PrivateView>(mountpoint_);
 }
 
 void FusePageCache::start() {

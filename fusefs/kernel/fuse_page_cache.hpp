@@ -13,6 +13,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -93,7 +94,7 @@ class FusePageCache final : public journal::PageCache {
     Probe probe_;
     journal::MemoryPool& pool_;
     fuse_session* session_ = nullptr;
-    std::optional<PrivateView> view_;
+    std::unique_ptr<PrivateView> view_; ///< from set_session() on
     std::atomic<bool> disconnected_{false};
     std::atomic<std::uint64_t> device_{0}; ///< of our mount; 0: not known yet
     Visitor visitor_;
