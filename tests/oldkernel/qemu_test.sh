@@ -23,7 +23,7 @@ trap 'rm -rf "$temporary"' EXIT
 # rows ARGUMENT...: run.sh with these; the rows as JSON in $temporary/rows.json.
 rows() {
     local status=0
-    "$run" --cache "$cache" --json "$temporary/rows.json" "$@" >"$temporary/table" 2>"$temporary/said" ||
+    "$run" --cache "$cache" --timeout 600 --json "$temporary/rows.json" "$@" >"$temporary/table" 2>"$temporary/said" ||
         status=$?
     cat "$temporary/table" "$temporary/said"
     return "$status"

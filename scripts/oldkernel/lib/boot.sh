@@ -12,9 +12,10 @@ check_kernel_image() {
 }
 
 # The words of every guest's command line. Under QEMU's translator old kernels fail the check of
-# their timer interrupt; one that stops all the same may need --append 'noapic nolapic notsc'.
+# their timer interrupt; one that stops all the same may need --append 'noapic nolapic notsc'. A busy
+# host makes a guest late, which is no lockup of its kernel.
 kernel_words() {
-    local words="console=ttyS0 rdinit=/init panic=1 loglevel=4 no_timer_check"
+    local words="console=ttyS0 rdinit=/init panic=1 loglevel=4 no_timer_check nosoftlockup"
     echo "$words${append:+ $append}"
 }
 
