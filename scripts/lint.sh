@@ -17,7 +17,7 @@ checks=()
 while [ $# -gt 0 ]; do
     case "$1" in
     --fix) fix=true ;;
-    --deep) deep=clang-analyzer-*,bugprone-unchecked-optional-access,misc-const-correctness ;;
+    --deep) deep='clang-analyzer-*,bugprone-unchecked-optional-access,misc-const-correctness' ;;
     --build) build=${2:?lint.sh: --build needs a directory}; shift ;;
     format | tidy | shell) checks+=("$1") ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
