@@ -119,8 +119,9 @@ void Machine::sort_blocks(State& state, int page) const {
         return;
     }
     Order order{0, 1, 2, 3};
-    std::stable_sort(order.begin(), order.begin() + blocks,
-                     [&](std::uint8_t a, std::uint8_t b) { return keys[a] > keys[b]; });
+    std::sort(order.begin(), order.begin() + blocks, [&](std::uint8_t a, std::uint8_t b) {
+        return keys[a] != keys[b] ? keys[a] > keys[b] : a < b;
+    });
     apply(state, page, order, blocks);
 }
 

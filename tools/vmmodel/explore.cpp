@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <tuple>
+#include <utility>
 
 namespace vmmodel {
 
@@ -222,8 +224,10 @@ class Explorer {
         for (const auto& [way, count] : ways_) {
             result_.ways.push_back({way.first, way.second, count, false});
         }
-        std::ranges::stable_sort(result_.ways, {},
-                                 [](const Way& way) { return way.events.size(); });
+        std::ranges::sort(result_.ways, [](const Way& a, const Way& b) {
+            return std::pair{a.events.size(), std::tie(a.harm, a.events)} <
+                   std::pair{b.events.size(), std::tie(b.harm, b.events)};
+        });
         return std::move(result_);
     }
 

@@ -53,7 +53,7 @@ std::vector<std::byte> FusePredictor::read(FileNumber file, ByteRange range) con
 
 /// filemap_fault: a page that is not there is read, with those around it that are not there either.
 void FusePredictor::fetch(File& file, PageIndex index) {
-    Page& page = file.pages[index];
+    const Page& page = file.pages[index];
     if (page.uptodate) {
         return;
     }

@@ -23,8 +23,8 @@ constexpr std::uint64_t bit(MapNumber map) {
 constexpr ByteRange kWholeFile{ByteOffset{0}, ByteOffset{~std::uint64_t{0}}};
 
 void note(std::array<OpNumber, 8>& by_block, BlockMask blocks, OpNumber op) {
-    for (std::uint8_t i = 0; i < by_block.size(); ++i) {
-        if (blocks.contains(BlockInPage{i})) {
+    for (std::size_t i = 0; i < by_block.size(); ++i) {
+        if (blocks.contains(BlockInPage{static_cast<std::uint8_t>(i)})) {
             by_block[i] = op;
         }
     }
@@ -233,8 +233,9 @@ void KernelPredictor::commit() {
 
 void KernelPredictor::flush(File& file) {
     for (auto& [index, page] : file.pages) {
-        const BlockMask flushed = ordered_flush(page.state, *filesystem_.flushes,
-                                                block_size_.within(index, file.contents.size()));
+        const BlockMask flushed =
+            ordered_flush(page.state, filesystem_.flushes.value_or(model::FlushPolicy::eager),
+                          block_size_.within(index, file.contents.size()));
         out(file, index, page, flushed);
         note(page.story.cleaned_by, flushed, op());
     }

@@ -1,6 +1,8 @@
 #include "tools/vmmodel/machine.hpp"
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
 
 namespace vmmodel {
 
@@ -52,7 +54,11 @@ static_assert(in_order(), "the table must follow the enumeration");
 
 model::BlockSize block_size_for(int blocks) {
     const std::uint64_t per_page = blocks == 3 ? 4 : static_cast<std::uint64_t>(blocks);
-    return model::BlockSize::from_bytes(model::kPageSize / per_page).value();
+    const auto size = model::BlockSize::from_bytes(model::kPageSize / per_page);
+    if (!size) {
+        throw std::invalid_argument("no page has " + std::to_string(blocks) + " blocks");
+    }
+    return *size;
 }
 
 BlockMask one(int block) {
@@ -665,8 +671,10 @@ class Machine::Stepper {
     }
 
     [[nodiscard]] BlockMask flush_candidates(const PageCell& cell) const {
-        return *m_.filesystem_.flushes == model::FlushPolicy::ext3 ? cell.fs.ordered
-                                                                   : cell.fs.dirty & m_.within_;
+        return m_.filesystem_.flushes.value_or(model::FlushPolicy::eager) ==
+                       model::FlushPolicy::ext3
+                   ? cell.fs.ordered
+                   : cell.fs.dirty & m_.within_;
     }
 
     void kjournald_page(int page) {
@@ -690,7 +698,8 @@ class Machine::Stepper {
         PageState single = cell.fs;
         single.dirty &= buffer;
         single.ordered = buffer;
-        const BlockMask written = ordered_flush(single, *m_.filesystem_.flushes, m_.within_);
+        const BlockMask written = ordered_flush(
+            single, m_.filesystem_.flushes.value_or(model::FlushPolicy::eager), m_.within_);
         cell.fs.dirty -= written;
         cell.fs.mapped |= single.mapped & buffer;
         cell.fs.allocated |= single.allocated;

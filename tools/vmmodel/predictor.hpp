@@ -57,6 +57,8 @@ class Predictor {
     Predictor() = default;
     Predictor(const Predictor&) = delete;
     Predictor& operator=(const Predictor&) = delete;
+    Predictor(Predictor&&) = delete;
+    Predictor& operator=(Predictor&&) = delete;
     virtual ~Predictor() = default;
 
     /// A new file of `size` bytes, sparse, mapped by nobody.

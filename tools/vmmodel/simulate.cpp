@@ -188,7 +188,8 @@ class Simulation {
         for (const std::uint32_t index : pending_) {
             Page& page = pages_[index];
             page.pending = false;
-            const BlockMask flushed = ordered_flush(page.fs, *filesystem_.flushes, all_);
+            const BlockMask flushed = ordered_flush(
+                page.fs, filesystem_.flushes.value_or(model::FlushPolicy::eager), all_);
             for (std::uint8_t i = 0; i < settings_.block_size.per_page(); ++i) {
                 if (flushed.contains(BlockInPage{i})) {
                     page.cleaned_by[i] = result_.operations;

@@ -31,6 +31,8 @@ class SimulationListener {
     SimulationListener() = default;
     SimulationListener(const SimulationListener&) = delete;
     SimulationListener& operator=(const SimulationListener&) = delete;
+    SimulationListener(SimulationListener&&) = delete;
+    SimulationListener& operator=(SimulationListener&&) = delete;
     virtual ~SimulationListener() = default;
 
     /// The block has reached the disk, at a commit or at a writepage.
