@@ -15,7 +15,7 @@ build=(g++ cmake ninja-build ccache pkg-config libc6-dev
 test=(libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
       clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
       attr acl strace xfsprogs btrfs-progs e2fsprogs zstd python3 git musl-tools util-linux procps shellcheck
-      debootstrap buildah)
+      debootstrap buildah zsh man-db lintian)
 apps=(rtorrent apt tdb-tools gdbmtool kyotocabinet-utils systemd-journal-remote systemd
       lmdb-utils python3-lmdb rrdtool sqlite3 strace fuse3 util-linux procps python3)
 oldkernel=(qemu-system-x86 musl-tools make gcc-12 kmod cpio patch reiserfsprogs jfsutils nilfs-tools e2fsprogs
