@@ -28,10 +28,17 @@ done
 if $build; then
     cd "$(dirname "$0")/.."
     scripts/install-deps.sh --build
-    cmake --preset release -DPARTIALFS_TESTS=OFF >/dev/null
-    cmake --build build/release --target partialfs mmapstress vmmodel -- --quiet
-    # A later scripts/test.sh in the same build directory builds the tests again.
-    cmake --preset release -DPARTIALFS_TESTS=ON >/dev/null 2>&1 || true
+    quietly=(--quiet)
+    [ ! -t 1 ] || quietly=()
+    mkdir -p build
+    (
+        flock 9 # one build at a time in this directory
+        cmake --preset release -DPARTIALFS_TESTS=OFF >/dev/null
+        cmake --build build/release --target partialfs mmapstress vmmodel -- "${quietly[@]}" |
+            { grep -v '^ninja: no work to do' || true; }
+        # A later scripts/test.sh in the same build directory builds the tests again.
+        cmake --preset release -DPARTIALFS_TESTS=ON >/dev/null 2>&1 || true
+    ) 9>build/lock
     PATH=$PWD/build/release/fusefs:$PWD/build/release/tools/mmapstress:$PWD/build/release/tools/vmmodel:$PATH
 fi
 
@@ -40,6 +47,7 @@ for program in partialfs mmapstress vmmodel; do
         { echo "reproduce.sh: $program is not on PATH; run without --installed to build it" >&2; exit 2; }
 done
 
+reason=''
 bold=''
 plain=''
 if [ -t 1 ]; then
@@ -79,27 +87,44 @@ obstacle() {
 
 # --- With FUSE: a mount ---------------------------------------------------------------------------
 
-work=$(mktemp -d)
+work=$(mktemp -d -t partialfs.XXXXXX)
 lossy=$work/linux-2.6.19
 fixed=$work/linux-2.6.20
 mkdir -p "$lossy/disk" "$lossy/mnt" "$fixed/disk" "$fixed/mnt"
 
+declare -A daemon # of each mount: the process id
+
 unmount() {
-    if mountpoint -q "$1/mnt"; then
-        umount "$1/mnt" 2>/dev/null || fusermount3 -u "$1/mnt" 2>/dev/null || umount -l "$1/mnt" || true
+    local i pid=${daemon[$1]:-}
+    [ -n "$pid" ] || return 0
+    # Before its mount is there, and if all else fails, the daemon is told to end; that unmounts, too.
+    { mountpoint -q "$1/mnt" && { umount "$1/mnt" || fusermount3 -u "$1/mnt"; }; } 2>/dev/null ||
+        kill "$pid" 2>/dev/null || true
+    for ((i = 0; i < 100; ++i)); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+    # What a daemon leaves that had to be killed: an entry that `mountpoint` cannot look at.
+    if grep -qF " $1/mnt " /proc/self/mounts; then
+        { umount -l "$1/mnt" || fusermount3 -uz "$1/mnt"; } 2>/dev/null || true
     fi
 }
 cleanup() {
     local status=$?
     trap - EXIT
+    trap '' INT TERM HUP
     unmount "$fixed"
     if $keep && mountpoint -q "$lossy/mnt"; then
+        local unmounter='fusermount3 -u'
+        [ "$(id -u)" -ne 0 ] || unmounter=umount
         cat <<END
 
 The mount is left for you: $lossy/mnt, over the directory $lossy/disk.
     ledger of lost stores: $lossy/mnt/.partialfs/ledger
     counters:              $lossy/mnt/.partialfs/status
-    when done:             umount $lossy/mnt; rm -r $work
+    when done:             $unmounter $lossy/mnt && rm -r $work
 END
     else
         unmount "$lossy"
@@ -110,10 +135,25 @@ END
 trap cleanup EXIT
 trap 'keep=false; exit 130' INT
 trap 'keep=false; exit 143' TERM
+trap 'keep=false; exit 129' HUP
 
+# Mounts; the daemon stays our child, so that we see it end, in a session of its own, so that ^C is ours. It ends
+# with a last commit, should this script be killed the hard way.
+tied=(setpriv --pdeathsig TERM)
+$keep && tied=()
 mount_in() {
-    partialfs "$1/disk" "$1/mnt" --contract "$(basename "$1")" --commit-interval 50ms \
-        --log-level error --trace "$1/trace" 2>"$work/mount.log"
+    setsid "${tied[@]}" partialfs "$1/disk" "$1/mnt" --foreground --contract "$(basename "$1")" --commit-interval 50ms \
+        --log-level error --trace "$1/trace" >"$1/log" 2>&1 </dev/null &
+    daemon[$1]=$!
+    until mountpoint -q "$1/mnt"; do # the daemon itself gives up where it cannot mount
+        if ! kill -0 "${daemon[$1]}" 2>/dev/null; then
+            wait "${daemon[$1]}" || true
+            unset "daemon[$1]"
+            reason=$(head -n 1 "$1/log")
+            return 3
+        fi
+        sleep 0.02
+    done
 }
 
 # Bytes that the ledger of a mount holds for lost.
@@ -134,7 +174,7 @@ stress() {
 
 by_mount() {
     title "1. A mount under the contract of Linux 2.6.19"
-    mount_in "$lossy" || return 3
+    mount_in "$lossy" || return
     echo "    $lossy/mnt, over the directory $lossy/disk; a commit every 50 ms"
 
     title "2. The recipe: write a page, store, commit, store, fsync. What is on disk then?"
@@ -156,7 +196,7 @@ by_mount() {
     lost=$(lost_bytes "$lossy")
 
     title "5. The same schedules under the contract of Linux 2.6.20: set_page_dirty() before writepage"
-    mount_in "$fixed" || return 3
+    mount_in "$fixed" || return
     stress replay "$fixed/mnt" "$work/recipe.schedule"
     local recipe_fixed=$verdict recipe_fixed_wrong=$wrong
     stress replay "$fixed/mnt" "$work/natural.schedule"
@@ -189,7 +229,6 @@ if ! $model && [ -z "$reason" ]; then
     status=0
     by_mount || status=$?
     [ $status = 3 ] || exit $status
-    reason=$(tail -n 1 "$work/mount.log")
 fi
 if ! $model; then
     echo "No mount is possible here: $reason."

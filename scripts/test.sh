@@ -51,9 +51,12 @@ fi
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
 build=build/$preset
-cmake --preset "$preset" >"$(mkdir -p "$build" && echo "$build")/configure.log" ||
-    { cat "$build/configure.log" >&2; exit 1; }
-cmake --build "$build" -- --quiet
+mkdir -p "$build"
+(
+    flock 9 # one build at a time
+    cmake --preset "$preset" >"$build/configure.log" || { cat "$build/configure.log" >&2; exit 1; }
+    cmake --build "$build" -- --quiet
+) 9>build/lock
 
 if [ ${#labels[@]} -gt 0 ]; then
     ctest_args+=(-L "$(IFS='|'; echo "${labels[*]}")")

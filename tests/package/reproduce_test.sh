@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Runs scripts/reproduce.sh as its users do, and checks what it says, its exit code, and that nothing outlives it:
+# by the model, on a mount, with --keep, twice at once, interrupted while the mount is there, and where no mount is
+# possible.
+#
+# usage: reproduce_test.sh SOURCE_DIR DIRECTORY_OF_A_PROGRAM...
+set -uo pipefail
+reproduce=$1/scripts/reproduce.sh
+shift
+for directory in "$@"; do PATH=$directory:$PATH; done
+
+mine=$(mktemp -d -t reproduce-test.XXXXXX)
+export TMPDIR=$mine/tmp
+mkdir "$TMPDIR"
+failures=0
+runner=
+
+mounts() { grep -F " $mine/" /proc/self/mounts | cut -d ' ' -f 2; }
+# shellcheck disable=SC2317  # the trap calls it
+clean_up() {
+    [ -z "$runner" ] || kill "$runner" 2>/dev/null
+    wait
+    mounts | xargs -r -n 1 umount -l
+    rm -rf --one-file-system "$mine"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+    echo "FAILED: $*"
+    sed 's/^/  | /' "$mine/out"
+    failures=$((failures + 1))
+}
+expect_nothing_left() {
+    [ -z "$(mounts)" ] || fail "$1: a mount is left: $(mounts)"
+    [ -z "$(ls -A "$TMPDIR")" ] || fail "$1: files are left: $(ls -A "$TMPDIR")"
+    ! pgrep -f -- "$TMPDIR" >"$mine/left" || fail "$1: processes are left: $(xargs -r ps -o args= -p <"$mine/left")"
+}
+# expect NAME CODE GOT TEXT...: the exit code, and extended regular expressions of what was printed.
+expect() {
+    local name=$1 text
+    [ "$3" -eq "$2" ] || fail "$name: exit code $3, not $2"
+    shift 3
+    for text in "$@"; do grep -qE -- "$text" "$mine/out" || fail "$name: no '$text' in what it printed"; done
+    echo "done: $name"
+}
+# A row of the closing table, with numbers above zero or all zero.
+lossy='linux-2\.6\.19 +CORRUPT [1-9][0-9]* +CORRUPT [1-9][0-9]* +[1-9][0-9]*'
+fixed='linux-2\.6\.20 +clean 0 +clean 0 +0'
+
+"$reproduce" --installed --model >"$mine/out" 2>&1
+expect "by the model" 0 $? 'linux-2\.6\.19 +yes' 'linux-2\.6\.20 +no' 'nothing is written'
+"$reproduce" --no-such-option >"$mine/out" 2>&1
+expect "an unknown option" 2 $? "unknown option '--no-such-option'"
+mkdir "$mine/bin"
+ln -s /usr/bin/{bash,env,dirname} "$mine/bin"
+PATH=$mine/bin "$reproduce" --installed >"$mine/out" 2>&1
+expect "no program to be found" 2 $? 'is not on PATH'
+expect_nothing_left "without a mount"
+
+if [ "$(id -u)" -ne 0 ] || ! { : <>/dev/fuse; } 2>/dev/null; then
+    "$reproduce" --installed >"$mine/out" 2>&1
+    expect "as this user" 0 $? linux-2.6.20
+    expect_nothing_left "as this user"
+    [ $failures -eq 0 ] && echo "skip: all but the model needs root and /dev/fuse" && exit 77
+    exit 1
+fi
+
+setpriv --bounding-set -sys_admin --inh-caps -sys_admin "$reproduce" --installed >"$mine/out" 2>&1
+expect "without the right to mount" 0 $? 'No mount is possible here: .*mount.* not permitted' 'linux-2\.6\.19 +yes'
+
+"$reproduce" --installed >"$mine/out" 2>&1
+expect "on a mount" 0 $? "$lossy" "$fixed" 'writepage passed over' 'X passed over: lost'
+expect_nothing_left "on a mount"
+
+"$reproduce" --installed >"$mine/other" 2>&1 &
+runner=$!
+"$reproduce" --installed >"$mine/out" 2>&1
+expect "one of two at once" 0 $? "$lossy" "$fixed"
+wait $runner
+code=$?
+runner=
+mv "$mine/other" "$mine/out"
+expect "the other of two at once" 0 $code "$lossy" "$fixed"
+expect_nothing_left "two at once"
+
+"$reproduce" --installed --keep >"$mine/out" 2>&1
+expect "--keep" 0 $? "$lossy" "$fixed" 'The mount is left for you'
+grep -q '"lost_at"' "$(mounts)/.partialfs/ledger" || fail "--keep: no ledger to look at"
+# The last line says how it is all taken away.
+bash -c "$(sed -n 's/^ *when done: *//p' "$mine/out")" || fail "--keep: its own advice does not work"
+until ! pgrep -f -- "$TMPDIR" >/dev/null; do sleep 0.05; done # the daemon's last commit
+expect_nothing_left "--keep and its advice"
+
+# By ^C (to the whole process group), and by signals to the script alone, once its first or second mount is there.
+for how in INT TERM HUP; do
+    for mount in linux-2.6.19 linux-2.6.20; do
+        # As from a terminal: a process group of its own, and SIGINT not ignored, as bash has it in `&`.
+        python3 -c 'import os, signal, sys
+os.setsid()
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$reproduce" --installed --keep >"$mine/out" 2>&1 &
+        runner=$!
+        until mounts | grep -q "$mount/mnt"; do
+            kill -0 "$runner" 2>/dev/null || { fail "it ended before it could be interrupted"; break; }
+        done
+        if [ $how = INT ]; then kill -INT -- "-$runner"; else kill -$how "$runner"; fi
+        wait "$runner"
+        code=$?
+        runner=
+        expect "interrupted by SIG$how on $mount" $((128 + $(kill -l $how))) $code
+        expect_nothing_left "interrupted by SIG$how on $mount"
+    done
+done
+
+echo "$failures failures"
+[ "$failures" -eq 0 ]
