@@ -14,6 +14,7 @@ COPY scripts/install-deps.sh /src/scripts/install-deps.sh
 RUN /src/scripts/install-deps.sh
 COPY . /src
 WORKDIR /src
+ENV CCACHE_BASEDIR=/src CCACHE_NOHASHDIR=1
 RUN cmake --preset release && cmake --build build/release
 RUN ctest --test-dir build/release -L '^(unit|property)$' --output-on-failure --no-tests=error
 RUN cd build/release && cpack -G DEB -B /out && mv /out/partialfs_*.deb /partialfs.deb

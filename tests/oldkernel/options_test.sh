@@ -62,7 +62,7 @@ if command -v qemu-system-x86_64 >/dev/null; then
     refuses 3 "cannot write the cache directory" --cache /proc/none
     refuses 2 "no program" --engine "$temporary/none"
 fi
-if command -v qemu-system-x86_64 musl-gcc apt-get >/dev/null; then
+if command -v qemu-system-x86_64 >/dev/null && command -v musl-gcc >/dev/null && command -v apt-get >/dev/null; then
     mkdir "$temporary/lists"
     echo "Dir::State::lists \"$temporary/lists\"; Dir::Cache::pkgcache \"\"; Dir::Cache::srcpkgcache \"\";" \
         >"$temporary/apt.conf"

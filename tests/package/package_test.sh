@@ -1,17 +1,23 @@
 #!/usr/bin/env bash
 # Makes the Debian package, installs it into a fresh Debian 12 made by debootstrap, and uses what it
-# installed: the programs, the man pages, the completions, mount -t fuse.partialfs.
+# installed: the programs, the man pages, the completions, mount -t fuse.partialfs and lines in /etc/fstab.
+# lintian must have nothing to say of it.
 #
 # usage: package_test.sh BUILD_DIR
 set -euo pipefail
 build=$(realpath "$1")
+source=$(realpath "$(dirname "$0")/../..")
 
 [ "$(id -u)" -eq 0 ] || { echo "skip: debootstrap and chroot need root"; exit 77; }
 command -v debootstrap >/dev/null || { echo "skip: debootstrap is not installed"; exit 77; }
 
-work=$(mktemp -d)
+work=$(realpath "$(mktemp -d)")
 root=$work/root
+# The processes that run in the new root.
+inside() { find /proc/[0-9]*/root -maxdepth 0 -lname "$root" 2>/dev/null | cut -d / -f 3; }
+# shellcheck disable=SC2317  # the trap calls it
 cleanup() {
+    inside | xargs -r kill -KILL 2>/dev/null || true
     for below in "$root/mnt" "$root/dev" "$root/proc"; do
         if mountpoint -q "$below"; then umount -l "$below"; fi
     done
@@ -26,10 +32,14 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 deb=$(echo "$work"/deb/partialfs_*.deb)
 dpkg-deb -c "$deb" >"$work/contents"
 for path in usr/bin/partialfs usr/bin/mmapstress usr/bin/vmmodel sbin/mount.fuse.partialfs \
-    usr/share/man/man8/partialfs.8 usr/share/man/man1/mmapstress.1 usr/share/man/man1/vmmodel.1 \
+    usr/share/man/man{8/partialfs.8,8/mount.fuse.partialfs.8,1/mmapstress.1,1/vmmodel.1}.gz \
     usr/share/bash-completion/completions/partialfs usr/share/zsh/vendor-completions/_mmapstress; do
     grep -qE " \./$path$" "$work/contents" || fail "$path is not in the package"
 done
+
+if command -v lintian >/dev/null; then
+    lintian --no-cfg --allow-root --fail-on error,warning "$deb" || fail "lintian"
+fi
 
 "$(dirname "$0")"/debian-root.sh "$root"
 cp "$deb" "$root/tmp/"
@@ -47,14 +57,48 @@ in_root bash -n /usr/share/bash-completion/completions/partialfs
 in_root vmmodel table >"$work/table" || fail "vmmodel table"
 grep -q 'linux-2.6.19' "$work/table" || fail "vmmodel table says nothing of linux-2.6.19"
 
+# What man(1) would show, without man: the link leads to the page.
+zcat "$root/usr/share/man/man8/mount.fuse.partialfs.8.gz" | grep -qx '\.so man8/partialfs\.8' || fail "mount.fuse.partialfs(8)"
+zcat "$root/usr/share/man/man8/partialfs.8.gz" | cmp -s - "$source/fusefs/partialfs.8" || fail "partialfs(8)"
+
+# Takes /mnt away, and waits for the daemon's last commit.
+unmount() {
+    in_root umount /mnt || fail "umount"
+    while [ -n "$(inside)" ]; do sleep 0.05; done
+}
+
 if [ -e /dev/fuse ]; then
-    mkdir -p "$root/data" "$root/mnt"
+    mkdir -p "$root/data" "$root/mnt" "$root/with blank"
     in_root mount -t fuse.partialfs /data /mnt -o contract=linux-2.6.20,block_size=4096 ||
         fail "mount -t fuse.partialfs"
     echo hello >"$root/mnt/file"
     grep -q '"linux-2.6.20"' "$root/mnt/.partialfs/status" || fail "the contract option was not used"
     echo 1 >"$root/mnt/.partialfs/commit"
-    in_root umount /mnt || fail "umount"
+    unmount
     [ "$(cat "$root/data/file")" = hello ] || fail "the data is not in the source directory"
+
+    # As at boot: the line in /etc/fstab is all that mount is told.
+    for contract in linux-2.6.19 linux-2.6.20; do
+        echo "/with\\040blank /mnt fuse.partialfs defaults,nofail,noatime,contract=$contract,commit_interval=50ms 0 0" \
+            >"$root/etc/fstab"
+        in_root mount -a || fail "mount -a with $contract in /etc/fstab"
+        grep -q "\"$contract\"" "$root/mnt/.partialfs/status" || fail "$contract in /etc/fstab was not used"
+        grep -q ' /mnt fuse.partialfs [^ ]*noatime' <(in_root cat /proc/self/mounts) || fail "noatime in /etc/fstab was not used"
+        code=0
+        in_root mmapstress run /mnt --workload recipe --size 256K --files 1 >"$work/said" 2>&1 || code=$?
+        if [ $contract = linux-2.6.19 ]; then wanted=1; else wanted=0; fi
+        [ $code -eq $wanted ] || { cat "$work/said"; fail "mmapstress on the $contract mount: exit code $code, not $wanted"; }
+        unmount
+    done
+
+    code=0
+    in_root mount -t fuse.partialfs /data /mnt -o contract=linux-2.6.21 >"$work/said" 2>&1 || code=$?
+    [ $code -eq 32 ] || fail "a contract that is none: mount's exit code is $code, not 32"
+    grep -q "linux-2.6.21" "$work/said" || { cat "$work/said"; fail "a contract that is none: mount does not name it"; }
 fi
+
+in_root DEBIAN_FRONTEND=noninteractive apt-get purge -y -qq partialfs >"$work/purge.log" 2>&1 ||
+    { cat "$work/purge.log"; fail "the package cannot be purged"; }
+[ -z "$(find "$root/usr" "$root/sbin/" "$root/etc" -name '*partialfs*' -o -name '*mmapstress*' -o -name '*vmmodel*')" ] ||
+    fail "files are left after the purge"
 echo "the package installs, runs and mounts"

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# The README's first promise: on a fresh Debian 12 with nothing but git and apt, scripts/reproduce.sh and
+# scripts/test.sh do all the set-up. In a root made by debootstrap: clones the project, runs reproduce.sh (first
+# without /dev/fuse, then with it) and the unit tests.
+#
+# usage: fresh_test.sh SOURCE_DIR
+set -euo pipefail
+source=$(realpath "$1")
+
+[ "$(id -u)" -eq 0 ] || { echo "skip: debootstrap and chroot need root"; exit 77; }
+command -v debootstrap >/dev/null || { echo "skip: debootstrap is not installed"; exit 77; }
+
+work=$(realpath "$(mktemp -d)")
+root=$work/root
+child=
+# The processes that run in the new root.
+inside() { find /proc/[0-9]*/root -maxdepth 0 -lname "$root" 2>/dev/null | cut -d / -f 3; }
+# shellcheck disable=SC2317  # the trap calls it
+cleanup() {
+    [ -z "$child" ] || kill "$child" 2>/dev/null || true
+    wait
+    inside | xargs -r kill -KILL 2>/dev/null || true
+    for below in "$root/dev" "$root/proc"; do
+        if mountpoint -q "$below"; then umount -R -l "$below"; fi
+    done
+    rm -rf --one-file-system "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# In the background, so that an interrupt is heard at once.
+in_root() {
+    chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@" >"$work/said" 2>&1 &
+    child=$!
+    wait "$child" || { tail -n 40 "$work/said"; fail "$*"; }
+    child=
+}
+
+"$source/tests/package/debian-root.sh" "$root"
+mount -t proc proc "$root/proc"
+mount -t tmpfs none "$root/dev"
+for device in null zero full random urandom tty; do cp -a "/dev/$device" "$root/dev/"; done
+mkdir "$root/dev/shm"
+ln -s /proc/self/fd "$root/dev/fd"
+in_root apt-get install -y -qq --no-install-recommends git ca-certificates
+# What is tracked here, as it is here: a clone of the last commit would not have what is being worked on.
+git -C "$source" ls-files -z | (cd "$source" && tar --null -T - -cf "$work/source.tar")
+mkdir "$root/project"
+tar -C "$root/project" -xf "$work/source.tar"
+in_root git -C /project init -q
+in_root git -C /project add .
+
+in_root /project/scripts/reproduce.sh
+grep -q 'No mount is possible here: there is no /dev/fuse' "$work/said" || fail "it says nothing of the missing /dev/fuse"
+grep -qE 'linux-2\.6\.19 +yes' "$work/said" || fail "reproduce.sh by the model"
+echo "reproduce.sh, by the model: done"
+if [ -e /dev/fuse ]; then
+    cp -a /dev/fuse "$root/dev/"
+    in_root /project/scripts/reproduce.sh
+    grep -qE 'linux-2\.6\.19 +CORRUPT' "$work/said" || fail "reproduce.sh on a mount"
+    echo "reproduce.sh, on a mount: done"
+fi
+in_root /project/scripts/test.sh --label '^(unit|property|package)$'
+grep -E 'tests passed|Skipped|^  ' "$work/said"
+echo "a fresh Debian 12 builds, reproduces and tests"
