@@ -1,7 +1,7 @@
 // mmapstress: the command line.
 #include "fusefs/units.hpp"
 #include "fusefs/version.hpp"
-#include "tools/mmapstress/commands.hpp"
+#include "tools/mmapstress/commands/commands.hpp"
 
 #include <CLI/CLI.hpp>
 

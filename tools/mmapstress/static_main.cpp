@@ -16,10 +16,10 @@
 //
 // Exit status: 0 every byte as expected, 1 damage found, 2 wrong settings, 3 could not tell.
 #include "fusefs/units.hpp"
-#include "tools/mmapstress/load_schedule.hpp"
-#include "tools/mmapstress/recheck.hpp"
-#include "tools/mmapstress/report.hpp"
-#include "tools/mmapstress/rounds.hpp"
+#include "tools/mmapstress/engine/rounds.hpp"
+#include "tools/mmapstress/report/load_schedule.hpp"
+#include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/verify/recheck.hpp"
 
 #include <charconv>
 #include <cstdio>

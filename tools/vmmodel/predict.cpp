@@ -1,6 +1,6 @@
 #include "tools/vmmodel/predict.hpp"
 
-#include "tools/mmapstress/pattern.hpp"
+#include "tools/mmapstress/schedule/pattern.hpp"
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 // Not thread-safe.
 #pragma once
 
-#include "tools/mmapstress/schedule.hpp"
+#include "tools/mmapstress/schedule/schedule.hpp"
 #include "tools/vmmodel/predictor.hpp"
 
 #include <expected>
@@ -18,7 +18,8 @@ inline OpNumber number_of(const mmapstress::Op& op) {
     return OpNumber{op.id.value};
 }
 
-/// Carries a schedule out on a predictor, as tools/mmapstress/op.hpp says what each operation does.
+/// Carries a schedule out on a predictor, as tools/mmapstress/schedule/op.hpp says what each
+/// operation does.
 class ScheduleRunner {
   public:
     /// Both must outlive the runner.

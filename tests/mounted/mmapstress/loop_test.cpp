@@ -2,8 +2,8 @@
 // full or read-only it says so.
 #include "tests/mounted/mount.hpp"
 #include "tests/temporary_directory.hpp"
-#include "tools/mmapstress/engine.hpp"
-#include "tools/mmapstress/workload.hpp"
+#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/workloads/workload.hpp"
 
 #include <gtest/gtest.h>
 #include <sched.h>

@@ -2,8 +2,8 @@
 // byte, and none that did not happen.
 #include "tests/mounted/mmapstress/told_ranges.hpp"
 #include "tests/temporary_directory.hpp"
-#include "tools/mmapstress/dice.hpp"
-#include "tools/mmapstress/engine.hpp"
+#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/workloads/dice.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

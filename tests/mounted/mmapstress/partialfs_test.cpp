@@ -1,10 +1,10 @@
 // mmapstress on partialfs: what it finds on disk and what the mount's ledger holds must be the same
 // set, both ways; and with the fix there is nothing to find.
 #include "tests/mounted/mount.hpp"
-#include "tools/mmapstress/engine.hpp"
-#include "tools/mmapstress/pressure.hpp"
-#include "tools/mmapstress/report.hpp"
-#include "tools/mmapstress/workload.hpp"
+#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/system/memory_pressure.hpp"
+#include "tools/mmapstress/workloads/workload.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

@@ -1,9 +1,9 @@
 // What torrent and apt find on partialfs, and what minimise and explain make of a loss there.
 #include "tests/mounted/mmapstress/told_ranges.hpp"
 #include "tests/mounted/mount.hpp"
-#include "tools/mmapstress/explain.hpp"
-#include "tools/mmapstress/minimise.hpp"
-#include "tools/mmapstress/rounds.hpp"
+#include "tools/mmapstress/engine/rounds.hpp"
+#include "tools/mmapstress/explain/explain.hpp"
+#include "tools/mmapstress/minimise/minimise.hpp"
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>

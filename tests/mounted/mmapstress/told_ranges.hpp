@@ -1,8 +1,8 @@
 // What a filesystem itself says it has lost, in a form to be compared with mmapstress' findings.
 #pragma once
 
-#include "tools/mmapstress/engine.hpp"
-#include "tools/mmapstress/golden.hpp"
+#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/schedule/golden.hpp"
 
 #include <nlohmann/json_fwd.hpp>
 

@@ -1,0 +1,139 @@
+#include "tools/mmapstress/schedule/pattern.hpp"
+#include "tools/mmapstress/verify/classify.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+
+namespace mmapstress {
+namespace {
+
+/// A file of two pages and its versions: op 0 (start), 1 (all), 2 (page 0), 4 (100+3000).
+class Classify : public testing::Test {
+  protected:
+    void SetUp() override {
+        const auto parsed = parse_schedule("mmapstress-schedule 1\nseed 5\n"
+                                           "file 0 size=8192 start=written\n"
+                                           "file 1 size=8192 start=sparse\n"
+                                           "1 store file=0 off=0 len=8192\n"
+                                           "2 write file=0 off=0 len=4096\n"
+                                           "3 store file=1 off=512 len=512\n"
+                                           "4 store file=0 off=100 len=3000\n"
+                                           "5 store file=0 off=4096 len=512 fill=9\n"
+                                           "6 commit\n");
+        ASSERT_TRUE(parsed) << parsed.error().message();
+        schedule_ = *parsed;
+    }
+
+    /// What is found if `spoil` is done to the file's expected bytes.
+    Classified found(FileIndex file, const std::function<void(std::span<std::byte>)>& spoil) {
+        Expected expected(schedule_.header);
+        for (const Op& op : schedule_.ops) {
+            expected.apply(op);
+        }
+        std::vector<std::byte> bytes(expected.size(file).value);
+        expected.fill(file, ByteOffset{0}, bytes);
+        spoil(bytes);
+        Collector collector;
+        for (const Stage stage : {Stage::evicted, Stage::disk}) {
+            collector.begin(stage);
+            expected.compare(file, ByteOffset{0}, bytes, [&](ByteRange range, Writer writer) {
+                collector.wrong(file, range, writer, ByteOffset{0}, bytes);
+            });
+        }
+        return classify(collector.take(), source_of(schedule_), OpId{6});
+    }
+
+    void put(std::span<std::byte> bytes, std::uint64_t at, std::size_t length, OpId id,
+             std::uint64_t from, FileIndex file = FileIndex{0}) {
+        fill_pattern(bytes.subspan(at, length), schedule_.header.seed, file, id, ByteOffset{from});
+    }
+
+    Schedule schedule_;
+};
+
+TEST_F(Classify, AnEarlierVersionIsStaleAndNamesItsOperation) {
+    const Classified result = found(FileIndex{0}, [&](std::span<std::byte> bytes) {
+        put(bytes, 200, 700, OpId{2}, 200);
+        put(bytes, 900, 100, OpId{1}, 900);
+        put(bytes, 1000, 50, OpId{0}, 1000);
+    });
+    ASSERT_EQ(result.damage.size(), 3U);
+    const std::array<std::uint64_t, 3> origins{2, 1, 0};
+    const std::array<std::uint64_t, 4> borders{200, 900, 1000, 1050};
+    for (std::size_t i = 0; i < 3; ++i) {
+        const DamagedRange& range = result.damage[i];
+        EXPECT_EQ(range.range.begin.value, borders[i]);
+        EXPECT_EQ(range.range.end.value, borders[i + 1]);
+        EXPECT_EQ(range.kind, DamageKind::stale);
+        EXPECT_EQ(range.origin.value, origins[i]);
+        EXPECT_EQ(range.lost, OpId{4});
+        EXPECT_TRUE(range.in(Stage::evicted));
+        EXPECT_TRUE(range.in(Stage::disk));
+        EXPECT_FALSE(range.in(Stage::live));
+        EXPECT_EQ(range.ops, (std::vector<OpId>{OpId{1}, OpId{2}, OpId{4}}));
+    }
+    EXPECT_EQ(result.named_ops.at(OpId{4}), "4 store file=0 off=100 len=3000");
+}
+
+TEST_F(Classify, ZerosAreZeros) {
+    const Classified result = found(FileIndex{1}, [](std::span<std::byte> bytes) {
+        std::ranges::fill(bytes.subspan(512, 512), std::byte{0});
+    });
+    ASSERT_EQ(result.damage.size(), 1U);
+    EXPECT_EQ(result.damage[0].kind, DamageKind::zeros);
+    EXPECT_EQ(result.damage[0].range, (ByteRange{ByteOffset{512}, ByteOffset{1024}}));
+    EXPECT_EQ(result.damage[0].lost, OpId{3});
+}
+
+TEST_F(Classify, BytesFromElsewhereTellWhereTheyBelong) {
+    const Classified result = found(FileIndex{1}, [&](std::span<std::byte> bytes) {
+        put(bytes, 2048, 256, OpId{4}, 1000); // shifted by no multiple of a cell
+        put(bytes, 4096, 64, OpId{3}, 512, FileIndex{1});
+    });
+    ASSERT_EQ(result.damage.size(), 2U);
+    EXPECT_EQ(result.damage[0].kind, DamageKind::misplaced);
+    EXPECT_EQ(result.damage[0].range, (ByteRange{ByteOffset{2048}, ByteOffset{2304}}));
+    EXPECT_EQ(result.damage[0].origin, OpId{4});
+    EXPECT_EQ(result.damage[0].origin_file, FileIndex{0});
+    EXPECT_EQ(result.damage[0].origin_offset, ByteOffset{1000});
+    EXPECT_EQ(result.damage[1].origin_file, FileIndex{1});
+    EXPECT_EQ(result.damage[1].origin_offset, ByteOffset{512});
+    EXPECT_EQ(result.named_ops.at(OpId{4}), "4 store file=0 off=100 len=3000");
+}
+
+TEST_F(Classify, BytesFromNowhereAreForeign) {
+    const Classified result = found(FileIndex{0}, [](std::span<std::byte> bytes) {
+        for (std::size_t i = 0; i < 100; ++i) {
+            bytes[5000 + i] = static_cast<std::byte>(i % 3 + 1); // no colour at all
+        }
+    });
+    ASSERT_EQ(result.damage.size(), 1U);
+    EXPECT_EQ(result.damage[0].kind, DamageKind::foreign);
+    EXPECT_EQ(result.damage[0].lost, OpId{1});
+}
+
+TEST_F(Classify, RangesEndAtPages) {
+    const Classified result = found(
+        FileIndex{0}, [&](std::span<std::byte> bytes) { put(bytes, 4000, 1000, OpId{0}, 4000); });
+    ASSERT_EQ(result.damage.size(), 3U);
+    EXPECT_EQ(result.damage[0].range.end, ByteOffset{4096}); // and there the writer changes too
+    EXPECT_EQ(result.damage[1].lost, OpId{5});
+    EXPECT_EQ(result.damage[1].range.end, ByteOffset{4608});
+    EXPECT_EQ(result.damage[2].lost, OpId{1});
+    const auto joined = wrong_bytes(result.damage, Stage::disk);
+    ASSERT_EQ(joined.size(), 1U);
+    EXPECT_EQ(joined[0].range, (ByteRange{ByteOffset{4000}, ByteOffset{5000}}));
+}
+
+TEST(Alignment, IsTheLargestPowerOfTwoThatBothEndsShare) {
+    EXPECT_EQ(alignment_of({ByteOffset{4096}, ByteOffset{8192}}), 4096U);
+    EXPECT_EQ(alignment_of({ByteOffset{8192}, ByteOffset{16384}}), 4096U);
+    EXPECT_EQ(alignment_of({ByteOffset{1024}, ByteOffset{4096}}), 1024U);
+    EXPECT_EQ(alignment_of({ByteOffset{512}, ByteOffset{3}}), 1U);
+    EXPECT_EQ(alignment_of({ByteOffset{0}, ByteOffset{512}}), 512U);
+}
+
+} // namespace
+} // namespace mmapstress

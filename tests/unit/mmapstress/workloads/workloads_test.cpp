@@ -1,0 +1,136 @@
+#include "tools/mmapstress/schedule/op_walker.hpp"
+#include "tools/mmapstress/schedule/pattern.hpp"
+#include "tools/mmapstress/workloads/op_builder.hpp"
+#include "tools/mmapstress/workloads/sources.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace mmapstress {
+namespace {
+
+class EachWorkload : public testing::TestWithParam<const WorkloadInfo*> {
+  protected:
+    static Schedule made(const WorkloadSettings& settings) {
+        const auto source = GetParam()->make(settings);
+        EXPECT_TRUE(source) << source.error();
+        return schedule_of(**source);
+    }
+};
+
+TEST_P(EachWorkload, MakesTheSameScheduleAgainAndAnotherForAnotherSeed) {
+    WorkloadSettings settings;
+    settings.ops = 1500;
+    settings.memory = ByteCount{1U << 20U};
+    const Schedule schedule = made(settings);
+    EXPECT_EQ(schedule, made(settings));
+    settings.seed = 2;
+    EXPECT_NE(schedule.ops, made(settings).ops);
+    EXPECT_EQ(schedule.header.workload, GetParam()->name);
+}
+
+TEST_P(EachWorkload, MakesAScheduleThatCanBeCarriedOutAndWrittenDown) {
+    for (const std::uint16_t threads : std::array<std::uint16_t, 2>{1, 3}) {
+        WorkloadSettings settings;
+        settings.ops = 1500;
+        settings.memory = ByteCount{1U << 20U};
+        settings.threads = threads;
+        settings.processes = 2;
+        const Schedule schedule = made(settings);
+        EXPECT_GT(schedule.ops.size(), 700U);
+        const auto error = check_schedule(schedule);
+        EXPECT_FALSE(error) << error->message();
+        const auto again = parse_schedule(print_schedule(schedule));
+        ASSERT_TRUE(again) << again.error().message();
+        EXPECT_EQ(*again, schedule);
+    }
+}
+
+TEST_P(EachWorkload, StoresThroughMappingsAndHasSomethingToVerify) {
+    WorkloadSettings settings;
+    settings.memory = ByteCount{1U << 20U};
+    const Schedule schedule = made(settings);
+    std::uint64_t stores = 0;
+    for (const Op& op : schedule.ops) {
+        stores += op.kind == OpKind::store ? 1U : 0U;
+    }
+    EXPECT_GT(stores, 100U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Workload, EachWorkload, testing::ValuesIn([] {
+                             std::vector<const WorkloadInfo*> all;
+                             for (const WorkloadInfo& workload : workloads()) {
+                                 all.push_back(&workload);
+                             }
+                             return all;
+                         }()),
+                         [](const auto& one) { return std::string(one.param->name); });
+
+TEST(Workloads, RefuseWhatCannotBe) {
+    WorkloadSettings settings;
+    settings.size = ByteCount{0};
+    EXPECT_EQ(make_mix(settings).error(), "mix needs a file of some size");
+    EXPECT_EQ(workload_named("nothing"), nullptr);
+}
+
+TEST(Workloads, WorkersHaveBytesOfTheirOwnInMix) {
+    WorkloadSettings settings;
+    settings.threads = 4;
+    settings.ops = 3000;
+    const auto source = make_mix(settings);
+    ASSERT_TRUE(source);
+    std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint16_t> stripes;
+    for (const Op& op : schedule_of(**source).ops) {
+        if (traits_of(op.kind).has_content) {
+            const auto [at, fresh] =
+                stripes.try_emplace({op.file.value, op.offset.value / 1024}, op.by.value);
+            EXPECT_EQ(at->second, op.by.value);
+            EXPECT_EQ(op.offset.value / 1024, (op.range().end.value - 1) / 1024);
+        }
+    }
+}
+
+TEST(IdPicker, TellsVersionsApartByColour) {
+    Header header;
+    header.files.assign(1, FileSpec{ByteCount{16384}, Start::sparse, {}});
+    IdPicker ids(header);
+    const FileIndex file{0};
+    const ByteRange place{ByteOffset{100}, ByteOffset{300}};
+    std::vector<std::uint8_t> colours;
+    OpId last;
+    for (int i = 0; i < 200; ++i) {
+        ids.next();
+        ids.next(file, {ByteOffset{8192}, ByteOffset{9000}});
+        const OpId id = ids.next(file, place);
+        EXPECT_GT(id, last);
+        last = id;
+        for (std::size_t back = 0; back < std::min<std::size_t>(10, colours.size()); ++back) {
+            EXPECT_NE(colours[colours.size() - 1 - back], colour_of(id));
+        }
+        colours.push_back(colour_of(id));
+    }
+    EXPECT_LT(last.value, 200U * 3 * 4) << "few ids are left out";
+}
+
+TEST(Linus, TellsTheNeighboursWriteOrder) {
+    const auto schedule = parse_schedule("mmapstress-schedule 1\nworkload linus\n"
+                                         "file 0 size=8192\n"
+                                         "1 store file=0 off=1460 len=1460\n"
+                                         "2 store file=0 off=0 len=1460\n"
+                                         "3 store file=0 off=2920 len=1460\n");
+    ASSERT_TRUE(schedule);
+    RunResult result;
+    result.last_op = OpId{3};
+    DamagedRange damage;
+    damage.range = {ByteOffset{1500}, ByteOffset{2920}};
+    damage.kind = DamageKind::zeros;
+    result.damage.push_back(damage);
+    ScheduleSource source(*schedule);
+    EXPECT_EQ(linus_story(source, result),
+              std::vector<std::string>{"file 0 chunk 1 corrupted (40-1459) (1500-2919 of page 0), "
+                                       "zeros, written as (2)1(3)"});
+}
+
+} // namespace
+} // namespace mmapstress

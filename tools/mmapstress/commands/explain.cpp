@@ -1,0 +1,69 @@
+// mmapstress explain.
+#include "tools/mmapstress/explain/explain.hpp"
+
+#include "tools/mmapstress/commands/commands.hpp"
+#include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/verify/recheck.hpp"
+
+namespace mmapstress {
+
+namespace {
+
+/// The trace that the user named, or the mount's own. The error is for the user.
+std::expected<std::optional<std::vector<TraceEvent>>, std::string>
+find_trace(const ExplainOptions& options, const RunResult& result) {
+    if (!options.trace.empty()) {
+        const auto text = read_file(options.trace);
+        if (!text) {
+            return std::unexpected(text.error());
+        }
+        auto events = parse_trace(*text);
+        if (!events) {
+            return std::unexpected(options.trace + ", " + events.error());
+        }
+        return std::move(*events);
+    }
+    if (result.partialfs.empty()) {
+        return std::nullopt; // no other filesystem has one
+    }
+    auto events = trace_of_mount(result.partialfs);
+    if (!events) {
+        complain("no trace: " + events.error() + "; --trace names one");
+        return std::nullopt;
+    }
+    return std::move(*events);
+}
+
+} // namespace
+
+Verdict explain_command(const ExplainOptions& options) {
+    const auto text = read_file(options.report);
+    if (!text) {
+        complain(text.error());
+        return Verdict::usage;
+    }
+    const auto report = parse_report(*text);
+    if (!report) {
+        complain(options.report + ": " + report.error());
+        return Verdict::usage;
+    }
+    Evidence evidence;
+    if (auto schedule = schedule_of_report(*report)) {
+        evidence.schedule = std::move(*schedule);
+    } else {
+        complain("without the pages' histories: " + schedule.error());
+    }
+    auto trace = find_trace(options, report->result);
+    if (!trace) {
+        complain(trace.error());
+        return Verdict::usage;
+    }
+    evidence.trace = std::move(*trace);
+    if (!print(explain(*report, evidence, options.max_ranges))) {
+        complain("cannot write to standard output");
+        return Verdict::unknown;
+    }
+    return report->result.verdict();
+}
+
+} // namespace mmapstress

@@ -1,0 +1,48 @@
+// What people see of a run: the result in the format they asked for, and the progress meanwhile.
+#pragma once
+
+#include "tools/mmapstress/engine/engine.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mmapstress {
+
+enum class Format : std::uint8_t { human, json, ktap, junit };
+
+struct Output {
+    Format format = Format::human;
+    std::size_t max_ranges = 20; ///< damaged ranges shown; all are in the report
+};
+
+/// The result as text for a person. `story`: more lines about the damage, from the workload.
+std::string human_text(const RunResult& result, std::size_t max_ranges,
+                       const std::vector<std::string>& story);
+
+/// The result in the format asked for.
+std::string present(const RunResult& result, const Output& output,
+                    const std::vector<std::string>& story);
+
+/// How much of a run there is, as far as anybody knows.
+struct Extent {
+    std::optional<std::uint64_t> ops;
+    std::optional<std::chrono::milliseconds> duration;
+};
+
+/// Draws the progress on standard error if that is a terminal; else does nothing. `round` tells the
+/// round, counted from 1.
+std::function<void(const Progress&)> progress_bar(const Extent& extent, const std::uint64_t& round);
+/// Takes the bar off the screen.
+void clear_progress_bar();
+
+/// Writes to standard output, all of it; false if that fails.
+bool print(const std::string& text);
+/// "mmapstress: message" on standard error.
+void complain(const std::string& message);
+
+} // namespace mmapstress

@@ -1,0 +1,179 @@
+// mmapstress run, replay, verify, workloads.
+#include "tools/mmapstress/commands/commands.hpp"
+#include "tools/mmapstress/commands/stop_signals.hpp"
+#include "tools/mmapstress/engine/rounds.hpp"
+#include "tools/mmapstress/report/load_schedule.hpp"
+#include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/verify/recheck.hpp"
+#include "tools/mmapstress/workloads/sources.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace mmapstress {
+
+namespace {
+
+Verdict refuse(const std::string& message, Verdict verdict = Verdict::usage) {
+    clear_progress_bar();
+    complain(message);
+    return verdict;
+}
+
+/// Prints the result and writes the report. A report or an output that cannot be written is worse
+/// than a clean verdict, but not than damage.
+Verdict deliver(const CommonOptions& options, const RunResult& result,
+                const std::vector<std::string>& story) {
+    clear_progress_bar();
+    Verdict verdict = result.verdict();
+    const auto worsen = [&](const std::string& message) {
+        complain(message);
+        verdict = verdict == Verdict::damaged ? verdict : Verdict::unknown;
+    };
+    if (!options.report.empty()) {
+        const auto state = result.interrupted ? ReportState::interrupted : ReportState::finished;
+        if (const auto written = write_file_atomically(options.report, report_json(result, state));
+            !written) {
+            worsen(written.error());
+        }
+    }
+    if (!print(present(result, options.output, story))) {
+        worsen("cannot write to standard output");
+    }
+    return verdict;
+}
+
+std::vector<std::string> story_of(const RunResult& result, const OpSourceFactory& factory) {
+    if (result.header.workload != "linus" || result.damage.empty()) {
+        return {};
+    }
+    const auto source = factory();
+    return linus_story(*source, result);
+}
+
+Judge judge_of(const Header& header) {
+    const WorkloadInfo* const workload = workload_named(header.workload);
+    return workload == nullptr ? nullptr : workload->judge;
+}
+
+/// Runs recorded schedules one after another and says of each whether the damage is the recorded
+/// one.
+Verdict replay_recorded(const CommonOptions& options, const std::string& text) {
+    const auto recorded = parse_golden_file(text);
+    if (!recorded) {
+        return refuse(recorded.error().message());
+    }
+    Verdict worst = Verdict::clean;
+    std::size_t equal = 0;
+    std::size_t damaged = 0;
+    for (const GoldenSchedule& golden : *recorded) {
+        if (stop_signalled()) {
+            break;
+        }
+        const auto result = run(options.run, source_of(golden.schedule), nullptr);
+        if (!result) {
+            return refuse(result.error().message, result.error().verdict);
+        }
+        const bool same = wrong_bytes(result->damage, Stage::evicted) == golden.damage;
+        equal += same ? 1U : 0U;
+        const Verdict verdict = result->verdict();
+        damaged += verdict == Verdict::damaged ? 1U : 0U;
+        if (verdict == Verdict::unknown || worst == Verdict::clean) {
+            worst = std::max(worst, verdict);
+        }
+        std::string why;
+        for (const Problem& problem : result->problems) {
+            why += "; " + problem.message;
+        }
+        print(fmt::format("{}: {}, {} damaged ranges, {} recorded on {}: {}{}\n", golden.id,
+                          name_of(verdict), wrong_bytes(result->damage, Stage::evicted).size(),
+                          golden.damage.size(), golden.kernel, same ? "equal" : "different", why));
+    }
+    print(fmt::format("{} schedules: {} damaged, {} as recorded\n", recorded->size(), damaged,
+                      equal));
+    return worst;
+}
+
+} // namespace
+
+Verdict run_command(const RunOptions& options) {
+    const WorkloadInfo* const workload = workload_named(options.workload);
+    if (workload == nullptr) {
+        return refuse("no such workload: '" + options.workload + "'; see mmapstress workloads");
+    }
+    if (const auto reason = unwritable(options.common.report)) {
+        return refuse(*reason);
+    }
+    note_stop_signals();
+    std::uint64_t round = 1;
+    RunSettings settings = options.common.run;
+    settings.progress = progress_bar({options.settings.ops, options.duration}, round);
+    settings.stop = stop_signalled;
+    const auto done = run_rounds(settings, {*workload, options.settings, options.duration,
+                                            [&](std::uint64_t number) { round = number; }});
+    if (!done) {
+        return refuse(done.error().message, done.error().verdict);
+    }
+    return deliver(options.common, done->result, story_of(done->result, done->factory));
+}
+
+Verdict replay_command(const CommonOptions& options, const std::string& path) {
+    const auto text = read_file(path);
+    if (!text) {
+        return refuse(text.error());
+    }
+    if (const auto reason = unwritable(options.report)) {
+        return refuse(*reason);
+    }
+    note_stop_signals();
+    CommonOptions settled = options;
+    settled.run.stop = stop_signalled;
+    if (text->starts_with('{') && !text->starts_with("{\n")) {
+        return replay_recorded(settled, *text);
+    }
+    const auto schedule = schedule_of_text(*text);
+    if (!schedule) {
+        return refuse(path + ": " + schedule.error());
+    }
+    const std::uint64_t round = 1;
+    settled.run.progress = progress_bar({schedule->ops.size(), std::nullopt}, round);
+    const OpSourceFactory factory = source_of(*schedule);
+    const auto result = run(settled.run, factory, judge_of(schedule->header));
+    if (!result) {
+        return refuse(result.error().message, result.error().verdict);
+    }
+    return deliver(settled, *result, story_of(*result, factory));
+}
+
+Verdict verify_command(const CommonOptions& options, const std::string& path) {
+    const auto text = read_file(path);
+    if (!text) {
+        return refuse(text.error());
+    }
+    const auto report = parse_report(*text);
+    if (!report) {
+        return refuse(path + ": " + report.error());
+    }
+    const std::uint64_t round = 1;
+    CommonOptions settled = options;
+    settled.run.progress = progress_bar({}, round);
+    const WorkloadInfo* const workload = workload_named(report->result.header.workload);
+    const auto result =
+        recheck(settled.run, *report, workload == nullptr ? nullptr : workload->judge);
+    if (!result) {
+        return refuse(result.error().message, result.error().verdict);
+    }
+    return deliver(settled, *result, {});
+}
+
+Verdict workloads_command() {
+    for (const WorkloadInfo& workload : workloads()) {
+        const bool is_default = &workload == workloads().data();
+        print(fmt::format("{:<9} {}{}\n", workload.name, workload.line,
+                          is_default ? " (default)" : ""));
+    }
+    return Verdict::clean;
+}
+
+} // namespace mmapstress

@@ -1,0 +1,178 @@
+#include "tools/mmapstress/engine/crew_parallel.hpp"
+
+#include "tools/mmapstress/engine/conflict_set.hpp"
+#include "tools/mmapstress/engine/crew_process.hpp"
+#include "tools/mmapstress/engine/thread_team.hpp"
+
+namespace mmapstress {
+
+namespace {
+
+/// Operations ordered before the workers are sent to work, at most.
+constexpr std::size_t kLargestSegment = 1024;
+
+class Parallel final : public Crew {
+  public:
+    Parallel(Setting setting, std::vector<std::unique_ptr<CrewProcess>> processes)
+        : setting_(std::move(setting)), processes_(std::move(processes)),
+          executor_(setting_.files, setting_.header, setting_.directory, setting_.drop),
+          team_(std::vector<Executor>(setting_.header.threads, executor_)) {}
+
+    Outcome<> execute(const Op& op, OpId& failed) override;
+    Outcome<> finish(OpId& failed) override;
+    Outcome<> end(FileIndex file, End how) override;
+    Outcome<> drop_cache(FileIndex file) override { return executor_.drop_cache(file); }
+
+  private:
+    [[nodiscard]] bool must_wait(const Op& op);
+    Outcome<> execute_alone(const Op& op, OpId& failed);
+    Outcome<> unmap_elsewhere(FileIndex file);
+    Outcome<> answers(OpId& failed);
+
+    Setting setting_;
+    /// Before the threads: a process must not be forked, nor needs to be, once they are there.
+    std::vector<std::unique_ptr<CrewProcess>> processes_;
+    Executor executor_;
+    ThreadTeam team_;
+    ConflictSet conflicts_;
+    std::size_t ordered_ = 0; ///< operations since the last finish()
+    OpId last_;               ///< of them, the last
+    bool failed_ = false;     ///< the processes are no longer in step
+};
+
+bool Parallel::must_wait(const Op& op) {
+    const OpTraits& traits = traits_of(op.kind);
+    if (ordered_ == kLargestSegment) {
+        return true;
+    }
+    return traits.has_content && !conflicts_.add(op.file, op.range(), op.by);
+}
+
+Outcome<> Parallel::execute(const Op& op, OpId& failed) {
+    const OpTraits& traits = traits_of(op.kind);
+    const bool grows = op.kind == OpKind::write &&
+                       op.range().end.value > setting_.files[op.file.value].size().value;
+    if (traits.alone || grows) {
+        if (auto done = finish(failed); !done) {
+            return done;
+        }
+        return execute_alone(op, failed);
+    }
+    if (must_wait(op)) {
+        if (auto done = finish(failed); !done) {
+            return done;
+        }
+        if (traits.has_content) {
+            conflicts_.add(op.file, op.range(), op.by);
+        }
+    }
+    if (op.by.value < setting_.header.threads) {
+        failed = op.id;
+        if (auto prepared = executor_.prepare(op); !prepared) {
+            return prepared;
+        }
+        team_.add(op.by.value, op);
+    }
+    ++ordered_;
+    last_ = op.id;
+    return {};
+}
+
+Outcome<> Parallel::execute_alone(const Op& op, OpId& failed) {
+    failed = op.id;
+    if (op.kind == OpKind::evict) {
+        // In evict's order: nothing is unmapped anywhere before the fsync.
+        if (auto synced = executor_.fsync(op.file, true); !synced) {
+            return synced;
+        }
+        if (auto unmapped = unmap_elsewhere(op.file); !unmapped) {
+            return unmapped;
+        }
+        return executor_.drop_cache(op.file);
+    }
+    if (op.kind == OpKind::unmap || op.kind == OpKind::remap) {
+        for (const auto& process : processes_) {
+            if (auto sent = process->order_walk(op.id); !sent) {
+                return sent;
+            }
+        }
+        if (auto done = answers(failed); !done) {
+            return done;
+        }
+    }
+    return executor_.execute(op);
+}
+
+Outcome<> Parallel::answers(OpId& failed) {
+    Outcome<> first{};
+    for (const auto& process : processes_) {
+        if (auto done = process->answer(failed); !done && first) {
+            first = std::move(done);
+            failed_ = true;
+        }
+    }
+    return first;
+}
+
+Outcome<> Parallel::finish(OpId& failed) {
+    if (ordered_ == 0) {
+        return {};
+    }
+    ordered_ = 0;
+    conflicts_.clear();
+    for (const auto& process : processes_) {
+        if (auto sent = process->order_walk(last_); !sent) {
+            failed_ = true;
+            return sent;
+        }
+    }
+    auto failure = team_.run();
+    Outcome<> elsewhere = answers(failed);
+    if (failure) {
+        failed = failure->op;
+        return std::unexpected(std::move(failure->failure));
+    }
+    return elsewhere;
+}
+
+Outcome<> Parallel::unmap_elsewhere(FileIndex file) {
+    if (failed_) {
+        return {};
+    }
+    for (const auto& process : processes_) {
+        if (auto sent = process->order_unmap(file); !sent) {
+            return sent;
+        }
+    }
+    OpId ignored;
+    return answers(ignored);
+}
+
+Outcome<> Parallel::end(FileIndex file, End how) {
+    if (how == End::fsync_munmap_fsync) {
+        if (auto synced = executor_.fsync(file, true); !synced) {
+            return synced;
+        }
+    }
+    if (auto unmapped = unmap_elsewhere(file); !unmapped) {
+        return unmapped;
+    }
+    setting_.files[file.value].unmap_all();
+    return executor_.fsync(file, how == End::munmap_fsync);
+}
+
+} // namespace
+
+Outcome<std::unique_ptr<Crew>> assemble_parallel(Crew::Setting setting) {
+    std::vector<std::unique_ptr<CrewProcess>> processes;
+    for (std::size_t i = 1; i < setting.header.processes; ++i) {
+        auto process = CrewProcess::fork(setting, i, processes);
+        if (!process) {
+            return std::unexpected(process.error());
+        }
+        processes.push_back(std::move(*process));
+    }
+    return std::make_unique<Parallel>(std::move(setting), std::move(processes));
+}
+
+} // namespace mmapstress

@@ -1,0 +1,46 @@
+// One of the other processes of a run: forked at the start, told through a socket what to do.
+#pragma once
+
+#include "fusefs/backing/fd.hpp"
+#include "tools/mmapstress/engine/crew.hpp"
+#include "tools/mmapstress/engine/thread_team.hpp"
+
+#include <sys/types.h>
+
+#include <optional>
+#include <span>
+
+namespace mmapstress {
+
+/// Ends the process and awaits it when it goes. Not thread-safe.
+class CrewProcess {
+  public:
+    /// Forks. The child closes the sockets of `earlier` and never returns from here.
+    static Outcome<std::unique_ptr<CrewProcess>>
+    fork(const Crew::Setting& setting, std::size_t index,
+         std::span<const std::unique_ptr<CrewProcess>> earlier);
+
+    CrewProcess(const CrewProcess&) = delete;
+    CrewProcess& operator=(const CrewProcess&) = delete;
+    ~CrewProcess();
+
+    /// Orders it to walk through the operations up to this one, carrying out its workers' own.
+    Outcome<> order_walk(OpId last);
+    /// Orders it to unmap a file.
+    Outcome<> order_unmap(FileIndex file);
+    /// Awaits the answer to the last order. Of a failure that came of an operation its id is set.
+    Outcome<> answer(OpId& failed);
+
+  private:
+    CrewProcess(pid_t pid, partialfs::backing::Fd socket, std::size_t index)
+        : pid_(pid), socket_(std::move(socket)), index_(index) {}
+    struct Order;
+    Outcome<> send(const Order& order);
+    std::unexpected<Failure> gone();
+
+    pid_t pid_;
+    partialfs::backing::Fd socket_;
+    std::size_t index_;
+};
+
+} // namespace mmapstress

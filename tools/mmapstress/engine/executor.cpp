@@ -1,0 +1,347 @@
+#include "tools/mmapstress/engine/executor.hpp"
+
+#include "tools/mmapstress/schedule/pattern.hpp"
+#include "tools/mmapstress/system/fault_guard.hpp"
+#include "tools/mmapstress/system/page_cache.hpp"
+
+#include <linux/falloc.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <ctime>
+
+namespace mmapstress {
+
+namespace {
+
+/// The exit status of a fork-store's child whose store was cut short by a fault.
+constexpr int kChildFaulted = 3;
+/// A start's content is written in pieces of this size at most.
+constexpr std::uint64_t kLargestWrite = 16U << 20U;
+
+std::unexpected<Failure> faulted(const std::string& path, const Op& op) {
+    return refused("SIGBUS: " + path + " at " + std::to_string(op.offset.value) + "+" +
+                   std::to_string(op.length.value) +
+                   " (the file is too short there, or its disk is "
+                   "full or failing)");
+}
+
+} // namespace
+
+Outcome<> Executor::execute(const Op& op) {
+    const auto succeeded = [&](long result, const char* call) -> Outcome<> {
+        if (result == 0) {
+            return {};
+        }
+        return failed(std::string(call) + " of " + files_[op.file.value].path());
+    };
+    const auto fd = [&] { return files_[op.file.value].fd(); };
+    const auto offset = static_cast<off_t>(op.offset.value);
+    const auto length = static_cast<off_t>(op.length.value);
+    switch (op.kind) {
+    case OpKind::store:
+        return store(op);
+    case OpKind::fork_store:
+        return fork_store(op);
+    case OpKind::start_write:
+    case OpKind::write:
+    case OpKind::append:
+        return write(op);
+    case OpKind::truncate:
+        return succeeded(::ftruncate(fd(), length), "ftruncate");
+    case OpKind::punch:
+        // The system call itself, as a C library may not have it for kernels that do not.
+        return succeeded(::syscall(SYS_fallocate, fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                   offset, length),
+                         "punching a hole");
+    case OpKind::msync:
+        return sync_mapping(op, MS_SYNC);
+    case OpKind::msync_async:
+        return sync_mapping(op, MS_ASYNC);
+    case OpKind::fsync:
+        return fsync(op.file, false);
+    case OpKind::fdatasync:
+        return succeeded(::fdatasync(fd()), "fdatasync");
+    case OpKind::sync_file_range:
+        return succeeded(::sync_file_range(fd(), offset, length,
+                                           SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                                               SYNC_FILE_RANGE_WAIT_AFTER),
+                         "sync_file_range");
+    case OpKind::commit:
+        return commit();
+    case OpKind::sync:
+        ::sync();
+        return {};
+    case OpKind::map:
+        return files_[op.file.value].map(op.map, op.range());
+    case OpKind::unmap:
+        files_[op.file.value].unmap(op.map);
+        return {};
+    case OpKind::remap:
+        return files_[op.file.value].remap(op.map);
+    case OpKind::evict:
+        if (const auto synced = fsync(op.file, true); !synced) {
+            return synced;
+        }
+        return drop_cache(op.file);
+    case OpKind::pause: {
+        constexpr std::uint64_t kMillion = 1000000;
+        const timespec left{static_cast<time_t>(op.pause / kMillion),
+                            static_cast<long>(op.pause % kMillion * 1000)};
+        ::nanosleep(&left, nullptr); // a signal that asks the run to stop ends it early
+        return {};
+    }
+    case OpKind::fchmod:
+        return succeeded(::fchmod(fd(), 0600), "fchmod");
+    case OpKind::read_fault:
+        return read_fault(op);
+    case OpKind::mprotect:
+        return protect(op);
+    case OpKind::madvise_dontneed:
+        return forget_pages(op);
+    case OpKind::read_check:
+    case OpKind::live_check:
+    case OpKind::direct_read_check:
+        break;
+    }
+    return refused("not an operation for the executor: " + std::string(traits_of(op.kind).name));
+}
+
+void Executor::follow(const Op& op) {
+    if (op.kind == OpKind::evict) {
+        files_[op.file.value].unmap_all();
+    } else if (op.kind == OpKind::unmap || op.kind == OpKind::remap) {
+        files_[op.file.value].unmap(op.map);
+    }
+}
+
+Outcome<> Executor::store(const Op& op) {
+    TestFile& file = files_[op.file.value];
+    const auto bytes = needed_bytes(op);
+    if (!bytes) {
+        return std::unexpected(bytes.error());
+    }
+    if (drop_ == op.id) {
+        return {};
+    }
+    const bool stored = guarded(
+        [&] { fill_content(*bytes, op.content, seed_, op.file, op.id, op.offset, op.offset); });
+    return stored ? Outcome<>{} : faulted(file.path(), op);
+}
+
+Outcome<> Executor::fork_store(const Op& op) {
+    TestFile& file = files_[op.file.value];
+    const auto bytes = needed_bytes(op);
+    if (!bytes) {
+        return std::unexpected(bytes.error());
+    }
+    const pid_t child = ::fork();
+    if (child < 0) {
+        return failed("cannot fork");
+    }
+    if (child == 0) {
+        // Only memory is touched here: the parent may have other threads.
+        const bool stored =
+            drop_ == op.id || guarded([&] {
+                fill_content(*bytes, op.content, seed_, op.file, op.id, op.offset, op.offset);
+            });
+        ::_exit(stored ? 0 : kChildFaulted);
+    }
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) {
+            return failed("cannot wait for the child that stores");
+        }
+    }
+    if (WIFSIGNALED(status)) {
+        return refused("the child that was to store into " + file.path() +
+                       " was killed by signal " + std::to_string(WTERMSIG(status)));
+    }
+    return WEXITSTATUS(status) == 0 ? Outcome<>{} : faulted(file.path(), op);
+}
+
+Outcome<> Executor::write(const Op& op) {
+    if (drop_ == op.id) {
+        return {};
+    }
+    return write_content(op.file, op.range(), op.id, op.content);
+}
+
+Outcome<> Executor::write_content(FileIndex file, ByteRange range, OpId id,
+                                  const Content& content) {
+    const ByteOffset begin = range.begin;
+    while (!range.empty()) {
+        const std::uint64_t length = std::min(kLargestWrite, range.size().value);
+        buffer_.resize(length);
+        fill_content(buffer_, content, seed_, file, id, begin, range.begin);
+        const TestFile& target = files_[file.value];
+        if (const auto written = write_bytes(target.fd(), buffer_, range.begin, target.path());
+            !written) {
+            return written;
+        }
+        range.begin.value += length;
+    }
+    return {};
+}
+
+Outcome<std::span<std::byte>> Executor::needed_bytes(const Op& op) {
+    TestFile& file = files_[op.file.value];
+    if (op.kind == OpKind::read_fault) {
+        return file.bytes(op.map, {op.offset, op.offset + ByteCount{1}});
+    }
+    if (op.length.value == 0) {
+        return file.mapping(op.map);
+    }
+    // System calls on mappings take whole pages.
+    ByteRange range = op.range();
+    if (!traits_of(op.kind).has_content) {
+        range.begin.value = range.begin.value / kPageSize * kPageSize;
+    }
+    return file.bytes(op.map, range);
+}
+
+Outcome<> Executor::prepare(const Op& op) {
+    if (!traits_of(op.kind).has_map) {
+        return {};
+    }
+    if (auto bytes = needed_bytes(op); !bytes) {
+        return std::unexpected(std::move(bytes.error()));
+    }
+    return {};
+}
+
+Outcome<> Executor::sync_mapping(const Op& op, int flags) {
+    const auto bytes = needed_bytes(op);
+    if (!bytes) {
+        return std::unexpected(bytes.error());
+    }
+    if (!bytes->empty() && ::msync(bytes->data(), bytes->size(), flags) != 0) {
+        return failed("msync of " + files_[op.file.value].path());
+    }
+    return {};
+}
+
+Outcome<> Executor::commit() {
+    if (commit_by_ == CommitBy::sync) {
+        ::sync();
+        return {};
+    }
+    if (commit_by_ == CommitBy::syncfs) {
+        return ::syscall(SYS_syncfs, files_.front().fd()) == 0 ? Outcome<>{}
+                                                               : failed("syncfs of " + directory_);
+    }
+    static std::atomic<std::uint64_t> number{0};
+    const std::string name = directory_ + "/sibling." + std::to_string(::getpid()) + "." +
+                             std::to_string(number.fetch_add(1, std::memory_order_relaxed));
+    const auto sibling =
+        partialfs::backing::Fd::open(AT_FDCWD, name.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0600);
+    if (!sibling) {
+        errno = sibling.error().value;
+        return failed("cannot create " + name);
+    }
+    const bool synced = ::fsync(sibling->get()) == 0;
+    const int error = errno;
+    const bool removed = ::unlink(name.c_str()) == 0;
+    if (!synced) {
+        errno = error;
+        return failed("fsync of " + name);
+    }
+    return removed ? Outcome<>{} : failed("cannot remove " + name);
+}
+
+Outcome<> Executor::read_fault(const Op& op) {
+    TestFile& file = files_[op.file.value];
+    const auto bytes = needed_bytes(op);
+    if (!bytes) {
+        return std::unexpected(bytes.error());
+    }
+    const bool loaded = guarded([&] {
+        [[maybe_unused]] const std::byte byte = *const_cast<volatile std::byte*>(bytes->data());
+    });
+    return loaded ? Outcome<>{} : faulted(file.path(), op);
+}
+
+Outcome<> Executor::protect(const Op& op) {
+    TestFile& file = files_[op.file.value];
+    const auto mapping = file.mapping(op.map);
+    if (!mapping) {
+        return std::unexpected(mapping.error());
+    }
+    if (!mapping->empty() &&
+        (::mprotect(mapping->data(), mapping->size(), PROT_READ) != 0 ||
+         ::mprotect(mapping->data(), mapping->size(), PROT_READ | PROT_WRITE) != 0)) {
+        return failed("mprotect of " + file.path());
+    }
+    return {};
+}
+
+Outcome<> Executor::forget_pages(const Op& op) {
+    const auto bytes = needed_bytes(op);
+    if (!bytes) {
+        return std::unexpected(bytes.error());
+    }
+    if (::madvise(bytes->data(), bytes->size(), MADV_DONTNEED) != 0) {
+        return failed("madvise of " + files_[op.file.value].path());
+    }
+    return {};
+}
+
+Outcome<> Executor::fsync(FileIndex file, bool certain_commit) {
+    const TestFile& target = files_[file.value];
+    if (certain_commit && ::fchmod(target.fd(), 0600) != 0) {
+        return failed("fchmod of " + target.path());
+    }
+    return ::fsync(target.fd()) == 0 ? Outcome<>{} : failed("fsync of " + target.path());
+}
+
+Outcome<> Executor::start(FileIndex file, const FileSpec& spec,
+                          const std::vector<Op>& start_writes) {
+    const bool written = spec.start == Start::written || spec.start == Start::written_fsync;
+    if (written) {
+        const ByteRange all{ByteOffset{0}, ByteOffset{spec.size.value}};
+        if (const auto done = write_content(file, all, OpId{0}, spec.content); !done) {
+            return done;
+        }
+    } else if (::ftruncate(files_[file.value].fd(), static_cast<off_t>(spec.size.value)) != 0) {
+        return failed("cannot make " + files_[file.value].path() + " " +
+                      std::to_string(spec.size.value) + " bytes long");
+    }
+    for (const Op& op : start_writes) {
+        if (op.file == file) {
+            if (const auto done = write(op); !done) {
+                return done;
+            }
+        }
+    }
+    if (spec.start == Start::written_fsync || spec.start == Start::partial_fsync) {
+        return fsync(file, true);
+    }
+    return {};
+}
+
+Outcome<> Executor::end(FileIndex file, End how) {
+    if (how == End::fsync_munmap_fsync) {
+        if (const auto synced = fsync(file, true); !synced) {
+            return synced;
+        }
+        files_[file.value].unmap_all();
+        return fsync(file, false);
+    }
+    files_[file.value].unmap_all();
+    return fsync(file, true);
+}
+
+Outcome<> Executor::drop_cache(FileIndex file) {
+    TestFile& target = files_[file.value];
+    target.unmap_all();
+    if (auto dropped = drop_pages(target.fd(), target.size()); !dropped) {
+        dropped.error().what = target.path() + ": " + dropped.error().what;
+        return dropped;
+    }
+    return {};
+}
+
+} // namespace mmapstress

@@ -1,0 +1,67 @@
+// Carries out one operation on the files: the system calls that op.hpp states, nothing else.
+#pragma once
+
+#include "tools/mmapstress/engine/test_file.hpp"
+#include "tools/mmapstress/schedule/schedule.hpp"
+
+#include <atomic>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mmapstress {
+
+/// The files of a run, all in one directory. A deque, as files do not move once they are there.
+using TestFiles = std::deque<TestFile>;
+
+/// Each thread has its own. Threads and processes may carry out operations at the same time if
+/// those are not `alone` (op.hpp) and the mappings that they need are there.
+class Executor {
+  public:
+    /// `drop`: the operation that is not to store anything, though it is expected to.
+    Executor(TestFiles& files, const Header& header, std::string directory,
+             std::optional<OpId> drop)
+        : files_(files), seed_(header.seed), commit_by_(header.commit_by),
+          directory_(std::move(directory)), drop_(drop) {}
+
+    /// Does it. Not for the checks, which need the expected bytes. The failure names the file.
+    /// An append needs its offset. Sizes of the TestFiles are the caller's to follow.
+    Outcome<> execute(const Op& op);
+    /// Makes the mapping that the operation will need, if it is not there.
+    Outcome<> prepare(const Op& op);
+    /// What an operation that another process carries out means for the mappings of this one:
+    /// evict, unmap and remap take them away.
+    void follow(const Op& op);
+
+    /// Makes a file as the header says it starts. `start_writes`: those of all files.
+    Outcome<> start(FileIndex file, const FileSpec& spec, const std::vector<Op>& start_writes);
+    /// The header's end for one file, up to the eviction.
+    Outcome<> end(FileIndex file, End how);
+    /// fsync(), after fchmod() if it must commit for certain.
+    Outcome<> fsync(FileIndex file, bool certain_commit);
+    /// evict's steps after its fsync.
+    Outcome<> drop_cache(FileIndex file);
+
+  private:
+    /// The mapped bytes that an operation works on.
+    Outcome<std::span<std::byte>> needed_bytes(const Op& op);
+    Outcome<> store(const Op& op);
+    Outcome<> fork_store(const Op& op);
+    Outcome<> write(const Op& op);
+    Outcome<> sync_mapping(const Op& op, int flags);
+    Outcome<> commit();
+    Outcome<> read_fault(const Op& op);
+    Outcome<> protect(const Op& op);
+    Outcome<> forget_pages(const Op& op);
+    Outcome<> write_content(FileIndex file, ByteRange range, OpId id, const Content& content);
+
+    TestFiles& files_;
+    std::uint64_t seed_;
+    CommitBy commit_by_;
+    std::string directory_;
+    std::optional<OpId> drop_;
+    std::vector<std::byte> buffer_;
+};
+
+} // namespace mmapstress

@@ -1,0 +1,43 @@
+// Writes a schedule down while it is carried out.
+#pragma once
+
+#include "tools/mmapstress/schedule/schedule.hpp"
+#include "tools/mmapstress/system/failure.hpp"
+
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+namespace mmapstress {
+
+/// Keeps the text in memory up to a number of operations, and writes it to a file if there is one.
+/// Not thread-safe.
+class Recorder {
+  public:
+    /// `path` empty: no file. `keep` operations are kept in memory at most; more: none.
+    static Outcome<Recorder> open(const std::string& path, std::uint64_t keep);
+
+    void header(const Header& header);
+    void op(const Op& op);
+    /// What could not be written, if anything.
+    Outcome<> finish();
+    /// The text; empty if it became too long.
+    [[nodiscard]] std::string take() { return std::move(kept_); }
+
+  private:
+    struct Close {
+        void operator()(std::FILE* file) const { std::fclose(file); }
+    };
+    void write(const std::string& text);
+
+    std::string path_;
+    std::unique_ptr<std::FILE, Close> file_;
+    std::uint64_t keep_ = 0;
+    std::uint64_t ops_ = 0;
+    std::string kept_;
+    std::string line_;
+    int error_ = 0; ///< errno of the first write that failed
+};
+
+} // namespace mmapstress

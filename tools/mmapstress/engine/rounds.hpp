@@ -1,0 +1,33 @@
+// Runs a workload for as long as it is asked for: one round after another.
+#pragma once
+
+#include "tools/mmapstress/engine/engine.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <optional>
+
+namespace mmapstress {
+
+struct Rounds {
+    const WorkloadInfo& workload;
+    WorkloadSettings settings; ///< of the first round; each has a seed one higher
+    /// Rounds until the time is up or one is not clean; else one round.
+    std::optional<std::chrono::milliseconds> duration;
+    /// Called before each round with its number, from 1.
+    std::function<void(std::uint64_t)> begin;
+};
+
+/// The last round.
+struct RoundsResult {
+    RunResult result;        ///< `rounds` is set
+    OpSourceFactory factory; ///< gives its operations
+};
+
+/// Runs the rounds, each on files of its own. settings.stop ends them, as does the time, in the
+/// middle of a round if need be. Settings that make no sense are a StartError of usage.
+std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, Rounds rounds);
+
+} // namespace mmapstress

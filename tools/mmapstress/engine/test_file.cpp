@@ -1,0 +1,174 @@
+#include "tools/mmapstress/engine/test_file.hpp"
+
+#include <sys/mman.h>
+
+#include <utility>
+
+namespace mmapstress {
+
+namespace {
+
+/// Rounded out to whole pages.
+ByteRange in_pages(ByteRange range) {
+    range.begin.value = range.begin.value / kPageSize * kPageSize;
+    range.end.value = (range.end.value + kPageSize - 1) / kPageSize * kPageSize;
+    return range;
+}
+
+} // namespace
+
+Outcome<TestFile> TestFile::create(const std::string& path, const std::string& name) {
+    const std::string whole = path + "/" + name;
+    auto fd =
+        partialfs::backing::Fd::open(AT_FDCWD, whole.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (!fd) {
+        errno = fd.error().value;
+        return failed("cannot create " + whole);
+    }
+    return TestFile(std::move(*fd), whole);
+}
+
+TestFile::TestFile(TestFile&& other) noexcept
+    : fd_(std::move(other.fd_)), path_(std::move(other.path_)), size_(other.size_),
+      maps_(std::exchange(other.maps_, {})) {}
+
+Outcome<> TestFile::map(MapIndex index, ByteRange range) {
+    Mapping& mapping = maps_[index.value];
+    if (!mapping.bytes.empty()) {
+        return {};
+    }
+    const ByteRange pages =
+        in_pages(range.empty() ? ByteRange{ByteOffset{0}, ByteOffset{size_.value}} : range);
+    if (pages.empty()) {
+        return {};
+    }
+    void* const address = ::mmap(nullptr, pages.size().value, PROT_READ | PROT_WRITE, MAP_SHARED,
+                                 fd_.get(), static_cast<off_t>(pages.begin.value));
+    if (address == MAP_FAILED) {
+        return failed("cannot map " + path_ + " shared and writable");
+    }
+    mapping = {pages.begin, {static_cast<std::byte*>(address), pages.size().value}};
+    return {};
+}
+
+void TestFile::unmap(MapIndex index) {
+    Mapping& mapping = maps_[index.value];
+    if (!mapping.bytes.empty()) {
+        ::munmap(mapping.bytes.data(), mapping.bytes.size());
+        mapping = {};
+    }
+}
+
+void TestFile::unmap_all() {
+    for (std::uint8_t i = 0; i < kMapsPerFile; ++i) {
+        unmap(MapIndex{i});
+    }
+}
+
+Outcome<> TestFile::remap(MapIndex index) {
+    const std::span<std::byte> before = maps_[index.value].bytes;
+    unmap(index);
+    if (before.empty()) {
+        return map(index);
+    }
+    // Keeps the old address occupied while the new one is chosen.
+    void* const held =
+        ::mmap(before.data(), before.size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    Outcome<> mapped = map(index);
+    if (held != MAP_FAILED) {
+        ::munmap(held, before.size());
+    }
+    return mapped;
+}
+
+Outcome<std::span<std::byte>> TestFile::bytes(MapIndex index, ByteRange range) {
+    const Mapping& mapping = maps_[index.value];
+    if (!mapping.covers(range)) {
+        unmap(index);
+        if (const auto mapped = map(index); !mapped) {
+            return std::unexpected(mapped.error());
+        }
+        if (!mapping.covers(range)) {
+            return refused("the range ends past the last page of " + path_);
+        }
+    }
+    return mapping.bytes.subspan((range.begin - mapping.begin).value, range.size().value);
+}
+
+Outcome<std::span<std::byte>> TestFile::mapping(MapIndex index) {
+    if (const auto mapped = map(index); !mapped) {
+        return std::unexpected(mapped.error());
+    }
+    return maps_[index.value].bytes;
+}
+
+std::optional<std::span<const std::byte>> TestFile::if_mapped(MapIndex index,
+                                                              ByteRange range) const {
+    const Mapping& mapping = maps_[index.value];
+    if (!mapping.covers(range)) {
+        return std::nullopt;
+    }
+    return mapping.bytes.subspan((range.begin - mapping.begin).value, range.size().value);
+}
+
+Outcome<ReadOnlyMapping> ReadOnlyMapping::make(const TestFile& file, ByteCount size) {
+    if (size.value == 0) {
+        return ReadOnlyMapping({});
+    }
+    void* const address = ::mmap(nullptr, size.value, PROT_READ, MAP_SHARED, file.fd(), 0);
+    if (address == MAP_FAILED) {
+        return failed("cannot map " + file.path() + " for reading");
+    }
+    return ReadOnlyMapping({static_cast<std::byte*>(address), size.value});
+}
+
+ReadOnlyMapping::~ReadOnlyMapping() {
+    if (!bytes_.empty()) {
+        ::munmap(bytes_.data(), bytes_.size());
+    }
+}
+
+Outcome<> write_bytes(int fd, std::span<const std::byte> bytes, ByteOffset offset,
+                      const std::string& path) {
+    while (!bytes.empty()) {
+        const ssize_t written =
+            ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset.value));
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            if (written == 0) {
+                errno = ENOSPC;
+            }
+            return failed("cannot write to " + path);
+        }
+        bytes = bytes.subspan(static_cast<std::size_t>(written));
+        offset.value += static_cast<std::uint64_t>(written);
+    }
+    return {};
+}
+
+Outcome<std::size_t> read_bytes(int fd, std::span<std::byte> out, ByteOffset offset,
+                                const std::string& path) {
+    std::size_t total = 0;
+    while (total != out.size()) {
+        const ssize_t got = ::pread(fd, out.data() + total, out.size() - total,
+                                    static_cast<off_t>(offset.value + total));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0 && errno == EINVAL && total % kPageSize != 0) {
+            break; // O_DIRECT, after the file's last, partial block
+        }
+        if (got < 0) {
+            return failed("cannot read " + path + " at " + std::to_string(offset.value + total));
+        }
+        if (got == 0) {
+            break;
+        }
+        total += static_cast<std::size_t>(got);
+    }
+    return total;
+}
+
+} // namespace mmapstress

@@ -1,0 +1,97 @@
+// One of the run's files: its descriptor and its mappings.
+#pragma once
+
+#include "fusefs/backing/fd.hpp"
+#include "tools/mmapstress/schedule/op.hpp"
+#include "tools/mmapstress/system/failure.hpp"
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace mmapstress {
+
+/// Unmaps and closes when it goes. Not thread-safe but for address() of a range that is mapped.
+class TestFile {
+  public:
+    /// Creates `name`, which must not exist, in the directory `path`.
+    static Outcome<TestFile> create(const std::string& path, const std::string& name);
+
+    TestFile(TestFile&& other) noexcept;
+    TestFile& operator=(TestFile&&) = delete;
+    TestFile(const TestFile&) = delete;
+    TestFile& operator=(const TestFile&) = delete;
+    ~TestFile() { unmap_all(); }
+
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+    /// The size that mappings are made for. Set by whoever changes it: nothing is asked of the
+    /// file.
+    void set_size(ByteCount size) { size_ = size; }
+    [[nodiscard]] ByteCount size() const { return size_; }
+
+    /// Maps `range`, rounded out to pages, or all of the file if it is empty; nothing if there is
+    /// such a mapping, of whatever range.
+    Outcome<> map(MapIndex index, ByteRange range = {});
+    void unmap(MapIndex index);
+    void unmap_all();
+    /// Unmaps, and maps all of the file at another address.
+    Outcome<> remap(MapIndex index);
+    /// The mapping's bytes of `range`. A mapping that is not there or does not cover the range is
+    /// made first, of all of the file.
+    Outcome<std::span<std::byte>> bytes(MapIndex index, ByteRange range);
+    /// The mapping's bytes of `range` if it covers them; nothing is changed.
+    [[nodiscard]] std::optional<std::span<const std::byte>> if_mapped(MapIndex index,
+                                                                      ByteRange range) const;
+    /// The mapping as it is, whole pages; made first, of all of the file, if it is not there. Empty
+    /// if the file is empty.
+    Outcome<std::span<std::byte>> mapping(MapIndex index);
+
+  private:
+    TestFile(partialfs::backing::Fd fd, std::string path)
+        : fd_(std::move(fd)), path_(std::move(path)) {}
+
+    /// Whole pages of the file from `begin` on.
+    struct Mapping {
+        ByteOffset begin;
+        std::span<std::byte> bytes;
+
+        [[nodiscard]] bool covers(ByteRange range) const {
+            return range.begin >= begin && range.end.value <= begin.value + bytes.size();
+        }
+    };
+
+    partialfs::backing::Fd fd_;
+    std::string path_;
+    ByteCount size_;
+    std::array<Mapping, kMapsPerFile> maps_;
+};
+
+/// A mapping for reading only, of the first `size` bytes of a file; unmapped when it goes.
+class ReadOnlyMapping {
+  public:
+    static Outcome<ReadOnlyMapping> make(const TestFile& file, ByteCount size);
+    ReadOnlyMapping(ReadOnlyMapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+    ReadOnlyMapping& operator=(ReadOnlyMapping&&) = delete;
+    ReadOnlyMapping(const ReadOnlyMapping&) = delete;
+    ReadOnlyMapping& operator=(const ReadOnlyMapping&) = delete;
+    ~ReadOnlyMapping();
+    [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+
+  private:
+    explicit ReadOnlyMapping(std::span<std::byte> bytes) : bytes_(bytes) {}
+    std::span<std::byte> bytes_;
+};
+
+/// pwrite() of all of `bytes`, continued after short writes.
+Outcome<> write_bytes(int fd, std::span<const std::byte> bytes, ByteOffset offset,
+                      const std::string& path);
+/// pread() until `out` is full or the file ends; the number of bytes read.
+Outcome<std::size_t> read_bytes(int fd, std::span<std::byte> out, ByteOffset offset,
+                                const std::string& path);
+
+} // namespace mmapstress

@@ -1,0 +1,53 @@
+// The threads of one process, each working through its share of operations.
+#pragma once
+
+#include "tools/mmapstress/engine/executor.hpp"
+
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace mmapstress {
+
+/// A failure and the operation that it came of.
+struct OpFailure {
+    Failure failure;
+    OpId op;
+};
+
+/// One thread gives the orders. The threads are joined when the team goes.
+class ThreadTeam {
+  public:
+    /// One thread for each executor.
+    explicit ThreadTeam(std::vector<Executor> executors);
+    ThreadTeam(const ThreadTeam&) = delete;
+    ThreadTeam& operator=(const ThreadTeam&) = delete;
+    ~ThreadTeam();
+
+    /// Adds to the share of a thread for the next run(). The mappings it needs must be there.
+    void add(std::size_t thread, const Op& op) { shares_[thread].push_back(op); }
+    /// Each thread carries out its share; returns when all are done, or have stopped at their first
+    /// failure. The first such failure by operation id.
+    std::optional<OpFailure> run();
+
+  private:
+    void work(std::size_t thread);
+
+    std::vector<Executor> executors_; ///< each used by its thread only
+    /// Written by the ordering thread between runs, read by the threads during one; the mutex
+    /// orders the two.
+    std::vector<std::vector<Op>> shares_;
+    /// Guards the four below. Never held together with another.
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::uint64_t run_ = 0;   ///< number of the run, counted up to begin one
+    std::size_t working_ = 0; ///< threads that have not finished this run
+    bool ending_ = false;
+    std::optional<OpFailure> failure_;
+    std::vector<std::thread> threads_;
+};
+
+} // namespace mmapstress

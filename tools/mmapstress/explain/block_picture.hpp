@@ -1,0 +1,51 @@
+// The blocks of one page over time, drawn as text from the trace of the filesystem: which were
+// dirty, what a commit wrote, what was stored afterwards, what writepage passed over.
+//
+// Pure: no I/O.
+#pragma once
+
+#include "tools/mmapstress/explain/loss_chain.hpp"
+#include "tools/mmapstress/explain/trace_file.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mmapstress {
+
+/// What is to be seen in one block of the page after a step.
+enum class BlockMark : std::uint8_t {
+    clean,   ///< the filesystem has nothing to write of it
+    dirty,   ///< it knows that it must be written
+    written, ///< written to disk in this step
+    unseen,  ///< stored into while the filesystem thinks it clean
+    skipped, ///< passed over by writepage although stored into: lost
+};
+
+/// One line of the picture.
+struct PictureRow {
+    partialfs::model::Nanoseconds time;
+    std::string what;
+    std::vector<BlockMark> blocks;
+
+    bool operator==(const PictureRow&) const = default;
+};
+
+/// A store through a mapping, and when it was made.
+struct TimedStore {
+    partialfs::model::Nanoseconds time;
+    OpId op;
+    ByteRange range;
+};
+
+/// The rows of the story of `page`. `events` are those of its file, in order; `stores` those known
+/// of the page, in order. Empty if the trace does not say how large a block is.
+std::vector<PictureRow> block_picture(PageIndex page, const std::vector<TraceEvent>& events,
+                                      const std::vector<TimedStore>& stores);
+
+/// The rows as lines of text, times counted from `begin`, with a legend; of more than `most` rows
+/// the last ones.
+std::string draw(const std::vector<PictureRow>& rows, partialfs::model::Nanoseconds begin,
+                 std::size_t most);
+
+} // namespace mmapstress

@@ -1,0 +1,320 @@
+#include "tools/mmapstress/minimise/minimise.hpp"
+
+#include "tools/mmapstress/minimise/search.hpp"
+#include "tools/mmapstress/schedule/page_history.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+namespace mmapstress {
+namespace {
+
+/// How often the whole schedule is run before it is said to lose nothing.
+constexpr int kFirstTries = 3;
+/// How often a candidate must lose data to be taken, where losses turned out to be a matter of
+/// luck.
+constexpr int kRunsEach = 3;
+
+class Minimiser {
+  public:
+    Minimiser(const MinimiseSettings& settings, Schedule schedule)
+        : settings_(settings), best_(std::move(schedule)) {
+        settings_.run.keep = false;
+        settings_.run.discard_damaged = true;
+        settings_.run.live_stage = false;
+        settings_.run.pread_stage = false;
+        settings_.run.direct_stage = false;
+        settings_.run.schedule_file.clear();
+        settings_.run.progress = nullptr;
+    }
+
+    std::expected<Minimised, StartError> minimise() {
+        if (auto error = reproduce()) {
+            return std::unexpected(std::move(*error));
+        }
+        const Schedule all = best_;
+        search();
+        confirm();
+        if (2 * found_.confirmed < found_.confirmations && !found_.interrupted) {
+            // It was luck that this one lost data. Among many candidates some such get through.
+            runs_each_ = kRunsEach;
+            best_ = all;
+            search();
+            confirm();
+        }
+        return std::move(found_);
+    }
+
+  private:
+    void search() {
+        keep_one_page();
+        try_header([](Schedule& candidate) { use_one_worker(candidate); });
+        drop_unused_files();
+        for (std::size_t before = best_.ops.size() + 1; best_.ops.size() < before;) {
+            before = best_.ops.size();
+            minimise_ops();
+            drop_unused_files();
+            shrink_files();
+            shrink_ranges(); // a smaller range can make an operation dispensable
+        }
+        shrink_pauses();
+    }
+
+    [[nodiscard]] bool stopped() {
+        found_.interrupted = found_.interrupted || (settings_.run.stop && settings_.run.stop());
+        return found_.interrupted;
+    }
+
+    std::expected<RunResult, StartError> run_once(const Schedule& candidate) {
+        auto result = run(settings_.run, source_of(candidate));
+        ++found_.candidates;
+        if (settings_.progress) {
+            settings_.progress(found_.candidates, candidate.ops.size());
+        }
+        return result;
+    }
+
+    /// Whether the candidate loses data, each time that it is run; then it is the best.
+    bool try_candidate(Schedule candidate) {
+        if (check_schedule(candidate)) {
+            return false;
+        }
+        for (int i = 0; i < runs_each_; ++i) {
+            if (stopped()) {
+                return false;
+            }
+            auto result = run_once(candidate);
+            if (!lost_data(result)) {
+                return false;
+            }
+            last_loss_ = std::move(*result);
+        }
+        best_ = std::move(candidate);
+        found_.result = std::move(last_loss_);
+        return true;
+    }
+
+    static bool lost_data(const std::expected<RunResult, StartError>& result) {
+        return result && !result->interrupted && result->verdict() == Verdict::damaged &&
+               !result->damage.empty();
+    }
+
+    template <typename Change>
+    bool try_header(Change change) {
+        Schedule candidate = best_;
+        change(candidate);
+        return candidate != best_ && try_candidate(std::move(candidate));
+    }
+
+    std::optional<StartError> reproduce() {
+        for (int i = 0; i < kFirstTries; ++i) {
+            auto result = run_once(best_);
+            if (!result) {
+                return result.error();
+            }
+            if (lost_data(result)) {
+                found_.result = std::move(*result);
+                return std::nullopt;
+            }
+            if (result->verdict() == Verdict::unknown || stopped()) {
+                return StartError{Verdict::unknown, result->problems.empty()
+                                                        ? "the schedule could not be run"
+                                                        : result->problems.front().message};
+            }
+        }
+        return StartError{Verdict::clean, "the schedule loses no data here"};
+    }
+
+    [[nodiscard]] Schedule with_ops(std::span<const std::size_t> kept) const {
+        Schedule candidate;
+        candidate.header = best_.header;
+        for (const std::size_t index : kept) {
+            candidate.ops.push_back(best_.ops[index]);
+        }
+        return candidate;
+    }
+
+    /// Only what one damaged page has been through, all the rest left out at once. The damaged
+    /// ranges are tried in turn, the one with the shortest past first.
+    void keep_one_page() {
+        constexpr std::size_t kPagesTried = 4;
+        std::vector<std::vector<std::size_t>> pasts;
+        const std::size_t ranges = std::min<std::size_t>(found_.result.damage.size(), 64);
+        for (std::size_t i = 0; i < ranges; ++i) {
+            const DamagedRange& damage = found_.result.damage[i];
+            pasts.push_back(past_of(damage.file, damage.range.first_page()));
+        }
+        std::ranges::sort(pasts, {}, &std::vector<std::size_t>::size);
+        for (std::size_t i = 0; i < std::min(pasts.size(), kPagesTried); ++i) {
+            const std::size_t before = best_.ops.size();
+            if (pasts[i].size() < before && try_candidate(with_ops(pasts[i]))) {
+                return;
+            }
+        }
+    }
+
+    /// Positions in best_.ops of what concerns the page, commits and flushes included.
+    [[nodiscard]] std::vector<std::size_t> past_of(FileIndex file, PageIndex page) const {
+        std::set<OpId> wanted;
+        for (const HistoryEntry& entry :
+             page_history(best_, file, page, best_.ops.empty() ? OpId{0} : best_.ops.back().id)) {
+            wanted.insert(entry.op.id);
+            wanted.insert(entry.last);
+        }
+        std::vector<std::size_t> kept;
+        for (std::size_t i = 0; i < best_.ops.size(); ++i) {
+            // What changes a file's size stays: without it the others may reach past the end.
+            const Op& op = best_.ops[i];
+            const bool sizes = op.kind == OpKind::truncate || op.kind == OpKind::append;
+            if (wanted.contains(op.id) || (sizes && op.file == file)) {
+                kept.push_back(i);
+            }
+        }
+        return kept;
+    }
+
+    void minimise_ops() {
+        const Schedule all = best_;
+        std::vector<std::size_t> indices(all.ops.size());
+        std::iota(indices.begin(), indices.end(), std::size_t{0});
+        minimise_items(std::move(indices), [&](std::span<const std::size_t> kept) {
+            Schedule candidate;
+            candidate.header = all.header;
+            for (const std::size_t index : kept) {
+                candidate.ops.push_back(all.ops[index]);
+            }
+            return try_candidate(std::move(candidate));
+        });
+    }
+
+    static void use_one_worker(Schedule& candidate) {
+        candidate.header.threads = 1;
+        candidate.header.processes = 1;
+        for (Op& op : candidate.ops) {
+            op.by = WorkerIndex{};
+        }
+    }
+
+    /// Leaves out the files that no operation names, and numbers the others anew.
+    void drop_unused_files() {
+        try_header([](Schedule& candidate) {
+            Header& header = candidate.header;
+            std::vector<std::optional<FileIndex>> numbers(header.files.size());
+            for (const Op& op : candidate.ops) {
+                if (traits_of(op.kind).has_file) {
+                    numbers[op.file.value] = FileIndex{};
+                }
+            }
+            std::vector<FileSpec> kept;
+            for (std::size_t i = 0; i < numbers.size(); ++i) {
+                if (numbers[i]) {
+                    numbers[i] = FileIndex{static_cast<std::uint32_t>(kept.size())};
+                    kept.push_back(header.files[i]);
+                }
+            }
+            if (kept.empty()) {
+                return;
+            }
+            header.files = std::move(kept);
+            std::erase_if(header.start_writes,
+                          [&](const Op& op) { return !numbers[op.file.value]; });
+            for (std::vector<Op>* ops : {&header.start_writes, &candidate.ops}) {
+                for (Op& op : *ops) {
+                    if (traits_of(op.kind).has_file) {
+                        op.file = *numbers[op.file.value];
+                    }
+                }
+            }
+        });
+        while (!best_.header.start_writes.empty() &&
+               try_header([](Schedule& candidate) { candidate.header.start_writes.pop_back(); })) {
+        }
+    }
+
+    /// Each file only as large as its operations need.
+    void shrink_files() {
+        for (std::uint32_t file = 0; file < best_.header.files.size(); ++file) {
+            try_header([&](Schedule& candidate) {
+                std::uint64_t needed = 1;
+                for (const std::vector<Op>* ops :
+                     {&candidate.header.start_writes, &candidate.ops}) {
+                    for (const Op& op : *ops) {
+                        const OpTraits& traits = traits_of(op.kind);
+                        if (traits.has_file && traits.has_offset && op.file.value == file) {
+                            needed = std::max(needed, op.range().end.value);
+                        }
+                    }
+                }
+                ByteCount& size = candidate.header.files[file].size;
+                size.value = std::min(size.value, (needed + kPageSize - 1) / kPageSize * kPageSize);
+            });
+        }
+    }
+
+    void shrink_ranges() {
+        for (std::size_t i = 0; i < best_.ops.size(); ++i) {
+            const OpTraits& traits = traits_of(best_.ops[i].kind);
+            if (!traits.has_offset || !traits.has_length || best_.ops[i].length.value == 0) {
+                continue;
+            }
+            const Op whole = best_.ops[i];
+            minimise_range(whole.range(), [&](ByteRange range) {
+                Schedule candidate = best_;
+                candidate.ops[i] = cut(whole, range);
+                return try_candidate(std::move(candidate));
+            });
+        }
+    }
+
+    /// `op` with the part `range` of its range only, and the bytes that it put there.
+    static Op cut(const Op& op, ByteRange range) {
+        Op part = op;
+        part.offset = range.begin;
+        part.length = range.size();
+        if (op.content.kind == ContentKind::data) {
+            const auto first = op.content.data.begin() +
+                               static_cast<std::ptrdiff_t>((range.begin - op.offset).value);
+            part.content.data.assign(first,
+                                     first + static_cast<std::ptrdiff_t>(range.size().value));
+        }
+        return part;
+    }
+
+    void shrink_pauses() {
+        for (std::size_t i = 0; i < best_.ops.size(); ++i) {
+            while (best_.ops[i].kind == OpKind::pause && best_.ops[i].pause > 1 &&
+                   try_header([&](Schedule& candidate) { candidate.ops[i].pause /= 2; })) {
+            }
+        }
+    }
+
+    void confirm() {
+        found_.confirmations = 0;
+        found_.confirmed = 0;
+        for (std::uint64_t i = 0; i < Minimised::kConfirmations && !stopped(); ++i) {
+            auto result = run_once(best_);
+            ++found_.confirmations;
+            if (lost_data(result)) {
+                ++found_.confirmed;
+                found_.result = std::move(*result);
+            }
+        }
+        found_.schedule = best_;
+    }
+
+    MinimiseSettings settings_;
+    Schedule best_;
+    RunResult last_loss_;
+    int runs_each_ = 1;
+    Minimised found_;
+};
+
+} // namespace
+
+std::expected<Minimised, StartError> minimise(const MinimiseSettings& settings,
+                                              const Schedule& schedule) {
+    return Minimiser{settings, schedule}.minimise();
+}
+
+} // namespace mmapstress

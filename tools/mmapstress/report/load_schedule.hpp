@@ -1,0 +1,19 @@
+// A schedule from a file that a user names.
+#pragma once
+
+#include "tools/mmapstress/schedule/schedule.hpp"
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace mmapstress {
+
+/// The schedule that `text` is, or that the report which it is tells of. The error says in words
+/// what is wrong, with the line where there is one.
+std::expected<Schedule, std::string> schedule_of_text(std::string_view text);
+
+/// The same from a file. The error names it.
+std::expected<Schedule, std::string> load_schedule(const std::string& path);
+
+} // namespace mmapstress

@@ -1,0 +1,62 @@
+// The report of a run as JSON, and back.
+//
+// One JSON object:
+//     "format": "mmapstress-report", "version": 1
+//     "verdict": "clean" | "damaged" | "could not tell"
+//     "state": "finished" | "interrupted" | "running" (the run has not got to its end)
+//     "seed", "workload", "kernel", "filesystem", "partialfs" (mount root or null), "disk" (or
+//     null) "directory": the run's own directory; "kept": whether it is still there "files":
+//     [{"path", "size"}], size as expected at the end "operations": {"done", "last", "seconds",
+//     "by_kind": {"store": n, ...}} "stages": [{"stage", "state": "checked"|"skipped"|"failed",
+//     "reason", "bytes", "wrong",
+//                 "ranges", "seconds"}], in the order live, pread, evicted, direct, disk, and
+//                 "during" for check operations
+//     "damage": [{"file", "path", "offset", "length", "page", "in_page", "aligned" (the largest
+//                 power of two up to 4096 that both ends are multiples of), "kind": "stale" |
+//                 "zeros" | "misplaced" | "foreign" | "missing", "stages": [...], "lost":
+//                 operation, "origin": operation or null, "origin_file", "origin_offset" (misplaced
+//                 only), "operations": [those that wrote any of these bytes, in order]}]
+//     "damage_not_kept": ranges found beyond those listed
+//     "named_operations": {"17": "17 store file=0 off=1 len=2", ...}, all that damage names
+//     "named_times": {"17": nanoseconds of CLOCK_MONOTONIC when it began, ...}
+//     "problems": [{"message", "operation" or null}]
+//     "judgement": [what the workload's own checker says is broken]
+//     "schedule": the schedule's text or null; "schedule_file": its path or null
+#pragma once
+
+#include "tools/mmapstress/engine/engine.hpp"
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace mmapstress {
+
+/// Whether a report tells of a run that came to its end.
+enum class ReportState : std::uint8_t { finished, interrupted, running };
+
+/// The report of `result` as JSON text, ended by a newline.
+std::string report_json(const RunResult& result, ReportState state);
+
+struct Report {
+    RunResult result;
+    ReportState state = ReportState::finished;
+};
+
+/// Reads a report. The error says in words what is wrong, with line and column if it is not JSON.
+std::expected<Report, std::string> parse_report(std::string_view text);
+
+/// Writes `text` to `path` by way of a temporary file beside it that is synced and renamed.
+/// The error names the path and the reason.
+std::expected<void, std::string> write_file_atomically(const std::string& path,
+                                                       std::string_view text);
+
+/// Why no file can be written at `path`, or nothing if one can: better known before the work than
+/// after it. Leaves what is there as it is. An empty path is fine: nothing is to be written.
+std::optional<std::string> unwritable(const std::string& path);
+
+/// All of a file's text. The error names the path and the reason.
+std::expected<std::string, std::string> read_file(const std::string& path);
+
+} // namespace mmapstress

@@ -1,0 +1,21 @@
+#include "tools/mmapstress/system/failure.hpp"
+
+#include <system_error>
+#include <utility>
+
+namespace mmapstress {
+
+std::string Failure::message() const {
+    return error == 0 ? what : what + ": " + std::generic_category().message(error);
+}
+
+std::unexpected<Failure> failed(std::string what) {
+    const int error = errno;
+    return std::unexpected(Failure{error, std::move(what)});
+}
+
+std::unexpected<Failure> refused(std::string what) {
+    return std::unexpected(Failure{0, std::move(what)});
+}
+
+} // namespace mmapstress

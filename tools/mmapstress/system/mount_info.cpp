@@ -1,0 +1,106 @@
+#include "tools/mmapstress/system/mount_info.hpp"
+
+#include "tools/mmapstress/report/report.hpp"
+
+#include <nlohmann/json.hpp>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace mmapstress {
+
+namespace {
+
+/// mountinfo writes blanks and backslashes as octal escapes.
+std::string unescaped(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\\' && i + 3 < text.size()) {
+            int value = 0;
+            for (std::size_t digit = 1; digit <= 3; ++digit) {
+                value = value * 8 + (text[i + digit] - '0');
+            }
+            out += static_cast<char>(value);
+            i += 3;
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
+std::vector<std::string_view> words_of(std::string_view line) {
+    std::vector<std::string_view> words;
+    while (!line.empty()) {
+        const std::string_view word = line.substr(0, line.find(' '));
+        if (!word.empty()) {
+            words.push_back(word);
+        }
+        line.remove_prefix(std::min(word.size() + 1, line.size()));
+    }
+    return words;
+}
+
+bool covers(std::string_view root, std::string_view path) {
+    return root == "/" ||
+           (path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/'));
+}
+
+bool is_directory(const std::string& path) {
+    struct stat found{};
+    return ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
+}
+
+} // namespace
+
+std::optional<MountInfo> find_mount(std::string_view mountinfo, std::string_view path) {
+    std::optional<MountInfo> best;
+    while (!mountinfo.empty()) {
+        const std::string_view line = mountinfo.substr(0, mountinfo.find('\n'));
+        mountinfo.remove_prefix(std::min(line.size() + 1, mountinfo.size()));
+        // 36 35 98:0 /root /mount options [optional fields] - type source superoptions
+        const std::vector<std::string_view> words = words_of(line);
+        std::size_t dash = 6;
+        while (dash < words.size() && words[dash] != "-") {
+            ++dash;
+        }
+        if (dash + 2 >= words.size()) {
+            continue;
+        }
+        const std::string root = unescaped(words[4]);
+        // Of mounts on the same place the later one is on top.
+        if (covers(root, path) && (!best || root.size() >= best->root.size())) {
+            best = MountInfo{std::string(words[dash + 1]), root, unescaped(words[dash + 2])};
+        }
+    }
+    return best;
+}
+
+std::optional<MountInfo> mount_of(const std::string& path) {
+    const auto text = read_file("/proc/self/mountinfo");
+    return text ? find_mount(*text, path) : std::nullopt;
+}
+
+bool is_partialfs(const MountInfo& mount) {
+    return mount.type == "fuse.partialfs" ||
+           (mount.type.starts_with("fuse") && is_directory(mount.root + "/.partialfs"));
+}
+
+std::optional<std::string> disk_of_partialfs(const MountInfo& mount, const std::string& path) {
+    std::string source = mount.source;
+    if (const auto text = read_file(mount.root + "/.partialfs/status")) {
+        const auto status = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+        if (status.is_object() && status.contains("source") && status["source"].is_string()) {
+            source = status["source"].get<std::string>();
+        }
+    }
+    if (source.empty() || source.front() != '/') {
+        return std::nullopt;
+    }
+    const std::string inside = mount.root == "/" ? path : path.substr(mount.root.size());
+    std::string disk = source + inside;
+    return is_directory(disk) ? std::optional{std::move(disk)} : std::nullopt;
+}
+
+} // namespace mmapstress

@@ -1,0 +1,109 @@
+#include "tools/mmapstress/system/page_cache.hpp"
+
+#include "fusefs/backing/fd.hpp"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+namespace mmapstress {
+
+namespace {
+
+using partialfs::backing::Fd;
+
+constexpr long kCachestat = 451; // the same number on every architecture
+
+struct CachestatRange {
+    std::uint64_t offset;
+    std::uint64_t length;
+};
+struct Cachestat {
+    std::uint64_t cached;
+    std::uint64_t dirty;
+    std::uint64_t writeback;
+    std::uint64_t evicted;
+    std::uint64_t recently_evicted;
+};
+
+Outcome<std::uint64_t> count_by_mincore(int fd, ByteCount size) {
+    constexpr std::uint64_t kWindow = std::uint64_t{1} << 30U;
+    std::vector<unsigned char> present(kWindow / kPageSize);
+    std::uint64_t pages = 0;
+    for (std::uint64_t at = 0; at < size.value; at += kWindow) {
+        const std::uint64_t length = std::min(kWindow, size.value - at);
+        void* const window =
+            ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(at));
+        if (window == MAP_FAILED) {
+            return failed("cannot map the file to look at its pages");
+        }
+        const int result = ::mincore(window, length, present.data());
+        const int error = errno;
+        ::munmap(window, length);
+        if (result != 0) {
+            errno = error;
+            return failed("cannot tell which pages are in the page cache (mincore)");
+        }
+        const auto end =
+            present.begin() + static_cast<std::ptrdiff_t>((length + kPageSize - 1) / kPageSize);
+        pages += static_cast<std::uint64_t>(std::count_if(
+            present.begin(), end, [](unsigned char page) { return (page & 1U) != 0; }));
+    }
+    return pages;
+}
+
+/// Asks for clean pages of the whole system to be dropped. Returns whether that was possible.
+bool drop_all_caches() {
+    const auto control = Fd::open(AT_FDCWD, "/proc/sys/vm/drop_caches", O_WRONLY);
+    return control && ::write(control->get(), "1\n", 2) == 2;
+}
+
+} // namespace
+
+Outcome<std::uint64_t> cached_pages(int fd, ByteCount size) {
+    if (size.value == 0) {
+        return 0;
+    }
+    CachestatRange range{0, size.value};
+    Cachestat found{};
+    if (::syscall(kCachestat, fd, &range, &found, 0) == 0) {
+        return found.cached + found.writeback;
+    }
+    return count_by_mincore(fd, size);
+}
+
+Outcome<> drop_pages(int fd, ByteCount size) {
+    constexpr int kAttempts = 20;
+    Outcome<std::uint64_t> left = 0;
+    for (int attempt = 0; attempt <= kAttempts; ++attempt) {
+        if (attempt != 0 && ::fsync(fd) != 0) {
+            return failed("cannot write the pages back (fsync)");
+        }
+        if (attempt == kAttempts && !drop_all_caches()) {
+            break;
+        }
+        if (const int error = ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); error != 0) {
+            errno = error;
+            return failed("cannot drop the pages (posix_fadvise)");
+        }
+        left = cached_pages(fd, size);
+        if (!left || *left == 0) {
+            break;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(attempt));
+    }
+    if (!left) {
+        return std::unexpected(left.error());
+    }
+    if (*left != 0) {
+        return refused(std::to_string(*left) + " pages would not leave the page cache");
+    }
+    return {};
+}
+
+} // namespace mmapstress

@@ -1,0 +1,21 @@
+// Making a file leave the page cache, and the proof that it has.
+#pragma once
+
+#include "tools/mmapstress/schedule/op.hpp"
+#include "tools/mmapstress/system/failure.hpp"
+
+#include <cstdint>
+
+namespace mmapstress {
+
+/// How many of the file's first `size` bytes' pages are in the page cache: by cachestat(2), Linux
+/// 6.5 and later, else by mincore(2) on a mapping made for it. Thread-safe.
+Outcome<std::uint64_t> cached_pages(int fd, ByteCount size);
+
+/// Drops the file's pages: posix_fadvise(DONTNEED), and proof by cached_pages(). Where pages are
+/// left (dirty, under writeback, or held for a moment by somebody), fsync() and once more, at most
+/// 20 times; then /proc/sys/vm/drop_caches if it may be written. The file must not be mapped by
+/// anybody. Fails if pages are left in the end, or if nobody can say.
+Outcome<> drop_pages(int fd, ByteCount size);
+
+} // namespace mmapstress

@@ -1,0 +1,25 @@
+// What wrong bytes are: which operation's bytes stand there instead, and which operation was lost.
+#pragma once
+
+#include "tools/mmapstress/schedule/op_source.hpp"
+#include "tools/mmapstress/verify/collector.hpp"
+#include "tools/mmapstress/verify/damage.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace mmapstress {
+
+struct Classified {
+    std::vector<DamagedRange> damage; ///< ordered by file and offset
+    /// The text lines of all operations that `damage` names.
+    std::map<OpId, std::string> named_ops;
+};
+
+/// Explains the findings by walking through the operations once more, up to and including `last`.
+/// A finding that is wrong in several ways becomes several ranges. Memory grows with the findings,
+/// not with the schedule.
+Classified classify(std::vector<Finding> findings, const OpSourceFactory& factory, OpId last);
+
+} // namespace mmapstress

@@ -1,0 +1,80 @@
+// Gathers wrong bytes as they are found, with the page that they were found in.
+#pragma once
+
+#include "tools/mmapstress/verify/damage.hpp"
+#include "tools/mmapstress/verify/expected.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <tuple>
+#include <vector>
+
+namespace mmapstress {
+
+/// A page's bytes as they were found; shorter at the end of a file.
+using FoundPage = std::shared_ptr<const std::vector<std::byte>>;
+
+/// Wrong bytes inside one page, as found.
+struct Finding {
+    FileIndex file;
+    ByteRange range;
+    std::uint8_t stages = 0; ///< bit i: in stage i
+    Writer writer;           ///< whose bytes should be there
+    bool missing = false;    ///< past the end of the file, though they should be there
+    FoundPage page;          ///< nullptr if missing, or if too much damage was found to keep it
+
+    /// The bytes found in the place of `range`; empty without a page.
+    [[nodiscard]] std::span<const std::byte> found() const;
+};
+
+/// Not thread-safe.
+class Collector {
+  public:
+    /// More findings than these are counted, not kept.
+    static constexpr std::size_t kFindingsKept = 1000000;
+    /// Of more pages than these the bytes are not kept.
+    static constexpr std::size_t kPagesKept = 32768;
+
+    /// Begins a stage; what is found belongs to it.
+    void begin(Stage stage) { stage_ = stage; }
+    /// Wrong bytes: `range` of `file`, cut up here at pages. `chunk` is what was read, from `at`
+    /// on.
+    void wrong(FileIndex file, ByteRange range, Writer writer, ByteOffset at,
+               std::span<const std::byte> chunk);
+    /// Bytes that are not there.
+    void missing(FileIndex file, ByteRange range, Writer writer);
+
+    [[nodiscard]] std::uint64_t wrong_bytes(Stage stage) const {
+        return bytes_[static_cast<std::size_t>(stage)];
+    }
+    [[nodiscard]] std::uint64_t ranges(Stage stage) const {
+        return ranges_[static_cast<std::size_t>(stage)];
+    }
+    [[nodiscard]] std::uint64_t not_kept() const { return not_kept_; }
+    [[nodiscard]] bool empty() const { return findings_.empty(); }
+    /// Ordered by file, offset and the order of discovery.
+    [[nodiscard]] std::vector<Finding> take();
+
+  private:
+    using Key = std::tuple<FileIndex, ByteOffset, ByteOffset>;
+
+    void add(Finding finding);
+    FoundPage page_at(FileIndex file, PageIndex page, ByteOffset at,
+                      std::span<const std::byte> chunk);
+
+    Stage stage_ = Stage::live;
+    std::multimap<Key, Finding> findings_;
+    std::array<std::uint64_t, kStages> bytes_{};
+    std::array<std::uint64_t, kStages> ranges_{};
+    std::uint64_t not_kept_ = 0;
+    // The page that the last finding was in: the next one is often in the same.
+    FoundPage last_page_;
+    std::tuple<FileIndex, PageIndex, Stage, const std::byte*> last_key_{};
+    std::size_t pages_ = 0;
+};
+
+} // namespace mmapstress

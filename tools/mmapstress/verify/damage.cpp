@@ -1,0 +1,45 @@
+#include "tools/mmapstress/verify/damage.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace mmapstress {
+
+std::string_view name_of(Stage stage) {
+    constexpr std::array<std::string_view, kStages> names{"during",  "live",   "pread",
+                                                          "evicted", "direct", "disk"};
+    return names[static_cast<std::size_t>(stage)];
+}
+
+std::string_view name_of(DamageKind kind) {
+    constexpr std::array<std::string_view, kDamageKinds> names{"stale", "zeros", "misplaced",
+                                                               "foreign", "missing"};
+    return names[static_cast<std::size_t>(kind)];
+}
+
+std::uint64_t alignment_of(ByteRange range) {
+    const std::uint64_t ends = range.begin.value | range.end.value | kPageSize;
+    return ends & (~ends + 1);
+}
+
+std::vector<DamagedBytes> wrong_bytes(const std::vector<DamagedRange>& damage, Stage stage) {
+    std::vector<DamagedBytes> ranges;
+    for (const DamagedRange& range : damage) {
+        if (range.in(stage)) {
+            ranges.push_back({range.file, range.range});
+        }
+    }
+    std::ranges::sort(ranges);
+    std::vector<DamagedBytes> joined;
+    for (const DamagedBytes& next : ranges) {
+        if (!joined.empty() && joined.back().file == next.file &&
+            next.range.begin <= joined.back().range.end) {
+            joined.back().range.end = std::max(joined.back().range.end, next.range.end);
+        } else {
+            joined.push_back(next);
+        }
+    }
+    return joined;
+}
+
+} // namespace mmapstress

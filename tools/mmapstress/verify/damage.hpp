@@ -1,0 +1,67 @@
+// A damaged range: bytes that are not what they should be, and what is known of them.
+#pragma once
+
+#include "tools/mmapstress/schedule/golden.hpp"
+#include "tools/mmapstress/schedule/op.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string_view>
+#include <vector>
+
+namespace mmapstress {
+
+/// The ways in which the bytes are looked at, in the order in which it is done.
+enum class Stage : std::uint8_t {
+    during,  ///< a check operation in the middle of the schedule
+    live,    ///< through the mapping, before the end
+    pread,   ///< pread() before the end, from the page cache
+    evicted, ///< pread() after the file has left the page cache
+    direct,  ///< O_DIRECT
+    disk,    ///< the file behind the filesystem
+};
+inline constexpr std::size_t kStages = static_cast<std::size_t>(Stage::disk) + 1;
+std::string_view name_of(Stage stage);
+
+/// What stands in the place of the expected bytes.
+enum class DamageKind : std::uint8_t {
+    stale,     ///< an earlier operation's bytes, of the same place: `origin`
+    zeros,     ///< zeros
+    misplaced, ///< bytes that an operation stored elsewhere: `origin`, `origin_file`,
+               ///< `origin_offset`
+    foreign,   ///< bytes that come from no operation
+    missing,   ///< the file is too short
+};
+inline constexpr std::size_t kDamageKinds = static_cast<std::size_t>(DamageKind::missing) + 1;
+std::string_view name_of(DamageKind kind);
+
+/// Wrong bytes that follow one another inside one page, were last written by one operation, and are
+/// wrong in one way.
+struct DamagedRange {
+    FileIndex file;
+    ByteRange range;
+    std::uint8_t stages = 0; ///< bit i: seen in stage i
+    DamageKind kind = DamageKind::foreign;
+    OpId lost;   ///< the operation whose bytes should be there; 0 is the file's start
+    OpId origin; ///< of stale and misplaced bytes: the operation that stored them; 0 is the start
+    FileIndex origin_file;    ///< of misplaced bytes
+    ByteOffset origin_offset; ///< of misplaced bytes: where they belong
+    /// The operations that wrote, truncated or punched any of these bytes, in order; of more than
+    /// kOpsKept the last ones.
+    std::vector<OpId> ops;
+
+    static constexpr std::size_t kOpsKept = 32;
+
+    bool operator==(const DamagedRange&) const = default;
+    [[nodiscard]] bool in(Stage stage) const {
+        return ((stages >> static_cast<unsigned>(stage)) & 1U) != 0;
+    }
+};
+
+/// The largest power of two, up to a page, that both ends of the range are multiples of.
+std::uint64_t alignment_of(ByteRange range);
+
+/// The wrong bytes of one stage as the fewest ranges, ordered: adjacent ones joined.
+std::vector<DamagedBytes> wrong_bytes(const std::vector<DamagedRange>& damage, Stage stage);
+
+} // namespace mmapstress

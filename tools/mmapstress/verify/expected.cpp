@@ -1,0 +1,162 @@
+#include "tools/mmapstress/verify/expected.hpp"
+
+#include "tools/mmapstress/schedule/pattern.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace mmapstress {
+
+namespace {
+
+// Versions: 0 is zeros; with the top bit clear, the pattern of operation (version - 1); with the
+// top bit set, the special version of that number.
+constexpr Version kZeros{0};
+constexpr std::uint32_t kSpecial = 0x80000000U;
+
+/// Bytes made and compared at once; they stay in the fastest cache.
+constexpr std::size_t kPiece = 8192;
+
+} // namespace
+
+Expected::Expected(const Header& header) : seed_(header.seed), files_(header.files.size()) {
+    for (std::uint32_t i = 0; i < header.files.size(); ++i) {
+        const FileSpec& spec = header.files[i];
+        files_[i].size = spec.size;
+        if (spec.start == Start::written || spec.start == Start::written_fsync) {
+            write(FileIndex{i}, {ByteOffset{0}, ByteOffset{spec.size.value}}, OpId{0},
+                  ByteOffset{0}, spec.content);
+        }
+    }
+    for (const Op& op : header.start_writes) {
+        apply(op);
+    }
+}
+
+void Expected::write(FileIndex file, ByteRange range, OpId id, ByteOffset offset,
+                     const Content& content) {
+    Version version{static_cast<std::uint32_t>(id.value + 1)};
+    if (content.kind != ContentKind::pattern || id.value >= kSpecial - 1) {
+        version.value = kSpecial | static_cast<std::uint32_t>(specials_.size());
+        specials_.push_back({id, offset, content});
+    }
+    files_[file.value].map.assign(range, version);
+}
+
+void Expected::apply(const Op& op) {
+    const OpTraits& traits = traits_of(op.kind);
+    if (!traits.has_file) {
+        return;
+    }
+    File& file = files_[op.file.value];
+    const ByteOffset end{file.size.value};
+    ByteRange range = op.range();
+    switch (op.kind) {
+    case OpKind::store:
+    case OpKind::fork_store:
+        range.end = std::min(range.end, end);
+        if (!range.empty()) {
+            write(op.file, range, op.id, op.offset, op.content);
+        }
+        break;
+    case OpKind::write:
+    case OpKind::start_write:
+        write(op.file, range, op.id, op.offset, op.content);
+        file.size.value = std::max(file.size.value, range.end.value);
+        break;
+    case OpKind::append:
+        write(op.file, {end, end + op.length}, op.id, end, op.content);
+        file.size.value += op.length.value;
+        break;
+    case OpKind::truncate:
+        file.map.assign({ByteOffset{op.length.value}, end}, kZeros);
+        file.size = op.length;
+        break;
+    case OpKind::punch:
+        file.map.assign({range.begin, std::min(range.end, end)}, kZeros);
+        break;
+    default:
+        break;
+    }
+}
+
+Writer Expected::writer_of(Version version) const {
+    if (version == kZeros) {
+        return {OpId{0}, true};
+    }
+    if ((version.value & kSpecial) != 0) {
+        return {specials_[version.value & ~kSpecial].id, false};
+    }
+    return {OpId{version.value - 1U}, false};
+}
+
+void Expected::fill_version(FileIndex file, Version version, ByteOffset offset,
+                            std::span<std::byte> out) const {
+    if (version == kZeros) {
+        std::ranges::fill(out, std::byte{0});
+    } else if ((version.value & kSpecial) != 0) {
+        const Special& special = specials_[version.value & ~kSpecial];
+        fill_content(out, special.content, seed_, file, special.id, special.offset, offset);
+    } else {
+        fill_pattern(out, seed_, file, OpId{version.value - 1U}, offset);
+    }
+}
+
+void Expected::fill(FileIndex file, ByteOffset offset, std::span<std::byte> out) const {
+    files_[file.value].map.visit(
+        {offset, offset + ByteCount{out.size()}}, [&](ByteRange piece, Version version) {
+            fill_version(file, version, piece.begin,
+                         out.subspan((piece.begin - offset).value, piece.size().value));
+        });
+}
+
+void Expected::compare(FileIndex file, ByteOffset offset, std::span<const std::byte> found,
+                       const Sink& sink) const {
+    std::array<std::byte, kPiece> buffer; // NOLINT: filled before it is read
+    const auto compare_piece = [&](ByteRange piece, Version version) {
+        const std::span<const std::byte> have =
+            found.subspan((piece.begin - offset).value, piece.size().value);
+        const std::span<std::byte> want = std::span(buffer).first(have.size());
+        fill_version(file, version, piece.begin, want);
+        if (std::memcmp(want.data(), have.data(), have.size()) == 0) {
+            return;
+        }
+        for (std::size_t i = 0; i < have.size(); ++i) {
+            if (have[i] == want[i]) {
+                continue;
+            }
+            const std::size_t first = i;
+            while (i < have.size() && have[i] != want[i]) {
+                ++i;
+            }
+            sink({piece.begin + ByteCount{first}, piece.begin + ByteCount{i}}, writer_of(version));
+        }
+    };
+    files_[file.value].map.visit(
+        {offset, offset + ByteCount{found.size()}}, [&](ByteRange range, Version version) {
+            while (!range.empty()) {
+                // Pieces end on multiples of their size, so that a run is cut there at most, and
+                // never inside a page.
+                const std::uint64_t border = (range.begin.value / kPiece + 1) * kPiece;
+                const ByteRange piece{range.begin, std::min(range.end, ByteOffset{border})};
+                compare_piece(piece, version);
+                range.begin = piece.end;
+            }
+        });
+}
+
+void Expected::blame(FileIndex file, ByteRange range, const Sink& sink) const {
+    files_[file.value].map.visit(
+        range, [&](ByteRange piece, Version version) { sink(piece, writer_of(version)); });
+}
+
+std::size_t Expected::memory() const {
+    std::size_t bytes = specials_.capacity() * sizeof(Special);
+    for (const File& file : files_) {
+        bytes += file.map.memory();
+    }
+    return bytes;
+}
+
+} // namespace mmapstress

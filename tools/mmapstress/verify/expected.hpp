@@ -1,0 +1,78 @@
+// The expected bytes of all files, after the operations so far.
+//
+// Holds for every byte which operation wrote it last, not the byte itself. Memory is below 1 % of
+// the files' sizes when they are written in whole blocks.
+//
+// Not thread-safe; const functions may run at the same time as one another.
+#pragma once
+
+#include "tools/mmapstress/schedule/schedule.hpp"
+#include "tools/mmapstress/verify/version_map.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+namespace mmapstress {
+
+/// Who wrote a byte last.
+struct Writer {
+    OpId id;           ///< 0: the file's start
+    bool zero = false; ///< the byte is zero: a hole, or truncated or punched away
+
+    bool operator==(const Writer&) const = default;
+};
+
+class Expected {
+  public:
+    /// The files as `header` says they start, start-writes included.
+    explicit Expected(const Header& header);
+
+    /// Follows what an operation does to bytes and sizes. Operations that do nothing to either are
+    /// welcome. A store past the end of the file does not exist for the file.
+    void apply(const Op& op);
+
+    [[nodiscard]] ByteCount size(FileIndex file) const { return files_[file.value].size; }
+    [[nodiscard]] std::size_t files() const { return files_.size(); }
+
+    /// Fills `out` with the bytes from `offset` on. Past the end of the file they are zeros.
+    void fill(FileIndex file, ByteOffset offset, std::span<std::byte> out) const;
+
+    /// Wrong bytes: `range`, all of which differ, and were last written by `writer`.
+    using Sink = std::function<void(ByteRange range, Writer writer)>;
+    /// Compares `found`, the bytes from `offset` on, with the expected ones. Calls `sink` for each
+    /// maximal run of wrong bytes, ascending; runs end where the writer changes.
+    void compare(FileIndex file, ByteOffset offset, std::span<const std::byte> found,
+                 const Sink& sink) const;
+    /// Calls `sink` for all of `range` piece by piece, as if every byte of it were wrong.
+    void blame(FileIndex file, ByteRange range, const Sink& sink) const;
+
+    /// Bytes of memory that the maps hold.
+    [[nodiscard]] std::size_t memory() const;
+    [[nodiscard]] std::uint64_t seed() const { return seed_; }
+
+  private:
+    struct File {
+        ByteCount size;
+        VersionMap map;
+    };
+    /// A version that the operation's id alone does not tell.
+    struct Special {
+        OpId id;
+        ByteOffset offset;
+        Content content;
+    };
+
+    void write(FileIndex file, ByteRange range, OpId id, ByteOffset offset, const Content& content);
+    [[nodiscard]] Writer writer_of(Version version) const;
+    void fill_version(FileIndex file, Version version, ByteOffset offset,
+                      std::span<std::byte> out) const;
+
+    std::uint64_t seed_;
+    std::vector<File> files_;
+    std::vector<Special> specials_;
+};
+
+} // namespace mmapstress

@@ -1,0 +1,151 @@
+#include "tools/mmapstress/verify/verifier.hpp"
+
+#include "tools/mmapstress/engine/test_file.hpp"
+#include "tools/mmapstress/system/fault_guard.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <new>
+
+namespace mmapstress {
+
+namespace {
+
+/// Read at once: small enough to stay in the cache until it is compared.
+constexpr std::size_t kChunk = 256U << 10U;
+
+} // namespace
+
+AlignedBuffer::AlignedBuffer(std::size_t size)
+    : size_(size), data_(static_cast<std::byte*>(std::aligned_alloc(kPageSize, size))) {
+    if (!data_) {
+        throw std::bad_alloc();
+    }
+}
+
+void AlignedBuffer::Free::operator()(std::byte* data) const {
+    std::free(data);
+}
+
+Verifier::Verifier(const Expected& expected, Collector& collector,
+                   std::function<void(const Progress&)> progress)
+    : expected_(expected), collector_(collector), progress_(std::move(progress)), buffer_(kChunk) {
+    told_.phase = Progress::Phase::verifying;
+}
+
+void Verifier::expect_stages(std::uint64_t stages) {
+    for (std::uint32_t i = 0; i < expected_.files(); ++i) {
+        told_.total += stages * expected_.size(FileIndex{i}).value;
+    }
+}
+
+void Verifier::tell(std::uint64_t bytes) {
+    stage_bytes_ += bytes;
+    told_.bytes += bytes;
+    if (progress_) {
+        progress_(told_);
+    }
+}
+
+void Verifier::compare_chunk(FileIndex file, ByteOffset at, std::span<const std::byte> chunk) {
+    expected_.compare(file, at, chunk, [&](ByteRange range, Writer writer) {
+        collector_.wrong(file, range, writer, at, chunk);
+    });
+    tell(chunk.size());
+}
+
+Outcome<> Verifier::compare_fd(FileIndex file, int fd, ByteRange range, const std::string& path) {
+    // Whole pages from the disk's point of view: O_DIRECT takes no others.
+    const ByteOffset wanted = range.begin;
+    range.begin.value = range.begin.value / kPageSize * kPageSize;
+    while (!range.empty()) {
+        const std::uint64_t length = std::min<std::uint64_t>(kChunk, range.size().value);
+        const std::uint64_t aligned = (length + kPageSize - 1) / kPageSize * kPageSize;
+        const auto got = read_bytes(fd, buffer_.bytes().first(aligned), range.begin, path);
+        if (!got) {
+            return std::unexpected(got.error());
+        }
+        const std::size_t useful = std::min<std::size_t>(*got, length);
+        const std::size_t skip = range.begin < wanted ? (wanted - range.begin).value : 0;
+        if (useful > skip) {
+            compare_chunk(file, range.begin + ByteCount{skip},
+                          buffer_.bytes().subspan(skip, useful - skip));
+        }
+        if (useful < length) {
+            const ByteRange rest{std::max(wanted, range.begin + ByteCount{useful}), range.end};
+            expected_.blame(file, rest, [&](ByteRange part, Writer writer) {
+                collector_.missing(file, part, writer);
+            });
+            tell(rest.size().value);
+            return {};
+        }
+        range.begin.value += length;
+    }
+    return {};
+}
+
+Outcome<> Verifier::compare_mapping(FileIndex file, std::span<const std::byte> mapped,
+                                    ByteOffset offset, const std::string& path) {
+    while (!mapped.empty()) {
+        const std::span<const std::byte> from = mapped.first(std::min(kChunk, mapped.size()));
+        const std::span<std::byte> to = buffer_.bytes().first(from.size());
+        // Copied first: comparing allocates, and must not be cut short by a fault.
+        if (!guarded([&] { std::ranges::copy(from, to.begin()); })) {
+            return refused("SIGBUS: " + path + " at " + std::to_string(offset.value) +
+                           " when its mapping was read");
+        }
+        compare_chunk(file, offset, to);
+        mapped = mapped.subspan(from.size());
+        offset.value += from.size();
+    }
+    return {};
+}
+
+Outcome<> Verifier::check_length(FileIndex file, int fd, const std::string& path) {
+    struct stat found{};
+    if (::fstat(fd, &found) != 0) {
+        return failed("cannot tell the size of " + path);
+    }
+    const ByteOffset want{expected_.size(file).value};
+    const ByteOffset end{static_cast<std::uint64_t>(found.st_size)};
+    // Of a file that is far too long the first page says enough.
+    const ByteOffset shown = std::min(end, start_of(PageIndex{page_of(want).value + 1}));
+    if (shown <= want) {
+        return {};
+    }
+    const std::span<std::byte> bytes = buffer_.bytes().first((shown - want).value);
+    const auto got = read_bytes(fd, bytes, want, path);
+    if (!got) {
+        return std::unexpected(got.error());
+    }
+    if (*got != 0) {
+        collector_.wrong(file, {want, want + ByteCount{*got}}, Writer{OpId{0}, true}, want,
+                         bytes.first(*got));
+    }
+    return {};
+}
+
+void Verifier::stage(Stage stage, StageResult& result,
+                     const std::function<Outcome<>(FileIndex)>& check) {
+    const auto begin = std::chrono::steady_clock::now();
+    collector_.begin(stage);
+    stage_bytes_ = 0;
+    result.state = StageResult::State::checked;
+    for (std::uint32_t i = 0; i < expected_.files(); ++i) {
+        if (const auto checked = check(FileIndex{i}); !checked) {
+            result.state = StageResult::State::failed;
+            result.reason = checked.error().message();
+            break;
+        }
+    }
+    result.bytes = stage_bytes_;
+    result.wrong = collector_.wrong_bytes(stage);
+    result.ranges = collector_.ranges(stage);
+    result.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+} // namespace mmapstress

@@ -1,0 +1,69 @@
+// Compares files with the expected bytes, in one stage after another.
+#pragma once
+
+#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/system/failure.hpp"
+#include "tools/mmapstress/verify/collector.hpp"
+#include "tools/mmapstress/verify/expected.hpp"
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace mmapstress {
+
+/// A buffer that O_DIRECT can read into: aligned to a page.
+class AlignedBuffer {
+  public:
+    explicit AlignedBuffer(std::size_t size);
+    [[nodiscard]] std::span<std::byte> bytes() { return {data_.get(), size_}; }
+
+  private:
+    struct Free {
+        void operator()(std::byte* data) const;
+    };
+    std::size_t size_;
+    std::unique_ptr<std::byte[], Free> data_;
+};
+
+/// Not thread-safe.
+class Verifier {
+  public:
+    Verifier(const Expected& expected, Collector& collector,
+             std::function<void(const Progress&)> progress);
+
+    /// Compares `range` of what a descriptor reads with the expected bytes. Bytes that should be
+    /// there and are not are damage.
+    Outcome<> compare_fd(FileIndex file, int fd, ByteRange range, const std::string& path);
+    /// Compares `mapped`, the mapped bytes of the file from `offset` on. Fails on SIGBUS.
+    Outcome<> compare_mapping(FileIndex file, std::span<const std::byte> mapped, ByteOffset offset,
+                              const std::string& path);
+    /// Whether the file that `fd` is has its expected size; one that is too long is damage from the
+    /// expected end on (a short one is found by compare_fd()).
+    Outcome<> check_length(FileIndex file, int fd, const std::string& path);
+
+    /// Carries out a stage: `check` for each file, until one fails. Fills in `result`.
+    void stage(Stage stage, StageResult& result, const std::function<Outcome<>(FileIndex)>& check);
+    /// All of a file.
+    [[nodiscard]] ByteRange all(FileIndex file) const {
+        return {ByteOffset{0}, ByteOffset{expected_.size(file).value}};
+    }
+    /// The bytes that the stages to come will compare, for the progress shown.
+    void expect_stages(std::uint64_t stages);
+    [[nodiscard]] Collector& collector() { return collector_; }
+
+  private:
+    void tell(std::uint64_t bytes);
+    void compare_chunk(FileIndex file, ByteOffset at, std::span<const std::byte> chunk);
+
+    const Expected& expected_;
+    Collector& collector_;
+    std::function<void(const Progress&)> progress_;
+    Progress told_;
+    std::uint64_t stage_bytes_ = 0;
+    AlignedBuffer buffer_;
+};
+
+} // namespace mmapstress

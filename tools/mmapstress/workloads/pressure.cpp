@@ -1,0 +1,89 @@
+// More dirty data than memory, so that writeback and reclaim do the writing.
+#include "tools/mmapstress/workloads/dice.hpp"
+#include "tools/mmapstress/workloads/op_builder.hpp"
+#include "tools/mmapstress/workloads/sources.hpp"
+
+#include <algorithm>
+
+namespace mmapstress {
+
+namespace {
+
+constexpr std::uint32_t kDefaultFiles = 2;
+constexpr std::uint64_t kTimesMemory = 4;
+constexpr std::uint64_t kPasses = 2;
+constexpr std::uint64_t kOpsAtOnce = 256;
+constexpr std::uint64_t kStoresPerCommit = 512;
+
+class PressureSource final : public OpSource {
+  public:
+    PressureSource(const WorkloadSettings& settings, Header header)
+        : header_(std::move(header)), dice_(settings.seed) {
+        std::uint64_t pages = 0;
+        for (const FileSpec& file : header_.files) {
+            pages += (file.size.value + kPageSize - 1) / kPageSize;
+        }
+        ops_ = settings.ops.value_or(pages * kPasses);
+    }
+
+    [[nodiscard]] const Header& header() const override { return header_; }
+
+    bool more(std::vector<Op>& out) override {
+        if (build_.count() >= ops_) {
+            return false;
+        }
+        const std::uint64_t end = std::min(ops_, build_.count() + kOpsAtOnce);
+        while (build_.count() < end) {
+            if (build_.count() % kStoresPerCommit == kStoresPerCommit - 1) {
+                build_.plain(out, OpKind::commit);
+            } else {
+                store_somewhere(out);
+            }
+        }
+        return true;
+    }
+
+  private:
+    /// A burst wanders through the files page by page, and jumps now and then.
+    void store_somewhere(std::vector<Op>& out) {
+        if (dice_.below(16) == 0) {
+            file_ = FileIndex{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
+            const std::uint64_t size = header_.files[file_.value].size.value;
+            page_ = dice_.below((size + kPageSize - 1) / kPageSize);
+        }
+        const std::uint64_t size = header_.files[file_.value].size.value;
+        const ByteRange page = intersect({ByteOffset{0}, ByteOffset{size}},
+                                         partialfs::model::range_of(PageIndex{page_}));
+        const std::uint64_t begin = dice_.below(page.size().value);
+        const std::uint64_t length = 1 + dice_.below(page.size().value - begin);
+        const ByteOffset from = page.begin + ByteCount{begin};
+        build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(page_ % header_.workers())});
+        build_.content(out, OpKind::store, file_, {from, from + ByteCount{length}});
+        // Half of the time on to the next page, else the same one once more.
+        if (dice_.below(2) == 0) {
+            page_ = (page_ + 1) % ((size + kPageSize - 1) / kPageSize);
+        }
+    }
+
+    Header header_;
+    Dice dice_;
+    std::uint64_t ops_ = 0;
+    OpBuilder build_{header_};
+    FileIndex file_;
+    std::uint64_t page_ = 0;
+};
+
+} // namespace
+
+std::expected<std::unique_ptr<OpSource>, std::string>
+make_pressure(const WorkloadSettings& settings) {
+    const std::uint64_t files = std::max<std::uint32_t>(1, settings.files.value_or(kDefaultFiles));
+    const ByteCount size{settings.memory.value * kTimesMemory / files / kPageSize * kPageSize};
+    auto header = header_for(settings, "pressure", size, kDefaultFiles);
+    if (!header) {
+        return std::unexpected(header.error());
+    }
+    return std::make_unique<PressureSource>(settings, std::move(*header));
+}
+
+} // namespace mmapstress
