@@ -5,8 +5,9 @@
 #
 # --fix reformats instead of complaining. --deep adds clang-tidy's checks that follow paths through
 # the program, which take five times as long. --build is a configured build directory (default
-# build/release) whose compile_commands.json clang-tidy uses. A file that clang-tidy found clean is
-# not looked at again until it, a header of ours, or .clang-tidy changes.
+# build/release) whose compile_commands.json clang-tidy uses. A file that clang-tidy found clean is not
+# looked at again until it, a header of ours that it includes, or .clang-tidy changes; which were clean is
+# remembered in ${XDG_CACHE_HOME:-~/.cache}/partialfs/tidy, for every checkout.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -44,23 +45,18 @@ check_format() {
 check_tidy() {
     need clang-tidy-19
     [ -f "$build/compile_commands.json" ] || { echo "skip: $build is not configured"; exit 77; }
-    local cache=$build/tidy common
+    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/partialfs/tidy
     mkdir -p "$cache"
-    common=$( { echo "$deep"; cat .clang-tidy; sources '*.hpp' | sort | xargs cat; } | sha256sum)
-    export cache common build deep
+    find "$cache" -type f -mtime +30 -delete
+    export cache build deep
     # shellcheck disable=SC2016  # expanded by the inner shell, once a file
-    sources 'fusefs/*.cpp' 'tools/*.cpp' | grep -Ff <(compiled_files) |
-        xargs -r -P2 -I{} bash -c '
-            key=$(printf "%s" "$common" | cat - "{}" | sha256sum | cut -d" " -f1)
-            [ -e "$cache/$key" ] && exit 0
-            clang-tidy-19 --quiet --extra-arg=-Wno-error -p "$build" ${deep:+--checks="$deep"} "{}" 2>/dev/null && touch "$cache/$key"'
-}
-
-# Sources that this build compiles: clang-tidy can say nothing of others.
-compiled_files() {
-    python3 -c 'import json, os, sys
-for entry in json.load(open(sys.argv[1])):
-    print(os.path.relpath(entry["file"]))' "$build/compile_commands.json"
+    sources 'fusefs/*.cpp' 'fusefs/*.hpp' 'tools/*.cpp' 'tools/*.hpp' |
+        scripts/tidy-keys.py "$build" "$(clang-tidy-19 --version; echo "$deep"; cat .clang-tidy)" |
+        xargs -r -P"$(nproc)" -L1 bash -c '
+            [ -e "$cache/$1" ] && exec touch "$cache/$1"
+            clang-tidy-19 --quiet --extra-arg=-Wno-error -p "$build" ${deep:+--checks="$deep"} "$2" 2>/dev/null ||
+                { echo "lint.sh: clang-tidy is not content with $2"; exit 1; }
+            touch "$cache/$1"' tidy
 }
 
 check_shell() {
