@@ -19,6 +19,7 @@
 #include "tools/mmapstress/engine/rounds.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/verify/recheck.hpp"
 
 #include <charconv>

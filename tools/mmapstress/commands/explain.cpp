@@ -2,8 +2,9 @@
 #include "tools/mmapstress/explain/explain.hpp"
 
 #include "tools/mmapstress/commands/commands.hpp"
+#include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/report/report.hpp"
-#include "tools/mmapstress/verify/recheck.hpp"
+#include "tools/mmapstress/system/files.hpp"
 
 namespace mmapstress {
 

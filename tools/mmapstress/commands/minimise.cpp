@@ -4,7 +4,7 @@
 #include "tools/mmapstress/commands/commands.hpp"
 #include "tools/mmapstress/commands/stop_signals.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
-#include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/system/files.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -1,9 +1,11 @@
 // mmapstress run, replay, verify, workloads.
 #include "tools/mmapstress/commands/commands.hpp"
 #include "tools/mmapstress/commands/stop_signals.hpp"
+#include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/engine/rounds.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/verify/recheck.hpp"
 #include "tools/mmapstress/workloads/sources.hpp"
 
@@ -49,7 +51,7 @@ std::vector<std::string> story_of(const RunResult& result, const OpSourceFactory
         return {};
     }
     const auto source = factory();
-    return linus_story(*source, result);
+    return linus_story(*source, result.last_op, result.damage);
 }
 
 Judge judge_of(const Header& header) {

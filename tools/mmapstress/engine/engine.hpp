@@ -1,123 +1,14 @@
 // Carries a schedule out in a directory and says what became of the bytes.
 #pragma once
 
+#include "tools/mmapstress/engine/run_settings.hpp"
+#include "tools/mmapstress/report/run_result.hpp"
 #include "tools/mmapstress/schedule/op_source.hpp"
-#include "tools/mmapstress/verify/damage.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 
-#include <array>
-#include <cstdint>
 #include <expected>
-#include <functional>
-#include <map>
-#include <optional>
-#include <string>
-#include <vector>
 
 namespace mmapstress {
-
-/// The tool's exit codes.
-enum class Verdict : std::uint8_t {
-    clean = 0,   ///< every byte was checked and is as expected
-    damaged = 1, ///< damage was found
-    usage = 2,   ///< nothing was done: the question was wrong
-    unknown = 3, ///< could not tell: something failed, or nothing could really be checked
-};
-std::string_view name_of(Verdict verdict);
-
-struct Progress {
-    enum class Phase : std::uint8_t { running, verifying };
-    Phase phase = Phase::running;
-    std::uint64_t ops = 0;   ///< done so far
-    std::uint64_t bytes = 0; ///< compared so far, when verifying
-    std::uint64_t total = 0; ///< bytes to compare in all, when verifying
-};
-
-struct RunSettings {
-    std::string directory; ///< where the run's own directory is made
-    /// The directory behind `directory`: each file is found there under the same name. Empty:
-    /// looked for, found on partialfs. See verify/disk_stages.hpp.
-    std::string disk;
-    bool keep = false; ///< keep the files even if all is well
-    /// Remove the files even if damage was found.
-    bool discard_damaged = false;
-    bool live_stage = true;
-    bool pread_stage = true;
-    bool direct_stage = true;
-    /// Memory that dirty data is to exceed; 0: as it is. See system/memory_pressure.hpp.
-    ByteCount memory_limit{0};
-    /// For a test of the detector: this operation stores nothing, but is expected to have.
-    std::optional<OpId> drop;
-    /// The schedule is kept in RunResult up to this many operations.
-    std::uint64_t record_ops = 200000;
-    /// The schedule is written here as it runs, whatever its length. Empty: nowhere.
-    std::string schedule_file;
-    /// Called a few times a second at most, from the thread that called run().
-    std::function<void(const Progress&)> progress;
-    /// Asked before each operation: true ends the schedule there, and what was done is verified.
-    std::function<bool()> stop;
-};
-
-/// Something that kept the run from being carried out or checked.
-struct Problem {
-    std::string message; ///< names the thing, and the errno in words
-    OpId op;             ///< during this operation; 0: none
-
-    bool operator==(const Problem&) const = default;
-};
-
-struct StageResult {
-    enum class State : std::uint8_t {
-        skipped, ///< not asked for, or not possible here: `reason`
-        checked, ///< all of it
-        failed,  ///< `reason`
-    };
-    State state = State::skipped;
-    std::string reason;
-    std::uint64_t bytes = 0;  ///< compared
-    std::uint64_t wrong = 0;  ///< of them, not as expected
-    std::uint64_t ranges = 0; ///< damaged ranges
-    double seconds = 0;
-
-    bool operator==(const StageResult&) const = default;
-};
-
-struct RunResult {
-    Header header;
-    std::string directory;          ///< the run's own directory
-    bool kept = false;              ///< whether it is still there
-    std::vector<std::string> files; ///< their paths, in order
-    std::vector<ByteCount> sizes;   ///< their expected sizes at the end
-    std::string disk;               ///< the directory behind it; empty: none
-    std::string partialfs;          ///< the root of the partialfs mount; empty: it is none
-    std::string filesystem;         ///< type, as /proc/self/mountinfo names it
-    std::string kernel;             ///< uname's release
-    bool interrupted = false;       ///< stopped before the schedule's end
-    std::uint64_t rounds = 1;       ///< run so far, with one seed after another; this is the last
-    std::uint64_t ops = 0;          ///< carried out
-    std::array<std::uint64_t, kOpKinds> ops_by_kind{};
-    OpId last_op;       ///< the last one carried out
-    double seconds = 0; ///< carrying out the operations
-    std::array<StageResult, kStages> stages;
-    std::vector<DamagedRange> damage;  ///< ordered by file and offset
-    std::uint64_t damage_not_kept = 0; ///< ranges found beyond what is kept
-    std::vector<Problem> problems;
-    std::vector<std::string> judgement; ///< what the workload's own checker says is broken
-    /// The text lines of the operations that `damage` names.
-    std::map<OpId, std::string> named_ops;
-    /// When they began, by CLOCK_MONOTONIC; only of the first RunSettings::record_ops operations.
-    std::map<OpId, partialfs::model::Nanoseconds> named_times;
-    std::string schedule;      ///< as text; empty if it was too long to keep
-    std::string schedule_file; ///< where it was written; empty: nowhere
-
-    [[nodiscard]] Verdict verdict() const;
-};
-
-/// Why a run did not even begin.
-struct StartError {
-    Verdict verdict = Verdict::unknown; ///< usage or unknown
-    std::string message;
-};
 
 /// Carries the schedule out on fresh files in a fresh directory below settings.directory, verifies
 /// it in every stage, and removes the files again unless they are to be kept or damage was found.

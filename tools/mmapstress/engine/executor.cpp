@@ -2,6 +2,7 @@
 
 #include "tools/mmapstress/schedule/pattern.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
+#include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
 
 #include <linux/falloc.h>

@@ -1,5 +1,7 @@
 #include "tools/mmapstress/engine/rounds.hpp"
 
+#include "tools/mmapstress/engine/engine.hpp"
+
 namespace mmapstress {
 
 std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, Rounds rounds) {

@@ -1,7 +1,10 @@
 // Runs a workload for as long as it is asked for: one round after another.
 #pragma once
 
-#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/engine/run_settings.hpp"
+#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/schedule/op_source.hpp"
+#include "tools/mmapstress/workloads/workload.hpp"
 
 #include <chrono>
 #include <cstdint>

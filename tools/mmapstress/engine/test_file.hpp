@@ -87,11 +87,4 @@ class ReadOnlyMapping {
     std::span<std::byte> bytes_;
 };
 
-/// pwrite() of all of `bytes`, continued after short writes.
-Outcome<> write_bytes(int fd, std::span<const std::byte> bytes, ByteOffset offset,
-                      const std::string& path);
-/// pread() until `out` is full or the file ends; the number of bytes read.
-Outcome<std::size_t> read_bytes(int fd, std::span<std::byte> out, ByteOffset offset,
-                                const std::string& path);
-
 } // namespace mmapstress

@@ -1,6 +1,6 @@
 // Finds the trace of a mounted partialfs.
 #include "tools/mmapstress/explain/trace_file.hpp"
-#include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/system/files.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,5 +1,6 @@
 #include "tools/mmapstress/minimise/minimise.hpp"
 
+#include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/minimise/search.hpp"
 #include "tools/mmapstress/schedule/page_history.hpp"
 

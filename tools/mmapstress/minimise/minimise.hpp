@@ -1,7 +1,8 @@
 // Makes a schedule that loses data as small as it can be and still lose some, by trying.
 #pragma once
 
-#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/engine/run_settings.hpp"
+#include "tools/mmapstress/report/run_result.hpp"
 
 #include <cstdint>
 #include <expected>

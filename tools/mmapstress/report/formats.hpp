@@ -4,7 +4,8 @@
 // Pure: no I/O.
 #pragma once
 
-#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/workloads/workload.hpp"
 
 #include <cstddef>
 #include <string>

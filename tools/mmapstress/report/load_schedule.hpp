@@ -1,6 +1,7 @@
-// A schedule from a file that a user names.
+// The schedule that a file or a report holds.
 #pragma once
 
+#include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/schedule/schedule.hpp"
 
 #include <expected>
@@ -8,6 +9,10 @@
 #include <string_view>
 
 namespace mmapstress {
+
+/// The schedule that a report tells of, from its text or from the file that it names. The error
+/// says in words why there is none.
+std::expected<Schedule, std::string> schedule_of_report(const Report& report);
 
 /// The schedule that `text` is, or that the report which it is tells of. The error says in words
 /// what is wrong, with the line where there is one.

@@ -24,10 +24,9 @@
 //     "schedule": the schedule's text or null; "schedule_file": its path or null
 #pragma once
 
-#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/report/run_result.hpp"
 
 #include <expected>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,17 +45,5 @@ struct Report {
 
 /// Reads a report. The error says in words what is wrong, with line and column if it is not JSON.
 std::expected<Report, std::string> parse_report(std::string_view text);
-
-/// Writes `text` to `path` by way of a temporary file beside it that is synced and renamed.
-/// The error names the path and the reason.
-std::expected<void, std::string> write_file_atomically(const std::string& path,
-                                                       std::string_view text);
-
-/// Why no file can be written at `path`, or nothing if one can: better known before the work than
-/// after it. Leaves what is there as it is. An empty path is fine: nothing is to be written.
-std::optional<std::string> unwritable(const std::string& path);
-
-/// All of a file's text. The error names the path and the reason.
-std::expected<std::string, std::string> read_file(const std::string& path);
 
 } // namespace mmapstress

@@ -1,8 +1,6 @@
-// Reading and writing whole small files.
+#include "tools/mmapstress/system/files.hpp"
+
 #include "fusefs/backing/fd.hpp"
-#include "tools/mmapstress/engine/test_file.hpp"
-#include "tools/mmapstress/report/report.hpp"
-#include "tools/mmapstress/system/failure.hpp"
 
 #include <array>
 #include <cstdio>
@@ -68,6 +66,49 @@ std::optional<std::string> unwritable(const std::string& path) {
     }
     ::unlink(probe.c_str());
     return std::nullopt;
+}
+
+Outcome<> write_bytes(int fd, std::span<const std::byte> bytes, ByteOffset offset,
+                      const std::string& path) {
+    while (!bytes.empty()) {
+        const ssize_t written =
+            ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset.value));
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            if (written == 0) {
+                errno = ENOSPC;
+            }
+            return failed("cannot write to " + path);
+        }
+        bytes = bytes.subspan(static_cast<std::size_t>(written));
+        offset.value += static_cast<std::uint64_t>(written);
+    }
+    return {};
+}
+
+Outcome<std::size_t> read_bytes(int fd, std::span<std::byte> out, ByteOffset offset,
+                                const std::string& path) {
+    std::size_t total = 0;
+    while (total != out.size()) {
+        const ssize_t got = ::pread(fd, out.data() + total, out.size() - total,
+                                    static_cast<off_t>(offset.value + total));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0 && errno == EINVAL && total % kPageSize != 0) {
+            break; // O_DIRECT, after the file's last, partial block
+        }
+        if (got < 0) {
+            return failed("cannot read " + path + " at " + std::to_string(offset.value + total));
+        }
+        if (got == 0) {
+            break;
+        }
+        total += static_cast<std::size_t>(got);
+    }
+    return total;
 }
 
 } // namespace mmapstress

@@ -1,7 +1,7 @@
 #include "tools/mmapstress/system/memory_pressure.hpp"
 
 #include "fusefs/backing/fd.hpp"
-#include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/system/files.hpp"
 
 #include <sys/mman.h>
 #include <sys/stat.h>

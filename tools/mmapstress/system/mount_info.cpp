@@ -1,6 +1,6 @@
 #include "tools/mmapstress/system/mount_info.hpp"
 
-#include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/system/files.hpp"
 
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>

@@ -2,6 +2,7 @@
 
 #include "fusefs/backing/fd.hpp"
 #include "tools/mmapstress/engine/test_file.hpp"
+#include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/mount_info.hpp"
 
 #include <sys/stat.h>

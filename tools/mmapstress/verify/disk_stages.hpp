@@ -1,8 +1,9 @@
 // The stages that look at what is on disk: after eviction, by O_DIRECT, and behind the filesystem.
 #pragma once
 
-#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/report/run_result.hpp"
 #include "tools/mmapstress/verify/verifier.hpp"
+#include "tools/mmapstress/workloads/workload.hpp"
 
 #include <optional>
 #include <string>

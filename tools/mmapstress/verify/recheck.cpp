@@ -1,6 +1,7 @@
 #include "tools/mmapstress/verify/recheck.hpp"
 
 #include "fusefs/backing/fd.hpp"
+#include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/schedule/op_walker.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
 #include "tools/mmapstress/verify/classify.hpp"
@@ -50,26 +51,6 @@ std::string drop(const EvictedFile& file, ByteCount size) {
 }
 
 } // namespace
-
-std::expected<Schedule, std::string> schedule_of_report(const Report& report) {
-    std::string text = report.result.schedule;
-    if (text.empty() && !report.result.schedule_file.empty()) {
-        auto read = read_file(report.result.schedule_file);
-        if (!read) {
-            return std::unexpected(read.error());
-        }
-        text = std::move(*read);
-    }
-    if (text.empty()) {
-        return std::unexpected("the report has no schedule: the run was too long to keep it; run "
-                               "with --schedule FILE");
-    }
-    auto schedule = parse_schedule(text);
-    if (!schedule) {
-        return std::unexpected("the report's schedule, " + schedule.error().message());
-    }
-    return std::move(*schedule);
-}
 
 std::expected<RunResult, StartError> recheck(const RunSettings& settings, const Report& report,
                                              Judge judge) {

@@ -2,6 +2,7 @@
 
 #include "tools/mmapstress/engine/test_file.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
+#include "tools/mmapstress/system/files.hpp"
 
 #include <sys/stat.h>
 

@@ -90,14 +90,15 @@ std::expected<std::unique_ptr<OpSource>, std::string> make_linus(const WorkloadS
     return std::make_unique<LinusSource>(settings, std::move(*header));
 }
 
-std::vector<std::string> linus_story(OpSource& source, const RunResult& result) {
+std::vector<std::string> linus_story(OpSource& source, OpId last_op,
+                                     const std::vector<DamagedRange>& damage) {
     // When each chunk was stored last, as the number of the store.
     std::map<std::pair<FileIndex, std::uint64_t>, std::uint64_t> stored;
     std::vector<Op> ops;
     std::uint64_t number = 0;
     while (source.more(ops)) {
         for (const Op& op : ops) {
-            if (op.kind == OpKind::store && op.id <= result.last_op) {
+            if (op.kind == OpKind::store && op.id <= last_op) {
                 stored[{op.file, op.offset.value / kChunk}] = ++number;
             }
         }
@@ -108,7 +109,7 @@ std::vector<std::string> linus_story(OpSource& source, const RunResult& result) 
         return found == stored.end() ? std::string("-") : std::to_string(found->second);
     };
     std::vector<std::string> story;
-    for (const DamagedRange& range : result.damage) {
+    for (const DamagedRange& range : damage) {
         const std::uint64_t begin = range.range.begin.value;
         const std::uint64_t last = range.range.end.value - 1;
         const std::uint64_t chunk = begin / kChunk;

@@ -1,7 +1,7 @@
 // The workloads that are made for finding lost stores, and what they share.
 #pragma once
 
-#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/verify/damage.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 
 #include <expected>
@@ -28,8 +28,10 @@ std::expected<std::unique_ptr<OpSource>, std::string> make_mix(const WorkloadSet
 /// Chunks of 1460 bytes in random order through one mapping; a file of 8 MiB by default, once.
 std::expected<std::unique_ptr<OpSource>, std::string> make_linus(const WorkloadSettings& settings);
 /// One sentence for each damaged chunk: which bytes of it, and when it and its neighbours were
-/// stored. `source` gives the run's operations.
-std::vector<std::string> linus_story(OpSource& source, const RunResult& result);
+/// stored. `source` gives the run's operations, `last_op` is the last
+/// that was carried out.
+std::vector<std::string> linus_story(OpSource& source, OpId last_op,
+                                     const std::vector<DamagedRange>& damage);
 
 /// Four times as much dirty data as there is memory (settings.memory), in two files, stored all
 /// over twice by default.

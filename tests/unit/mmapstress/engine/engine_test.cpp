@@ -3,6 +3,7 @@
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/verify/recheck.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
+#include "tools/mmapstress/system/files.hpp"
 
 #include <gtest/gtest.h>
 #include <linux/magic.h>

@@ -1,5 +1,6 @@
 #include "tests/temporary_directory.hpp"
 #include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/system/files.hpp"
 
 #include <gtest/gtest.h>
 

@@ -120,14 +120,11 @@ TEST(Linus, TellsTheNeighboursWriteOrder) {
                                          "2 store file=0 off=0 len=1460\n"
                                          "3 store file=0 off=2920 len=1460\n");
     ASSERT_TRUE(schedule);
-    RunResult result;
-    result.last_op = OpId{3};
     DamagedRange damage;
     damage.range = {ByteOffset{1500}, ByteOffset{2920}};
     damage.kind = DamageKind::zeros;
-    result.damage.push_back(damage);
     ScheduleSource source(*schedule);
-    EXPECT_EQ(linus_story(source, result),
+    EXPECT_EQ(linus_story(source, OpId{3}, {damage}),
               std::vector<std::string>{"file 0 chunk 1 corrupted (40-1459) (1500-2919 of page 0), "
                                        "zeros, written as (2)1(3)"});
 }

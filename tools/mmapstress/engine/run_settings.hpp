@@ -1,0 +1,52 @@
+// What the user asked of a run, and why one did not begin.
+#pragma once
+
+#include "tools/mmapstress/report/run_result.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace mmapstress {
+
+struct Progress {
+    enum class Phase : std::uint8_t { running, verifying };
+    Phase phase = Phase::running;
+    std::uint64_t ops = 0;   ///< done so far
+    std::uint64_t bytes = 0; ///< compared so far, when verifying
+    std::uint64_t total = 0; ///< bytes to compare in all, when verifying
+};
+
+struct RunSettings {
+    std::string directory; ///< where the run's own directory is made
+    /// The directory behind `directory`: each file is found there under the same name. Empty:
+    /// looked for, found on partialfs. See verify/disk_stages.hpp.
+    std::string disk;
+    bool keep = false; ///< keep the files even if all is well
+    /// Remove the files even if damage was found.
+    bool discard_damaged = false;
+    bool live_stage = true;
+    bool pread_stage = true;
+    bool direct_stage = true;
+    /// Memory that dirty data is to exceed; 0: as it is. See system/memory_pressure.hpp.
+    ByteCount memory_limit{0};
+    /// For a test of the detector: this operation stores nothing, but is expected to have.
+    std::optional<OpId> drop;
+    /// The schedule is kept in RunResult up to this many operations.
+    std::uint64_t record_ops = 200000;
+    /// The schedule is written here as it runs, whatever its length. Empty: nowhere.
+    std::string schedule_file;
+    /// Called a few times a second at most, from the thread that called run().
+    std::function<void(const Progress&)> progress;
+    /// Asked before each operation: true ends the schedule there, and what was done is verified.
+    std::function<bool()> stop;
+};
+
+/// Why a run did not even begin.
+struct StartError {
+    Verdict verdict = Verdict::unknown; ///< usage or unknown
+    std::string message;
+};
+
+} // namespace mmapstress

@@ -1,0 +1,82 @@
+// What became of a run: its verdict, what each stage of the verification found, what is damaged.
+//
+// Plain values.
+#pragma once
+
+#include "tools/mmapstress/schedule/schedule.hpp"
+#include "tools/mmapstress/verify/damage.hpp"
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mmapstress {
+
+/// The tool's exit codes.
+enum class Verdict : std::uint8_t {
+    clean = 0,   ///< every byte was checked and is as expected
+    damaged = 1, ///< damage was found
+    usage = 2,   ///< nothing was done: the question was wrong
+    unknown = 3, ///< could not tell: something failed, or nothing could really be checked
+};
+std::string_view name_of(Verdict verdict);
+
+/// Something that kept the run from being carried out or checked.
+struct Problem {
+    std::string message; ///< names the thing, and the errno in words
+    OpId op;             ///< during this operation; 0: none
+
+    bool operator==(const Problem&) const = default;
+};
+
+struct StageResult {
+    enum class State : std::uint8_t {
+        skipped, ///< not asked for, or not possible here: `reason`
+        checked, ///< all of it
+        failed,  ///< `reason`
+    };
+    State state = State::skipped;
+    std::string reason;
+    std::uint64_t bytes = 0;  ///< compared
+    std::uint64_t wrong = 0;  ///< of them, not as expected
+    std::uint64_t ranges = 0; ///< damaged ranges
+    double seconds = 0;
+
+    bool operator==(const StageResult&) const = default;
+};
+
+struct RunResult {
+    Header header;
+    std::string directory;          ///< the run's own directory
+    bool kept = false;              ///< whether it is still there
+    std::vector<std::string> files; ///< their paths, in order
+    std::vector<ByteCount> sizes;   ///< their expected sizes at the end
+    std::string disk;               ///< the directory behind it; empty: none
+    std::string partialfs;          ///< the root of the partialfs mount; empty: it is none
+    std::string filesystem;         ///< type, as /proc/self/mountinfo names it
+    std::string kernel;             ///< uname's release
+    bool interrupted = false;       ///< stopped before the schedule's end
+    std::uint64_t rounds = 1;       ///< run so far, with one seed after another; this is the last
+    std::uint64_t ops = 0;          ///< carried out
+    std::array<std::uint64_t, kOpKinds> ops_by_kind{};
+    OpId last_op;       ///< the last one carried out
+    double seconds = 0; ///< carrying out the operations
+    std::array<StageResult, kStages> stages;
+    std::vector<DamagedRange> damage;  ///< ordered by file and offset
+    std::uint64_t damage_not_kept = 0; ///< ranges found beyond what is kept
+    std::vector<Problem> problems;
+    std::vector<std::string> judgement; ///< what the workload's own checker says is broken
+    /// The text lines of the operations that `damage` names.
+    std::map<OpId, std::string> named_ops;
+    /// When they began, by CLOCK_MONOTONIC; only of the first RunSettings::record_ops operations.
+    std::map<OpId, partialfs::model::Nanoseconds> named_times;
+    std::string schedule;      ///< as text; empty if it was too long to keep
+    std::string schedule_file; ///< where it was written; empty: nowhere
+
+    [[nodiscard]] Verdict verdict() const;
+};
+
+} // namespace mmapstress

@@ -1,0 +1,37 @@
+// Reading and writing files: whole small ones, and pieces of large ones without short counts.
+//
+// Any thread.
+#pragma once
+
+#include "tools/mmapstress/schedule/op.hpp"
+#include "tools/mmapstress/system/failure.hpp"
+
+#include <cstddef>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace mmapstress {
+
+/// Writes `text` to `path` by way of a temporary file beside it that is synced and renamed.
+/// The error names the path and the reason.
+std::expected<void, std::string> write_file_atomically(const std::string& path,
+                                                       std::string_view text);
+
+/// Why no file can be written at `path`, or nothing if one can: better known before the work than
+/// after it. Leaves what is there as it is. An empty path is fine: nothing is to be written.
+std::optional<std::string> unwritable(const std::string& path);
+
+/// All of a file's text. The error names the path and the reason.
+std::expected<std::string, std::string> read_file(const std::string& path);
+
+/// pwrite() of all of `bytes`, continued after short writes.
+Outcome<> write_bytes(int fd, std::span<const std::byte> bytes, ByteOffset offset,
+                      const std::string& path);
+/// pread() until `out` is full or the file ends; the number of bytes read.
+Outcome<std::size_t> read_bytes(int fd, std::span<std::byte> out, ByteOffset offset,
+                                const std::string& path);
+
+} // namespace mmapstress
