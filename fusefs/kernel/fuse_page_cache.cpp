@@ -39,6 +39,11 @@ constexpr long kCachestat = 451; // the same on every architecture; younger than
 constexpr long kCachestat = SYS_cachestat;
 #endif
 
+/// For how long the way to an inode in our own mount may wait for locks of directories before it is
+/// given up. A lock can be held by a request that waits for us (see PrivateView); else it is soon
+/// free, also on a very busy machine.
+constexpr std::chrono::seconds kPatience{5};
+
 /// The structures of <linux/mman.h> from Linux 6.5 on.
 struct CachestatRange {
     std::uint64_t offset;
@@ -96,12 +101,15 @@ FusePageCache::FusePageCache(std::string mountpoint, Probe probe, journal::Memor
 
 void FusePageCache::set_session(fuse_session* session) {
     session_ = session;
-    view_ = std::make_unique<PrivateView>(mountpoint_);
+    view_ = std::make_unique<PrivateView>(mountpoint_, ".partialfs/inode");
 }
 
 void FusePageCache::start() {
     visitor_.start();
-    visitor_.visit([&] { view_->enter(); });
+    visitor_.run([&] { view_->enter(); });
+    // Waits for the kernel's first requests to be served, which is not yet the case. Those of
+    // others wait as well until then, so that nobody has the root directory locked before us.
+    visitor_.post([&] { view_->find_directory(); });
 }
 
 void FusePageCache::disconnect() {
@@ -110,7 +118,7 @@ void FusePageCache::disconnect() {
         const std::scoped_lock lock(mutex_);
         arrived_.notify_all();
     }
-    visitor_.visit([&] { view_->let_go(); });
+    visitor_.run([&] { view_->let_go(); });
     visitor_.stop();
 }
 
@@ -120,7 +128,7 @@ int FusePageCache::mounts_changed_fd() const {
 
 void FusePageCache::mounts_changed() {
     if (!view_->still_mounted()) {
-        visitor_.visit([&] { view_->let_go(); });
+        visitor_.run([&] { view_->let_go(); });
     }
 }
 
@@ -129,8 +137,7 @@ bool FusePageCache::is_probing(pid_t thread) const {
 }
 
 Result<Fd> FusePageCache::open_inode(InodeId inode) {
-    const std::string path = ".partialfs/inode/" + std::to_string(inode.value);
-    Result<Fd> fd = view_->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    Result<Fd> fd = view_->open(std::to_string(inode.value), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!fd) {
         return fd;
     }
@@ -154,17 +161,23 @@ auto FusePageCache::visit(InodeId inode, Job job) -> decltype(job(std::declval<c
     if (disconnected_) {
         return result;
     }
-    const bool visited = visitor_.visit([&] {
-        const Result<Fd> fd = open_inode(inode);
-        if (fd) {
-            result = job(*fd);
-        } else {
-            result = std::unexpected(fd.error());
-        }
-    });
-    if (visited) {
+    const auto outcome = visitor_.run(
+        [this, inode, &result, &job](const Visitor::Arrived& arrived) {
+            const Result<Fd> fd = open_inode(inode);
+            if (arrived()) {
+                result = fd ? job(*fd) : std::unexpected(fd.error());
+            }
+        },
+        kPatience);
+    if (outcome == Visitor::Outcome::done) {
         const std::string name = std::to_string(inode.value);
         fuse_lowlevel_notify_inval_entry(session_, kInodeDirectory, name.c_str(), name.size());
+    } else if (outcome == Visitor::Outcome::gave_up) {
+        spdlog::warn(
+            "inode {} could not be opened in our own mount: somebody has a directory above "
+            "it locked; mapped stores into it are not seen this time",
+            inode.value);
+        result = backing::failed(ETIMEDOUT);
     }
     return result;
 }
@@ -319,8 +332,8 @@ Result<void> FusePageCache::evict(InodeId inode) {
 }
 
 void FusePageCache::write_everything_back() {
-    visitor_.visit([&] {
-        if (const Result<Fd> root = view_->open(".", O_RDONLY | O_DIRECTORY)) {
+    visitor_.run([&] {
+        if (const Result<Fd> root = view_->open_root()) {
             ::syncfs(root->get());
         }
     });

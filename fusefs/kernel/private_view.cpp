@@ -18,7 +18,8 @@ constexpr const char* kMountTable = "/proc/self/mountinfo";
 
 } // namespace
 
-PrivateView::PrivateView(std::string mountpoint) : mountpoint_(std::move(mountpoint)) {
+PrivateView::PrivateView(std::string mountpoint, std::string directory)
+    : mountpoint_(std::move(mountpoint)), directory_path_(std::move(directory)) {
     struct statx status{};
     if (::statx(AT_FDCWD, mountpoint_.c_str(), AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) != 0 ||
         (status.stx_mask & STATX_MNT_ID) == 0) {
@@ -37,16 +38,40 @@ void PrivateView::enter() {
     }
 }
 
-Result<Fd> PrivateView::open(const std::string& path, int flags) const {
+void PrivateView::find_directory() {
+    if (gone_) {
+        return;
+    }
+    const std::string path = root_ ? directory_path_ : mountpoint_ + '/' + directory_path_;
+    auto directory = Fd::open(root_ ? root_.get() : AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY);
+    if (directory && root_) {
+        directory_ = std::move(*directory);
+    }
+}
+
+Result<Fd> PrivateView::open(const std::string& name, int flags) const {
     if (gone_) {
         return backing::failed(ENODEV);
     }
+    if (directory_) {
+        return Fd::open(directory_.get(), name.c_str(), flags);
+    }
+    const std::string path = directory_path_ + '/' + name;
     return root_ ? Fd::open(root_.get(), path.c_str(), flags)
                  : Fd::open(AT_FDCWD, (mountpoint_ + '/' + path).c_str(), flags);
 }
 
+Result<Fd> PrivateView::open_root() const {
+    if (gone_) {
+        return backing::failed(ENODEV);
+    }
+    return root_ ? Fd::open(root_.get(), ".", O_RDONLY | O_DIRECTORY)
+                 : Fd::open(AT_FDCWD, mountpoint_.c_str(), O_RDONLY | O_DIRECTORY);
+}
+
 void PrivateView::let_go() {
     gone_ = true;
+    directory_.reset();
     root_.reset();
 }
 

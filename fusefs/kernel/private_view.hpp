@@ -17,15 +17,23 @@ namespace partialfs::kernel {
 /// file table the copy lives (see visitor.hpp), and the rest is the other threads'.
 class PrivateView {
   public:
-    /// For what is mounted at `mountpoint`, just now.
-    explicit PrivateView(std::string mountpoint);
+    /// For what is mounted at `mountpoint`, just now. `directory`, relative to the mount's root, is
+    /// where files will be opened.
+    PrivateView(std::string mountpoint, std::string directory);
 
     /// Copies the mount. Without the right to copy mounts (CAP_SYS_ADMIN) files are opened by the
-    /// mount's path, and an umount at just that moment is told EBUSY.
-    /// Waits for requests of the kernel's to be served.
+    /// mount's path, and an umount at just that moment is told EBUSY. No request is made.
     void enter();
-    /// openat(2) of a path relative to the mount's root. ENODEV once let go.
-    [[nodiscard]] backing::Result<backing::Fd> open(const std::string& path, int flags) const;
+    /// Finds the directory, so that no later open() waits for a lock of the directories above it.
+    /// Without a copy of the mount that holds only until the kernel forgets the names again: to
+    /// hold on to the directory would make every umount busy.
+    /// Waits for requests of the kernel's to be served.
+    void find_directory();
+    /// openat(2) of a file in the directory. ENODEV once let go. Waits for requests to be served,
+    /// and if the directory is not held, for who has a directory above it locked.
+    [[nodiscard]] backing::Result<backing::Fd> open(const std::string& name, int flags) const;
+    /// The mount's root directory, for syncfs(2). Errors as open().
+    [[nodiscard]] backing::Result<backing::Fd> open_root() const;
     /// Lets go of the copy. May have the kernel write dirty pages back, which waits for requests
     /// to be served.
     void let_go();
@@ -37,9 +45,14 @@ class PrivateView {
 
   private:
     std::string mountpoint_;
+    std::string directory_path_;
     std::uint64_t mount_id_ = 0;
     backing::Fd mount_table_;
     backing::Fd root_; ///< none: files are opened by path
+    /// The names of a way walked once can be dropped from the kernel's cache, and to look one up
+    /// again waits for its directory's lock. That of the root may be held by a rename which waits
+    /// in the daemon for the very commit on whose behalf we look: neither would ever end.
+    backing::Fd directory_;
     bool gone_ = false;
 };
 

@@ -18,7 +18,7 @@ void Visitor::start() {
         return;
     }
     stopping_ = false;
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] { serve(); });
     changed_.wait(lock, [&] { return running_; });
 }
 
@@ -33,19 +33,47 @@ void Visitor::stop() {
     }
 }
 
-bool Visitor::visit(const std::function<void()>& job) {
-    const std::scoped_lock one_at_a_time(callers_);
-    std::unique_lock lock(mutex_);
+std::shared_ptr<Visitor::Task> Visitor::submit(Visit visit) {
+    const std::scoped_lock lock(mutex_);
     if (!running_ || stopping_) {
-        return false;
+        return nullptr;
     }
-    job_ = &job;
+    tasks_.push_back(std::make_shared<Task>(Task{.visit = std::move(visit)}));
     changed_.notify_all();
-    changed_.wait(lock, [&] { return job_ == nullptr; });
-    return true;
+    return tasks_.back();
 }
 
-void Visitor::run() {
+void Visitor::post(Job job) {
+    submit([job = std::move(job)](const Arrived& /*arrived*/) { job(); });
+}
+
+Visitor::Outcome Visitor::run(const Job& job) {
+    const auto task = submit([&job](const Arrived& /*arrived*/) { job(); });
+    if (!task) {
+        return Outcome::not_running;
+    }
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return task->state == Task::State::done; });
+    return Outcome::done;
+}
+
+Visitor::Outcome Visitor::run(const Visit& visit, std::chrono::nanoseconds patience) {
+    // A copy: the task may outlive this call.
+    const auto task = submit(visit);
+    if (!task) {
+        return Outcome::not_running;
+    }
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, patience,
+                           [&] { return task->state != Task::State::on_its_way; })) {
+        task->state = Task::State::given_up;
+        return Outcome::gave_up;
+    }
+    changed_.wait(lock, [&] { return task->state == Task::State::done; });
+    return Outcome::done;
+}
+
+void Visitor::serve() {
     pthread_setname_np(pthread_self(), "visitor");
     // Two system calls, as a descriptor table shared with nobody is what close_range() may empty.
     if (::unshare(CLONE_FILES) != 0) {
@@ -60,19 +88,31 @@ void Visitor::run() {
     running_ = true;
     changed_.notify_all();
     for (;;) {
-        changed_.wait(lock, [&] { return stopping_ || job_ != nullptr; });
-        if (job_ != nullptr) {
-            lock.unlock();
-            (*job_)();
-            lock.lock();
-            job_ = nullptr;
-            changed_.notify_all();
+        changed_.wait(lock, [&] { return stopping_ || !tasks_.empty(); });
+        if (tasks_.empty()) {
+            break;
+        }
+        const std::shared_ptr<Task> task = std::move(tasks_.front());
+        tasks_.pop_front();
+        if (task->state == Task::State::given_up) {
             continue;
         }
-        running_ = false;
-        thread_id_ = 0;
-        return;
+        lock.unlock();
+        task->visit([&] {
+            const std::scoped_lock arriving(mutex_);
+            if (task->state == Task::State::given_up) {
+                return false;
+            }
+            task->state = Task::State::arrived;
+            changed_.notify_all();
+            return true;
+        });
+        lock.lock();
+        task->state = Task::State::done;
+        changed_.notify_all();
     }
+    running_ = false;
+    thread_id_ = 0;
 }
 
 } // namespace partialfs::kernel

@@ -4,8 +4,12 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -22,6 +26,18 @@ namespace partialfs::kernel {
 /// Jobs must therefore use no descriptor from outside, and let none of theirs out.
 class Visitor {
   public:
+    using Job = std::function<void()>;
+    /// To be called by a job once it has found its way in. False: nobody waits for it any more, and
+    /// it must end without touching anything that it does not own.
+    using Arrived = std::function<bool()>;
+    using Visit = std::function<void(const Arrived&)>;
+
+    enum class Outcome : std::uint8_t {
+        done,
+        gave_up,     ///< it did not arrive in time, and goes home alone
+        not_running, ///< the thread does not run: nothing was done
+    };
+
     Visitor() = default;
     Visitor(const Visitor&) = delete;
     Visitor& operator=(const Visitor&) = delete;
@@ -29,21 +45,31 @@ class Visitor {
 
     /// Starts the thread, and returns once it runs.
     void start();
-    /// Ends the thread after the job it is at.
+    /// Ends the thread after the jobs that it has.
     void stop();
-    /// Runs `job` on the thread and waits for its end. False, without running it, if the thread
-    /// does not run. One caller at a time; others wait.
-    bool visit(const std::function<void()>& job);
+    /// Leaves `job` to the thread, without waiting for it.
+    void post(Job job);
+    /// Runs `job` on the thread and waits for its end.
+    Outcome run(const Job& job);
+    /// As run(); but if `visit` has not arrived after `patience`, it is given up: what it waits for
+    /// may be us.
+    Outcome run(const Visit& visit, std::chrono::nanoseconds patience);
     /// The thread's number as the kernel tells it to us in requests that it makes; 0: none.
     [[nodiscard]] pid_t thread() const { return thread_id_; }
 
   private:
-    void run();
+    struct Task {
+        enum class State : std::uint8_t { on_its_way, arrived, done, given_up };
+        Visit visit;
+        State state = State::on_its_way;
+    };
 
-    std::mutex callers_; ///< held for a whole visit(); taken before mutex_
-    std::mutex mutex_;   ///< guards what follows
+    std::shared_ptr<Task> submit(Visit visit);
+    void serve();
+
+    std::mutex mutex_; ///< guards what follows, and the tasks' states; a leaf
     std::condition_variable changed_;
-    const std::function<void()>* job_ = nullptr;
+    std::deque<std::shared_ptr<Task>> tasks_;
     bool running_ = false;
     bool stopping_ = false;
     std::atomic<pid_t> thread_id_{0};
