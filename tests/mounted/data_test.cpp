@@ -162,63 +162,6 @@ TEST_F(Data, TheFilesystemsSizeLimitIsTold) {
     });
 }
 
-TEST_F(Data, SeekFindsDataAndHolesBeforeAndAfterASync) {
-    expect_same(mount(), [](Script& s) {
-        const int fd = s.open("file", O_CREAT | O_RDWR);
-        const auto seek_all = [&] {
-            for (const off_t from : {0, 1, 4096, 70000, 131071, 131072, 200000, 299999, 300000}) {
-                s.call("data from " + std::to_string(from), ::lseek(fd, from, SEEK_DATA));
-                s.call("hole from " + std::to_string(from), ::lseek(fd, from, SEEK_HOLE));
-            }
-            s.call("end", ::lseek(fd, 0, SEEK_END));
-        };
-        s.fill(fd, 65536, 65536, 1);
-        s.fill(fd, 196608, 4096, 2);
-        s.call("ftruncate", ::ftruncate(fd, 300000));
-        seek_all();
-        s.call("fsync", ::fsync(fd));
-        seek_all();
-        s.fill(fd, 262144, 8192, 3);
-        seek_all();
-        s.call("past the end", ::lseek(fd, 300001, SEEK_DATA));
-        s.call("negative", ::lseek(fd, -1, SEEK_HOLE));
-    });
-}
-
-TEST_F(Data, FallocateInEveryMode) {
-    expect_same(mount(), [](Script& s) {
-        const int fd = s.open("file", O_CREAT | O_RDWR);
-        const auto allocate = [&](int mode, off_t offset, off_t length) {
-            s.call("fallocate mode " + std::to_string(mode) + " at " + std::to_string(offset) +
-                       " of " + std::to_string(length),
-                   ::fallocate(fd, mode, offset, length));
-            s.fstat(fd);
-            s.contents("file");
-        };
-        s.fill(fd, 0, 50000, 1);
-        allocate(0, 40000, 30000);
-        allocate(0, 0, 1000);
-        allocate(FALLOC_FL_KEEP_SIZE, 60000, 100000);
-        allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 5000, 10000);
-        s.fill(fd, 6000, 100, 2);
-        allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 8192, 4096);
-        allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 60000, 1000000);
-        allocate(FALLOC_FL_ZERO_RANGE, 20000, 3000);
-        allocate(FALLOC_FL_ZERO_RANGE, 60000, 30000);
-        allocate(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 80000, 100000);
-        allocate(FALLOC_FL_PUNCH_HOLE, 0, 10);
-        allocate(0, 0, 0);
-        allocate(0, -1, 10);
-        allocate(0, 0, -1);
-        allocate(0, INT64_MAX - 5, 10);
-        s.call("fsync", ::fsync(fd));
-        s.contents("file");
-        s.call("read-only", ::fallocate(s.open("file", O_RDONLY), 0, 0, 10));
-        s.call("posix_fallocate", ::posix_fallocate(fd, 0, 200000));
-        s.fstat(fd);
-    });
-}
-
 TEST_F(Data, CopyFileRangeSeesUnwrittenData) {
     expect_same(mount(), [](Script& s) {
         const int from = s.open("from", O_CREAT | O_RDWR);
@@ -311,58 +254,6 @@ TEST_F(Data, SharedMappings) {
                                                  s.open("file", O_RDONLY), 0) == MAP_FAILED
                                               ? -1
                                               : 0);
-    });
-}
-
-/// Tries a lock in another process; its errno, or 0.
-int try_elsewhere(const std::string& path, const std::function<int(int)>& lock) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-        const int fd = ::open(path.c_str(), O_RDWR);
-        ::_exit(fd < 0 || lock(fd) == 0 ? 0 : errno);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WEXITSTATUS(status);
-}
-
-TEST_F(Data, Locks) {
-    expect_same(mount(), [](Script& s) {
-        const int fd = s.open("file", O_CREAT | O_RDWR);
-        const std::string path = s.at("file");
-        const auto posix = [](short type, off_t start, off_t length) {
-            return [=](int file) {
-                struct flock lock{};
-                lock.l_type = type;
-                lock.l_whence = SEEK_SET;
-                lock.l_start = start;
-                lock.l_len = length;
-                return ::fcntl(file, F_SETLK, &lock);
-            };
-        };
-        const auto elsewhere = [&](const char* what, const std::function<int(int)>& lock) {
-            s.note(std::string(what) + " elsewhere: " + errno_name(try_elsewhere(path, lock)));
-        };
-        s.call("write lock", posix(F_WRLCK, 100, 100)(fd));
-        elsewhere("overlapping write lock", posix(F_WRLCK, 150, 10));
-        elsewhere("other write lock", posix(F_WRLCK, 200, 10));
-        elsewhere("read lock", posix(F_RDLCK, 0, 0));
-        s.call("downgrade", posix(F_RDLCK, 100, 100)(fd));
-        elsewhere("read lock", posix(F_RDLCK, 0, 0));
-        s.call("unlock", posix(F_UNLCK, 0, 0)(fd));
-        elsewhere("write lock", posix(F_WRLCK, 0, 0));
-        s.call("flock", ::flock(fd, LOCK_EX | LOCK_NB));
-        elsewhere("flock", [](int file) { return ::flock(file, LOCK_SH | LOCK_NB); });
-        s.call("flock shared", ::flock(fd, LOCK_SH));
-        elsewhere("flock", [](int file) { return ::flock(file, LOCK_SH | LOCK_NB); });
-        elsewhere("flock exclusive", [](int file) { return ::flock(file, LOCK_EX | LOCK_NB); });
-        s.call("unlock", ::flock(fd, LOCK_UN));
-        elsewhere("flock exclusive", [](int file) { return ::flock(file, LOCK_EX | LOCK_NB); });
-        struct flock open_file{};
-        open_file.l_type = F_WRLCK;
-        s.call("open file description lock", ::fcntl(fd, F_OFD_SETLK, &open_file));
-        elsewhere("write lock", posix(F_WRLCK, 0, 0));
-        s.call("a lease is not needed", ::fcntl(fd, F_GETLK, &open_file));
     });
 }
 

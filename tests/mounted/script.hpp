@@ -69,6 +69,10 @@ struct User {
     std::vector<gid_t> groups;
     mode_t umask = 022;
 };
+/// Somebody without any rights, in a group of his own and one more.
+inline User ordinary_user() {
+    return {.uid = 1001, .gid = 1001, .groups = {2001}, .umask = 022};
+}
 
 /// Runs `steps` in a child process that is `user`, below `base`; its log.
 std::vector<std::string> run_as(const User& user, const std::filesystem::path& base,
