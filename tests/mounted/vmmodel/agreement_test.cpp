@@ -2,8 +2,8 @@
 // FUSE daemon, range by range, under each contract, flush policy and two block sizes.
 #include "tests/mounted/mount.hpp"
 #include "tests/mounted/vmmodel/random_schedule.hpp"
-#include "tools/vmmodel/fuse_predictor.hpp"
-#include "tools/vmmodel/predict.hpp"
+#include "tools/vmmodel/predict/fuse_predictor.hpp"
+#include "tools/vmmodel/predict/predict.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

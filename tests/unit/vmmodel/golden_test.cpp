@@ -1,7 +1,7 @@
 // The predictor against what genuine Linux 2.6.19 did: every recorded schedule, to the byte.
-#include "tools/vmmodel/kernel_predictor.hpp"
-#include "tools/vmmodel/predict.hpp"
-#include "tools/vmmodel/schedule_file.hpp"
+#include "tools/vmmodel/predict/kernel_predictor.hpp"
+#include "tools/vmmodel/predict/predict.hpp"
+#include "tools/vmmodel/predict/schedule_file.hpp"
 
 #include <gtest/gtest.h>
 

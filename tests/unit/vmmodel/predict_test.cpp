@@ -1,7 +1,7 @@
 // What single operations do, as told by schedules in mmapstress's own format.
-#include "tools/vmmodel/fuse_predictor.hpp"
-#include "tools/vmmodel/kernel_predictor.hpp"
-#include "tools/vmmodel/predict.hpp"
+#include "tools/vmmodel/predict/fuse_predictor.hpp"
+#include "tools/vmmodel/predict/kernel_predictor.hpp"
+#include "tools/vmmodel/predict/predict.hpp"
 
 #include <gtest/gtest.h>
 

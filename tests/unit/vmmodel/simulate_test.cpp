@@ -1,7 +1,7 @@
 // The fast simulation: same seed same run, history's verdicts, and the ledger that a filesystem
 // would keep of it.
 #include "fusefs/model/ledger.hpp"
-#include "tools/vmmodel/simulate.hpp"
+#include "tools/vmmodel/simulate/simulate.hpp"
 
 #include <gtest/gtest.h>
 

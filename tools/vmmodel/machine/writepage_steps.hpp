@@ -1,0 +1,28 @@
+// clear_page_dirty_for_io, page_mkclean and ->writepage: how a page is written by whoever writes
+// it, the writeback thread or an fsync. What the eras differ in is mostly here.
+#pragma once
+
+#include "tools/vmmodel/machine/stepper.hpp"
+
+namespace vmmodel {
+
+class WritepageSteps : public Stepper {
+  public:
+    using Stepper::Stepper;
+
+    /// The writeback thread: go on, or begin with a page.
+    void writeback();
+    /// lock_page, the first step; `flags` are the thread's own.
+    State& lock_page(Who who, int page, std::uint8_t flags);
+    /// The next step of a thread that holds the page lock for it.
+    void go_on(Who who, const Actor& actor);
+
+  private:
+    [[nodiscard]] std::uint8_t all_ptes() const;
+    State& test_clear(Who who, int page);
+    void mkclean(Who who, const Actor& actor);
+    void after_mkclean(Actor& actor) const;
+    void writepage(Who who, int page);
+};
+
+} // namespace vmmodel

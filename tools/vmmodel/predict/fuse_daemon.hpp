@@ -1,0 +1,54 @@
+// partialfs' part in FusePredictor: what the daemon does with the requests that reach it. Decisions
+// about blocks go through partialfs::model::FileBlocks, as the daemon's own do.
+//
+// Stateless but for its settings: what it knows of a file is in the FuseFile. Not thread-safe.
+#pragma once
+
+#include "tools/vmmodel/predict/fuse_file.hpp"
+
+#include <span>
+#include <vector>
+
+namespace vmmodel {
+
+class FuseDaemon {
+  public:
+    FuseDaemon(partialfs::model::Contract contract, partialfs::model::FlushPolicy policy,
+               partialfs::model::BlockSize block_size)
+        : contract_(contract), policy_(policy), block_size_(block_size) {}
+
+    [[nodiscard]] bool ext3() const { return policy_ == partialfs::model::FlushPolicy::ext3; }
+
+    /// The page cache reads pages.
+    void read(FuseFile& file, const std::vector<partialfs::model::PageIndex>& pages) const;
+    /// write(2) of `range`; the bytes are in the page cache already.
+    void write(FuseFile& file, partialfs::model::ByteRange range,
+               partialfs::model::ByteOffset size_before) const;
+    /// FUSE_SETATTR with a size, before the page cache hears of it. Returns whether the backing
+    /// file has got the new size at once.
+    bool truncate(FuseFile& file, partialfs::model::ByteOffset size) const;
+    /// FUSE_FALLOCATE; the file's dirty pages have been written back.
+    void punch(FuseFile& file, partialfs::model::ByteRange range) const;
+    /// The kernel writes a page back, under operation `op`.
+    void writepage(FuseFile& file, partialfs::model::PageIndex index, FuseFile::Page& page,
+                   OpNumber op) const;
+    /// The filesystem's own writepage of what only write(2) has touched.
+    void write_back_unmapped(FuseFile& file) const;
+    /// A journal commit of the whole mount, under operation `op`.
+    void commit(std::span<FuseFile> files, OpNumber op) const;
+    /// Size and mtime reach the backing file, as far as its data has.
+    static void let_metadata_through(FuseFile& file);
+    void touch_mtime(FuseFile& file) const;
+
+  private:
+    void flush(FuseFile& file, OpNumber op) const;
+    void learn_allocation(FuseFile& file, partialfs::model::ByteRange range) const;
+    void written(FuseFile& file, partialfs::model::PageIndex index,
+                 partialfs::model::BlockMask blocks, bool whole_blocks) const;
+
+    partialfs::model::Contract contract_;
+    partialfs::model::FlushPolicy policy_;
+    partialfs::model::BlockSize block_size_;
+};
+
+} // namespace vmmodel

@@ -1,0 +1,167 @@
+// KernelPredictor's way to the disk: commits, ->writepage and the calls that lead to it.
+#include "tools/vmmodel/predict/kernel_predictor.hpp"
+
+namespace vmmodel {
+
+namespace model = partialfs::model;
+using model::BlockInPage;
+using model::BlockMask;
+using model::ByteRange;
+using model::PageIndex;
+
+/// kjournald: journal_submit_data_buffers. PG_dirty and the PTEs stay as they are: the bug.
+void KernelPredictor::commit() {
+    if (!filesystem_.flushes) {
+        return;
+    }
+    for (File& file : files_) {
+        flush(file);
+    }
+}
+
+void KernelPredictor::flush(File& file) {
+    for (auto& [index, page] : file.pages) {
+        const BlockMask flushed =
+            ordered_flush(page.state, filesystem_.flushes.value_or(model::FlushPolicy::eager),
+                          block_size_.within(index, file.contents.size()));
+        out(file, index, page, flushed);
+        note(page.story.cleaned_by, flushed, op());
+    }
+}
+
+void KernelPredictor::out(File& file, PageIndex index, Page& page, BlockMask blocks) const {
+    file.contents.out(index, blocks, block_size_);
+    for (std::uint8_t i = 0; i < block_size_.per_page(); ++i) {
+        if (blocks.contains(BlockInPage{i})) {
+            page.disk_op[i] = page.memory_op[i];
+        }
+    }
+}
+
+void KernelPredictor::writepage(File& file, PageIndex index, Page& page) {
+    if (!page.state.page_dirty) {
+        return; // not tagged dirty: writeback does not come by, whatever the PTEs say
+    }
+    const BlockMask within = block_size_.within(index, file.contents.size());
+    clear_page_dirty_for_io(page.state, contract_of(era_), page.dirty != 0, block_size_);
+    if (era_.tracks_shared_dirty) {
+        page.dirty = 0; // page_mkclean
+    }
+    file.contents.zero_tail(index);
+    const BlockMask lost = file.contents.stale(index, block_size_);
+    if (allocates(page.state, page.state.dirty & within)) {
+        file.inode_dirty = InodeDirty::yes;
+    }
+    const model::WriteDecision decision = model::writepage(page.state, within);
+    out(file, index, page, decision.written);
+    note(page.story.lost_by, decision.written, OpNumber{0});
+    note(page.story.cleaned_by, decision.written, OpNumber{0});
+    note(page.story.lost_by, decision.skipped & lost, op());
+}
+
+void KernelPredictor::writepages(File& file, ByteRange range) {
+    each_page(file, range, [&](PageIndex index, Page& page) { writepage(file, index, page); });
+}
+
+void KernelPredictor::commit_if(File& file, std::optional<bool> commits) {
+    if (will_commit(file.inode_dirty, commits)) {
+        file.inode_dirty = InodeDirty::no;
+        commit();
+    }
+}
+
+void KernelPredictor::fsync(FileNumber file, std::optional<bool> commits) {
+    writepages(at(file), kWholeFile);
+    each_page(at(file), kWholeFile, [](PageIndex, Page& page) { page.under_writeback = false; });
+    commit_if(at(file), commits);
+}
+
+/// Before 2.6.19, msync of either kind walked the PTEs (msync_pte_range).
+void KernelPredictor::collect_dirty_bits(File& file, std::optional<MapNumber> map,
+                                         ByteRange range) const {
+    if (era_.tracks_shared_dirty) {
+        return;
+    }
+    const Mappings mappings = map ? bit(*map) : ~Mappings{0};
+    each_page(file, range, [&](PageIndex, Page& page) {
+        if ((page.dirty & mappings) != 0) {
+            page.dirty &= ~mappings;
+            set_page_dirty(page.state, block_size_);
+        }
+    });
+}
+
+void KernelPredictor::msync(FileNumber file, std::optional<MapNumber> map, ByteRange range,
+                            std::optional<bool> commits) {
+    collect_dirty_bits(at(file), map, range);
+    fsync(file, commits); // sys_msync: the whole file
+}
+
+void KernelPredictor::msync_async(FileNumber file, std::optional<MapNumber> map, ByteRange range) {
+    collect_dirty_bits(at(file), map, range);
+}
+
+void KernelPredictor::sync_file_range(FileNumber file, ByteRange range, SyncRangeFlags flags) {
+    File& target = at(file);
+    if (flags.wait_before) {
+        each_page(target, range, [](PageIndex, Page& page) { page.under_writeback = false; });
+    }
+    if (flags.write) {
+        each_page(target, range, [&](PageIndex index, Page& page) {
+            if (!page.state.page_dirty) {
+                return;
+            }
+            if (page.under_writeback) {
+                note_doubt("operation " + std::to_string(op().value) +
+                           ": sync_file_range without WAIT_BEFORE skips a page that is still under "
+                           "writeback; taken as written back by then");
+            }
+            writepage(target, index, page);
+            page.under_writeback = !flags.wait_after;
+        });
+    }
+    if (flags.wait_after) {
+        each_page(target, range, [](PageIndex, Page& page) { page.under_writeback = false; });
+    }
+}
+
+/// sys_sync: pages and inodes of every file, then a commit; inodes made dirty by allocations on
+/// the way are written in its second round.
+void KernelPredictor::sync() {
+    for (File& file : files_) {
+        writepages(file, kWholeFile);
+        each_page(file, kWholeFile, [](PageIndex, Page& page) { page.under_writeback = false; });
+    }
+    for (File& file : files_) {
+        file.inode_dirty = InodeDirty::no;
+    }
+    commit();
+}
+
+/// generic_file_direct_IO: filemap_write_and_wait, the whole file.
+void KernelPredictor::direct_read(FileNumber file, ByteRange range) {
+    if (range.begin < at(file).contents.size()) {
+        writepages(at(file), kWholeFile);
+    }
+}
+
+/// sys_fadvise64_64: filemap_flush, then invalidate_mapping_pages, which passes over pages that are
+/// dirty or that somebody has mapped.
+bool KernelPredictor::evict(FileNumber file) {
+    File& target = at(file);
+    writepages(target, kWholeFile);
+    bool all_gone = true;
+    for (auto& [index, page] : target.pages) {
+        if (page.present != 0) {
+            all_gone = false;
+            continue;
+        }
+        target.contents.evict(index);
+        model::evict(page.state);
+        page.memory_op = page.disk_op;
+        page.under_writeback = false;
+    }
+    return all_gone;
+}
+
+} // namespace vmmodel

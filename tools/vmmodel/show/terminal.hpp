@@ -1,0 +1,44 @@
+// The terminal while a film is played: another screen, no echo, keys one by one. Everything is as
+// before when the object goes, also after SIGTERM, SIGHUP or SIGINT.
+#pragma once
+
+#include "tools/vmmodel/show/screen.hpp"
+
+#include <termios.h>
+
+#include <csignal>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vmmodel {
+
+enum class Key : std::uint8_t { next, back, first, last, harm, page, quit, redraw, other };
+
+/// One at a time; used from one thread. Installs handlers for the signals that it must outlive.
+class Terminal {
+  public:
+    /// Nothing if standard input and output are not both a terminal.
+    static std::optional<Terminal> open();
+    Terminal(Terminal&& other) noexcept;
+    Terminal(const Terminal&) = delete;
+    Terminal& operator=(const Terminal&) = delete;
+    Terminal& operator=(Terminal&&) = delete;
+    ~Terminal();
+
+    [[nodiscard]] static ScreenSize size();
+    /// Shows the lines from the top left corner on, and nothing else. False if that failed.
+    static bool show(const std::vector<std::string>& lines);
+    /// Waits for a key. Key::redraw if the terminal has changed its size; Key::quit at the end of
+    /// input, on an error, or after a signal that means to end.
+    Key key();
+
+  private:
+    explicit Terminal(const termios& before) : before_(before) {}
+
+    termios before_;
+    std::string typed_; ///< keys that have come in and were not asked for yet
+    bool owns_ = true;
+};
+
+} // namespace vmmodel
