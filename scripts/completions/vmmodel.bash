@@ -10,7 +10,10 @@ _vmmodel() {
     COMPREPLY=()
     case $previous in
     --era) words='linux-2.6.18 linux-2.6.19 linux-2.6.20 linux-2.6.23 linux-2.6.27' ;;
-    --filesystem) words='ordered ordered-eager writeback' ;;
+    --filesystem)
+        words='ordered ordered-eager writeback'
+        [ "$command" != predict ] || words+=' reiserfs'
+        ;;
     --races) [ "$command" = simulate ] || words='auto never always' ;;
     --through) words='kernel fuse' ;;
     --block-size) words='512 1024 2048 4096' ;;

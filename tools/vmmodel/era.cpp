@@ -35,11 +35,18 @@ std::optional<Filesystem> filesystem_from(std::string_view name) {
     return row != nullptr ? std::optional{row->filesystem} : std::nullopt;
 }
 
+std::optional<Filesystem> predicted_filesystem_from(std::string_view name) {
+    return name == kReiserfs.name ? std::optional{Filesystem::reiserfs} : filesystem_from(name);
+}
+
 std::string era_names() {
     return names(kEras);
 }
 std::string filesystem_names() {
     return names(kFilesystems);
+}
+std::string predicted_filesystem_names() {
+    return filesystem_names() + ", " + std::string{kReiserfs.name};
 }
 
 } // namespace vmmodel

@@ -73,6 +73,17 @@ enum class Filesystem : std::uint8_t {
     ordered_eager,
     /// None: it writes only what ->writepage hands it, as ext2 or ext3 data=writeback.
     writeback,
+    /// Those on reiserfs' ordered list, which blocks join by other rules. For predictions only: the
+    /// machine has neither holes nor pages that are partly read in, on which these rules turn.
+    reiserfs,
+};
+
+/// What makes a block join the running transaction's ordered list.
+enum class OrderedList : std::uint8_t {
+    /// write(2), and ->writepage of the block's page.
+    ext3,
+    /// Getting a place on disk; write(2) in the page that the file ends in.
+    reiserfs,
 };
 
 struct FilesystemRules {
@@ -81,8 +92,10 @@ struct FilesystemRules {
     /// Nothing if a commit writes no data.
     std::optional<partialfs::model::FlushPolicy> flushes;
     std::string_view difference;
+    OrderedList list = OrderedList::ext3;
 };
 
+/// Those that the machine knows.
 inline constexpr std::array<FilesystemRules, 3> kFilesystems{{
     {Filesystem::ordered, "ordered", partialfs::model::FlushPolicy::ext3,
      "a commit writes the dirty blocks on its ordered list (joined by write(2) and writepage)"},
@@ -91,17 +104,26 @@ inline constexpr std::array<FilesystemRules, 3> kFilesystems{{
     {Filesystem::writeback, "writeback", std::nullopt, "a commit writes no data"},
 }};
 
+inline constexpr FilesystemRules kReiserfs{
+    Filesystem::reiserfs, "reiserfs", partialfs::model::FlushPolicy::ext3,
+    "a commit writes the dirty blocks that have got their place on disk since the last",
+    OrderedList::reiserfs};
+
 constexpr const FilesystemRules& rules_of(Filesystem filesystem) {
-    return kFilesystems[static_cast<std::size_t>(filesystem)];
+    return filesystem == Filesystem::reiserfs ? kReiserfs
+                                              : kFilesystems[static_cast<std::size_t>(filesystem)];
 }
 
 /// The era or filesystem of that name; nothing for any other text.
 std::optional<Era> era_from(std::string_view name);
 std::optional<Filesystem> filesystem_from(std::string_view name);
+/// The same with reiserfs.
+std::optional<Filesystem> predicted_filesystem_from(std::string_view name);
 
 /// Every name, separated by commas, for messages.
 std::string era_names();
 std::string filesystem_names();
+std::string predicted_filesystem_names();
 
 /// What the era's VM promises a filesystem before ->writepage.
 constexpr partialfs::model::Contract contract_of(const EraRules& era) {

@@ -4,11 +4,14 @@
 #include <CLI/CLI.hpp>
 
 #include <array>
+#include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace {
@@ -54,6 +57,17 @@ void add_choice(CLI::App& command, const std::string& name, Value& value,
     };
     add_choice(command, name, value, parse, words, help, std::string{table[0].first});
 }
+
+/// A number as strtoull does not check it: digits only, and no more than fit.
+const CLI::Validator kWholeNumber{
+    [](const std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        return error == std::errc{} && end == text.data() + text.size()
+                   ? std::string{}
+                   : "'" + text + "' is not a whole number from 0 to 18446744073709551615";
+    },
+    "N"};
 
 void add_era(CLI::App& command, Era& era) {
     add_choice(command, "--era", era, era_from, era_names(), "the kernel", "linux-2.6.19");
@@ -117,6 +131,9 @@ void add_bounds(CLI::App& command, Bounds& bounds, ExploreLimits& limits) {
                     "memory for the states, as 512M or 4G; when it is full the search ends, and "
                     "says that it is incomplete")
         ->transform(CLI::AsSizeValue(false))
+        ->check([](const std::string& text) {
+            return text.starts_with('-') ? "'" + text + "' is not a size" : std::string{};
+        })
         ->type_name("SIZE")
         ->default_str("1G");
 }
@@ -147,7 +164,8 @@ void add_predict(CLI::App& app, PredictSettings& settings, int& code) {
     CLI::App* command =
         app.add_subcommand("predict", "print the byte ranges that a schedule will lose");
     add_era(*command, settings.era);
-    add_filesystem(*command, settings.filesystem);
+    add_choice(*command, "--filesystem", settings.filesystem, predicted_filesystem_from,
+               predicted_filesystem_names(), "what a commit writes by itself", "ordered");
     add_choice(*command, "--through", settings.through, kThrough,
                "who runs it: the kernel of the era with the filesystem in it, or today's kernel "
                "with partialfs on top, as far as a FUSE daemon can know");
@@ -170,8 +188,13 @@ void add_simulate(CLI::App& app, SimulateSettings& settings, int& code) {
     SimulationSettings& simulation = settings.simulation;
     add_era(*command, simulation.era);
     add_filesystem(*command, simulation.filesystem);
-    command->add_option("--seed", simulation.seed, "same seed, same run")->capture_default_str();
+    command->add_option("--seed", simulation.seed, "same seed, same run")
+        ->check(kWholeNumber)
+        ->type_name("N")
+        ->capture_default_str();
     command->add_option("--ops", simulation.operations, "how many operations")
+        ->check(kWholeNumber)
+        ->type_name("N")
         ->capture_default_str();
     command->add_option("--pages", simulation.pages, "pages of the file")
         ->check(CLI::Range(1, 1 << 20))
@@ -190,6 +213,8 @@ void add_simulate(CLI::App& app, SimulateSettings& settings, int& code) {
     command->add_flag("--races", simulation.races,
                       "now and then a write fault falls into the middle of a writepage");
     command->add_option("--max-losses", settings.max_losses, "how many lost stores to list")
+        ->check(kWholeNumber)
+        ->type_name("N")
         ->capture_default_str();
     command->add_flag("--json", settings.json, "print a JSON object");
     command->callback([&] { code = simulate_command(settings); });

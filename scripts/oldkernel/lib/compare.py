@@ -5,12 +5,15 @@
     compare.py COLLECTED --parts PREFIXES
 
 COLLECTED is a directory that compare.sh filled: schedules/NAME (text), list ("BLOCK PATH" lines),
-kernel-BLOCK.json (run.sh's rows), partialfs/NAME.json (mmapstress' reports), model.jsonl and
-fuse.jsonl (vmmodel predict for the genuine kernel, and for what partialfs can know). PREFIXES is
-another such directory with the schedules NAME.1, NAME.2, ... up to NAME: --parts prints for each
-NAME the first operation after which the sets of damaged bytes differ.
+kernel-BLOCK.json (run.sh's rows), partialfs/NAME.json (mmapstress' reports), and vmmodel's
+predictions: model.jsonl for the kernel's filesystem, ext3.jsonl for a genuine 2.6.19 with ext3,
+fuse.jsonl for what partialfs can know. PREFIXES is another such directory with the schedules
+NAME.1, NAME.2, ... up to NAME: --parts prints for each NAME the first operation after which the
+sets of damaged bytes differ.
 
-Exit code: 0 all sets are equal, 1 some differ, 3 a side has no answer for a schedule.
+The kernel must come out as the model of its filesystem says, partialfs as the model of what it can
+know says; with ext3, the kernel and partialfs must be equal, too. Exit code: 0 they are, 1 some
+sets differ, 3 a side has no answer for a schedule.
 """
 import argparse
 import json
@@ -20,11 +23,11 @@ import sys
 
 from results import joined, ranges_of
 
-SIDES = ("kernel", "partialfs", "model", "fuse")
+SIDES = ("kernel", "model", "partialfs", "fuse", "ext3")
 TITLES = {"kernel": "kernel", "partialfs": "partialfs", "model": "vmmodel",
-          "fuse": "vmmodel --through fuse"}
-PAIRS = (("kernel", "model"), ("kernel", "partialfs"), ("partialfs", "fuse"),
-         ("partialfs", "model"))
+          "fuse": "vmmodel --through fuse", "ext3": "vmmodel"}
+MUST = (("kernel", "model"), ("partialfs", "fuse"))
+MAY = (("kernel", "partialfs"), ("partialfs", "ext3"))
 
 
 class Collected:
@@ -34,6 +37,8 @@ class Collected:
         self.directory = directory
         self.blocks = {}
         self.kernel = None
+        self.must, self.may = MUST, MAY
+        self.titles = dict(TITLES)
         self.reasons = []
         with open(os.path.join(directory, "list"), encoding="utf-8") as file:
             for line in file:
@@ -44,7 +49,7 @@ class Collected:
             self._read_kernel(os.path.join(directory, f"kernel-{block}.json"))
         for name in self.blocks:
             self._read_partialfs(name)
-        for side in ("model", "fuse"):
+        for side in ("model", "fuse", "ext3"):
             self._read_prediction(side)
 
     def _read_kernel(self, path):
@@ -77,6 +82,15 @@ class Collected:
             for line in file:
                 prediction = json.loads(line)
                 self.sets[side][prediction["id"]] = joined(prediction["damage"])
+                if side == "model":
+                    self._follow(prediction["filesystem"])
+
+    def _follow(self, filesystem):
+        """The kernel's filesystem is one of vmmodel's: what must be equal, and how it is called."""
+        if filesystem == "ordered":
+            self.must, self.may = MUST + MAY[:1], MAY[1:]
+        else:
+            self.titles["model"] = f"vmmodel --filesystem {filesystem}"
 
     def differ(self, name, one, other):
         """Whether two sides, which both have an answer, give different sets."""
@@ -85,7 +99,7 @@ class Collected:
 
     def parted(self, name):
         """The pairs of sides that differ on a schedule and should not."""
-        return [pair for pair in PAIRS[:3] if self.differ(name, *pair)]
+        return [pair for pair in self.must if self.differ(name, *pair)]
 
 
 def percent(part, whole):
@@ -93,16 +107,21 @@ def percent(part, whole):
 
 
 def summary(collected):
+    titles = collected.titles
     out = [f"kernel: {collected.kernel}", "partialfs: contract linux-2.6.19, flush policy ext3",
            f"schedules: {len(collected.blocks)}, damaged on " + ", ".join(
-               f"{TITLES[side]} {sum(1 for found in collected.sets[side].values() if found)}"
-               for side in SIDES)]
-    for one, other in PAIRS:
+               f"{titles[side]} {sum(1 for found in collected.sets[side].values() if found)}"
+               for side in SIDES[:4])]
+    for one, other in collected.must + collected.may:
         answered = [name for name in collected.blocks
                     if None not in (collected.sets[one][name], collected.sets[other][name])]
         equal = sum(not collected.differ(name, one, other) for name in answered)
-        out.append(f"equal sets of damaged bytes, {TITLES[one]} and {TITLES[other]}: "
-                   + percent(equal, len(answered)))
+        line = f"equal sets of damaged bytes, {titles[one]} and {titles[other]}: "
+        out.append(line + percent(equal, len(answered)))
+        if equal < len(answered) and (one, other) in collected.may:
+            told = sum(collected.differ(name, one, other) and not collected.parted(name)
+                       for name in answered)
+            out.append(f"    predicted of the {len(answered) - equal} others: {told}")
     return "\n".join(out) + "\n"
 
 
@@ -124,13 +143,13 @@ def print_parts(collected, prefixes):
         operations = operations_of(os.path.join(collected.directory, "schedules", name))
         for one, other in collected.parted(name) if steps else ():
             step = next((s for s in steps if prefixes.differ(s[1], one, other)), None)
-            title = f"{name}: {TITLES[one]} and {TITLES[other]}"
+            title = f"{name}: {collected.titles[one]} and {collected.titles[other]}"
             if step is None:
                 print(f"{title} part only in the run of all operations")
                 continue
             print(f"{title} part at operation {operations[step[0] - 1]}")
             for side in (one, other):
-                print(f"    lost if the schedule ends there, {TITLES[side]}: "
+                print(f"    lost if the schedule ends there, {collected.titles[side]}: "
                       f"{in_words(prefixes.sets[side][step[1]])}")
 
 

@@ -58,8 +58,9 @@ collect() {
         note "$count schedules on the kernel, block size $block"
         on_kernel "$directory" "$block"
     done
-    predicted "$directory" kernel >"$directory/model.jsonl"
-    predicted "$directory" fuse >"$directory/fuse.jsonl"
+    predicted "$directory" kernel "$(kernel_filesystem)" >"$directory/model.jsonl"
+    predicted "$directory" kernel ordered >"$directory/ext3.jsonl"
+    predicted "$directory" fuse ordered >"$directory/fuse.jsonl"
 }
 
 # names DIRECTORY [BLOCK]: the schedules' names, as all sides call them.
@@ -109,12 +110,22 @@ on_kernel() {
         die "$([ "$status" -eq 2 ] && echo 2 || echo 3)" "$(grep -v '^run.sh: row' "$temporary/kernel.log" | tail -n 1)"
 }
 
-# predicted DIRECTORY kernel|fuse: vmmodel's answer, a line for each schedule.
+# What vmmodel calls the kernel's filesystem. Only ext3 of its time and reiserfs flush blocks
+# themselves.
+kernel_filesystem() {
+    case ${way[0]}/$filesystem in
+    --kernel/ext3 | --kernel/) echo ordered ;;
+    */reiserfs | */) echo reiserfs ;;
+    *) echo writeback ;;
+    esac
+}
+
+# predicted DIRECTORY kernel|fuse FILESYSTEM: vmmodel's answer, a line for each schedule.
 predicted() {
     local block path name status
     while read -r block path; do
         name=$(basename "$path") status=0
-        "$vmmodel" predict --era linux-2.6.19 --filesystem ordered --through "$2" --json \
+        "$vmmodel" predict --era linux-2.6.19 --filesystem "$3" --through "$2" --json \
             --block-size "$block" "$1/schedules/$name" || status=$?
         [ "$status" -le 1 ] || die "$exit_unknown" "vmmodel cannot predict $name" # 1: some are lost
     done <"$1/list"

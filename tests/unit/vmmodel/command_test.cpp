@@ -80,6 +80,12 @@ TEST(Command, BadInputIsRefusedInOneLine) {
     expect_refused("explore --blocks 5", "--blocks must be from 1 to 4");
     expect_refused("explore --stores 15 --writes 15", "together must be at most 15");
     expect_refused("explore --stores x", "--stores");
+    expect_refused("explore --filesystem reiserfs", "'reiserfs' is none of");
+    expect_refused("explore --memory -5", "'-5' is not a size");
+    expect_refused("simulate --ops -5", "'-5' is not a whole number");
+    expect_refused("simulate --ops 1e6", "'1e6' is not a whole number");
+    expect_refused("simulate --seed 99999999999999999999", "is not a whole number");
+    expect_refused("predict --through fuse --filesystem reiserfs " + kGolden, "not reiserfs");
     expect_refused("predict /nonexistent", "No such file or directory");
     expect_refused("predict --through fuse --era linux-2.6.18 " + kGolden, "--through fuse");
     expect_refused("predict --through fuse --filesystem writeback " + kGolden, "not writeback");

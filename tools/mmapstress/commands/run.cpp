@@ -60,11 +60,18 @@ Judge judge_of(const Header& header) {
 }
 
 /// Runs recorded schedules one after another and says of each whether the damage is the recorded
-/// one.
+/// one. What is about one run, such as a report, can be had of a file with one schedule.
 Verdict replay_recorded(const CommonOptions& options, const std::string& text) {
     const auto recorded = parse_golden_file(text);
     if (!recorded) {
         return refuse(recorded.error().message());
+    }
+    const bool reports = !options.report.empty() || options.output.format != Format::human;
+    if (recorded->size() != 1 && (reports || !options.run.schedule_file.empty())) {
+        return refuse(
+            fmt::format("{} recorded schedules: --report, --schedule and --format are for "
+                        "a file with one",
+                        recorded->size()));
     }
     Verdict worst = Verdict::clean;
     std::size_t equal = 0;
@@ -76,6 +83,9 @@ Verdict replay_recorded(const CommonOptions& options, const std::string& text) {
         const auto result = run(options.run, source_of(golden.schedule), nullptr);
         if (!result) {
             return refuse(result.error().message, result.error().verdict);
+        }
+        if (reports) {
+            return deliver(options, *result, {});
         }
         const bool same = wrong_bytes(result->damage, Stage::evicted) == golden.damage;
         equal += same ? 1U : 0U;

@@ -117,10 +117,12 @@ predictor_for(const PredictSettings& settings, BlockSize block_size) {
                                "not " +
                                std::string{rules_of(settings.era).name});
     }
-    const auto policy = rules_of(settings.filesystem).flushes;
-    if (!policy) {
+    const FilesystemRules& filesystem = rules_of(settings.filesystem);
+    const auto policy = filesystem.flushes;
+    if (!policy || filesystem.list != OrderedList::ext3) {
         return std::unexpected("--through fuse has the filesystems ordered (flush policy ext3) and "
-                               "ordered-eager (eager), not writeback");
+                               "ordered-eager (eager), not " +
+                               std::string{filesystem.name});
     }
     return std::make_unique<FusePredictor>(*contract, *policy, block_size);
 }

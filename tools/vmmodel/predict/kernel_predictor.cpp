@@ -1,6 +1,7 @@
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
 
 #include "tools/vmmodel/predict/damage_list.hpp"
+#include "tools/vmmodel/predict/reiserfs_list.hpp"
 
 #include <algorithm>
 
@@ -15,7 +16,8 @@ using model::ByteRange;
 using model::PageIndex;
 
 FileNumber KernelPredictor::create(ByteOffset size) {
-    files_.emplace_back(size);
+    File& file = files_.emplace_back(size);
+    end_in_block(file, size);
     return FileNumber{static_cast<std::uint32_t>(files_.size() - 1)};
 }
 
@@ -27,8 +29,26 @@ std::vector<std::byte> KernelPredictor::read(FileNumber file, ByteRange range) c
     return at(file).contents.read(range);
 }
 
+/// generic_cont_expand_simple, which only reiserfs calls: a file that is made longer ends in a
+/// block that has a place on disk, written as if by a write(2) of no bytes.
+void KernelPredictor::end_in_block(File& file, ByteOffset size) const {
+    if (filesystem_.list != OrderedList::reiserfs || size.value % block_size_.bytes() == 0) {
+        return;
+    }
+    const PageIndex index = page_of(size);
+    const BlockMask last = block_size_.touched(index, {size, ByteOffset{size.value + 1}});
+    Page& page = file.pages[index];
+    const BlockMask ordered =
+        page.state.ordered |
+        joined_by_write(page.state, page.uptodate, last, {index, ByteOffset{0}, block_size_});
+    explicit_write(page.state, last);
+    page.state.ordered = ordered;
+    page.uptodate |= last;
+}
+
 void KernelPredictor::fault_for_write(Page& page, MapNumber map) const {
     page.present |= bit(map);
+    page.uptodate = block_size_.all();
     if ((page.dirty & bit(map)) != 0) {
         return; // writable and dirty already: no fault, nobody hears of the store
     }
@@ -62,6 +82,7 @@ void KernelPredictor::read_fault(FileNumber file, MapNumber map, ByteRange range
     File& target = at(file);
     for (PageIndex index = range.first_page(); index <= range.last_page(); ++index) {
         target.pages[index].present |= bit(map);
+        target.pages[index].uptodate = block_size_.all();
     }
 }
 
@@ -87,8 +108,16 @@ void KernelPredictor::child_exits(FileNumber file, MapNumber map) {
     unmap(file, map);
 }
 
-/// Nothing that matters: no page becomes dirty, mapped or clean by it.
-void KernelPredictor::cached_read(FileNumber, ByteRange) {}
+/// No page becomes dirty, mapped or clean by it.
+void KernelPredictor::cached_read(FileNumber file, ByteRange range) {
+    const ByteRange inside = intersect(range, {ByteOffset{0}, size(file)});
+    if (inside.empty()) {
+        return;
+    }
+    for (PageIndex index = inside.first_page(); index <= inside.last_page(); ++index) {
+        at(file).pages[index].uptodate = block_size_.all();
+    }
+}
 
 void KernelPredictor::write(FileNumber file, ByteOffset offset, std::span<const std::byte> bytes) {
     if (bytes.empty()) {
@@ -102,7 +131,16 @@ void KernelPredictor::write(FileNumber file, ByteOffset offset, std::span<const 
     // mtime has a granularity of one second: this write alone may not have changed it.
     bool changed = range.end > before;
     for (PageIndex index = range.first_page(); index <= range.last_page(); ++index) {
-        changed |= explicit_write(target.pages[index].state, block_size_.touched(index, range));
+        Page& page = target.pages[index];
+        const BlockMask touched = block_size_.touched(index, range);
+        const BlockMask ordered =
+            page.state.ordered |
+            joined_by_write(page.state, page.uptodate, touched, {index, before, block_size_});
+        changed |= explicit_write(page.state, touched);
+        if (filesystem_.list == OrderedList::reiserfs) {
+            page.state.ordered = ordered;
+        }
+        page.uptodate |= touched;
     }
     note_change(target, range);
     target.inode_dirty =
@@ -141,11 +179,18 @@ void KernelPredictor::truncate(FileNumber file, ByteOffset size) {
             target.contents.zero({size, ByteOffset{(block.value + 1) * block_size_.bytes()}});
         }
     }
+    const BlockMask ordered = page.state.ordered;
     if (size < before) {
         target.contents.free(last, block_size_.all() - kept, block_size_);
         truncate_inside(page.state, kept, straddling);
     } else {
         truncate_inside(page.state, block_size_.all(), straddling);
+    }
+    if (filesystem_.list == OrderedList::reiserfs) {
+        page.state.ordered &= ordered; // reiserfs_truncate_file: mark_buffer_dirty, no more
+    }
+    if (size > before) {
+        end_in_block(target, size);
     }
 }
 

@@ -2,7 +2,8 @@
 // disk if nothing else runs at the same time (one CPU, no background writeback, no commit timer).
 //
 // The rule is that of v2.6.19's mm/page-writeback.c, mm/memory.c, mm/rmap.c, fs/buffer.c,
-// fs/ext3/inode.c and fs/jbd/commit.c; every decision about blocks is partialfs::model's.
+// fs/ext3/inode.c and fs/jbd/commit.c; every decision about blocks is partialfs::model's. With
+// reiserfs, what joins the ordered list is that filesystem's own (reiserfs_list.hpp).
 //
 // Not thread-safe.
 #pragma once
@@ -68,9 +69,10 @@ class KernelPredictor final : public Predictor {
   private:
     struct Page {
         partialfs::model::PageState state;
-        Mappings present = 0;         ///< the mapping has a PTE for the page
-        Mappings dirty = 0;           ///< its PTE is dirty, and writable from 2.6.19 on
-        bool under_writeback = false; ///< written, and nobody has waited for it
+        partialfs::model::BlockMask uptodate; ///< BH_Uptodate
+        Mappings present = 0;                 ///< the mapping has a PTE for the page
+        Mappings dirty = 0;                   ///< its PTE is dirty, and writable from 2.6.19 on
+        bool under_writeback = false;         ///< written, and nobody has waited for it
         BlockStory story;
         std::array<OpNumber, 8> memory_op{};
         std::array<OpNumber, 8> disk_op{};
@@ -100,6 +102,7 @@ class KernelPredictor final : public Predictor {
     static void note(std::array<OpNumber, 8>& by_block, partialfs::model::BlockMask blocks,
                      OpNumber op);
     void note_change(File& file, partialfs::model::ByteRange range) const;
+    void end_in_block(File& file, partialfs::model::ByteOffset size) const;
     void fault_for_write(Page& page, MapNumber map) const;
     void zap(Page& page, MapNumber map) const;
     void collect_dirty_bits(File& file, std::optional<MapNumber> map,

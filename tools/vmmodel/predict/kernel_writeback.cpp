@@ -1,5 +1,6 @@
 // KernelPredictor's way to the disk: commits, ->writepage and the calls that lead to it.
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
+#include "tools/vmmodel/predict/reiserfs_list.hpp"
 
 namespace vmmodel {
 
@@ -52,7 +53,12 @@ void KernelPredictor::writepage(File& file, PageIndex index, Page& page) {
     if (allocates(page.state, page.state.dirty & within)) {
         file.inode_dirty = InodeDirty::yes;
     }
+    const BlockMask ordered =
+        page.state.ordered | joined_by_writepage(page.state, page.state.dirty & within);
     const model::WriteDecision decision = model::writepage(page.state, within);
+    if (filesystem_.list == OrderedList::reiserfs) {
+        page.state.ordered = ordered;
+    }
     out(file, index, page, decision.written);
     note(page.story.lost_by, decision.written, OpNumber{0});
     note(page.story.cleaned_by, decision.written, OpNumber{0});
@@ -158,6 +164,7 @@ bool KernelPredictor::evict(FileNumber file) {
         }
         target.contents.evict(index);
         model::evict(page.state);
+        page.uptodate = BlockMask{};
         page.memory_op = page.disk_op;
         page.under_writeback = false;
     }

@@ -100,6 +100,28 @@ TEST_F(Command, AReplayWritesTheScheduleThatItRan) {
         << "three schedules, one report, nothing else";
 }
 
+TEST_F(Command, ARecordedScheduleHasAReportLikeAnyOther) {
+    const std::string line =
+        R"({"id":"one","kernel":"2.6.19","block":4096,"files":1,"size":4096,"start":"written",)"
+        R"("ops":[{"op":"store","file":0,"map":0,"off":7,"len":20,"v":3}],"end":"fsync,munmap,fsync",)"
+        R"("damage":[]})";
+    const std::string one = write("one.jsonl", line + "\n");
+    const std::string two = write("two.jsonl", line + "\n" + line + "\n");
+    const Said said = run("replay " + here() + " " + one + " --report " + here() +
+                          "/r --schedule " + here() + "/s --format json");
+    if (said.code == 3) {
+        GTEST_SKIP() << "temporary files cannot be evicted here: " << said.text;
+    }
+    EXPECT_EQ(said.code, 0) << said.text;
+    EXPECT_TRUE(said.text.starts_with('{')) << said.text;
+    EXPECT_EQ(run("replay " + here() + " " + here() + "/s").code, 0);
+    EXPECT_EQ(run("replay " + here() + " " + here() + "/r").code, 0);
+    EXPECT_EQ(run("replay " + here() + " " + two).code, 0);
+    const Said many = run("replay " + here() + " " + two + " --report " + here() + "/r");
+    EXPECT_EQ(many.code, 2);
+    EXPECT_TRUE(many.text.starts_with("mmapstress: 2 recorded schedules: ")) << many.text;
+}
+
 TEST_F(Command, SelftestFindsWhatItLeftOut) {
     const Said said = run("selftest " + here() + " --runs 6 --seed 9");
     if (said.code == 3 && said.text.find("would not leave") != std::string::npos) {

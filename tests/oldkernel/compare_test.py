@@ -1,0 +1,163 @@
+#!/usr/bin/python3
+"""Tests of what scripts/oldkernel/compare.sh makes of the sides' answers, and of the schedules that
+it gives them."""
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+LIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/oldkernel/lib")
+sys.path.insert(0, LIB)
+import compare  # noqa: E402
+import schedules  # noqa: E402
+
+RANGE = [0, 200, 300]
+OTHER = [0, 200, 400]
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def collected(directory, filesystem="reiserfs", **sides):
+    """Fills a directory as compare.sh does. Each side: name of schedule -> ranges, or None."""
+    names = sorted(sides["kernel"])
+    write(f"{directory}/list", "".join(f"1024 /somewhere/{name}\n" for name in names))
+    results = [{"run": name, "verdict": "unknown"} if found is None else
+               {"run": name, "verdict": "damage" if found else "clean", "damaged": found}
+               for name, found in sides["kernel"].items()]
+    write(f"{directory}/kernel-1024.json", json.dumps({"rows": [
+        {"kernel": "6.1", "filesystem": filesystem, "fix": "undone", "reasons": ["it said why"],
+         "results": results}]}))
+    for name in names:
+        write(f"{directory}/schedules/{name}", "block 1024\n1 store file=0\n2 commit\n3 fsync file=0\n")
+        write(f"{directory}/partialfs/{name}.json", json.dumps({
+            "verdict": "damaged", "damage": [
+                {"file": file, "offset": offset, "length": length, "stages": ["evicted"]}
+                for file, offset, length in sides["partialfs"][name]]}))
+    for side in ("model", "fuse", "ext3"):
+        rule = filesystem if side == "model" else "ordered"
+        write(f"{directory}/{side}.jsonl", "".join(
+            json.dumps({"id": name, "filesystem": rule, "damage": sides[side][name]}) + "\n"
+            for name in names))
+    return directory
+
+
+def run(*arguments):
+    """The exit code and the output of compare.py."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        before, sys.argv = sys.argv, ["compare.py", *arguments]
+        try:
+            return compare.main(), out.getvalue()
+        finally:
+            sys.argv = before
+
+
+class Compare(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.path = self.directory.name
+
+    def sides(self, **changes):
+        equal = {"a": [RANGE], "b": []}
+        return {side: dict(equal) for side in compare.SIDES} | changes
+
+    def test_all_equal(self):
+        code, said = run(collected(self.path, **self.sides()))
+        self.assertEqual(code, 0)
+        self.assertIn("equal sets of damaged bytes, kernel and vmmodel --filesystem reiserfs: "
+                      "2 of 2 (100.0 %)", said)
+
+    def test_a_kernel_that_is_not_as_its_model_says(self):
+        code, said = run(collected(self.path, **self.sides(kernel={"a": [OTHER], "b": []})),
+                         "--differing", f"{self.path}/differing")
+        self.assertEqual(code, 1)
+        self.assertIn("1 of 2 (50.0 %)", said)
+        with open(f"{self.path}/differing", encoding="utf-8") as file:
+            self.assertEqual(file.read(), "a\n")
+
+    def test_another_rule_may_differ_from_partialfs(self):
+        """reiserfs loses something else than ext3, as vmmodel says of both."""
+        code, said = run(collected(self.path, **self.sides(kernel={"a": [], "b": []},
+                                                           model={"a": [], "b": []})))
+        self.assertEqual(code, 0)
+        self.assertIn("kernel and partialfs: 1 of 2 (50.0 %)\n    predicted of the 1 others: 1\n",
+                      said)
+
+    def test_ext3_may_not(self):
+        code, said = run(collected(self.path, "ordered", **self.sides(
+            kernel={"a": [], "b": []}, model={"a": [], "b": []})))
+        self.assertEqual(code, 1)
+        self.assertNotIn("predicted of the", said)
+
+    def test_a_side_without_an_answer(self):
+        code, said = run(collected(self.path, **self.sides(kernel={"a": [RANGE], "b": None})))
+        self.assertEqual(code, 3)
+        self.assertIn("no answer from every side for 1 schedules: b\n    it said why", said)
+
+    def test_where_they_part(self):
+        wrong = collected(f"{self.path}/all", **self.sides(kernel={"a": [OTHER], "b": []}))
+        steps = {"a.1": [], "a.2": [RANGE], "a.3": [RANGE]}
+        prefixes = collected(f"{self.path}/prefixes", **{side: dict(steps) for side in compare.SIDES}
+                             | {"kernel": steps | {"a.2": [OTHER]}})
+        code, said = run(wrong, "--parts", prefixes)
+        self.assertEqual(code, 0)
+        self.assertIn("a: kernel and vmmodel --filesystem reiserfs part at operation 2 commit\n"
+                      "    lost if the schedule ends there, kernel: file 0 200+400\n", said)
+
+
+class Schedules(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.path = self.directory.name
+
+    def listed(self, function, *arguments):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            function(self.path, *arguments)
+        return [line.split() for line in out.getvalue().splitlines()]
+
+    def test_the_same_seed_is_the_same_schedule(self):
+        block, path = self.listed(schedules.make_random, 1, 7, 1024)[0]
+        with open(path, encoding="utf-8") as file:
+            first = file.read()
+        self.assertEqual(block, "1024")
+        self.assertEqual(first, schedules.Maker(7, 1024).text())
+        self.assertNotEqual(first, schedules.Maker(8, 1024).text())
+
+    def test_recorded_ones_are_a_file_each(self):
+        source = f"{self.path}/recorded.jsonl"
+        write(source, '{"block": 4096, "id": "x/y"}\n\n{"block": 1024}\n')
+        self.assertEqual([(block, os.path.basename(path)) for block, path in
+                          self.listed(schedules.split, source)],
+                         [("4096", "x_y.jsonl"), ("1024", "line-3.jsonl")])
+
+    def test_what_is_no_recorded_schedule_is_told(self):
+        source = f"{self.path}/wrong.jsonl"
+        write(source, "mmapstress-schedule 1\n")
+        done = subprocess.run([sys.executable, f"{LIB}/schedules.py", "split", self.path, source],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stderr.startswith(f"line 1 of {source} is not a recorded schedule: "))
+
+    def test_prefixes_end_after_each_operation(self):
+        source = f"{self.path}/one"
+        write(source, "mmapstress-schedule 1\nblock 1024\n1 start-write file=0\n2 store file=0\n3 commit\n")
+        steps = self.listed(schedules.prefixes, source)
+        self.assertEqual([os.path.basename(path) for _, path in steps], ["one.1", "one.2"])
+        with open(steps[0][1], encoding="utf-8") as file:
+            self.assertTrue(file.read().endswith("1 start-write file=0\n2 store file=0\n"))
+
+
+if __name__ == "__main__":
+    unittest.main()
