@@ -89,6 +89,7 @@ done
 [[ $filesystem != *,* ]] || usage_error "--fs takes one filesystem here, not '$filesystem'"
 [[ $schedules =~ ^[1-9][0-9]{0,5}$ ]] || [ -f "$schedules" ] ||
     usage_error "--schedules takes a number or a file, and there is no file $schedules"
+can_write --json "$json_file"
 check_sides
 make_temporary
 make_schedules

@@ -10,12 +10,15 @@ mkdir "$TMPDIR"
 failures=0
 
 # refuses CODE WORDS ARGUMENT...
-refuses() {
-    local code=$1 words=$2 status=0 said
-    shift 2
-    said=$("$run" "$@" 2>&1 >/dev/null) || status=$?
+refuses() { refuses_of "$run" "$@"; }
+
+# refuses_of SCRIPT CODE WORDS ARGUMENT...
+refuses_of() {
+    local script=$1 code=$2 words=$3 status=0 said
+    shift 3
+    said=$("$script" "$@" 2>&1 >/dev/null) || status=$?
     if [ "$status" -ne "$code" ] || [ "$(wc -l <<<"$said")" -ne 1 ] || [[ $said != *"$words"* ]]; then
-        echo "run.sh $*: exit code $status, not $code, or not one line with '$words': $said"
+        echo "$(basename "$script") $*: exit code $status, not $code, or not one line with '$words': $said"
         failures=$((failures + 1))
     fi
 }
@@ -45,9 +48,19 @@ refuses 2 "cannot read the schedule" --schedule "$temporary/none"
 refuses 2 "--matrix goes with" --matrix --kernel "$temporary/image"
 refuses 2 "--fix has no meaning" --fix undone --kernel "$temporary/image"
 refuses 2 "--bus takes" --bus scsi
+refuses 2 "--json: cannot write" --json "$temporary/none/rows.json"
+refuses 2 "--ktap: cannot write" --ktap "$temporary"
+
+compare() { refuses_of "${run%/*}/compare.sh" "$@"; }
+compare 2 "unknown option '--fish'" --fish
+compare 2 "there is no file $temporary/none" --schedules "$temporary/none"
+compare 2 "--seed and --explain take a number" --seed x
+compare 2 "--fs takes one filesystem here" --fs ext3,reiserfs
+compare 2 "--json: cannot write" --json "$temporary/none/sets.json"
+compare 3 "no program $temporary/none" --partialfs "$temporary/none"
 
 # The environment: no QEMU, no cache, no room, packages that apt does not know.
-mkdir "$temporary/bin"
+mkdir "$temporary/bin" "$temporary/full"
 for command in bash cat cut df awk dirname readlink nproc mkdir mktemp rm sed sort tail head grep flock \
     sha256sum tr dd wc; do
     ln -s "$(command -v "$command")" "$temporary/bin/$command"
@@ -57,6 +70,12 @@ said=$(PATH=$temporary/bin "$run" 2>&1) || status=$?
 if [ "$status" -ne 3 ] || [[ $said != *"install the package qemu-system-x86"* ]]; then
     echo "without QEMU: exit code $status: $said"
     failures=$((failures + 1))
+fi
+if command -v qemu-system-x86_64 musl-gcc >/dev/null; then
+    # df says how much room there is, so that a full disk needs no disk.
+    printf '#!/bin/sh\necho Filesystem; echo x 20 10 10 50%% /\n' >"$temporary/full/df"
+    chmod +x "$temporary/full/df"
+    PATH=$temporary/full:$PATH refuses 3 "has 10 MiB left and" --engine /bin/true
 fi
 if command -v qemu-system-x86_64 >/dev/null; then
     refuses 3 "cannot write the cache directory" --cache /proc/none

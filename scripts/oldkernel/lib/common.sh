@@ -23,6 +23,13 @@ note() {
     fi
 }
 
+# can_write OPTION FILE: now, not after all the work. Nothing if FILE is empty.
+can_write() {
+    [ -n "$2" ] || return 0
+    { [ ! -d "$2" ] && [ -w "$([ -e "$2" ] && echo "$2" || dirname "$2")" ]; } ||
+        usage_error "$1: cannot write $2"
+}
+
 # need COMMAND PACKAGE
 need() {
     command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ] ||

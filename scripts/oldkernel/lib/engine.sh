@@ -10,6 +10,7 @@ build_engine() {
     fi
     need cmake cmake
     need ninja ninja-build
+    [ -x "$build/tools/mmapstress/mmapstress-static" ] || need_room "$cache" 150
     note "building the static engine (a few minutes the first time)"
     with_lock engine cmake_engine "$build"
     engine=$build/tools/mmapstress/mmapstress-static

@@ -61,6 +61,8 @@ check_options() {
     for word in "${schedules[@]}"; do
         { [ -r "$word" ] && [ -f "$word" ]; } || usage_error "cannot read the schedule $word"
     done
+    can_write --json "$json_file"
+    can_write --ktap "$ktap_file"
     $kvm || return 0
     [ -w /dev/kvm ] || die "$exit_unknown" "--kvm: cannot use /dev/kvm; run without it"
 }
