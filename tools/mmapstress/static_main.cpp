@@ -11,13 +11,15 @@
 //     MMAPSTRESS_SEED, _SIZE, _FILES, _OPS, _DURATION, _THREADS, _PROCESSES, _COMMIT_BY, _DISK
 //                           as the options of `mmapstress run` of these names
 //     MMAPSTRESS_KEEP       0: remove the files again if all is well. Default 1: verify needs them
-//     MMAPSTRESS_REPORT     the report's file; default: standard output, between two marker lines
+//     MMAPSTRESS_REPORT     the report's file; default: standard output, between two marker lines.
+//                           With a file, verify also checks a run that a crash cut short
 //     MMAPSTRESS_VERIFY_REPORT   verify's; default verify.json beside MMAPSTRESS_REPORT
 //
 // Exit status: 0 every byte as expected, 1 damage found, 2 wrong settings, 3 could not tell.
 #include "fusefs/units.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/engine/rounds.hpp"
+#include "tools/mmapstress/report/load_report.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/system/files.hpp"
@@ -78,6 +80,7 @@ RunSettings run_settings() {
     settings.directory = required("DIR");
     settings.disk = setting("DISK").value_or("");
     settings.keep = setting("KEEP").value_or("1") != "0";
+    settings.report_file = setting("REPORT").value_or("");
     return settings;
 }
 
@@ -96,7 +99,8 @@ WorkloadSettings workload_settings() {
 
 /// Says what came of it, in one line for the console, and hands the report over.
 Verdict deliver(const RunResult& result, const std::string& path) {
-    const std::string json = report_json(result, ReportState::finished);
+    const std::string json =
+        report_json(result, result.interrupted ? ReportState::interrupted : ReportState::finished);
     for (const Problem& problem : result.problems) {
         std::fprintf(stderr, "mmapstress: %s\n", problem.message.c_str());
     }
@@ -108,7 +112,7 @@ Verdict deliver(const RunResult& result, const std::string& path) {
                     json.c_str());
         return std::fflush(stdout) == 0 ? result.verdict() : Verdict::unknown;
     }
-    if (const auto written = write_file_atomically(path, json); !written) {
+    if (const auto written = write_report(path, result); !written) {
         std::fprintf(stderr, "mmapstress: %s\n", written.error().c_str());
         return Verdict::unknown;
     }
@@ -145,19 +149,15 @@ Verdict run_workload(const RunSettings& settings) {
 
 Verdict verify() {
     const std::string path = required("REPORT");
-    const auto text = read_file(path);
-    if (!text) {
-        return refuse({Verdict::usage, text.error()});
-    }
-    const auto report = parse_report(*text);
-    if (!report) {
-        return refuse({Verdict::usage, path + ": " + report.error()});
+    const auto loaded = load_report(path);
+    if (!loaded) {
+        return refuse({Verdict::usage, loaded.error()});
     }
     const std::size_t slash = path.rfind('/');
     const std::string beside = path.substr(0, slash == std::string::npos ? 0 : slash + 1);
-    const WorkloadInfo* const workload = workload_named(report->result.header.workload);
+    const WorkloadInfo* const workload = workload_named(loaded->report.result.header.workload);
     const auto result =
-        recheck(run_settings(), *report, workload == nullptr ? nullptr : workload->judge);
+        recheck(run_settings(), *loaded, workload == nullptr ? nullptr : workload->judge);
     return result ? deliver(*result, setting("VERIFY_REPORT").value_or(beside + "verify.json"))
                   : refuse(result.error());
 }

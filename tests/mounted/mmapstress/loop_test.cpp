@@ -1,14 +1,10 @@
 // mmapstress on the kernel's own filesystems, on loop devices: they are clean, and where they are
 // full or read-only it says so.
-#include "tests/mounted/mount.hpp"
-#include "tests/temporary_directory.hpp"
+#include "tests/mounted/mmapstress/loop_mount.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
 #include <filesystem>
 
@@ -16,64 +12,8 @@ namespace mmapstress {
 namespace {
 
 namespace fs = std::filesystem;
-using partialfs::testing::run_program;
-
-struct Filesystem {
-    const char* name;
-    std::vector<std::string> mkfs; ///< the image's path is added
-    std::uint64_t mebibytes;
-};
-
-/// A fresh filesystem in a file, mounted where only this process sees it: when the process ends,
-/// however it does, the mount and its loop device are gone. The image has no name once it is
-/// mounted.
-class LoopMount {
-  public:
-    /// Why it cannot be mounted, or nothing.
-    std::optional<std::string> mount(const Filesystem& filesystem, const char* options) {
-        static const bool apart = ::unshare(CLONE_NEWNS) == 0 &&
-                                  ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-        if (!apart) {
-            return "mounts of our own need root";
-        }
-        const fs::path image = temporary_ / "image";
-        if (::truncate(image.c_str(), 0) != 0) {
-            FILE* const made = std::fopen(image.c_str(), "w");
-            if (made == nullptr) {
-                return "no image can be made";
-            }
-            std::fclose(made);
-        }
-        fs::resize_file(image, filesystem.mebibytes << 20U);
-        std::vector<std::string> mkfs = filesystem.mkfs;
-        mkfs.push_back(image);
-        if (const auto made = run_program(mkfs); made.code != 0) {
-            return mkfs[0] + " does not work here: " + made.errors;
-        }
-        fs::create_directory(path());
-        const auto mounted =
-            run_program({"mount", "-o", std::string("loop,") + options, image, path()});
-        if (mounted.code != 0) {
-            return "a loop device cannot be mounted here: " + mounted.errors;
-        }
-        mounted_ = true;
-        fs::remove(image);
-        return std::nullopt;
-    }
-    LoopMount() = default;
-    LoopMount(const LoopMount&) = delete;
-    LoopMount& operator=(const LoopMount&) = delete;
-    ~LoopMount() {
-        if (mounted_) {
-            ::umount2(path().c_str(), MNT_DETACH);
-        }
-    }
-    [[nodiscard]] fs::path path() const { return temporary_ / "mount"; }
-
-  private:
-    partialfs::testing::TemporaryDirectory temporary_;
-    bool mounted_ = false;
-};
+using partialfs::testing::Filesystem;
+using partialfs::testing::LoopMount;
 
 OpSourceFactory factory_of(const WorkloadInfo& workload, const WorkloadSettings& settings) {
     return [&workload, settings] {

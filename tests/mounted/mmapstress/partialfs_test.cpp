@@ -2,9 +2,9 @@
 // set, both ways; and with the fix there is nothing to find.
 #include "tests/mounted/mount.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/memory_pressure.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
-#include "tools/mmapstress/system/files.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

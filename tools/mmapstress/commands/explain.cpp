@@ -48,6 +48,11 @@ Verdict explain_command(const ExplainOptions& options) {
         complain(options.report + ": " + report.error());
         return Verdict::usage;
     }
+    if (report->state == ReportState::running) {
+        complain(options.report + ": the run did not come to its end; mmapstress verify DIR " +
+                 options.report + " --report NEW checks it, and NEW can be explained");
+        return Verdict::usage;
+    }
     Evidence evidence;
     if (auto schedule = schedule_of_report(*report)) {
         evidence.schedule = std::move(*schedule);

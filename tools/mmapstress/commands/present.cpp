@@ -104,13 +104,24 @@ std::string verdict_text(const RunResult& result) {
 
 std::string human_text(const RunResult& result, std::size_t max_ranges,
                        const std::vector<std::string>& story) {
+    const std::string done =
+        result.cut_short
+            ? "cut short"
+            : fmt::format("{} in {:.2f} s", plural(result.ops, "operation"), result.seconds);
     std::string out = fmt::format(
-        "{}, seed {}: {} in {:.2f} s on {}{} (Linux {}){}\n",
+        "{}, seed {}: {} on {}{} (Linux {}){}\n",
         result.header.workload.empty() ? "schedule" : result.header.workload, result.header.seed,
-        plural(result.ops, "operation"), result.seconds,
-        result.filesystem.empty() ? "an unknown filesystem" : result.filesystem,
+        done, result.filesystem.empty() ? "an unknown filesystem" : result.filesystem,
         result.partialfs.empty() || result.filesystem == "fuse.partialfs" ? "" : " (partialfs)",
-        result.kernel, result.interrupted ? ", ended before the schedule did" : "");
+        result.kernel,
+        result.interrupted && !result.cut_short ? ", ended before the schedule did" : "");
+    if (result.cut_short) {
+        out +=
+            fmt::format("  all operations up to {} had been carried out, none after {} begun:\n"
+                        "  {} had been synced and must be there, of others old and new are right\n",
+                        result.cut_short->done.value, result.cut_short->begun.value,
+                        plural(result.cut_short->synced_bytes, "byte"));
+    }
     for (std::size_t i = 0; i < kStages; ++i) {
         const StageResult& stage = result.stages[i];
         const bool nothing_asked =

@@ -3,6 +3,7 @@
 #include "tools/mmapstress/commands/stop_signals.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/engine/rounds.hpp"
+#include "tools/mmapstress/report/load_report.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/system/files.hpp"
@@ -34,9 +35,7 @@ Verdict deliver(const CommonOptions& options, const RunResult& result,
         verdict = verdict == Verdict::damaged ? verdict : Verdict::unknown;
     };
     if (!options.report.empty()) {
-        const auto state = result.interrupted ? ReportState::interrupted : ReportState::finished;
-        if (const auto written = write_file_atomically(options.report, report_json(result, state));
-            !written) {
+        if (const auto written = write_report(options.report, result); !written) {
             worsen(written.error());
         }
     }
@@ -120,6 +119,7 @@ Verdict run_command(const RunOptions& options) {
     note_stop_signals();
     std::uint64_t round = 1;
     RunSettings settings = options.common.run;
+    settings.report_file = options.common.report;
     settings.progress = progress_bar({options.settings.ops, options.duration}, round);
     settings.stop = stop_signalled;
     const auto done = run_rounds(settings, {*workload, options.settings, options.duration,
@@ -149,6 +149,7 @@ Verdict replay_command(const CommonOptions& options, const std::string& path) {
         return refuse(path + ": " + schedule.error());
     }
     const std::uint64_t round = 1;
+    settled.run.report_file = options.report;
     settled.run.progress = progress_bar({schedule->ops.size(), std::nullopt}, round);
     const OpSourceFactory factory = source_of(*schedule);
     const auto result = run(settled.run, factory, judge_of(schedule->header));
@@ -159,20 +160,19 @@ Verdict replay_command(const CommonOptions& options, const std::string& path) {
 }
 
 Verdict verify_command(const CommonOptions& options, const std::string& path) {
-    const auto text = read_file(path);
-    if (!text) {
-        return refuse(text.error());
+    const auto loaded = load_report(path);
+    if (!loaded) {
+        return refuse(loaded.error());
     }
-    const auto report = parse_report(*text);
-    if (!report) {
-        return refuse(path + ": " + report.error());
+    if (const auto reason = unwritable(options.report)) {
+        return refuse(*reason);
     }
     const std::uint64_t round = 1;
     CommonOptions settled = options;
     settled.run.progress = progress_bar({}, round);
-    const WorkloadInfo* const workload = workload_named(report->result.header.workload);
+    const WorkloadInfo* const workload = workload_named(loaded->report.result.header.workload);
     const auto result =
-        recheck(settled.run, *report, workload == nullptr ? nullptr : workload->judge);
+        recheck(settled.run, *loaded, workload == nullptr ? nullptr : workload->judge);
     if (!result) {
         return refuse(result.error().message, result.error().verdict);
     }

@@ -14,14 +14,20 @@ class Alone final : public Crew {
 
     Outcome<> execute(const Op& op, OpId& failed) override {
         failed = op.id;
-        return executor_.execute(op);
+        auto done = executor_.execute(op);
+        if (done) {
+            reached_ = op.id;
+        }
+        return done;
     }
+    [[nodiscard]] OpId reached() const override { return reached_; }
     Outcome<> finish(OpId& /*failed*/) override { return {}; }
     Outcome<> end(FileIndex file, End how) override { return executor_.end(file, how); }
     Outcome<> drop_cache(FileIndex file) override { return executor_.drop_cache(file); }
 
   private:
     Executor executor_;
+    OpId reached_;
 };
 
 } // namespace

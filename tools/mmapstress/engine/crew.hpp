@@ -43,6 +43,9 @@ class Crew {
     virtual Outcome<> execute(const Op& op, OpId& failed) = 0;
     /// Returns when all that was ordered is done.
     virtual Outcome<> finish(OpId& failed) = 0;
+    /// The last operation that is carried out; all before it are too. Between two of its values the
+    /// order of the operations is not certain.
+    [[nodiscard]] virtual OpId reached() const = 0;
     /// The header's end for one file, all processes' mappings included.
     virtual Outcome<> end(FileIndex file, End how) = 0;
     /// evict's steps after its fsync.

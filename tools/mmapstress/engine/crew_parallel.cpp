@@ -20,6 +20,7 @@ class Parallel final : public Crew {
 
     Outcome<> execute(const Op& op, OpId& failed) override;
     Outcome<> finish(OpId& failed) override;
+    [[nodiscard]] OpId reached() const override { return reached_; }
     Outcome<> end(FileIndex file, End how) override;
     Outcome<> drop_cache(FileIndex file) override { return executor_.drop_cache(file); }
 
@@ -37,6 +38,7 @@ class Parallel final : public Crew {
     ConflictSet conflicts_;
     std::size_t ordered_ = 0; ///< operations since the last finish()
     OpId last_;               ///< of them, the last
+    OpId reached_;            ///< all up to it are carried out
     bool failed_ = false;     ///< the processes are no longer in step
 };
 
@@ -56,7 +58,11 @@ Outcome<> Parallel::execute(const Op& op, OpId& failed) {
         if (auto done = finish(failed); !done) {
             return done;
         }
-        return execute_alone(op, failed);
+        auto done = execute_alone(op, failed);
+        if (done) {
+            reached_ = op.id;
+        }
+        return done;
     }
     if (must_wait(op)) {
         if (auto done = finish(failed); !done) {
@@ -131,6 +137,9 @@ Outcome<> Parallel::finish(OpId& failed) {
     if (failure) {
         failed = failure->op;
         return std::unexpected(std::move(failure->failure));
+    }
+    if (elsewhere) {
+        reached_ = last_;
     }
     return elsewhere;
 }

@@ -3,6 +3,8 @@
 #include "tools/mmapstress/engine/crew.hpp"
 #include "tools/mmapstress/engine/recorder.hpp"
 #include "tools/mmapstress/engine/run_directory.hpp"
+#include "tools/mmapstress/engine/run_log.hpp"
+#include "tools/mmapstress/schedule/durability.hpp"
 #include "tools/mmapstress/schedule/op_walker.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
 #include "tools/mmapstress/system/memory_pressure.hpp"
@@ -70,10 +72,30 @@ class Run {
         result_.partialfs = place_.partialfs;
         result_.disk = place_.disk.value_or("");
         result_.schedule_file = settings.schedule_file;
+        result_.settings = settings.made_of;
         utsname system{};
         if (::uname(&system) == 0) {
             result_.kernel = system.release;
         }
+    }
+
+    /// Writes down what a crash would leave nobody to tell. Before carry_out().
+    Outcome<> begin_log() {
+        RunResult head = result_;
+        for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {
+            head.files.push_back(directory_.files()[i].path());
+            head.sizes.push_back(expected_.size(FileIndex{i}));
+        }
+        head.kept = true;
+        if (!settings_.made_of && !settings_.report_file.empty()) {
+            head.schedule = print_schedule(schedule_of(*factory_()));
+        }
+        auto log = RunLog::open(settings_.report_file, head);
+        if (!log) {
+            return std::unexpected(log.error());
+        }
+        log_ = std::move(*log);
+        return {};
     }
 
     RunResult carry_out(Judge judge) {
@@ -117,6 +139,7 @@ class Run {
 
     void run_ops(Crew& crew);
     bool carry_out_op(Crew& crew, const Op& op);
+    Outcome<> note_done(const Crew& crew, const Op& op);
     Outcome<> check(const Op& op);
     Outcome<> compare_mapped(FileIndex file, MapIndex map, ByteRange range);
     Outcome<> compare_live(FileIndex file);
@@ -133,6 +156,8 @@ class Run {
     const OpSourceFactory& factory_;
     OpWalker walker_;
     Recorder recorder_;
+    RunLog log_;
+    OpId noted_;              ///< in it, as done
     MemoryPressure pressure_; ///< while the operations are carried out
     Expected expected_;
     Collector collector_;
@@ -161,7 +186,15 @@ void Run::run_ops(Crew& crew) {
         }
         recorder_.op(*op);
         note_time(*op);
+        if (const auto logged = log_.before(op->id); !logged) {
+            problem(logged.error().message(), OpId{});
+            break;
+        }
         if (!carry_out_op(crew, *op)) {
+            break;
+        }
+        if (const auto logged = note_done(crew, *op); !logged) {
+            problem(logged.error().message(), OpId{});
             break;
         }
         ++result_.ops;
@@ -179,6 +212,19 @@ void Run::run_ops(Crew& crew) {
         problem(written.error().message(), OpId{});
     }
     result_.schedule = recorder_.take();
+}
+
+/// After each sync, which is what a crash must respect; of several workers whenever they have come
+/// together, which is when the order of their operations is known.
+Outcome<> Run::note_done(const Crew& crew, const Op& op) {
+    const Header& header = walker_.header();
+    const bool matters =
+        header.workers() > 1 || durable_after(op, header.commit_by) != Durable::nothing;
+    if (!matters || crew.reached() == noted_) {
+        return {};
+    }
+    noted_ = crew.reached();
+    return log_.done(noted_);
 }
 
 bool Run::carry_out_op(Crew& crew, const Op& op) {
@@ -268,6 +314,13 @@ std::string Run::evict_all(Crew& crew) {
         if (const auto ended = crew.end(FileIndex{i}, walker_.header().end); !ended) {
             return ended.error().message();
         }
+    }
+    Outcome<> logged = noted_ == result_.last_op ? Outcome<>{} : log_.done(result_.last_op);
+    if (logged) {
+        logged = log_.end();
+    }
+    if (!logged) {
+        problem(logged.error().message(), OpId{});
     }
     for (std::uint32_t i = 0; i < count; ++i) {
         if (const auto dropped = crew.drop_cache(FileIndex{i}); !dropped) {
@@ -369,6 +422,9 @@ std::expected<RunResult, StartError> run(const RunSettings& settings,
     }
     Run run(settings, std::move(*directory), std::move(*place), factory, std::move(*recorder),
             std::move(*pressure));
+    if (const auto begun = run.begin_log(); !begun) {
+        return cannot_start(begun.error());
+    }
     return run.carry_out(judge);
 }
 

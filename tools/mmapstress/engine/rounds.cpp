@@ -19,6 +19,7 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
         if (const auto source = rounds.workload.make(rounds.settings); !source) {
             return std::unexpected(StartError{Verdict::usage, source.error()});
         }
+        each.made_of = rounds.settings;
         OpSourceFactory factory = [make = rounds.workload.make, wanted = rounds.settings] {
             auto source = make(wanted);
             return std::move(*source); // the same settings have just been accepted

@@ -37,6 +37,12 @@ struct RunSettings {
     std::uint64_t record_ops = 200000;
     /// The schedule is written here as it runs, whatever its length. Empty: nowhere.
     std::string schedule_file;
+    /// The report's path: its head is written here before the first operation, and beside it how
+    /// far the run has come (report/progress_file.hpp), for verify after a crash. The report itself
+    /// is the caller's to write, with write_report(). Empty: nothing is.
+    std::string report_file;
+    /// What the schedule is made of, for that head and the report.
+    std::optional<WorkloadSettings> made_of;
     /// Called a few times a second at most, from the thread that called run().
     std::function<void(const Progress&)> progress;
     /// Asked before each operation: true ends the schedule there, and what was done is verified.

@@ -1,27 +1,72 @@
 #include "tools/mmapstress/report/load_schedule.hpp"
 
+#include "tools/mmapstress/report/report_words.hpp"
 #include "tools/mmapstress/system/files.hpp"
+#include "tools/mmapstress/workloads/workload.hpp"
+
+#include <memory>
+#include <utility>
 
 namespace mmapstress {
 
-std::expected<Schedule, std::string> schedule_of_report(const Report& report) {
-    std::string text = report.result.schedule;
-    if (text.empty() && !report.result.schedule_file.empty()) {
-        auto read = read_file(report.result.schedule_file);
-        if (!read) {
-            return std::unexpected(read.error());
-        }
-        text = std::move(*read);
-    }
-    if (text.empty()) {
-        return std::unexpected("the report has no schedule: the run was too long to keep it; run "
-                               "with --schedule FILE");
-    }
+namespace {
+
+OpSourceFactory owning_source(Schedule schedule) {
+    return [owned = std::make_shared<const Schedule>(std::move(schedule))] {
+        return std::make_unique<ScheduleSource>(*owned);
+    };
+}
+
+std::expected<OpSourceFactory, std::string> source_of_text(std::string_view text) {
     auto schedule = parse_schedule(text);
     if (!schedule) {
         return std::unexpected("the report's schedule, " + schedule.error().message());
     }
-    return std::move(*schedule);
+    return owning_source(std::move(*schedule));
+}
+
+/// The workload makes its operations again.
+std::expected<OpSourceFactory, std::string> source_made_again(const Report& report) {
+    const std::string& name = report.result.header.workload;
+    const WorkloadInfo* const workload = workload_named(name);
+    if (workload == nullptr || report.made_by != kToolVersion) {
+        return std::unexpected("the report has no schedule, and this is mmapstress " +
+                               std::string(kToolVersion) + ": the workload '" + name + "' of " +
+                               report.made_by + " may have made another one");
+    }
+    const WorkloadSettings settings = *report.result.settings;
+    if (auto source = workload->make(settings); !source) {
+        return std::unexpected("the report's settings: " + source.error());
+    }
+    return [make = workload->make, settings] {
+        auto source = make(settings);
+        return std::move(*source); // the same settings have just been accepted
+    };
+}
+
+} // namespace
+
+std::expected<OpSourceFactory, std::string> source_of_report(const Report& report) {
+    if (!report.result.schedule.empty()) {
+        return source_of_text(report.result.schedule);
+    }
+    if (report.result.settings) {
+        return source_made_again(report);
+    }
+    if (!report.result.schedule_file.empty()) {
+        const auto text = read_file(report.result.schedule_file);
+        return text ? source_of_text(*text) : std::unexpected(text.error());
+    }
+    return std::unexpected("the report has no schedule: the run was too long to keep it; run "
+                           "with --schedule FILE");
+}
+
+std::expected<Schedule, std::string> schedule_of_report(const Report& report) {
+    const auto source = source_of_report(report);
+    if (!source) {
+        return std::unexpected(source.error());
+    }
+    return schedule_of(*(*source)());
 }
 
 std::expected<Schedule, std::string> schedule_of_text(std::string_view text) {

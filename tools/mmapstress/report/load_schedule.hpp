@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tools/mmapstress/report/report.hpp"
-#include "tools/mmapstress/schedule/schedule.hpp"
+#include "tools/mmapstress/schedule/op_source.hpp"
 
 #include <expected>
 #include <string>
@@ -10,8 +10,11 @@
 
 namespace mmapstress {
 
-/// The schedule that a report tells of, from its text or from the file that it names. The error
-/// says in words why there is none.
+/// The operations of the run that a report tells of: from the schedule's text, made again by the
+/// workload, or from the file that has the schedule. The error says in words why there are none.
+std::expected<OpSourceFactory, std::string> source_of_report(const Report& report);
+
+/// The same operations all at once.
 std::expected<Schedule, std::string> schedule_of_report(const Report& report);
 
 /// The schedule that `text` is, or that the report which it is tells of. The error says in words

@@ -1,16 +1,19 @@
 // The report of a run as JSON, and back.
 //
 // One JSON object:
-//     "format": "mmapstress-report", "version": 1
+//     "format": "mmapstress-report", "version": 1, "made_by": the tool's version
 //     "verdict": "clean" | "damaged" | "could not tell"
 //     "state": "finished" | "interrupted" | "running" (the run has not got to its end)
-//     "seed", "workload", "kernel", "filesystem", "partialfs" (mount root or null), "disk" (or
-//     null) "directory": the run's own directory; "kept": whether it is still there "files":
-//     [{"path", "size"}], size as expected at the end "operations": {"done", "last", "seconds",
-//     "by_kind": {"store": n, ...}} "stages": [{"stage", "state": "checked"|"skipped"|"failed",
-//     "reason", "bytes", "wrong",
-//                 "ranges", "seconds"}], in the order live, pread, evicted, direct, disk, and
-//                 "during" for check operations
+//     "seed", "workload", "kernel", "filesystem", "partialfs" (mount root or null)
+//     "disk" (or null), "directory": the run's own directory; "kept": whether it is still there
+//     "synced": the end was reached and all files synced; if not, the progress file beside the
+//               report says what must be on disk
+//     "files": [{"path", "size"}], size as expected at the end
+//     "rounds": run so far; all else is of the last one
+//     "operations": {"done", "last", "seconds", "by_kind": {"store": n, ...}}
+//     "stages": [{"stage", "state": "checked" | "skipped" | "failed", "reason", "bytes", "wrong",
+//                 "ranges", "seconds"}], in the order during (check operations), live, pread,
+//                 evicted, direct, disk
 //     "damage": [{"file", "path", "offset", "length", "page", "in_page", "aligned" (the largest
 //                 power of two up to 4096 that both ends are multiples of), "kind": "stale" |
 //                 "zeros" | "misplaced" | "foreign" | "missing", "stages": [...], "lost":
@@ -21,6 +24,12 @@
 //     "named_times": {"17": nanoseconds of CLOCK_MONOTONIC when it began, ...}
 //     "problems": [{"message", "operation" or null}]
 //     "judgement": [what the workload's own checker says is broken]
+//     "cut_short": of a verification after a crash: {"done": all operations up to it had been
+//                  carried out, "begun": none above it had been begun, "synced_bytes": that had to
+//                  be there}, else null
+//     "settings": what the workload made its schedule of, so that it can again: {"seed", "size",
+//                 "files", "ops" (each of the three null: the workload's default), "threads",
+//                 "processes", "commit_by", "memory"}, else null
 //     "schedule": the schedule's text or null; "schedule_file": its path or null
 #pragma once
 
@@ -40,6 +49,7 @@ std::string report_json(const RunResult& result, ReportState state);
 
 struct Report {
     RunResult result;
+    std::string made_by; ///< the version of the tool
     ReportState state = ReportState::finished;
 };
 

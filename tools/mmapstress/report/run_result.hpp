@@ -5,10 +5,12 @@
 
 #include "tools/mmapstress/schedule/schedule.hpp"
 #include "tools/mmapstress/verify/damage.hpp"
+#include "tools/mmapstress/workloads/workload.hpp"
 
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +50,17 @@ struct StageResult {
     bool operator==(const StageResult&) const = default;
 };
 
+/// A run that a crash cut short, as far as is known of it.
+struct CutShort {
+    OpId done;  ///< all up to it had been carried out
+    OpId begun; ///< none above it had been begun
+    /// Bytes of the files that had been synced, and so must be there. Of all others either the old
+    /// ones or any that an operation up to `begun` wrote are right.
+    std::uint64_t synced_bytes = 0;
+
+    bool operator==(const CutShort&) const = default;
+};
+
 struct RunResult {
     Header header;
     std::string directory;          ///< the run's own directory
@@ -59,8 +72,10 @@ struct RunResult {
     std::string filesystem;         ///< type, as /proc/self/mountinfo names it
     std::string kernel;             ///< uname's release
     bool interrupted = false;       ///< stopped before the schedule's end
-    std::uint64_t rounds = 1;       ///< run so far, with one seed after another; this is the last
-    std::uint64_t ops = 0;          ///< carried out
+    /// The schedule's end was reached and all files were synced, so that every byte must be there.
+    bool synced = false;
+    std::uint64_t rounds = 1; ///< run so far, with one seed after another; this is the last
+    std::uint64_t ops = 0;    ///< carried out
     std::array<std::uint64_t, kOpKinds> ops_by_kind{};
     OpId last_op;       ///< the last one carried out
     double seconds = 0; ///< carrying out the operations
@@ -73,7 +88,11 @@ struct RunResult {
     std::map<OpId, std::string> named_ops;
     /// When they began, by CLOCK_MONOTONIC; only of the first RunSettings::record_ops operations.
     std::map<OpId, partialfs::model::Nanoseconds> named_times;
-    std::string schedule;      ///< as text; empty if it was too long to keep
+    std::string schedule; ///< as text; empty if it was too long to keep
+    /// What the workload made its schedule of, so that it can again; nothing of a replayed one.
+    std::optional<WorkloadSettings> settings;
+    /// Of a verification after a crash.
+    std::optional<CutShort> cut_short;
     std::string schedule_file; ///< where it was written; empty: nowhere
 
     [[nodiscard]] Verdict verdict() const;

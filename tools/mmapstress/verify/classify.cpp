@@ -300,7 +300,7 @@ class Classifier {
 };
 
 /// Names the operations that wrote elsewhere what was found: those no history has.
-void name_others(Classified& classified, const OpSourceFactory& factory) {
+void name_others(Classified& classified, const OpSourceFactory& factory, OpId last) {
     std::set<OpId> missing;
     for (const DamagedRange& range : classified.damage) {
         for (const OpId id : {range.lost, range.origin}) {
@@ -319,7 +319,7 @@ void name_others(Classified& classified, const OpSourceFactory& factory) {
         }
     };
     std::ranges::for_each(walker.header().start_writes, name);
-    while (const Op* op = walker.next()) {
+    for (const Op* op = walker.next(); op != nullptr && op->id <= last; op = walker.next()) {
         name(*op);
     }
 }
@@ -342,7 +342,7 @@ Classified classify(std::vector<Finding> findings, const OpSourceFactory& factor
         classifier.note(*op);
     }
     Classified result = classifier.finish();
-    name_others(result, factory);
+    name_others(result, factory, last);
     return result;
 }
 

@@ -81,6 +81,14 @@ void Expected::apply(const Op& op) {
     }
 }
 
+void Expected::put(const Op& op, ByteRange part) {
+    if (traits_of(op.kind).has_content) {
+        write(op.file, part, op.id, op.offset, op.content);
+    } else {
+        files_[op.file.value].map.assign(part, kZeros);
+    }
+}
+
 Writer Expected::writer_of(Version version) const {
     if (version == kZeros) {
         return {OpId{0}, true};

@@ -30,6 +30,11 @@ class Expected {
     /// The files as `header` says they start, start-writes included.
     explicit Expected(const Header& header);
 
+    /// Puts the bytes of an operation into `part` of its range, zeros if it has none, as apply()
+    /// would. Sizes stay as they are.
+    void put(const Op& op, ByteRange part);
+    /// Changes nothing but the size.
+    void set_size(FileIndex file, ByteCount size) { files_[file.value].size = size; }
     /// Follows what an operation does to bytes and sizes. Operations that do nothing to either are
     /// welcome. A store past the end of the file does not exist for the file.
     void apply(const Op& op);

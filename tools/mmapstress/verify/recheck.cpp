@@ -5,11 +5,14 @@
 #include "tools/mmapstress/schedule/op_walker.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
 #include "tools/mmapstress/verify/classify.hpp"
+#include "tools/mmapstress/verify/crash_state.hpp"
 #include "tools/mmapstress/verify/disk_stages.hpp"
 
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace mmapstress {
@@ -50,43 +53,78 @@ std::string drop(const EvictedFile& file, ByteCount size) {
     return dropped ? std::string() : file.path + ": " + dropped.error().message();
 }
 
-} // namespace
-
-std::expected<RunResult, StartError> recheck(const RunSettings& settings, const Report& report,
-                                             Judge judge) {
-    auto schedule = schedule_of_report(report);
-    if (!schedule) {
-        return cannot(schedule.error(), Verdict::usage);
-    }
-    if (report.state == ReportState::running || report.result.files.empty() ||
-        report.result.files.size() != schedule->header.files.size()) {
-        return cannot("the report does not say what the files should be", Verdict::usage);
-    }
-    const auto directory = find_files(settings.directory, report);
-    if (!directory) {
-        return cannot("there are no files of the report's run in " + settings.directory +
-                          " (it must have been run with --keep)",
-                      Verdict::usage);
-    }
-    const auto place = find_place(*directory, settings.disk);
-    if (!place) {
-        return cannot(place.error().message(), Verdict::usage);
-    }
-    const OpSourceFactory factory = source_of(*schedule);
-    Expected expected(schedule->header);
-    OpWalker walker(factory());
-    const OpId last = report.result.last_op;
-    for (const Op* op = walker.next(); op != nullptr && op->id <= last; op = walker.next()) {
-        expected.apply(*op);
+/// What the files should be.
+class Should {
+  public:
+    Should(const OpSourceFactory& factory, const LoadedReport& loaded) {
+        if (loaded.progress) {
+            crash_.emplace(factory, *loaded.progress);
+            last_ = loaded.progress->begun;
+            return;
+        }
+        last_ = loaded.report.result.last_op;
+        OpWalker walker(factory());
+        finished_.emplace(walker.header());
+        for (const Op* op = walker.next(); op != nullptr && op->id <= last_; op = walker.next()) {
+            finished_->apply(*op);
+        }
     }
 
+    [[nodiscard]] const Expected& expected() const {
+        return crash_ ? crash_->expected() : *finished_;
+    }
+    /// Nothing if the run came to its end.
+    [[nodiscard]] std::optional<CrashState>& crash() { return crash_; }
+    /// The last operation that may have left its bytes.
+    [[nodiscard]] OpId last() const { return last_; }
+
+  private:
+    std::optional<Expected> finished_;
+    std::optional<CrashState> crash_;
+    OpId last_;
+};
+
+struct OpenFiles {
+    std::vector<Fd> owners;
+    std::vector<EvictedFile> files;
+};
+
+Outcome<OpenFiles> open_all(const std::vector<std::string>& names, const std::string& directory) {
+    OpenFiles open;
+    for (const std::string& name : names) {
+        const std::string path = directory + "/" + base_name(name);
+        auto fd = Fd::open(AT_FDCWD, path.c_str(), O_RDONLY);
+        if (!fd) {
+            errno = fd.error().value;
+            return failed("cannot open " + path);
+        }
+        open.files.push_back({path, fd->get()});
+        open.owners.push_back(std::move(*fd));
+    }
+    return open;
+}
+
+/// Takes the sizes that the files have after a crash, as far as they may have them.
+Outcome<> settle_sizes(CrashState& crash, const std::vector<EvictedFile>& files) {
+    for (std::uint32_t i = 0; i < files.size(); ++i) {
+        struct stat found{};
+        if (::fstat(files[i].fd, &found) != 0) {
+            return failed("cannot tell the size of " + files[i].path);
+        }
+        crash.settle(FileIndex{i}, ByteCount{static_cast<std::uint64_t>(found.st_size)});
+    }
+    return {};
+}
+
+/// The report's result, with nothing in it yet of what is to be found out anew.
+RunResult emptied(const Report& report, const Place& place, const Header& header) {
     RunResult result = report.result;
-    result.directory = place->directory;
-    result.filesystem = place->filesystem;
-    result.partialfs = place->partialfs;
-    result.disk = place->disk.value_or("");
+    result.directory = place.directory;
+    result.filesystem = place.filesystem;
+    result.partialfs = place.partialfs;
+    result.disk = place.disk.value_or("");
     result.kept = true;
-    result.header = schedule->header;
+    result.header = header;
     result.damage.clear();
     result.damage_not_kept = 0;
     result.problems.clear();
@@ -96,28 +134,68 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings, const 
     if (::uname(&system) == 0) {
         result.kernel = system.release;
     }
-
-    std::vector<Fd> opened;
-    std::vector<EvictedFile> files;
-    for (std::uint32_t i = 0; i < result.files.size(); ++i) {
-        const std::string path = *directory + "/" + base_name(result.files[i]);
-        auto fd = Fd::open(AT_FDCWD, path.c_str(), O_RDONLY);
-        if (!fd) {
-            errno = fd.error().value;
-            return cannot(failed("cannot open " + path).error().message());
-        }
-        files.push_back({path, fd->get()});
-        opened.push_back(std::move(*fd));
-        result.files[i] = path;
-        result.sizes[i] = expected.size(FileIndex{i});
-    }
-
-    Collector collector;
-    Verifier verifier(expected, collector, settings.progress);
-    verifier.expect_stages(4);
     constexpr const char* kNotHere = "only while the run is going on";
     result.stages[static_cast<std::size_t>(Stage::during)].reason = kNotHere;
     result.stages[static_cast<std::size_t>(Stage::live)].reason = kNotHere;
+    return result;
+}
+
+} // namespace
+
+std::expected<RunResult, StartError> recheck(const RunSettings& settings,
+                                             const LoadedReport& loaded, Judge judge) {
+    const Report& report = loaded.report;
+    const auto source = source_of_report(report);
+    if (!source) {
+        return cannot(source.error(), Verdict::usage);
+    }
+    const OpSourceFactory& factory = *source;
+    const Header header = factory()->header();
+    if (report.result.files.empty() || report.result.files.size() != header.files.size()) {
+        return cannot("the report does not say what the files should be", Verdict::usage);
+    }
+    const auto directory = find_files(settings.directory, report);
+    if (!directory) {
+        return cannot("there are no files of the report's run in " + settings.directory +
+                          " (they are removed after a clean run without --keep)",
+                      Verdict::usage);
+    }
+    const auto place = find_place(*directory, settings.disk);
+    if (!place) {
+        return cannot(place.error().message(), Verdict::usage);
+    }
+    const auto open = open_all(report.result.files, *directory);
+    if (!open) {
+        return cannot(open.error().message());
+    }
+    const std::vector<EvictedFile>& files = open->files;
+    RunResult result = emptied(report, *place, header);
+    Should should(factory, loaded);
+    if (should.crash()) {
+        if (const auto settled = settle_sizes(*should.crash(), files); !settled) {
+            return cannot(settled.error().message());
+        }
+        result.interrupted = true;
+        result.last_op = loaded.progress->last_done();
+        result.cut_short =
+            CutShort{loaded.progress->last_done(), should.last(), should.crash()->synced_bytes()};
+        if (result.cut_short->synced_bytes == 0) {
+            result.problems.push_back(
+                {"nothing had been synced when the run was cut short: nothing must be there",
+                 OpId{}});
+        }
+    }
+    for (std::uint32_t i = 0; i < files.size(); ++i) {
+        result.files[i] = files[i].path;
+        result.sizes[i] = should.expected().size(FileIndex{i});
+    }
+
+    Collector collector;
+    Verifier verifier(should.expected(), collector, settings.progress);
+    if (should.crash()) {
+        verifier.excuse(*should.crash());
+    }
+    verifier.expect_stages(4);
     StageResult& cached = result.stages[static_cast<std::size_t>(Stage::pread)];
     if (settings.pread_stage) {
         verifier.stage(Stage::pread, cached, [&](FileIndex file) {
@@ -132,11 +210,11 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings, const 
         evicted = drop(files[i], result.sizes[i]);
     }
     check_on_disk(verifier, files, *place, settings.direct_stage, evicted, result.stages);
-    if (judge != nullptr && evicted.empty()) {
-        result.judgement = judge(*factory(), last, reader_of(files));
+    if (judge != nullptr && evicted.empty() && !should.crash()) {
+        result.judgement = judge(*factory(), should.last(), reader_of(files));
     }
     result.damage_not_kept = collector.not_kept();
-    Classified classified = classify(collector.take(), factory, last);
+    Classified classified = classify(collector.take(), factory, should.last());
     result.damage = std::move(classified.damage);
     result.named_ops = std::move(classified.named_ops);
     for (const StageResult& stage : result.stages) {

@@ -3,6 +3,7 @@
 #include "tools/mmapstress/engine/test_file.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
 #include "tools/mmapstress/system/files.hpp"
+#include "tools/mmapstress/verify/crash_state.hpp"
 
 #include <sys/stat.h>
 
@@ -53,7 +54,12 @@ void Verifier::tell(std::uint64_t bytes) {
 
 void Verifier::compare_chunk(FileIndex file, ByteOffset at, std::span<const std::byte> chunk) {
     expected_.compare(file, at, chunk, [&](ByteRange range, Writer writer) {
-        collector_.wrong(file, range, writer, at, chunk);
+        if (excused_ == nullptr) {
+            collector_.wrong(file, range, writer, at, chunk);
+            return;
+        }
+        excused_->refuse(file, range, chunk.subspan((range.begin - at).value, range.size().value),
+                         [&](ByteRange part) { collector_.wrong(file, part, writer, at, chunk); });
     });
     tell(chunk.size());
 }

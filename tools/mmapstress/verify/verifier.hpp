@@ -29,6 +29,8 @@ class AlignedBuffer {
     std::unique_ptr<std::byte[], Free> data_;
 };
 
+class CrashState;
+
 /// Not thread-safe.
 class Verifier {
   public:
@@ -45,6 +47,9 @@ class Verifier {
     /// expected end on (a short one is found by compare_fd()).
     Outcome<> check_length(FileIndex file, int fd, const std::string& path);
 
+    /// From now on bytes that `state` does not refuse are as good as the expected ones. It must
+    /// outlive the verifier.
+    void excuse(const CrashState& state) { excused_ = &state; }
     /// Carries out a stage: `check` for each file, until one fails. Fills in `result`.
     void stage(Stage stage, StageResult& result, const std::function<Outcome<>(FileIndex)>& check);
     /// All of a file.
@@ -61,6 +66,7 @@ class Verifier {
 
     const Expected& expected_;
     Collector& collector_;
+    const CrashState* excused_ = nullptr;
     std::function<void(const Progress&)> progress_;
     Progress told_;
     std::uint64_t stage_bytes_ = 0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every command and option that mmapstress has is in its man page and in both shells' completions,
-# and these have no others.
+# and these have no others. Every member of the report is in the man page.
 #
 #   documented_test.sh MMAPSTRESS SOURCE_DIRECTORY
 set -euo pipefail
@@ -44,5 +44,14 @@ for file in "$man" "$bash" "$zsh"; do
     [ -z "$missing" ] || bad "$file lacks: $missing"
     invented=$(comm -13 <(options_in "$help") <(options_in "$file" | grep -vx -- --contract))
     [ -z "$invented" ] || bad "$file has, and mmapstress has not: $invented"
+done
+# The report's members.
+where=$(mktemp -d)
+trap 'rm -rf "$help" "$where"' EXIT
+"$mmapstress" run "$where" --ops 1 --format json >"$where/report" || true # may be a tmpfs: no matter
+members=$(grep -oE '^ "[a-z_]+"' "$where/report" | tr -d ' "')
+[ -n "$members" ] || bad "--format json prints no report"
+for member in $members; do
+    grep -qE "^\.BR? .*\b$member\b" "$man" || bad "the man page lacks the report's $member"
 done
 exit $failed

@@ -1,9 +1,9 @@
 // The engine on the real filesystem that temporary files are on.
 #include "tests/temporary_directory.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/verify/recheck.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
-#include "tools/mmapstress/system/files.hpp"
 
 #include <gtest/gtest.h>
 #include <linux/magic.h>
@@ -359,15 +359,16 @@ TEST_F(Engine, KeptFilesCanBeCheckedAgain) {
     ASSERT_TRUE(result.kept);
     const auto report = parse_report(report_json(result, ReportState::finished));
     ASSERT_TRUE(report) << report.error();
-    const auto again = recheck(settings_, *report, nullptr);
+    const auto again = recheck(settings_, {*report, std::nullopt}, nullptr);
     ASSERT_TRUE(again) << again.error().message;
     EXPECT_EQ(again->verdict(), Verdict::clean) << problems_of(*again);
     EXPECT_TRUE(again->judgement.empty());
-    const auto judged = recheck(settings_, *report, [](OpSource&, OpId, const FileReader& read) {
-        std::array<std::byte, 1> first{};
-        return std::vector<std::string>{read(FileIndex{1}, ByteOffset{0}, first) ? "read"
-                                                                                 : "not read"};
-    });
+    const auto judged =
+        recheck(settings_, {*report, std::nullopt}, [](OpSource&, OpId, const FileReader& read) {
+            std::array<std::byte, 1> first{};
+            return std::vector<std::string>{read(FileIndex{1}, ByteOffset{0}, first) ? "read"
+                                                                                     : "not read"};
+        });
     ASSERT_TRUE(judged);
     EXPECT_EQ(judged->judgement, std::vector<std::string>{"read"});
     EXPECT_EQ(judged->verdict(), Verdict::unknown) << "the bytes are right, the checker complains";
@@ -376,17 +377,17 @@ TEST_F(Engine, KeptFilesCanBeCheckedAgain) {
         file.seekp(4096);
         file << "damage";
     }
-    const auto damaged = recheck(settings_, *report, nullptr);
+    const auto damaged = recheck(settings_, {*report, std::nullopt}, nullptr);
     ASSERT_TRUE(damaged);
     EXPECT_EQ(damaged->verdict(), Verdict::damaged);
     ASSERT_EQ(damaged->damage.size(), 1U);
     EXPECT_EQ(damaged->damage[0].lost, OpId{28});
     fs::remove(result.files[1]);
-    const auto gone = recheck(settings_, *report, nullptr);
+    const auto gone = recheck(settings_, {*report, std::nullopt}, nullptr);
     ASSERT_FALSE(gone);
     EXPECT_EQ(gone.error().verdict, Verdict::unknown);
     fs::remove_all(result.directory);
-    const auto none = recheck(settings_, *report, nullptr);
+    const auto none = recheck(settings_, {*report, std::nullopt}, nullptr);
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().verdict, Verdict::usage);
 }

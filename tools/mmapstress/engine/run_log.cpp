@@ -1,0 +1,85 @@
+#include "tools/mmapstress/engine/run_log.hpp"
+
+#include "tools/mmapstress/report/progress_file.hpp"
+#include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/system/files.hpp"
+
+#include <sys/file.h>
+
+#include <span>
+
+namespace mmapstress {
+
+namespace {
+
+/// Operations that may be begun before the disk is told of more. After a crash any of them may
+/// have left its bytes: fewer make a sharper verification, more make fewer syncs.
+constexpr std::uint64_t kOpsAhead = 4096;
+constexpr std::chrono::milliseconds kLongestUnsynced{100};
+
+} // namespace
+
+Outcome<RunLog> RunLog::open(const std::string& report, const RunResult& head) {
+    RunLog log;
+    if (report.empty()) {
+        return log;
+    }
+    log.path_ = progress_path(report);
+    auto file = partialfs::backing::Fd::open(AT_FDCWD, log.path_.c_str(),
+                                             O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (!file) {
+        errno = file.error().value;
+        return failed("cannot create " + log.path_);
+    }
+    log.file_ = std::move(*file);
+    if (::flock(log.file_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        return refused("another run is going on that writes to " + log.path_);
+    }
+    if (::ftruncate(log.file_.get(), 0) != 0) {
+        return failed("cannot empty " + log.path_);
+    }
+    const std::string name = head.directory.substr(head.directory.rfind('/') + 1);
+    if (auto written = log.append(progress_head(name), true); !written) {
+        return std::unexpected(written.error());
+    }
+    if (auto written = write_file_atomically(report, report_json(head, ReportState::running));
+        !written) {
+        return refused(written.error());
+    }
+    return log;
+}
+
+Outcome<> RunLog::append(const std::string& line, bool sync) {
+    // O_APPEND: the offset does not matter.
+    if (auto written =
+            write_bytes(file_.get(), std::as_bytes(std::span(line)), ByteOffset{0}, path_);
+        !written) {
+        return written;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (sync || now - synced_ >= kLongestUnsynced) {
+        if (::fdatasync(file_.get()) != 0) {
+            return failed("cannot sync " + path_);
+        }
+        synced_ = now;
+    }
+    return {};
+}
+
+Outcome<> RunLog::before(OpId id) {
+    if (!file_ || id <= begun_) {
+        return {};
+    }
+    begun_.value = id.value + kOpsAhead;
+    return append(begun_line(begun_), true);
+}
+
+Outcome<> RunLog::done(OpId id) {
+    return file_ ? append(done_line(id), false) : Outcome<>{};
+}
+
+Outcome<> RunLog::end() {
+    return file_ ? append(end_line(), true) : Outcome<>{};
+}
+
+} // namespace mmapstress

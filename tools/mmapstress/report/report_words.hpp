@@ -1,0 +1,20 @@
+// The words of a report's JSON that have no other home; for its printer and its parser.
+#pragma once
+
+#include "tools/mmapstress/report/report.hpp"
+
+#include <array>
+#include <string_view>
+
+namespace mmapstress {
+
+/// Of ReportState and of StageResult::State.
+inline constexpr std::array<std::string_view, 3> kReportStates{"finished", "interrupted",
+                                                               "running"};
+inline constexpr std::array<std::string_view, 3> kStageStates{"skipped", "checked", "failed"};
+inline constexpr int kReportVersion = 1;
+
+/// The tool's own, which made the report.
+inline constexpr std::string_view kToolVersion = MMAPSTRESS_VERSION;
+
+} // namespace mmapstress
