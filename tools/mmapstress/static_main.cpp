@@ -18,6 +18,7 @@
 // Exit status: 0 every byte as expected, 1 damage found, 2 wrong settings, 3 could not tell.
 #include "fusefs/units.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/engine/rounds.hpp"
 #include "tools/mmapstress/report/load_report.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
