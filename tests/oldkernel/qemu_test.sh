@@ -4,6 +4,7 @@
 #   qemu_test.sh fix CACHE          reiserfs loses stores with the fix undone, none with it present
 #   qemu_test.sh unknown CACHE      a panic, a timeout and a failed mount are "could not tell"
 #   qemu_test.sh interrupt CACHE    an interrupted run leaves nothing
+#   qemu_test.sh shell CACHE        somebody at the terminal has a shell in the guest
 #   qemu_test.sh partialfs CACHE PARTIALFS
 #                                   a partialfs inside loses, or not, by its contract
 #   qemu_test.sh compare CACHE PARTIALFS MMAPSTRESS VMMODEL
@@ -69,6 +70,12 @@ interrupt)
     "$(dirname "$0")/interrupt.py" "$temporary/tmp" \
         "$run" --cache "$cache" --workload mix --ops 100000000 --seeds 1 --fix present
     ;;
+shell)
+    mkdir "$temporary/tmp"
+    # The guest needs an engine, the shell none.
+    TMPDIR=$temporary/tmp "$(dirname "$0")/shell.py" "$run" --cache "$cache" --shell --engine /bin/true
+    [ -z "$(ls "$temporary/tmp")" ]
+    ;;
 partialfs)
     inside=(--partialfs both --partialfs-program "$3" --seeds 1)
     rows "${inside[@]}"
@@ -117,6 +124,12 @@ for side in ("kernel", "model", "partialfs", "fuse", "ext3"):
 source)
     rows --source --fs reiserfs --block-size 1024 --seeds 2
     holds '[row["verdict"] for row in rows] == ["damage", "clean"]'
+    # What was built is used again.
+    rows --source --fs reiserfs --block-size 1024 --seeds 1 --fix undone --verbose
+    if grep "building Linux" "$temporary/said"; then
+        echo "built once more"
+        exit 1
+    fi
     image=$(echo "$cache"/source/images-*/undone/bzImage)
     rows --kernel "$image" --seeds 1 --expect clean # ext3 of today: the page machinery writes it
     rows --kernel "$image" --fs reiserfs --bus virtio --seeds 1 --expect damage

@@ -49,11 +49,11 @@ def one(run, damage=(), code=None, after=None):
     return text + f'@@guest {{"event":"run","run":{run}}}\r\n'
 
 
-def row(text, runs=1, status=0, expect=None):
+def row(text, runs=1, status=0, expect=None, said=""):
     description = {"way": "kernel", "kernel": None, "filesystem": "ext3", "block_size": 1024,
                    "fix": "unknown", "contract": None, "workload": "recipe", "smp": 1,
                    "expect": expect, "runs": [str(i) for i in range(1, runs + 1)], "verify": True}
-    return results.row_of(description, read_console(text.encode()), status)
+    return results.row_of(description, read_console(text.encode()), status, said)
 
 
 class Verdicts(unittest.TestCase):
@@ -93,6 +93,11 @@ class Verdicts(unittest.TestCase):
         late = (BOOT + framed(1, "output", "working\n") + program(1, "argv", -1, signal=9, timed_out=True)
                 + '@@guest {"event":"run","run":1}\r\n' + END)
         self.assert_unknown(late, "did not end within")
+
+    def test_how_qemu_ended_is_told(self):
+        self.assert_unknown("", "QEMU ended with status 1: qemu: no such accelerator", status=1,
+                            said="warning\nqemu: no such accelerator\n\n")
+        self.assert_unknown(BOOT + one(1), "QEMU was killed by SIGABRT", status=134)
 
     def test_a_missing_run_is_never_clean(self):
         self.assert_unknown(BOOT + one(1) + END, "did not get to it", runs=2)

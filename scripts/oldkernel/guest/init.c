@@ -156,7 +156,7 @@ int main(void) {
         machine_reboot();
     }
     if (machine_find_disk(setting("disk", "auto"), 20, disk) != 0) {
-        serial_failed("find the test disk (no vda, hda or sda)", errno);
+        serial_failed("find the test disk (no vda, hda or sda: is its driver built in?)", errno);
         machine_reboot();
     }
     if (setting_number("writeback", 0) == 0 && machine_stop_background_writeback(&failed) != 0)

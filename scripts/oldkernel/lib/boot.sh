@@ -42,7 +42,7 @@ boot() {
         </dev/null >"$log.qemu" 2>&1 &
     pid=$!
     children+=("$pid")
-    wait "$pid" || status=$?
+    wait "$pid" 2>/dev/null || status=$? # bash would tell of a QEMU that ended by a signal
     return "$status"
 }
 

@@ -3,13 +3,15 @@
 
     results.py CONSOLE QEMU_STATUS ROW.json < DESCRIPTION.json
 
-DESCRIPTION has what was booted (kernel, way, filesystem, block_size, fix, workload, smp, expect) and
+CONSOLE.qemu has what QEMU said itself, if anything. DESCRIPTION has what was booted (kernel, way, filesystem, block_size, fix, workload, smp, expect) and
 "runs", a list of labels, one for each run that was asked for. The row is that, and what came of it.
 A run counts as clean or damaged only if its program ended with that exit code and its report
 arrived whole and says the same, before and after the remount; all else is "unknown".
 """
 import collections
 import json
+import os
+import signal
 import sys
 
 from serial import read_console
@@ -126,8 +128,25 @@ def one_run(label, run, needs_verify):
     return result
 
 
-def reasons_for_boot(console, status):
-    """What kept the whole boot from ending as it should, if anything."""
+def end_of_qemu(status, said):
+    """How QEMU ended before the guest did, with the last of what it said itself."""
+    if status > 128:
+        how = f"QEMU was killed by {signal_name(status - 128)}"
+    else:
+        how = f"QEMU ended with status {status}"
+    lines = [line for line in said.splitlines() if line.strip()]
+    return f"{how}: {lines[-1].strip()}" if lines else how
+
+
+def signal_name(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def reasons_for_boot(console, status, said=""):
+    """What kept the whole boot from ending as it should, if anything; `said` by QEMU itself."""
     reasons = []
     if console.panic:
         reasons.append(console.panic)
@@ -139,7 +158,7 @@ def reasons_for_boot(console, status):
     if status == 124 or status == 137:
         reasons.append("QEMU was ended: its time was up")
     elif status != 0:
-        reasons.append(f"QEMU ended with status {status}")
+        reasons.append(end_of_qemu(status, said))
     if console.release is None and not reasons:
         reasons.append("the kernel never started /init" +
                        (f"; last on its console: {console.last_line}" if console.last_line else
@@ -149,13 +168,13 @@ def reasons_for_boot(console, status):
     return reasons
 
 
-def row_of(description, console, status):
+def row_of(description, console, status, said=""):
     labels = description.pop("runs")
     needs_verify = description.pop("verify", False)
     results = [one_run(label, console.runs.get(number), needs_verify)
                for number, label in enumerate(labels, 1)]
     count = collections.Counter(result["verdict"] for result in results)
-    reasons = reasons_for_boot(console, status)
+    reasons = reasons_for_boot(console, status, said)
     if count["damage"]:
         verdict = "damage"
     elif count["clean"] == len(results) > 0 and not reasons:
@@ -193,7 +212,11 @@ def main():
         sys.exit("usage: results.py CONSOLE QEMU_STATUS ROW.json < DESCRIPTION.json")
     with open(sys.argv[1], "rb") as file:
         console = read_console(file.read())
-    row = row_of(json.load(sys.stdin), console, int(sys.argv[2]))
+    said = ""
+    if os.path.exists(f"{sys.argv[1]}.qemu"):
+        with open(f"{sys.argv[1]}.qemu", encoding="utf-8", errors="replace") as file:
+            said = file.read()
+    row = row_of(json.load(sys.stdin), console, int(sys.argv[2]), said)
     with open(sys.argv[3], "w", encoding="utf-8") as file:
         json.dump(row, file)
 

@@ -1,7 +1,6 @@
 // Symmetry: states that differ only in which process, page or block is called which are one.
 #include "tools/vmmodel/machine/machine.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace vmmodel {
@@ -119,9 +118,12 @@ void Machine::sort_blocks(State& state, int page) const {
         return;
     }
     Order order{0, 1, 2, 3};
-    std::sort(order.begin(), order.begin() + blocks, [&](std::uint8_t a, std::uint8_t b) {
-        return keys[a] != keys[b] ? keys[a] > keys[b] : a < b;
-    });
+    // By insertion: there are four at most, and equal ones must keep their order.
+    for (std::size_t i = 1; i < static_cast<std::size_t>(blocks); ++i) {
+        for (std::size_t j = i; j > 0 && keys[order[j - 1]] < keys[order[j]]; --j) {
+            std::swap(order[j - 1], order[j]);
+        }
+    }
     apply(state, page, order, blocks);
 }
 

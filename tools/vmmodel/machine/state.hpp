@@ -107,14 +107,22 @@ struct Process {
     std::array<std::uint8_t, kMaxPages * kMaxBlocks / 2> owed{};
 
     [[nodiscard]] unsigned owes(int page, int block) const {
-        const int nibble = page * kMaxBlocks + block;
-        return owed[static_cast<std::size_t>(nibble / 2)] >> (nibble % 2 * 4) & 15U;
+        const auto [byte, shift] = nibble(page, block);
+        return unsigned{owed[byte]} >> shift & 15U;
     }
     void owe(int page, int block, unsigned version) {
-        const int nibble = page * kMaxBlocks + block;
-        auto& byte = owed[static_cast<std::size_t>(nibble / 2)];
-        const unsigned shift = static_cast<unsigned>(nibble % 2 * 4);
-        byte = static_cast<std::uint8_t>((byte & ~(15U << shift)) | version << shift);
+        const auto [byte, shift] = nibble(page, block);
+        owed[byte] = static_cast<std::uint8_t>((owed[byte] & ~(15U << shift)) | version << shift);
+    }
+
+  private:
+    struct Nibble {
+        std::size_t byte;
+        unsigned shift;
+    };
+    static Nibble nibble(int page, int block) {
+        const auto number = static_cast<std::size_t>((page * kMaxBlocks) + block);
+        return {number / 2, number % 2 == 0 ? 0U : 4U};
     }
 };
 
