@@ -49,7 +49,8 @@ class Expected:
         self.among = {}    # command line -> words that must be offered, perhaps with others
         helps = output(partialfs, "--help")
         self.exactly["partialfs --"] = long_options(helps)
-        self.exactly["partialfs --contract="] = {"linux-2.6.19", "linux-2.6.20"}
+        self.exactly["partialfs --contract="] = set(re.findall(r"linux-[0-9.]*[0-9]", re.search(
+            r"^  --contract .*", helps, re.M)[0]))
         self.exactly["partialfs --flush-policy="] = {"eager", "ext3"}
         self.exactly["partialfs --block-size="] = {"512", "1024", "2048", "4096"}
         self.exactly["partialfs --probe="] = {"auto", "cachestat", "compare"}
