@@ -22,7 +22,7 @@ RUN cd build/release && cpack -G DEB -B /out && mv /out/partialfs_*.deb /partial
 FROM ${BASE}
 COPY --from=build /partialfs.deb /tmp/partialfs.deb
 RUN apt-get update -qq \
-    && apt-get install -y -qq --no-install-recommends /tmp/partialfs.deb python3-minimal \
+    && apt-get install -y -qq --no-install-recommends /tmp/partialfs.deb \
     && rm -rf /tmp/partialfs.deb /var/lib/apt/lists/*
 COPY scripts/reproduce.sh /usr/share/partialfs/scripts/reproduce.sh
 CMD ["/usr/share/partialfs/scripts/reproduce.sh", "--installed"]

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -51,16 +52,17 @@ std::string relative_path(const Fd& fd, const std::string& source) {
     return path.substr(prefix.size());
 }
 
-/// Linux 6.5 has cachestat(2); a seccomp filter may still forbid it.
-kernel::Probe best_probe(const Fd& any_file) {
-    return kernel::cache_status(any_file, {model::ByteOffset{0}, model::ByteOffset{1}}).has_value()
+/// Linux 6.5 has cachestat(2); a seccomp filter may still forbid it. The file must be one's own:
+/// newer kernels refuse to tell of a file that the caller neither owns nor may write.
+kernel::Probe best_probe(const Fd& own_file) {
+    return kernel::cache_status(own_file, {model::ByteOffset{0}, model::ByteOffset{1}}).has_value()
                ? kernel::Probe::cachestat
                : kernel::Probe::compare;
 }
 
 std::expected<kernel::Probe, std::string> choose_probe(ProbeChoice choice) {
-    const auto file = Fd::open(AT_FDCWD, "/proc/self/exe", O_RDONLY);
-    const kernel::Probe best = file ? best_probe(*file) : kernel::Probe::compare;
+    const Fd file(::memfd_create("partialfs-probe", MFD_CLOEXEC));
+    const kernel::Probe best = best_probe(file);
     switch (choice) {
     case ProbeChoice::compare:
         return kernel::Probe::compare;

@@ -6,7 +6,10 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <limits>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -27,6 +30,11 @@ namespace {
 
 /// Pages written in one go, with the mutex held: bounds how long others wait for it.
 constexpr std::uint64_t kBatchPages = 256;
+
+/// Whether a request to the kernel failed because the mount is no longer there.
+constexpr bool kernel_is_gone(int error) {
+    return error == ENODEV || error == ENOTCONN;
+}
 
 } // namespace
 
@@ -181,13 +189,30 @@ FileData::Flushed FileData::flush(PageCache& cache, const PageSet& dirty, Commit
             continue;
         }
         if (blocks_.page(*cursor).told) {
-            // Its writeback is on the way to us, or the kernel has dropped the page.
+            // Its writeback is on the way to us, or the kernel has dropped the page. Where the
+            // kernel cannot be asked, the page is fetched: what is not in its cache is not dirty
+            // there.
             const PageIndex page = *cursor;
-            const auto generation = blocks_.generation(page);
+            const std::array generations{blocks_.generation(page)};
+            const Epoch since = ++epoch_;
             lock.unlock();
-            const bool clean = cache.is_clean(id_, page).value_or(false);
+            bool clean = false;
+            Result<RetrievedPages> fetched{};
+            if (const std::optional<bool> answer = cache.is_clean(id_, page)) {
+                clean = *answer;
+            } else {
+                fetched = cache.retrieve(id_, {page, page});
+                clean = fetched ? fetched->bytes.empty() : kernel_is_gone(fetched.error().value);
+            }
             lock.lock();
-            if (clean && blocks_.generation(page) == generation && blocks_.page(page).told) {
+            if (fetched && !fetched->bytes.empty()) {
+                left_over = flush_retrieved({page, page}, generations, since, fetched, policy,
+                                            commit, result) <= page ||
+                            left_over;
+                cursor = PageIndex{page.value + 1};
+                continue;
+            }
+            if (clean && blocks_.generation(page) == generations[0] && blocks_.page(page).told) {
                 BlockMask buffered;
                 for (std::uint8_t i = 0; i < context_.block_size.per_page(); ++i) {
                     if (buffers_.touches(context_.block_size.range_of(page, BlockInPage{i}))) {

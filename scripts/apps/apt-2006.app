@@ -5,6 +5,7 @@
 title="apt of 2006"
 settings="a package cache of 0.6 MB"
 commit_interval=10ms
+in_memory=false # mmapstress says nothing of files whose pages cannot leave memory
 timeout=150
 random_names=('mmapstress\.[^/]*') # the directory that mmapstress makes
 

@@ -2,6 +2,7 @@
 # GNU dbm: extendible hashing over a file that it maps shared in whole.
 packages=(gdbmtool)
 settings="2,000 records, 1 ms apart"
+exact=false # counters and free lists get old values again
 
 run() { records 2000 "store %k %v" | pace | gdbmtool --norc --newdb "$1/records.gdbm" >/dev/null; }
 

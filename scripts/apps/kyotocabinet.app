@@ -3,6 +3,7 @@
 title="Kyoto Cabinet"
 packages=(kyotocabinet-utils)
 settings="2,000 records, 1 ms apart"
+exact=false # counters and free lists get old values again
 
 run() {
     kchashmgr create "$1/records.kch"

@@ -4,9 +4,10 @@
 # commit comes.
 packages=(rrdtool)
 settings="4 updates of 5,000 rows"
-commit_interval=5ms
-expect=unnoticed
-why="its files have no checksum and no links, so a value that is gone is just an unknown or an older one"
+commit_interval=2ms
+expect=sometimes-unnoticed
+exact=false # a value may be as the one before
+why="it maps its file for a few milliseconds at a time, and not always does a commit fall into them; its files have no checksum and no links, so a value that is gone is just an unknown or an older one"
 sources=20 rows=20000 start=1000000000
 
 # `rrdtool create` begins at a random row, so all runs go on from one empty file.

@@ -3,15 +3,11 @@
 # directory and a leecher on the mount, both on 127.0.0.1. The throttle is what makes data get lost: the
 # connection pauses inside a page, long enough for a commit, and goes on storing into that page.
 packages=(rtorrent)
-# The lower the rate, the more such pauses, and commits come often enough to meet them. On a quiet machine twice
-# these rates and 200 ms do, too; with two dozen processes wanting two processors, such a run now and then lost
-# nothing, and these settings cost at least 5 of 64 pieces each time.
-commit_interval=20ms
 timeout=150
 if $QUICK; then
-    mebibytes=16 rate=2048
+    mebibytes=16 rate=4096 commit_interval=100ms
 else
-    mebibytes=64 rate=4096
+    mebibytes=64 rate=8192 commit_interval=200ms
 fi
 settings="$mebibytes MiB at $rate KB/s"
 

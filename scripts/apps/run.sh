@@ -23,6 +23,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 support=$here/support
 tmp=
+on_disk=
 daemon=
 contained=
 
@@ -34,7 +35,9 @@ missing() { echo "skipped: $*" >&2; exit 77; }
 
 unmount() {
     [ -n "$daemon" ] || return 0
-    if [ "$(id -u)" -eq 0 ]; then umount "$tmp/mount"; else fusermount3 -u "$tmp/mount"; fi
+    local unmounter=(fusermount3 -u)
+    [ "$(id -u)" -ne 0 ] || unmounter=(umount)
+    timeout 60 "${unmounter[@]}" "$tmp/mount"
 }
 
 # shellcheck disable=SC2317  # the trap calls it
@@ -59,8 +62,16 @@ cleanup() {
         daemon=
     fi
     [ -n "$tmp" ] || return 0
-    if $keep; then say "kept: $tmp"; else rm -rf --one-file-system "$tmp"; fi
+    if $keep; then say "kept: $tmp $on_disk"; else rm -rf --one-file-system "$tmp" ${on_disk:+"$on_disk"}; fi
     tmp=
+}
+
+# Where the temporary directory is made: in memory, if there is room and the user says nothing else. A commit that has
+# to wait for a busy disk comes too late, after the stores that it was to come between.
+scratch_place() {
+    local free=0
+    [ -w /dev/shm ] && free=$(df --output=avail --block-size=1M /dev/shm | tail -n 1)
+    if [ -n "${TMPDIR:-}" ]; then echo "$TMPDIR"; elif [ "$free" -ge 1024 ]; then echo /dev/shm; else echo /tmp; fi
 }
 
 lines() { printf '%s\n' "$@"; }
@@ -122,9 +133,14 @@ mount_partialfs() {
     done
 }
 
-# Ends the mount; fails unless the daemon wrote everything and ended without an error.
+# Ends the mount; fails unless the daemon wrote everything and ended without an error, within the time of a step.
 unmount_partialfs() {
     unmount || return 1
+    for ((i = 0; i < timeout * 20; ++i)); do
+        kill -0 "$daemon" 2>/dev/null || break
+        sleep 0.05
+    done
+    kill -KILL "$daemon" 2>/dev/null && echo "partialfs did not end within $timeout s of its unmount" >>"$run/partialfs.log"
     wait "$daemon"
     local code=$?
     daemon=
@@ -146,7 +162,7 @@ one_run() {
     code=$?
     # What the kernel still holds goes the way of all writeback now, so that the ledger is complete.
     timeout 60 sync -f "$tmp/mount"
-    if ! cp "$tmp/mount/.partialfs/ledger" "$run/ledger"; then
+    if ! timeout 60 cp "$tmp/mount/.partialfs/ledger" "$run/ledger"; then
         checker="the mount's ledger cannot be read"
     elif [ "$code" -ne 0 ]; then
         checker=$(explain run "$code")
@@ -191,16 +207,21 @@ prepare_program() {
 
 run_program() {
     local file=$1 name definition problem='' version='' package contract number begin end verdict checker
-    local title packages=() settings commit_interval mount_options=() expect why timeout ignore=() random_names=()
+    local title packages=() settings commit_interval mount_options=() expect why exact in_memory timeout place=$tmp ignore=() random_names=()
     name=$(basename "$file" .app)
-    local prepared=$tmp/$name/prepared run=$tmp/$name/prepare
     if ! definition=$(SUPPORT=$support QUICK=$quick bash "$support/step.sh" "$file" describe); then
         say "$file cannot be used"
         exit 2
     fi
     eval "$definition" # title, packages, settings and so on: local here
-    [[ $expect =~ ^(damaged|unnoticed|sometimes|immune)$ ]] ||
-        { say "$file: expect=$expect: must be damaged, unnoticed, sometimes or immune"; exit 2; }
+    [[ $expect =~ ^(damaged|unnoticed|sometimes|sometimes-unnoticed|immune)$ ]] ||
+        { say "$file: expect=$expect: must be damaged, unnoticed, sometimes, sometimes-unnoticed or immune"; exit 2; }
+    [[ $exact$in_memory =~ ^(true|false){2}$ ]] || { say "$file: exact and in_memory must be true or false"; exit 2; }
+    if ! $in_memory; then
+        [ -n "$on_disk" ] || on_disk=$(mktemp -d "${TMPDIR:-/tmp}/partialfs-apps.XXXXXX") || exit 1
+        place=$on_disk
+    fi
+    local prepared=$place/$name/prepared run=$place/$name/prepare
     for package in "${packages[@]}"; do
         if [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then
             echo "skipped: $name: Debian's package $package is not installed (scripts/install-deps.sh --apps)" >&2
@@ -211,7 +232,7 @@ run_program() {
     prepare_program
     for contract in "${contracts[@]}"; do
         for ((number = 1; number <= runs; ++number)); do
-            run=$tmp/$name/$contract.$number
+            run=$place/$name/$contract.$number
             mkdir -p "$run"
             verdict=error checker=$problem
             begin=$EPOCHREALTIME
@@ -219,14 +240,14 @@ run_program() {
             end=$EPOCHREALTIME
             "$support/judge.py" record program="$name" title="$title" version="$version" expect="$expect" why="$why" \
                 settings="${settings:+$settings, }commits every $commit_interval" contract="$contract" \
-                number="$number" verdict="$verdict" checker="$checker" wrong="$run/wrong" \
+                number="$number" verdict="$verdict" checker="$checker" wrong="$run/wrong" exact="$exact" \
                 ignore="$(lines "${ignore[@]}")" random="$(lines "${random_names[@]}")" \
                 ledger="$run/ledger" trace="$run/strace.log" directory="$tmp/mount" \
                 seconds="$(((${end/[.,]/} - ${begin/[.,]/}) / 1000))e-3" >>"$tmp/runs.jsonl" || exit 1
             $keep || rm -rf "$run"
         done
     done
-    $keep || rm -rf "${tmp:?}/$name"
+    $keep || rm -rf "${place:?}/$name"
 }
 
 ### The command line
@@ -300,7 +321,7 @@ strace -f --seccomp-bpf -qqq -e trace=mmap -o /dev/null true 2>/dev/null ||
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/partialfs-apps.XXXXXX")
+tmp=$(mktemp -d "$(scratch_place)/partialfs-apps.XXXXXX")
 incomplete=false
 : >"$tmp/runs.jsonl"
 for file in "${files[@]}"; do

@@ -3,6 +3,7 @@
 # relies on the mapping alone.
 packages=(tdb-tools)
 settings="2,000 records, 1 ms apart"
+exact=false # counters and free lists get old values again
 
 run() { { echo "create $1/records.tdb"; records 2000 "insert %k %v"; } | pace | tdbtool >/dev/null; }
 

@@ -152,8 +152,8 @@ class Lost(unittest.TestCase):
 
 
 class Expectation(unittest.TestCase):
-    DAMAGED = {"verdict": "damaged", "wrong": 5, "lost": 5, "unexplained": 0, "mapped": "rw", "checker": "bad"}
-    GOOD = {"verdict": "good", "wrong": 0, "lost": 0, "unexplained": 0, "mapped": "rw", "checker": "fine"}
+    DAMAGED = {"verdict": "damaged", "wrong": 5, "lost": 5, "unexplained": 0, "by_chance": 0, "exact": True, "mapped": "rw", "checker": "bad"}
+    GOOD = {"verdict": "good", "wrong": 0, "lost": 0, "unexplained": 0, "by_chance": 0, "exact": True, "mapped": "rw", "checker": "fine"}
     SILENT = DAMAGED | {"verdict": "good"}
     ERROR = DAMAGED | {"verdict": "error"}
 
@@ -163,7 +163,7 @@ class Expectation(unittest.TestCase):
     def test_each_expectation_accepts_just_its_outcomes(self):
         outcomes = {"damaged": self.DAMAGED, "good": self.GOOD, "silent": self.SILENT, "error": self.ERROR}
         for expect, right in (("damaged", {"damaged"}), ("unnoticed", {"silent"}), ("immune", {"good"}),
-                              ("sometimes", {"damaged", "good", "silent"})):
+                              ("sometimes", {"damaged", "good", "silent"}), ("sometimes-unnoticed", {"good", "silent"})):
             for name, run in outcomes.items():
                 self.assertEqual(self.accepted(run, expect), name in right, (expect, name))
 
@@ -182,7 +182,13 @@ class Expectation(unittest.TestCase):
         self.assertFalse(self.accepted(self.DAMAGED | {"unexplained": 1}, "damaged"))
         self.assertFalse(self.accepted(self.DAMAGED | {"mapped": "no"}, "damaged"))
         self.assertFalse(self.accepted(self.DAMAGED | {"wrong": 0}, "sometimes"))
-        self.assertFalse(self.accepted(self.GOOD | {"lost": 1}, "immune"))
+        self.assertFalse(self.accepted(self.GOOD | {"lost": 1, "by_chance": 1}, "immune"))
+        self.assertFalse(self.accepted(self.GOOD | {"lost": 1, "by_chance": 1, "exact": False}, "immune"))
+
+    def test_the_ledger_is_exact_unless_old_values_come_back(self):
+        surplus = self.DAMAGED | {"lost": 6, "by_chance": 1}
+        self.assertFalse(self.accepted(surplus, "damaged"))
+        self.assertTrue(self.accepted(surplus | {"exact": False}, "damaged"))
 
 
 if __name__ == "__main__":

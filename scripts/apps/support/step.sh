@@ -12,7 +12,7 @@ describe() {
     for name in run check; do
         declare -F "$name" >/dev/null || { echo "it has no function '$name'" >&2; exit 1; }
     done
-    declare -p title packages settings commit_interval mount_options expect why timeout ignore random_names
+    declare -p title packages settings commit_interval mount_options expect why exact in_memory timeout ignore random_names
 }
 
 file=$1

@@ -187,6 +187,36 @@ TEST_F(CommitTest, AWritepagePastTheEndOfTheDiskWritesWhatIsPendingBelowFirst) {
     EXPECT_EQ(disk(), std::string(4096, 'a') + std::string(4096, '\0') + std::string(4096, 'm'));
 }
 
+// A page was taken for stored into, and is not dirty any more without a writepage having told so
+// (compared while a write(2) was on its way, or read-only mapped). What write(2) puts into it later
+// reaches the disk all the same, also where the kernel cannot be asked about a page.
+TEST_F(CommitTest, AWriteIntoAPageOnceTakenForStoredIntoIsNotLeftBehind) {
+    const auto take_for_stored_into = [&] {
+        write(0, std::string(4096, 'a'));
+        cache_.pages[PageIndex{0}].bytes.assign(4096, std::byte{'a'});
+        cache_.store(10, 5, std::byte{'A'});
+        EXPECT_EQ(commit(), 0);
+        cache_.pages[PageIndex{0}].dirty = false;
+        cache_.can_tell = false;
+    };
+    take_for_stored_into();
+    write(0, "cached");
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(disk().substr(0, 6), "cached");
+
+    take_for_stored_into();
+    cache_.pages.clear();
+    write(0, "evicted");
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(disk().substr(0, 7), "evicted");
+
+    take_for_stored_into();
+    cache_.gone = true;
+    write(0, "unmounted");
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(disk().substr(0, 9), "unmounted");
+}
+
 TEST_F(CommitTest, TheRecipeLosesAndTheLedgerSaysWhat) {
     write(0, std::string(4096, '0'));
     cache_.pages[PageIndex{0}].bytes.assign(4096, std::byte{'0'});

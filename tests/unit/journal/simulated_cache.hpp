@@ -5,9 +5,11 @@
 #include "fusefs/journal/page_cache.hpp"
 #include "fusefs/model/types.hpp"
 
+#include <cerrno>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace partialfs::journal {
@@ -23,10 +25,15 @@ class SimulatedCache final : public PageCache {
     /// Called in the midst of a retrieve, after the copy has been made: for races.
     std::function<void()> during_retrieve;
     int retrieves = 0;
+    bool can_tell = true; ///< whether is_clean() has an answer
+    bool gone = false;    ///< unmounted: nothing can be asked any more
 
     [[nodiscard]] std::uint64_t retrieve_limit() const override { return 4; }
     backing::Result<PageSet> dirty_pages(FileData&, model::ByteOffset) override {
         PageSet set;
+        if (gone) {
+            return backing::failed(ENODEV);
+        }
         for (const auto& [index, page] : pages) {
             if (page.dirty) {
                 set.append({index, index});
@@ -36,6 +43,9 @@ class SimulatedCache final : public PageCache {
     }
     backing::Result<RetrievedPages> retrieve(model::InodeId, PageRange range) override {
         ++retrieves;
+        if (gone) {
+            return backing::failed(ENODEV);
+        }
         auto copy = std::make_shared<std::vector<std::byte>>();
         for (model::PageIndex page = range.first; page <= range.last; ++page) {
             const auto cached = pages.find(page);
@@ -50,6 +60,9 @@ class SimulatedCache final : public PageCache {
         return RetrievedPages{copy, *copy};
     }
     std::optional<bool> is_clean(model::InodeId, model::PageIndex page) override {
+        if (!can_tell || gone) {
+            return std::nullopt;
+        }
         const auto cached = pages.find(page);
         return cached == pages.end() || !cached->second.dirty;
     }
