@@ -45,7 +45,7 @@ struct Handle {
 };
 
 Handle& handle_of(const fuse_file_info& fi) {
-    return *reinterpret_cast<Handle*>(fi.fh);
+    return OpenHandles::get<Handle>(fi.fh);
 }
 
 std::span<const std::byte> as_bytes(const char* data, std::size_t size) {
@@ -348,7 +348,7 @@ backing::Result<void> open_file(Mount& mount, const std::shared_ptr<Inode>& inod
     handle->inode = inode;
     handle->flags = fi.flags;
     handle->told = *position;
-    fi.fh = reinterpret_cast<std::uint64_t>(handle.release());
+    fi.fh = mount.handles.add(std::move(handle));
     // Only the daemon changes the data, and it says so itself.
     fi.keep_cache = 1;
     fi.noflush = mount.page_cache.is_probing(caller) ? 1 : 0;
@@ -358,9 +358,10 @@ backing::Result<void> open_file(Mount& mount, const std::shared_ptr<Inode>& inod
     return {};
 }
 
-void close_file(Mount&, fuse_file_info& fi) {
-    const std::unique_ptr<Handle> handle(&handle_of(fi));
-    handle->data().released(handle->flags);
+void close_file(Mount& mount, fuse_file_info& fi) {
+    const Handle& handle = handle_of(fi);
+    handle.data().released(handle.flags);
+    mount.handles.take(fi.fh);
 }
 
 void flush_own_blocks_then(Mount& mount, const std::shared_ptr<Inode>& inode,

@@ -26,7 +26,7 @@ struct DirectoryHandle {
 };
 
 DirectoryHandle& handle_of(const fuse_file_info* fi) {
-    return *reinterpret_cast<DirectoryHandle*>(fi->fh);
+    return OpenHandles::get<DirectoryHandle>(fi->fh);
 }
 
 void opendir(fuse_req_t req, fuse_ino_t number, fuse_file_info* fi) {
@@ -40,15 +40,15 @@ void opendir(fuse_req_t req, fuse_ino_t number, fuse_file_info* fi) {
         reply(req, stream.error());
         return;
     }
-    auto handle = std::make_unique<DirectoryHandle>(inode, std::move(*stream));
-    fi->fh = reinterpret_cast<std::uint64_t>(handle.get());
-    if (fuse_reply_open(req, fi) == 0) {
-        static_cast<void>(handle.release()); // releasedir() takes it back
+    OpenHandles& handles = mount_of(req).handles;
+    fi->fh = handles.add(std::make_unique<DirectoryHandle>(inode, std::move(*stream)));
+    if (fuse_reply_open(req, fi) != 0) {
+        handles.take(fi->fh); // there will be no releasedir()
     }
 }
 
 void releasedir(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
-    const std::unique_ptr<DirectoryHandle> handle(&handle_of(fi));
+    mount_of(req).handles.take(fi->fh);
     reply(req, Errno{0});
 }
 

@@ -1,6 +1,8 @@
 // The running mount: what the request handlers work with.
 #pragma once
 
+#include "fusefs/kernel/open_handles.hpp"
+
 #include <cstdint>
 #include <string>
 
@@ -32,6 +34,7 @@ struct Mount {
     /// How long the kernel may keep names and attributes, in seconds: only the daemon changes them.
     double entry_timeout = 1.0;
     double attr_timeout = 1.0;
+    OpenHandles handles{};
     std::string kernel_release{};
     std::string trace_file{}; ///< absolute path; empty: the trace is kept in memory only
     // Agreed with the kernel at INIT, before any other request:

@@ -149,8 +149,9 @@ Check check_source(const fs::path& source) {
 }
 
 Check check_mountpoint(const fs::path& mountpoint, const fs::path& source, bool nonempty) {
-    struct stat status{};
-    if (::stat(mountpoint.c_str(), &status) != 0) {
+    // What the kernel remembers of a dead filesystem's root must not stand in for an answer.
+    struct statx status{};
+    if (::statx(AT_FDCWD, mountpoint.c_str(), AT_STATX_FORCE_SYNC, STATX_TYPE, &status) != 0) {
         switch (errno) {
         case ENOENT:
             return wrong("MOUNTPOINT " + in_quotes(mountpoint) +
@@ -165,7 +166,7 @@ Check check_mountpoint(const fs::path& mountpoint, const fs::path& source, bool 
                          text_of(errno) + "; choose a directory of your own");
         }
     }
-    if (!S_ISDIR(status.st_mode)) {
+    if (!S_ISDIR(status.stx_mode)) {
         return wrong("MOUNTPOINT " + in_quotes(mountpoint) +
                      " is not a directory: name an empty directory");
     }
