@@ -41,7 +41,9 @@ in_root() {
 mount -t proc proc "$root/proc"
 mount -t tmpfs none "$root/dev"
 for device in null zero full random urandom tty; do cp -a "/dev/$device" "$root/dev/"; done
-mkdir "$root/dev/shm"
+mkdir "$root/dev/shm" "$root/dev/pts"
+mount -t devpts none "$root/dev/pts" -o newinstance,ptmxmode=0666
+ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 in_root apt-get install -y -qq --no-install-recommends git ca-certificates
 # What is tracked here, as it is here: a clone of the last commit would not have what is being worked on.
@@ -61,6 +63,9 @@ if [ -e /dev/fuse ]; then
     grep -qE 'linux-2\.6\.19 +CORRUPT' "$work/said" || fail "reproduce.sh on a mount"
     echo "reproduce.sh, on a mount: done"
 fi
-in_root /project/scripts/test.sh --label '^(unit|property|package)$'
-grep -E 'tests passed|Skipped|^  ' "$work/said"
+for selection in '--label ^(unit|property)$' '--no-install --name ^(docs|completions|reproduce)'; do
+    # shellcheck disable=SC2086  # an option and its value
+    in_root /project/scripts/test.sh $selection
+    grep -E 'tests passed|^Skipped|^  ' "$work/said"
+done
 echo "a fresh Debian 12 builds, reproduces and tests"
