@@ -26,7 +26,7 @@ def write(path, text):
         file.write(text)
 
 
-def collected(directory, filesystem="reiserfs", **sides):
+def collected(directory, filesystem="reiserfs", doubtful=(), **sides):
     """Fills a directory as compare.sh does. Each side: name of schedule -> ranges, or None."""
     names = sorted(sides["kernel"])
     write(f"{directory}/list", "".join(f"1024 /somewhere/{name}\n" for name in names))
@@ -45,7 +45,8 @@ def collected(directory, filesystem="reiserfs", **sides):
     for side in ("model", "fuse", "ext3"):
         rule = filesystem if side == "model" else "ordered"
         write(f"{directory}/{side}.jsonl", "".join(
-            json.dumps({"id": name, "filesystem": rule, "damage": sides[side][name]}) + "\n"
+            json.dumps({"id": name, "filesystem": rule, "damage": sides[side][name],
+                        "doubts": ["the clock"] if name in doubtful else []}) + "\n"
             for name in names))
     return directory
 
@@ -99,6 +100,13 @@ class Compare(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertNotIn("predicted of the", said)
 
+    def test_what_the_clock_decides_is_not_counted(self):
+        code, said = run(collected(self.path, doubtful=["a"], **self.sides(
+            kernel={"a": [OTHER], "b": []})))
+        self.assertEqual(code, 0)
+        self.assertIn("the clock decides whether an fsync of them commits: 1\n", said)
+        self.assertIn("kernel and vmmodel --filesystem reiserfs: 1 of 1 (100.0 %)", said)
+
     def test_a_side_without_an_answer(self):
         code, said = run(collected(self.path, **self.sides(kernel={"a": [RANGE], "b": None})))
         self.assertEqual(code, 3)
@@ -137,10 +145,19 @@ class Schedules(unittest.TestCase):
 
     def test_recorded_ones_are_a_file_each(self):
         source = f"{self.path}/recorded.jsonl"
-        write(source, '{"block": 4096, "id": "x/y"}\n\n{"block": 1024}\n')
+        write(source, '{"block": 4096, "id": "x/y", "ops": []}\n\n{"block": 1024, "ops": []}\n')
         self.assertEqual([(block, os.path.basename(path)) for block, path in
                           self.listed(schedules.split, source)],
                          [("4096", "x_y.jsonl"), ("1024", "line-3.jsonl")])
+
+    def test_a_recorded_commit_is_made_certain(self):
+        source = f"{self.path}/recorded.jsonl"
+        write(source, json.dumps({"block": 1024, "id": "x", "ops": [
+            {"op": "fsync", "file": 1, "commits": True},
+            {"op": "msync", "file": 0, "commits": False}]}))
+        with open(self.listed(schedules.split, source)[0][1], encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["ops"], [
+                {"op": "fchmod", "file": 1}, {"op": "fsync", "file": 1}, {"op": "msync", "file": 0}])
 
     def test_what_is_no_recorded_schedule_is_told(self):
         source = f"{self.path}/wrong.jsonl"

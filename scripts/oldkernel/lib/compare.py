@@ -11,7 +11,7 @@ fuse.jsonl for what partialfs can know. PREFIXES is another such directory with 
 NAME.1, NAME.2, ... up to NAME: --parts prints for each NAME the first operation after which the
 sets of damaged bytes differ.
 
-The kernel must come out as the model of its filesystem says, partialfs as the model of what it can
+A schedule of which vmmodel is not certain is not counted. The kernel must come out as the model of its filesystem says, partialfs as the model of what it can
 know says; with ext3, the kernel and partialfs must be equal, too. Exit code: 0 they are, 1 some
 sets differ, 3 a side has no answer for a schedule.
 """
@@ -39,6 +39,7 @@ class Collected:
         self.kernel = None
         self.must, self.may = MUST, MAY
         self.titles = dict(TITLES)
+        self.uncertain = set()
         self.reasons = []
         with open(os.path.join(directory, "list"), encoding="utf-8") as file:
             for line in file:
@@ -82,6 +83,8 @@ class Collected:
             for line in file:
                 prediction = json.loads(line)
                 self.sets[side][prediction["id"]] = joined(prediction["damage"])
+                if prediction["doubts"]:
+                    self.uncertain.add(prediction["id"])
                 if side == "model":
                     self._follow(prediction["filesystem"])
 
@@ -99,7 +102,7 @@ class Collected:
 
     def parted(self, name):
         """The pairs of sides that differ on a schedule and should not."""
-        return [pair for pair in self.must if self.differ(name, *pair)]
+        return [] if name in self.uncertain else [pair for pair in self.must if self.differ(name, *pair)]
 
 
 def percent(part, whole):
@@ -112,9 +115,12 @@ def summary(collected):
            f"schedules: {len(collected.blocks)}, damaged on " + ", ".join(
                f"{titles[side]} {sum(1 for found in collected.sets[side].values() if found)}"
                for side in SIDES[:4])]
+    if collected.uncertain:
+        out.append(f"not counted, as the clock decides whether an fsync of them commits: "
+                   f"{len(collected.uncertain)}")
     for one, other in collected.must + collected.may:
-        answered = [name for name in collected.blocks
-                    if None not in (collected.sets[one][name], collected.sets[other][name])]
+        answered = [name for name in collected.blocks if name not in collected.uncertain
+                    and None not in (collected.sets[one][name], collected.sets[other][name])]
         equal = sum(not collected.differ(name, one, other) for name in answered)
         line = f"equal sets of damaged bytes, {titles[one]} and {titles[other]}: "
         out.append(line + percent(equal, len(answered)))
@@ -180,6 +186,7 @@ def main():
             json.dump({"format": "partialfs-oldkernel-compare", "version": 1,
                        "kernel": collected.kernel, "schedules": [
                            {"name": name, "block_size": block, "equal": name not in differing,
+                            "certain": name not in collected.uncertain,
                             **{side: collected.sets[side][name] for side in SIDES}}
                            for name, block in collected.blocks.items()]}, file, indent=1)
     if silent:

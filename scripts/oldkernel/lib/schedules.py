@@ -100,6 +100,17 @@ def make_random(directory, count, seed, block):
               Maker(int(seed) + number, int(block)).text())
 
 
+def by_no_clock(recorded):
+    """Whether an fsync committed was a matter of mtime's one second where the schedule was recorded:
+    one that did is made certain to, by an fchmod before it."""
+    operations = []
+    for operation in recorded["ops"]:
+        if operation.pop("commits", False):
+            operations.append({"op": "fchmod", "file": operation["file"]})
+        operations.append(operation)
+    return json.dumps(recorded | {"ops": operations}, separators=(",", ":")) + "\n"
+
+
 def split(directory, path):
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
@@ -108,9 +119,10 @@ def split(directory, path):
             try:
                 recorded = json.loads(line)
                 block, name = recorded["block"], recorded.get("id") or f"line-{number}"
-            except (ValueError, KeyError, TypeError) as error:
+                text = by_no_clock(recorded)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 sys.exit(f"line {number} of {path} is not a recorded schedule: {error}")
-            write(directory, f"{re.sub('[^A-Za-z0-9._-]', '_', str(name))}.jsonl", block, line)
+            write(directory, f"{re.sub('[^A-Za-z0-9._-]', '_', str(name))}.jsonl", block, text)
 
 
 def prefixes(directory, path):
