@@ -73,6 +73,26 @@ expect "without the right to mount" 0 $? 'No mount is possible here: .*mount.* n
 expect "on a mount" 0 $? "$lossy" "$fixed" 'writepage passed over' 'X passed over: lost'
 expect_nothing_left "on a mount"
 
+# As somebody who is not root, but may open /dev/fuse: in a mount namespace where anybody may. Copies, for the source
+# and the build may lie where only root can look.
+probe_of() { partialfs "$mine/disk" "$mine/mnt" 2>/dev/null && grep '"probe"' "$mine/mnt/.partialfs/status"; fusermount3 -u "$mine/mnt"; }
+mkdir "$mine/programs" "$mine/dev" "$mine/disk" "$mine/mnt"
+cp "$(command -v partialfs)" "$(command -v mmapstress)" "$(command -v vmmodel)" "$reproduce" "$mine/programs"
+as_root=$(probe_of)
+chmod 755 "$mine" "$mine/programs"
+chmod 1777 "$TMPDIR"
+chown 65534 "$mine/disk" "$mine/mnt"
+# shellcheck disable=SC2016  # expanded by the inner shell
+unprivileged='mount -t tmpfs none "$0/dev" && mknod -m 666 "$0/dev/fuse" c 10 229 && mount --bind "$0/dev/fuse" /dev/fuse &&
+    exec setpriv --reuid 65534 --regid 65534 --clear-groups env HOME="$0" PATH="$0/programs:$PATH" "$@"'
+unshare --mount --propagation private bash -c "$unprivileged" "$mine" reproduce.sh --installed >"$mine/out" 2>&1
+expect "as an unprivileged user" 0 $? "$lossy" "$fixed"
+expect_nothing_left "as an unprivileged user"
+unshare --mount --propagation private bash -c "$unprivileged" "$mine" \
+    bash -c "mine=$mine; $(declare -f probe_of); probe_of" >"$mine/out" 2>&1
+[ "$(cat "$mine/out")" = "$as_root" ] || fail "root's probe is $as_root, an unprivileged user's another"
+until ! pgrep -f -- "$mine/disk" >/dev/null; do sleep 0.05; done # the daemon's last commit
+
 "$reproduce" --installed >"$mine/other" 2>&1 &
 runner=$!
 "$reproduce" --installed >"$mine/out" 2>&1
