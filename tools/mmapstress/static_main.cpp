@@ -18,7 +18,6 @@
 // Exit status: 0 every byte as expected, 1 damage found, 2 wrong settings, 3 could not tell.
 #include "fusefs/units.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
-#include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/engine/rounds.hpp"
 #include "tools/mmapstress/report/load_report.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
@@ -100,8 +99,6 @@ WorkloadSettings workload_settings() {
 
 /// Says what came of it, in one line for the console, and hands the report over.
 Verdict deliver(const RunResult& result, const std::string& path) {
-    const std::string json =
-        report_json(result, result.interrupted ? ReportState::interrupted : ReportState::finished);
     for (const Problem& problem : result.problems) {
         std::fprintf(stderr, "mmapstress: %s\n", problem.message.c_str());
     }
@@ -109,6 +106,8 @@ Verdict deliver(const RunResult& result, const std::string& path) {
                  std::string(name_of(result.verdict())).c_str(),
                  static_cast<unsigned long long>(result.ops), result.damage.size());
     if (path.empty()) {
+        const auto state = result.interrupted ? ReportState::interrupted : ReportState::finished;
+        const std::string json = report_json(result, state);
         std::printf("-----BEGIN MMAPSTRESS REPORT-----\n%s-----END MMAPSTRESS REPORT-----\n",
                     json.c_str());
         return std::fflush(stdout) == 0 ? result.verdict() : Verdict::unknown;

@@ -48,6 +48,8 @@ std::string kind_text(const RunResult& result, const DamagedRange& range) {
         return "zeros";
     case DamageKind::foreign:
         return "foreign";
+    case DamageKind::unclear:
+        return "unclear: too few bytes to tell where they come from";
     case DamageKind::missing:
         return "missing: the file is too short";
     }

@@ -319,6 +319,7 @@ std::string Run::evict_all(Crew& crew) {
     if (logged) {
         logged = log_.end();
     }
+    result_.synced = true;
     if (!logged) {
         problem(logged.error().message(), OpId{});
     }

@@ -83,6 +83,8 @@ class Explainer {
                    number(damage.origin_offset.value) + ", from " + named(damage.origin);
         case DamageKind::foreign:
             return "bytes that no operation stored";
+        case DamageKind::unclear:
+            return "bytes that never stood here, too few to tell where they come from";
         case DamageKind::missing:
             return "nothing: the file is too short";
         }

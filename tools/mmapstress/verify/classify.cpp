@@ -2,10 +2,9 @@
 
 #include "tools/mmapstress/schedule/op_walker.hpp"
 #include "tools/mmapstress/schedule/pattern.hpp"
+#include "tools/mmapstress/verify/match.hpp"
 
 #include <algorithm>
-#include <limits>
-#include <optional>
 #include <ranges>
 #include <set>
 #include <span>
@@ -15,14 +14,7 @@ namespace mmapstress {
 
 namespace {
 
-/// So many equal bytes, or all there are, are no chance.
-constexpr std::size_t kLongMatch = 8;
-/// So many are believed if nothing else explains the place; fewer only if the operation ends there.
-constexpr std::size_t kShortMatch = 2;
-
-/// The operations that changed any byte of a finding, in order; of more than kHistoryKept the last
-/// ones.
-using History = std::vector<OpId>;
+/// Of more operations than these the last ones make a history.
 constexpr std::size_t kHistoryKept = 4096;
 
 /// The operation's line of text, without its newline.
@@ -31,17 +23,6 @@ std::string line_of(const Op& op) {
     print_op(line, op);
     line.pop_back();
     return line;
-}
-
-/// The bytes of `op` that an earlier version of a file may hold.
-ByteRange changed_range(const Op& op) {
-    if (op.kind == OpKind::truncate) {
-        return {ByteOffset{op.length.value}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
-    }
-    if (traits_of(op.kind).has_content || op.kind == OpKind::punch) {
-        return op.range();
-    }
-    return {};
 }
 
 /// Finds the findings that an operation overlaps.
@@ -116,16 +97,6 @@ class Classifier {
     }
 
   private:
-    /// What stands at some place, and for how many bytes.
-    struct Match {
-        std::size_t length = 0;
-        DamageKind kind = DamageKind::foreign;
-        OpId origin;
-        FileIndex file;
-        ByteOffset offset;
-        bool ends_with_its_op = false;
-    };
-
     void name(OpId id, std::map<OpId, std::string>& names) const {
         const auto op = ops_.find(id);
         if (op == ops_.end() || names.contains(id)) {
@@ -136,6 +107,7 @@ class Classifier {
 
     void cut_up(const Finding& finding, const History& history,
                 std::vector<DamagedRange>& out) const {
+        const Matcher matcher(header_, ops_, last_);
         DamagedRange whole;
         whole.file = finding.file;
         whole.stages = finding.stages;
@@ -146,6 +118,9 @@ class Classifier {
         if (finding.missing) {
             whole.kind = DamageKind::missing;
         }
+        if (!finding.page && !finding.missing) {
+            whole.kind = DamageKind::unclear; // its bytes were too many to keep
+        }
         if (finding.missing || !finding.page) {
             out.push_back(std::move(whole));
             return;
@@ -153,7 +128,7 @@ class Classifier {
         const std::size_t first = out.size();
         const std::span<const std::byte> found = finding.found();
         for (std::size_t at = 0; at < found.size();) {
-            const Match match = match_at(finding, history, at);
+            const Match match = matcher.at(finding, history, at);
             DamagedRange part = whole;
             part.range.begin = finding.range.begin + ByteCount{at};
             part.range.end = part.range.begin + ByteCount{match.length};
@@ -170,6 +145,13 @@ class Classifier {
                 out.back().range.end = part.range.end;
             } else {
                 out.push_back(std::move(part));
+            }
+        }
+        for (std::size_t i = first; i < out.size(); ++i) {
+            if (out[i].kind == DamageKind::foreign &&
+                is_unclear(found.subspan((out[i].range.begin - finding.range.begin).value,
+                                         out[i].range.size().value))) {
+                out[i].kind = DamageKind::unclear;
             }
         }
     }
@@ -197,98 +179,6 @@ class Classifier {
         if (before.range.empty() && out.size() > first) {
             out.pop_back();
         }
-    }
-
-    Match match_at(const Finding& finding, const History& history, std::size_t at) const {
-        const std::span<const std::byte> left = finding.found().subspan(at);
-        const auto zeros = static_cast<std::size_t>(
-            std::ranges::find_if(left, [](std::byte byte) { return byte != std::byte{0}; }) -
-            left.begin());
-        Match best{zeros, DamageKind::zeros, OpId{0}, FileIndex{0}, ByteOffset{0}};
-        for (auto id = history.rbegin(); id != history.rend(); ++id) {
-            const Op& op = ops_.at(*id);
-            if (traits_of(op.kind).has_content && op.id != finding.writer.id) {
-                take_longer(best,
-                            version_match(finding, op.id, op.range(), op.offset, op.content, at));
-            }
-        }
-        const FileSpec& spec = header_.files[finding.file.value];
-        if (spec.start == Start::written || spec.start == Start::written_fsync) {
-            const ByteRange all{ByteOffset{0}, ByteOffset{spec.size.value}};
-            take_longer(best,
-                        version_match(finding, OpId{0}, all, ByteOffset{0}, spec.content, at));
-        }
-        if (best.length >= std::min(kLongMatch, left.size())) {
-            return best;
-        }
-        if (const std::optional<Match> moved = misplaced_at(finding, at)) {
-            return *moved;
-        }
-        if (best.length >= kShortMatch || best.ends_with_its_op) {
-            return best;
-        }
-        return {1, DamageKind::foreign, OpId{0}, FileIndex{0}, ByteOffset{0}};
-    }
-
-    static void take_longer(Match& best, const Match& other) {
-        if (other.length > best.length) {
-            best = other;
-        }
-    }
-
-    /// How far the bytes from `at` on are those of an operation on the same place.
-    Match version_match(const Finding& finding, OpId id, ByteRange range, ByteOffset op_offset,
-                        const Content& content, std::size_t at) const {
-        const ByteOffset begin = finding.range.begin + ByteCount{at};
-        if (!range.contains(begin)) {
-            return {};
-        }
-        const ByteRange part = intersect(range, {begin, finding.range.end});
-        std::vector<std::byte> bytes(part.size().value);
-        fill_content(bytes, content, header_.seed, finding.file, id, op_offset, begin);
-        const std::size_t length = equal_length(bytes, finding.found().subspan(at));
-        return {length,       DamageKind::stale, id,
-                FileIndex{0}, ByteOffset{0},     length != 0 && length == bytes.size()};
-    }
-
-    static std::size_t equal_length(std::span<const std::byte> a, std::span<const std::byte> b) {
-        return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
-    }
-
-    /// Looks for a whole cell around the place, at any alignment, and follows it as far as it goes.
-    std::optional<Match> misplaced_at(const Finding& finding, std::size_t at) const {
-        const std::span<const std::byte> page = *finding.page;
-        const std::size_t place = finding.range.begin.value % kPageSize + at;
-        for (std::size_t back = 0; back < kCellSize && back <= place; ++back) {
-            const std::size_t start = place - back;
-            if (start + kCellSize > page.size()) {
-                continue;
-            }
-            for (std::uint32_t file = 0; file < header_.files.size(); ++file) {
-                const auto origin = origin_of(page.subspan(start).first<kCellSize>(), header_.seed,
-                                              FileIndex{file});
-                if (!origin || origin->id > last_) {
-                    continue;
-                }
-                return follow(finding, at, FileIndex{file}, *origin, back);
-            }
-        }
-        return std::nullopt;
-    }
-
-    Match follow(const Finding& finding, std::size_t at, FileIndex file, const Origin& origin,
-                 std::size_t back) const {
-        const std::span<const std::byte> left = finding.found().subspan(at);
-        const ByteOffset offset = origin.offset + ByteCount{back};
-        std::vector<std::byte> bytes(left.size());
-        fill_pattern(bytes, header_.seed, file, origin.id, offset);
-        const std::size_t length = std::max<std::size_t>(1, equal_length(bytes, left));
-        const bool in_place = file == finding.file && offset == finding.range.begin + ByteCount{at};
-        if (in_place) {
-            // Of an operation that the history no longer holds.
-            return {length, DamageKind::stale, origin.id, FileIndex{0}, ByteOffset{0}};
-        }
-        return {length, DamageKind::misplaced, origin.id, file, offset};
     }
 
     const Header& header_;

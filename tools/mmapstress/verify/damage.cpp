@@ -12,8 +12,8 @@ std::string_view name_of(Stage stage) {
 }
 
 std::string_view name_of(DamageKind kind) {
-    constexpr std::array<std::string_view, kDamageKinds> names{"stale", "zeros", "misplaced",
-                                                               "foreign", "missing"};
+    constexpr std::array<std::string_view, kDamageKinds> names{"stale",   "zeros",   "misplaced",
+                                                               "foreign", "unclear", "missing"};
     return names[static_cast<std::size_t>(kind)];
 }
 

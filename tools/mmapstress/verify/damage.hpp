@@ -30,6 +30,7 @@ enum class DamageKind : std::uint8_t {
     misplaced, ///< bytes that an operation stored elsewhere: `origin`, `origin_file`,
                ///< `origin_offset`
     foreign,   ///< bytes that come from no operation
+    unclear,   ///< no version of their place, and too few to tell whether they belong elsewhere
     missing,   ///< the file is too short
 };
 inline constexpr std::size_t kDamageKinds = static_cast<std::size_t>(DamageKind::missing) + 1;

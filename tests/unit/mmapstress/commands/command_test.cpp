@@ -141,4 +141,17 @@ TEST_F(Command, ADurationEndsInTimeAndIsVerified) {
     EXPECT_NE(said.text.find("ended before the schedule did"), std::string::npos);
 }
 
+TEST_F(Command, KeptFilesAreVerifiedFromTheReportAlone) {
+    const std::string report = here() + "/report";
+    const Said ran = run("run " + here() + " --ops 300 --keep --report " + report);
+    if (ran.code == 3) {
+        GTEST_SKIP() << ran.text; // a filesystem that nothing leaves, as a tmpfs
+    }
+    ASSERT_EQ(ran.code, 0) << ran.text;
+    EXPECT_FALSE(fs::exists(report + ".progress")) << "the run is over";
+    const Said verified = run("verify " + here() + " " + report);
+    EXPECT_EQ(verified.code, 0) << verified.text;
+    EXPECT_EQ(verified.text.find("cut short"), std::string::npos) << verified.text;
+}
+
 } // namespace

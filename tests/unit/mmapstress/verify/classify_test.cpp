@@ -114,6 +114,65 @@ TEST_F(Classify, BytesFromNowhereAreForeign) {
     EXPECT_EQ(result.damage[0].lost, OpId{1});
 }
 
+// A store that begins a byte before an older one does leaves, when it is lost, one byte of what lay
+// below both.
+TEST_F(Classify, ASingleByteThatALaterVersionLeftUncoveredIsStale) {
+    const auto parsed = parse_schedule("mmapstress-schedule 1\nseed 5\n"
+                                       "file 0 size=4096 start=sparse\n"
+                                       "1 write file=0 off=0 len=4096\n"
+                                       "2 store file=0 off=1001 len=500\n"
+                                       "3 store file=0 off=1000 len=4\n");
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    schedule_ = *parsed;
+    const Classified result = found(FileIndex{0}, [&](std::span<std::byte> bytes) {
+        put(bytes, 1000, 1, OpId{1}, 1000);
+        put(bytes, 1001, 3, OpId{2}, 1001);
+    });
+    ASSERT_EQ(result.damage.size(), 2U);
+    EXPECT_EQ(result.damage[0].range, (ByteRange{ByteOffset{1000}, ByteOffset{1001}}));
+    EXPECT_EQ(result.damage[0].kind, DamageKind::stale);
+    EXPECT_EQ(result.damage[0].origin, OpId{1});
+    EXPECT_EQ(result.damage[1].kind, DamageKind::stale);
+    EXPECT_EQ(result.damage[1].origin, OpId{2});
+    EXPECT_EQ(result.damage[1].lost, OpId{3});
+}
+
+TEST_F(Classify, ASingleZeroBesideAnOlderVersionIsZero) {
+    const auto parsed = parse_schedule("mmapstress-schedule 1\nseed 5\n"
+                                       "file 0 size=4096 start=sparse\n"
+                                       "1 store file=0 off=1001 len=500\n"
+                                       "2 store file=0 off=1000 len=4\n");
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    schedule_ = *parsed;
+    const Classified result = found(FileIndex{0}, [&](std::span<std::byte> bytes) {
+        bytes[1000] = std::byte{0};
+        put(bytes, 1001, 3, OpId{1}, 1001);
+    });
+    ASSERT_EQ(result.damage.size(), 2U);
+    EXPECT_EQ(result.damage[0].kind, DamageKind::zeros);
+    EXPECT_EQ(result.damage[1].origin, OpId{1});
+}
+
+// A few bytes that never stood in their place may be an operation's from elsewhere: who could tell.
+TEST_F(Classify, TooFewBytesToTellAreUnclear) {
+    const auto kind = [&](std::size_t length, OpId id) {
+        const Classified result = found(FileIndex{0}, [&](std::span<std::byte> bytes) {
+            std::ranges::fill(bytes.subspan(5000, length), std::byte{2});
+            if (id.value != 0) {
+                put(bytes, 5000, length, id, 7013, FileIndex{1}); // nothing of it was begun there
+            }
+        });
+        EXPECT_EQ(result.damage.size(), 1U);
+        return result.damage[0].kind;
+    };
+    EXPECT_EQ(kind(4, OpId{0}), DamageKind::unclear);
+    EXPECT_EQ(kind(7, OpId{0}), DamageKind::unclear);
+    EXPECT_EQ(kind(8, OpId{0}), DamageKind::foreign) << "of no operation's colour";
+    EXPECT_EQ(kind(4, OpId{3}), DamageKind::unclear);
+    EXPECT_EQ(kind(31, OpId{3}), DamageKind::unclear)
+        << "an operation's, but whose place is not known";
+}
+
 TEST_F(Classify, RangesEndAtPages) {
     const Classified result = found(
         FileIndex{0}, [&](std::span<std::byte> bytes) { put(bytes, 4000, 1000, OpId{0}, 4000); });

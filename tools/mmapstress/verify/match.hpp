@@ -1,0 +1,65 @@
+// Whose bytes stand somewhere: an earlier version of the place, zeros, another place's, nobody's.
+//
+// Pure; any thread.
+#pragma once
+
+#include "tools/mmapstress/schedule/pattern.hpp"
+#include "tools/mmapstress/schedule/schedule.hpp"
+#include "tools/mmapstress/verify/collector.hpp"
+#include "tools/mmapstress/verify/damage.hpp"
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace mmapstress {
+
+/// The bytes that `op` changes, so far as an earlier version of a file may have them.
+ByteRange changed_range(const Op& op);
+
+/// The operations that changed any byte of a finding, in order.
+using History = std::vector<OpId>;
+
+/// What stands at some place, and for how many bytes.
+struct Match {
+    std::size_t length = 0;
+    DamageKind kind = DamageKind::foreign;
+    OpId origin;
+    FileIndex file;
+    ByteOffset offset;
+    bool ends_with_its_op = false;
+};
+
+/// Looks at findings.
+class Matcher {
+  public:
+    /// `ops`: all operations that a history names; `last`: none above it may have left bytes. All
+    /// must outlive the matcher.
+    Matcher(const Header& header, const std::map<OpId, Op>& ops, OpId last)
+        : header_(header), ops_(ops), last_(last) {}
+
+    /// What stands at byte `at` of the finding and after it: one byte at least, foreign if nothing
+    /// is known of it.
+    [[nodiscard]] Match at(const Finding& finding, const History& history, std::size_t at) const;
+
+  private:
+    [[nodiscard]] Match version(const Finding& finding, OpId id, ByteRange range,
+                                ByteOffset op_offset, const Content& content, std::size_t at) const;
+    [[nodiscard]] std::optional<Match> remains_at(const Finding& finding, const History& history,
+                                                  std::size_t at) const;
+    [[nodiscard]] std::optional<Match> misplaced_at(const Finding& finding, std::size_t at) const;
+    [[nodiscard]] Match follow(const Finding& finding, std::size_t at, FileIndex file,
+                               const Origin& origin, std::size_t back) const;
+
+    const Header& header_;
+    const std::map<OpId, Op>& ops_;
+    OpId last_;
+};
+
+/// Whether bytes that are no version of their place may still be an operation's, from elsewhere:
+/// what shows that is a whole cell, at any alignment.
+bool is_unclear(std::span<const std::byte> bytes);
+
+} // namespace mmapstress
