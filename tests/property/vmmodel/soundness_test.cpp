@@ -1,7 +1,7 @@
 // The predictor and the machine against the rule written down a second time.
 #include "tests/property/vmmodel/naive_kernel.hpp"
-#include "tools/vmmodel/predict/kernel_predictor.hpp"
 #include "tools/vmmodel/machine/machine.hpp"
+#include "tools/vmmodel/predict/kernel_predictor.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // The search itself: symmetry, memory, and that no step of the machine can be missing unnoticed.
-#include "tools/vmmodel/show/describe.hpp"
 #include "tools/vmmodel/explore/search.hpp"
+#include "tools/vmmodel/show/describe.hpp"
 
 #include <gtest/gtest.h>
 

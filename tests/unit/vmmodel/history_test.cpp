@@ -1,6 +1,6 @@
 // The machine must come out as history did: which kernel harms stores on which filesystem, and how.
-#include "tools/vmmodel/show/describe.hpp"
 #include "tools/vmmodel/explore/search.hpp"
+#include "tools/vmmodel/show/describe.hpp"
 
 #include <gtest/gtest.h>
 

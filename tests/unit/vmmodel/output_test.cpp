@@ -1,7 +1,7 @@
 // What people and programs get to see: tables, JSON, graphs, pictures, screens, schedule files.
 #include "tests/temporary_directory.hpp"
-#include "tools/vmmodel/show/render.hpp"
 #include "tools/vmmodel/predict/schedule_file.hpp"
+#include "tools/vmmodel/show/render.hpp"
 #include "tools/vmmodel/show/screen.hpp"
 
 #include <gmock/gmock.h>
