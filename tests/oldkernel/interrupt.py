@@ -28,8 +28,10 @@ def processes_of(session):
 
 def interrupted(directory, command, send):
     """What is wrong after `send` was called with the running command's process id, if anything."""
+    # A job in the background of a script ignores SIGINT; one on a terminal does not.
     process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL,
-                               env={**os.environ, "TMPDIR": directory})
+                               env={**os.environ, "TMPDIR": directory},
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         while not any(line.startswith("qemu-system") for line in processes_of(process.pid).values()):
             if process.poll() is not None:
