@@ -64,6 +64,10 @@ check_shell() {
     sources 'scripts/*.sh' 'scripts/apps/*.app' 'tests/*.sh' '.ci/run' | xargs -r shellcheck -x --severity=warning
 }
 
+status=0
 for check in "${checks[@]}"; do
-    "check_$check"
+    code=0
+    ("check_$check") || code=$?
+    if [ $code -eq 77 ] && [ $status -eq 0 ]; then status=77; elif [ $code -ne 0 ]; then status=1; fi
 done
+exit $status

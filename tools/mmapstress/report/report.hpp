@@ -17,8 +17,9 @@
 //     "damage": [{"file", "path", "offset", "length", "page", "in_page", "aligned" (the largest
 //                 power of two up to 4096 that both ends are multiples of), "kind": "stale" |
 //                 "zeros" | "misplaced" | "foreign" | "unclear" | "missing",
-//                 "stages": [...], "lost": operation, "origin": operation or null, "origin_file", "origin_offset" (misplaced
-//                 only), "operations": [those that wrote any of these bytes, in order]}]
+//                 "stages": [...], "lost": operation, "origin": operation or null, "origin_file",
+//                 "origin_offset" (misplaced only), "operations": [those that wrote any of these
+//                 bytes, in order]}]
 //     "damage_not_kept": ranges found beyond those listed
 //     "named_operations": {"17": "17 store file=0 off=1 len=2", ...}, all that damage names
 //     "named_times": {"17": nanoseconds of CLOCK_MONOTONIC when it began, ...}
