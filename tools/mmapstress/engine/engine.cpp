@@ -369,9 +369,11 @@ void Run::finish() {
                 static_cast<std::uint64_t>(std::chrono::nanoseconds(time->second).count())};
         }
     }
-    for (const StageResult& stage : result_.stages) {
+    for (StageResult& stage : result_.stages) {
         if (stage.state == StageResult::State::failed) {
             problem(stage.reason, OpId{});
+        } else if (stage.state == StageResult::State::skipped && stage.reason.empty()) {
+            stage.reason = "the run did not come so far";
         }
     }
     for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {

@@ -2,8 +2,12 @@
 
 #include "fusefs/backing/fd.hpp"
 
+#include <sys/stat.h>
+
 #include <array>
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
 
 namespace mmapstress {
 
@@ -32,13 +36,40 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
     }
 }
 
-std::expected<void, std::string> write_file_atomically(const std::string& path,
-                                                       std::string_view text) {
+namespace {
+
+/// Where a path leads through symbolic links; itself if nothing is there yet.
+std::string resolved(const std::string& path) {
+    const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
+                                                           &std::free);
+    return real ? std::string(real.get()) : path;
+}
+
+Outcome<> write_stream(const std::string& path, std::string_view text) {
+    const auto fd = Fd::open(AT_FDCWD, path.c_str(), O_WRONLY);
+    if (!fd) {
+        errno = fd.error().value;
+        return failed("cannot open " + path);
+    }
+    while (!text.empty()) {
+        const ssize_t written = ::write(fd->get(), text.data(), text.size());
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written < 0) {
+            return failed("cannot write to " + path);
+        }
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+}
+
+Outcome<> replace_file(const std::string& path, std::string_view text) {
     const std::string temporary = path + ".tmp." + std::to_string(::getpid());
     auto fd = Fd::open(AT_FDCWD, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     if (!fd) {
         errno = fd.error().value;
-        return std::unexpected(failed("cannot create " + temporary).error().message());
+        return failed("cannot create " + temporary);
     }
     Outcome<> done =
         write_bytes(fd->get(), std::as_bytes(std::span(text)), ByteOffset{0}, temporary);
@@ -51,6 +82,22 @@ std::expected<void, std::string> write_file_atomically(const std::string& path,
     }
     if (!done) {
         ::unlink(temporary.c_str());
+    }
+    return done;
+}
+
+} // namespace
+
+bool is_special_file(const std::string& path) {
+    struct stat found{};
+    return ::stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode);
+}
+
+std::expected<void, std::string> write_file_atomically(const std::string& path,
+                                                       std::string_view text) {
+    const Outcome<> done =
+        is_special_file(path) ? write_stream(path, text) : replace_file(resolved(path), text);
+    if (!done) {
         return std::unexpected(done.error().message());
     }
     return {};
@@ -60,9 +107,19 @@ std::optional<std::string> unwritable(const std::string& path) {
     if (path.empty()) {
         return std::nullopt;
     }
-    const std::string probe = path + ".probe";
-    if (const auto written = write_file_atomically(probe, ""); !written) {
-        return written.error();
+    if (is_special_file(path)) {
+        if (::access(path.c_str(), W_OK) != 0) {
+            return failed("cannot write to " + path).error().message();
+        }
+        return std::nullopt;
+    }
+    struct stat found{};
+    if (::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode)) {
+        return path + " is a directory";
+    }
+    const std::string probe = resolved(path) + ".probe";
+    if (const auto written = replace_file(probe, ""); !written) {
+        return written.error().message();
     }
     ::unlink(probe.c_str());
     return std::nullopt;

@@ -15,10 +15,14 @@
 
 namespace mmapstress {
 
-/// Writes `text` to `path` by way of a temporary file beside it that is synced and renamed.
-/// The error names the path and the reason.
+/// Writes `text` to `path` by way of a temporary file beside it that is synced and renamed; through
+/// a symbolic link, to what it leads to. A device or a pipe is written to. The error names the path
+/// and the reason.
 std::expected<void, std::string> write_file_atomically(const std::string& path,
                                                        std::string_view text);
+
+/// Whether there is something at `path` that is neither a file nor a directory: a device, a pipe.
+bool is_special_file(const std::string& path);
 
 /// Why no file can be written at `path`, or nothing if one can: better known before the work than
 /// after it. Leaves what is there as it is. An empty path is fine: nothing is to be written.

@@ -2,6 +2,7 @@
 #include "tests/temporary_directory.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -152,6 +153,26 @@ TEST_F(Command, KeptFilesAreVerifiedFromTheReportAlone) {
     const Said verified = run("verify " + here() + " " + report);
     EXPECT_EQ(verified.code, 0) << verified.text;
     EXPECT_EQ(verified.text.find("cut short"), std::string::npos) << verified.text;
+}
+
+TEST_F(Command, AReportThatIsAPipeOrALinkStaysOne) {
+    const fs::path pipe = directory_ / "pipe";
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const std::string program = std::string(MMAPSTRESS) + " run " + here() + " --ops 5 --report ";
+    const std::string shell = "cat " + pipe.string() + " > " + here() + "/read & " + program +
+                              pipe.string() + " > " + here() + "/said; wait";
+    ASSERT_EQ(std::system(shell.c_str()), 0);
+    EXPECT_TRUE(fs::is_fifo(pipe));
+    std::string first;
+    std::getline(std::ifstream(directory_ / "read") >> std::ws, first);
+    EXPECT_EQ(first, "{");
+    write("target", "old");
+    fs::create_symlink("target", directory_ / "link");
+    run("run " + here() + " --ops 5 --report " + here() + "/link");
+    EXPECT_TRUE(fs::is_symlink(directory_ / "link"));
+    EXPECT_GT(fs::file_size(directory_ / "target"), 100U);
+    EXPECT_EQ(run("run " + here() + " --ops 5 --report " + here()).text,
+              "mmapstress: " + here() + " is a directory\n");
 }
 
 } // namespace
