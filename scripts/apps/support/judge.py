@@ -15,6 +15,7 @@ are other ones in each run; in paths a * stands for what matches.
 import json
 import os
 import re
+import signal
 import sys
 
 PIECE = 1 << 20  # bytes compared at once; only a piece that differs is looked at byte by byte
@@ -302,6 +303,7 @@ def as_json(path):
 COMMANDS = {"compare": compare, "record": record, "table": table, "json": as_json}
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ^C ends it without a word
     if len(sys.argv) < 3 or sys.argv[1] not in COMMANDS:
         sys.exit(__doc__)
     sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))
