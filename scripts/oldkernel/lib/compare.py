@@ -11,9 +11,10 @@ fuse.jsonl for what partialfs can know. PREFIXES is another such directory with 
 NAME.1, NAME.2, ... up to NAME: --parts prints for each NAME the first operation after which the
 sets of damaged bytes differ.
 
-A schedule of which vmmodel is not certain is not counted. The kernel must come out as the model of its filesystem says, partialfs as the model of what it can
-know says; with ext3, the kernel and partialfs must be equal, too. Exit code: 0 they are, 1 some
-sets differ, 3 a side has no answer for a schedule.
+The kernel must come out as the model of its filesystem says, partialfs as the model of what it can
+know says; with ext3, the kernel and partialfs must be equal, too. A schedule of which vmmodel is not
+certain is not counted. Exit code: 0 they are, 1 some sets differ, 3 a side has no answer for a
+schedule.
 """
 import argparse
 import json

@@ -3,8 +3,9 @@
 
     results.py CONSOLE QEMU_STATUS ROW.json < DESCRIPTION.json
 
-CONSOLE.qemu has what QEMU said itself, if anything. DESCRIPTION has what was booted (kernel, way, filesystem, block_size, fix, workload, smp, expect) and
-"runs", a list of labels, one for each run that was asked for. The row is that, and what came of it.
+CONSOLE.qemu has what QEMU said itself, if anything. DESCRIPTION has what was booted (kernel, way,
+filesystem, block_size, fix, workload, smp, expect) and "runs", a list of labels, one for each run
+that was asked for. The row is that, and what came of it.
 A run counts as clean or damaged only if its program ended with that exit code and its report
 arrived whole and says the same, before and after the remount; all else is "unknown".
 """
