@@ -132,6 +132,11 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
             out += stage_text(static_cast<Stage>(i), stage);
         }
     }
+    if (result.stages[static_cast<std::size_t>(Stage::live)].wrong != 0) {
+        out += "           (in the mapping, too: of a page that left memory while the run went on, "
+               "the\n"
+               "            mapping has what was read back from disk)\n";
+    }
     for (const Problem& problem : result.problems) {
         out += problem.op.value == 0 ? fmt::format("  problem: {}\n", problem.message)
                                      : fmt::format("  problem at operation {}: {}\n",
