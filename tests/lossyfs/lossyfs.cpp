@@ -1,11 +1,13 @@
 // A filesystem that loses data on purpose, to prove that mmapstress notices.
 //
-//   lossyfs -o source=DIR,log=FILE[,every=N][,block=BYTES] [libfuse's own options] MOUNTPOINT
+//   lossyfs -o source=DIR,log=FILE[,every=N][,block=BYTES][,unmappable] [libfuse's own options]
+//   MOUNTPOINT
 //
 // Passes everything through to DIR, but of every Nth page that the kernel writes back it drops one
 // block (not always the same one). The log is JSON Lines: {"event":"drop",...} at each drop, and at
 // the unmount one {"event":"lost",...} for each range of bytes that was dropped and not written
 // again, in ascending order, and a {"event":"end","pages":...,"drops":...} that proves it complete.
+// With `unmappable` no file can be mapped shared and writable.
 // One thread serves all requests, so nothing here is locked.
 #define FUSE_USE_VERSION 312
 
@@ -40,14 +42,17 @@ struct Options {
     char* log = nullptr;
     unsigned every = 8;
     unsigned block = 1024;
+    int unmappable = 0; ///< files are opened past the page cache: no shared mappings of them
 };
 
 class Filesystem {
   public:
-    Filesystem(std::string source, const std::string& log, std::uint64_t every, BlockSize block)
-        : source_(std::move(source)), log_(log, std::ios::app), every_(every), block_size_(block),
-          dropped_(block) {}
+    Filesystem(std::string source, const std::string& log, std::uint64_t every, BlockSize block,
+               bool unmappable)
+        : unmappable_(unmappable), source_(std::move(source)), log_(log, std::ios::app),
+          every_(every), block_size_(block), dropped_(block) {}
 
+    [[nodiscard]] bool unmappable() const { return unmappable_; }
     [[nodiscard]] bool log_is_open() const { return log_.is_open(); }
     [[nodiscard]] std::string host(const char* path) const { return source_ + path; }
     [[nodiscard]] DroppedBlocks& dropped() { return dropped_; }
@@ -128,6 +133,7 @@ class Filesystem {
     }
 
   private:
+    bool unmappable_;
     std::string source_;
     std::ofstream log_;
     std::uint64_t every_;
@@ -230,6 +236,7 @@ int open_host(const char* path, int flags, mode_t mode, fuse_file_info* info) {
     }
     info->fh = static_cast<std::uint64_t>(fd);
     info->keep_cache = 1;
+    info->direct_io = filesystem().unmappable() ? 1 : 0;
     return 0;
 }
 
@@ -340,6 +347,7 @@ int run(int argc, char** argv) {
         fuse_opt{"log=%s", offsetof(Options, log), 0},
         fuse_opt{"every=%u", offsetof(Options, every), 0},
         fuse_opt{"block=%u", offsetof(Options, block), 0},
+        fuse_opt{"unmappable", offsetof(Options, unmappable), 1},
         fuse_opt{nullptr, 0, 0},
     };
     fuse_args arguments = FUSE_ARGS_INIT(argc, argv);
@@ -352,7 +360,8 @@ int run(int argc, char** argv) {
                              "MOUNTPOINT\n");
         return 2;
     }
-    Filesystem instance{options.source, options.log, options.every, *block};
+    Filesystem instance{options.source, options.log, options.every, *block,
+                        options.unmappable != 0};
     if (!instance.log_is_open()) {
         std::fprintf(stderr, "lossyfs: %s: cannot write\n", options.log);
         return 1;

@@ -5,6 +5,7 @@
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/workloads/dice.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <signal.h>
@@ -29,13 +30,14 @@ dev_t device_of(const fs::path& path) {
 /// A mounted lossyfs. Unmounts, at the latest when it goes.
 class LossyMount {
   public:
-    LossyMount(unsigned every, unsigned block) {
+    /// `more`: other options, each after a comma.
+    LossyMount(unsigned every, unsigned block, const std::string& more = {}) {
         fs::create_directory(temporary_ / "source");
         fs::create_directory(mountpoint());
         const dev_t before = device_of(mountpoint());
         const std::string options = "source=" + (temporary_ / "source").string() +
                                     ",log=" + log_path() + ",every=" + std::to_string(every) +
-                                    ",block=" + std::to_string(block);
+                                    ",block=" + std::to_string(block) + more;
         daemon_ = ::fork();
         if (daemon_ == 0) {
             ::execl(LOSSYFS, LOSSYFS, "-f", "-o", options.c_str(), mountpoint().c_str(), nullptr);
@@ -157,6 +159,20 @@ TEST_F(Lossy, NothingIsReportedWhereNothingIsDropped) {
     EXPECT_EQ(result->verdict(), Verdict::clean);
     EXPECT_TRUE(result->damage.empty());
     EXPECT_EQ(mount.unmount().back().at("drops"), 0);
+}
+
+TEST_F(Lossy, AFilesystemWithoutSharedWritableMappingsIsToldAtOnce) {
+    LossyMount mount(1U << 30U, 1024, ",unmappable");
+    RunSettings settings;
+    settings.directory = mount.mountpoint();
+    const Schedule schedule = make_schedule(1);
+    const auto result = run(settings, source_of(schedule));
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().verdict, Verdict::unknown);
+    EXPECT_THAT(result.error().message,
+                testing::HasSubstr("file0 shared and writable (the filesystem has no shared "
+                                   "writable mappings): No such device"));
+    EXPECT_TRUE(fs::is_empty(mount.mountpoint())) << "nothing is left behind";
 }
 
 } // namespace
