@@ -1,12 +1,19 @@
 // mmapstress on the kernel's own filesystems, on loop devices: they are clean, and where they are
 // full or read-only it says so.
+#include "fusefs/backing/fd.hpp"
 #include "tests/mounted/mmapstress/loop_mount.hpp"
+#include "tests/mounted/mount.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/system/page_cache.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <vector>
 
 namespace mmapstress {
 namespace {
@@ -22,13 +29,8 @@ OpSourceFactory factory_of(const WorkloadInfo& workload, const WorkloadSettings&
     };
 }
 
-class OnLoop : public testing::TestWithParam<Filesystem> {};
-
-TEST_P(OnLoop, IsClean) {
-    LoopMount mount;
-    if (const auto reason = mount.mount(GetParam(), "rw")) {
-        GTEST_SKIP() << *reason;
-    }
+/// Expects every workload to be clean there, but the one that is no quick test.
+void expect_clean(const fs::path& directory) {
     for (const WorkloadInfo& workload : workloads()) {
         if (workload.name == "pressure") {
             continue; // a quarter of a gigabyte through a loop device is no quick test
@@ -38,7 +40,7 @@ TEST_P(OnLoop, IsClean) {
         settings.ops = 1500;
         settings.processes = 2;
         RunSettings run_settings;
-        run_settings.directory = mount.path();
+        run_settings.directory = directory;
         const auto result = run(run_settings, factory_of(workload, settings), workload.judge);
         ASSERT_TRUE(result) << result.error().message;
         EXPECT_EQ(result->verdict(), Verdict::clean)
@@ -48,6 +50,16 @@ TEST_P(OnLoop, IsClean) {
     }
 }
 
+class OnLoop : public testing::TestWithParam<Filesystem> {};
+
+TEST_P(OnLoop, IsClean) {
+    LoopMount mount;
+    if (const auto reason = mount.mount(GetParam(), "rw")) {
+        GTEST_SKIP() << *reason;
+    }
+    expect_clean(mount.path());
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Filesystems, OnLoop,
     testing::Values(Filesystem{"ext4_1k", {"mkfs.ext4", "-q", "-b", "1024"}, 64},
@@ -55,6 +67,59 @@ INSTANTIATE_TEST_SUITE_P(
                     Filesystem{"xfs", {"mkfs.xfs", "-q"}, 320},
                     Filesystem{"btrfs", {"mkfs.btrfs", "-q"}, 256}),
     [](const auto& one) { return std::string(one.param.name); });
+
+/// Overlayfs with its upper directory on ext4.
+class OnOverlay : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (const auto reason =
+                below_.mount({"ext4", {"mkfs.ext4", "-q", "-b", "4096"}, 64}, "rw")) {
+            GTEST_SKIP() << *reason;
+        }
+        for (const char* name : {"lower", "upper", "work", "merged"}) {
+            fs::create_directory(below_.path() / name);
+        }
+        const std::string below = below_.path();
+        const auto mounted = partialfs::testing::run_program(
+            {"mount", "-t", "overlay", "overlay", "-o",
+             "lowerdir=" + below + "/lower,upperdir=" + below + "/upper,workdir=" + below + "/work",
+             path()});
+        if (mounted.code != 0) {
+            GTEST_SKIP() << "overlayfs cannot be mounted here: " << mounted.errors;
+        }
+        mounted_ = true;
+    }
+    void TearDown() override {
+        if (mounted_) {
+            EXPECT_EQ(::umount2(path().c_str(), MNT_DETACH), 0);
+        }
+    }
+    [[nodiscard]] fs::path path() const { return below_.path() / "merged"; }
+
+  private:
+    LoopMount below_;
+    bool mounted_ = false;
+};
+
+TEST_F(OnOverlay, IsClean) {
+    expect_clean(path());
+}
+
+TEST_F(OnOverlay, PagesInTheCacheAreSeen) {
+    constexpr std::uint64_t kPages = 16;
+    const auto fd = partialfs::backing::Fd::open(AT_FDCWD, (path() / "file").c_str(),
+                                                 O_RDWR | O_CREAT | O_EXCL, 0600);
+    ASSERT_TRUE(fd);
+    const std::vector<char> bytes(kPages * kPageSize, 'x');
+    ASSERT_EQ(::pwrite(fd->get(), bytes.data(), bytes.size(), 0),
+              static_cast<ssize_t>(bytes.size()));
+    ASSERT_EQ(::fsync(fd->get()), 0);
+    const ByteCount size{bytes.size()};
+    EXPECT_EQ(cached_pages(fd->get(), size).value(), kPages);
+    const auto dropped = drop_pages(fd->get(), size);
+    EXPECT_TRUE(dropped) << dropped.error().message();
+    EXPECT_EQ(cached_pages(fd->get(), size).value(), 0U);
+}
 
 const Filesystem kSmall{"small", {"mkfs.ext4", "-q", "-b", "1024", "-O", "^has_journal"}, 1};
 

@@ -33,7 +33,7 @@ struct Cachestat {
 
 Outcome<std::uint64_t> count_by_mincore(int fd, ByteCount size) {
     constexpr std::uint64_t kWindow = std::uint64_t{1} << 30U;
-    std::vector<unsigned char> present(kWindow / kPageSize);
+    std::vector<unsigned char> present((std::min(kWindow, size.value) + kPageSize - 1) / kPageSize);
     std::uint64_t pages = 0;
     for (std::uint64_t at = 0; at < size.value; at += kWindow) {
         const std::uint64_t length = std::min(kWindow, size.value - at);
@@ -69,12 +69,15 @@ Outcome<std::uint64_t> cached_pages(int fd, ByteCount size) {
     if (size.value == 0) {
         return 0;
     }
+    // cachestat looks at the file that was opened. On overlayfs the pages are another file's, the
+    // one below, which is also the one that a mapping is of.
     CachestatRange range{0, size.value};
     Cachestat found{};
-    if (::syscall(kCachestat, fd, &range, &found, 0) == 0) {
-        return found.cached + found.writeback;
+    if (::syscall(kCachestat, fd, &range, &found, 0) != 0) {
+        found = {}; // Linux before 6.5
     }
-    return count_by_mincore(fd, size);
+    const auto mapped = count_by_mincore(fd, size);
+    return mapped ? std::max(found.cached + found.writeback, *mapped) : mapped;
 }
 
 Outcome<> drop_pages(int fd, ByteCount size) {

@@ -8,8 +8,10 @@
 
 namespace mmapstress {
 
-/// How many of the file's first `size` bytes' pages are in the page cache: by cachestat(2), Linux
-/// 6.5 and later, else by mincore(2) on a mapping made for it. Thread-safe.
+/// How many of the file's first `size` bytes' pages are in the page cache: the larger count of
+/// mincore(2), on a mapping made for it, and cachestat(2), where there is one (Linux 6.5).
+/// cachestat sees none of the pages of a file on overlayfs. mincore tells of a file that the caller
+/// owns or may write; of another's it says that all pages are there. Thread-safe.
 Outcome<std::uint64_t> cached_pages(int fd, ByteCount size);
 
 /// Drops the file's pages: posix_fadvise(DONTNEED), and proof by cached_pages(). Where pages are
