@@ -55,6 +55,7 @@ class Running {
         pid_ = ::fork();
         if (pid_ == 0) {
             std::vector<char*> arguments;
+            arguments.reserve(words.size() + 1);
             for (std::string& word : words) {
                 arguments.push_back(word.data());
             }
@@ -104,8 +105,14 @@ std::size_t some_syncs(unsigned seed) {
 
 class CutShort : public testing::TestWithParam<unsigned> {
   protected:
+    /// Once the last process of the run, which may be in a system call, is gone too.
     Said verified(const fs::path& directory) {
-        return said_by("verify " + directory.string() + " " + report().string());
+        Said said;
+        EXPECT_TRUE(wait_until([&] {
+            said = said_by("verify " + directory.string() + " " + report().string());
+            return said.text.find("the run is still going on") == std::string::npos;
+        }));
+        return said;
     }
     [[nodiscard]] fs::path report() const { return outside_ / "report"; }
 

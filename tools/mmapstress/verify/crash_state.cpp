@@ -39,6 +39,15 @@ ByteRange whole_pages(ByteRange range) {
             ByteOffset{(range.end.value + kPageSize - 1) / kPageSize * kPageSize}};
 }
 
+/// The files' sizes as the walk begins.
+std::vector<ByteCount> first_sizes(const OpWalker& walker) {
+    std::vector<ByteCount> sizes(walker.header().files.size());
+    for (std::uint32_t i = 0; i < sizes.size(); ++i) {
+        sizes[i] = walker.size(FileIndex{i});
+    }
+    return sizes;
+}
+
 } // namespace
 
 CrashState::CrashState(const OpSourceFactory& factory, const RunProgress& progress)
@@ -46,10 +55,7 @@ CrashState::CrashState(const OpSourceFactory& factory, const RunProgress& progre
     find_bounds(factory, progress);
     OpWalker walker(factory());
     start(walker.header());
-    std::vector<ByteCount> sizes;
-    for (std::uint32_t i = 0; i < files_.size(); ++i) {
-        sizes.push_back(walker.size(FileIndex{i}));
-    }
+    std::vector<ByteCount> sizes = first_sizes(walker);
     for (const Op* op = walker.next(); op != nullptr && op->id <= progress.begun;
          op = walker.next()) {
         if (!traits_of(op->kind).has_file) {
@@ -91,10 +97,7 @@ void CrashState::find_bounds(const OpSourceFactory& factory, const RunProgress& 
     const auto sync = [&](File& file, OpId bound) { file.bound = std::max(file.bound, bound); };
     // A mapping that is not of all of the file is synced for its own part only.
     std::vector<bool> mapped_in_pieces(files_.size());
-    std::vector<ByteCount> sizes;
-    for (std::uint32_t i = 0; i < files_.size(); ++i) {
-        sizes.push_back(walker.size(FileIndex{i}));
-    }
+    const std::vector<ByteCount> sizes = first_sizes(walker);
     const OpId last = progress.last_done();
     for (const Op* op = walker.next(); op != nullptr && op->id <= last; op = walker.next()) {
         const bool has_file = traits_of(op->kind).has_file;
@@ -141,10 +144,8 @@ void CrashState::start(const Header& header) {
             take(op, {}, spec.size);
         }
     }
-    std::vector<ByteCount> sizes;
-    for (const FileSpec& spec : header.files) {
-        sizes.push_back(spec.size);
-    }
+    std::vector<ByteCount> sizes(header.files.size());
+    std::ranges::transform(header.files, sizes.begin(), &FileSpec::size);
     for (const Op& op : header.start_writes) {
         ByteCount& size = sizes[op.file.value];
         size.value = std::max(size.value, op.range().end.value);
