@@ -121,7 +121,8 @@ struct Process {
         unsigned shift;
     };
     static Nibble nibble(int page, int block) {
-        const auto number = static_cast<std::size_t>((page * kMaxBlocks) + block);
+        const std::size_t number =
+            (static_cast<std::size_t>(page) * kMaxBlocks) + static_cast<std::size_t>(block);
         return {number / 2, number % 2 == 0 ? 0U : 4U};
     }
 };
