@@ -4,6 +4,7 @@
 #include "tools/mmapstress/engine/recorder.hpp"
 #include "tools/mmapstress/engine/run_directory.hpp"
 #include "tools/mmapstress/engine/run_log.hpp"
+#include "tools/mmapstress/engine/start_files.hpp"
 #include "tools/mmapstress/schedule/durability.hpp"
 #include "tools/mmapstress/schedule/op_walker.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
@@ -28,33 +29,6 @@ using Clock = std::chrono::steady_clock;
 std::unexpected<StartError> cannot_start(const Failure& failure,
                                          Verdict verdict = Verdict::unknown) {
     return std::unexpected(StartError{verdict, failure.message()});
-}
-
-/// The files, made as the header says they start.
-Outcome<> make_files(RunDirectory& directory, const Header& header) {
-    Executor executor(directory.files(), header, directory.path(), std::nullopt);
-    const Expected start(header);
-    for (std::uint32_t i = 0; i < header.files.size(); ++i) {
-        const FileIndex file{i};
-        if (auto added = directory.add_file(); !added) {
-            return added;
-        }
-        if (auto started = executor.start(file, header.files[i], header.start_writes); !started) {
-            return started;
-        }
-        directory.files()[i].set_size(start.size(file));
-        // Whether the filesystem has shared writable mappings at all is better said now.
-        if (start.size(file).value != 0) {
-            if (auto mapped = directory.files()[i].map(MapIndex{0}); !mapped) {
-                if (mapped.error().error == ENODEV) {
-                    mapped.error().what += " (the filesystem has no shared writable mappings)";
-                }
-                return mapped;
-            }
-            directory.files()[i].unmap_all();
-        }
-    }
-    return {};
 }
 
 /// One run, from its files to its verdict.
@@ -416,7 +390,7 @@ std::expected<RunResult, StartError> run(const RunSettings& settings,
     if (!place) {
         return cannot_start(place.error(), Verdict::usage);
     }
-    if (const auto made = make_files(*directory, factory()->header()); !made) {
+    if (const auto made = start_files(*directory, factory()->header()); !made) {
         return cannot_start(made.error());
     }
     auto pressure = MemoryPressure::apply(settings.memory_limit);

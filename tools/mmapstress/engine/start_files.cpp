@@ -1,0 +1,35 @@
+#include "tools/mmapstress/engine/start_files.hpp"
+
+#include "tools/mmapstress/verify/expected.hpp"
+
+#include <cerrno>
+
+namespace mmapstress {
+
+Outcome<> start_files(RunDirectory& directory, const Header& header) {
+    Executor executor(directory.files(), header, directory.path(), std::nullopt);
+    const Expected start(header);
+    for (std::uint32_t i = 0; i < header.files.size(); ++i) {
+        const FileIndex file{i};
+        if (auto added = directory.add_file(); !added) {
+            return added;
+        }
+        if (auto started = executor.start(file, header.files[i], header.start_writes); !started) {
+            return started;
+        }
+        directory.files()[i].set_size(start.size(file));
+        // Whether the filesystem has shared writable mappings at all is better said now.
+        if (start.size(file).value != 0) {
+            if (auto mapped = directory.files()[i].map(MapIndex{0}); !mapped) {
+                if (mapped.error().error == ENODEV) {
+                    mapped.error().what += " (the filesystem has no shared writable mappings)";
+                }
+                return mapped;
+            }
+            directory.files()[i].unmap_all();
+        }
+    }
+    return {};
+}
+
+} // namespace mmapstress
