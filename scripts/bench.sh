@@ -6,7 +6,8 @@
 # Parts (default: all): filesystems   partialfs and any other mount against a plain directory
 #                       vmmodel       states, simulated operations, the whole table
 #                       mmapstress    operations and verified bytes a second
-# Options of filesystems: --rounds N, --also NAME=PATH (another mount), --only WORKLOAD, --json FILE.
+# Options of filesystems: --rounds N, --only WORKLOAD, --json FILE, --also NAME=PATH (another mount),
+# --daemon NAME=PID (the process that serves it, for its CPU time and memory).
 # Not part of the tests: the figures depend on the machine, the ratios less so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,7 +17,7 @@ options=()
 while [ $# -gt 0 ]; do
     case "$1" in
     filesystems | vmmodel | mmapstress) parts+=("$1") ;;
-    --rounds | --also | --only | --json) options+=("$1" "${2:?bench.sh: $1 needs a value}"); shift ;;
+    --rounds | --also | --daemon | --only | --json) options+=("$1" "${2:?bench.sh: $1 needs a value}"); shift ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     *) echo "bench.sh: unknown argument '$1'; see --help" >&2; exit 2 ;;
     esac

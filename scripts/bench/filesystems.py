@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Measures filesystem workloads on a plain directory, on partialfs and on other mounts.
 
-usage: filesystems.py BUILD_DIR [--rounds N] [--also NAME=PATH]... [--only WORKLOAD]...
-                      [--dir DIR] [--json FILE]
+usage: filesystems.py BUILD_DIR [--rounds N] [--also NAME=PATH]... [--daemon NAME=PID]...
+                      [--only WORKLOAD]... [--dir DIR] [--json FILE]
 
 All places are measured in turn in every round, so that whatever else the machine does falls on all
 of them alike; printed are medians and the ratio to the plain directory (above 1: faster than it).
-CPU is the workload's and, on partialfs, the daemon's.
+CPU is the workload's and the daemon's, for --also mounts if --daemon says which process that is.
 """
 import argparse
 import json
@@ -21,16 +21,26 @@ import time
 WORKLOADS = ["sequential-write", "read-cold", "read-warm", "random-write-fsync", "random-read-warm",
              "mapped-sequential", "mapped-random", "mapped-1460", "small-files"]
 IDLE = "idle-mapping"
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Place:
-    """A directory to measure in."""
+    """A directory to measure in, and the process that serves it, if there is one."""
 
-    def __init__(self, name, path):
-        self.name, self.path = name, path
+    def __init__(self, name, path, pid=None):
+        self.name, self.path, self.pid = name, path, pid
 
     def cpu(self):
+        """Seconds of CPU time that the process has used, of ended threads too."""
+        if self.pid is None:
+            return 0.0
+        # The clock of a process by its number: make_process_cpuclock() of the kernel, CPUCLOCK_SCHED.
+        return time.clock_gettime(~self.pid << 3 | 2)
+
+    def peak_rss_mib(self):
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) / 1024
         return 0.0
 
     def close(self):
@@ -52,18 +62,7 @@ class Partialfs(Place):
             if self.daemon.poll() is not None:
                 sys.exit("filesystems.py: partialfs did not start")
             time.sleep(0.01)
-
-    def cpu(self):
-        with open(f"/proc/{self.daemon.pid}/stat", encoding="ascii") as stat:
-            fields = stat.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def peak_rss_mib(self):
-        with open(f"/proc/{self.daemon.pid}/status", encoding="ascii") as status:
-            for line in status:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) / 1024
-        return 0.0
+        self.pid = self.daemon.pid
 
     def close(self):
         self.daemon.send_signal(signal.SIGTERM)
@@ -72,16 +71,19 @@ class Partialfs(Place):
 
 def measure(build, place, workload):
     program = [os.path.join(build, "tests/bench/fs_workload"), place.path, workload]
-    before = place.cpu()
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+    cpu, result = {}, None
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True, bufsize=1) as process:
         for line in process.stdout:
-            if line.startswith("ready"):
-                before = place.cpu()
-                continue
-            result = json.loads(line)
+            where = line.strip()
+            if where in ("begin", "end"):
+                cpu[where] = place.cpu()
+                process.stdin.write("\n")
+            else:
+                result = json.loads(line)
     if process.returncode != 0:
         sys.exit(f"filesystems.py: {workload} failed on {place.name}")
-    result["daemon_cpu"] = place.cpu() - before
+    result["daemon_cpu"] = cpu["end"] - cpu["begin"]
     return result
 
 
@@ -112,6 +114,8 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--also", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--daemon", action="append", default=[], metavar="NAME=PID",
+                        help="the process that serves an --also mount: its CPU time counts")
     parser.add_argument("--only", action="append", metavar="WORKLOAD")
     parser.add_argument("--dir", default=None, help="where to measure (default: a temporary one)")
     parser.add_argument("--json", metavar="FILE")
@@ -120,6 +124,12 @@ def main():
     for workload in workloads:
         if workload not in WORKLOADS + [IDLE]:
             parser.error(f"no such workload: {workload}; there are {', '.join(WORKLOADS + [IDLE])}")
+
+    try:
+        daemons = {name: int(pid) for name, _, pid in
+                   (daemon.partition("=") for daemon in arguments.daemon)}
+    except ValueError:
+        parser.error("--daemon wants NAME=PID")
 
     with tempfile.TemporaryDirectory(prefix="partialfs-bench-", dir=arguments.dir) as directory:
         plain = os.path.join(directory, "plain")
@@ -131,7 +141,7 @@ def main():
                 name, _, path = other.partition("=")
                 if not os.path.isdir(path):
                     parser.error(f"--also {other}: no such directory")
-                places.append(Place(name, path))
+                places.append(Place(name, path, daemons.get(name)))
             results = {workload: {place.name: [] for place in places} for workload in workloads
                        if workload != IDLE}
             for number in range(arguments.rounds):
@@ -142,13 +152,14 @@ def main():
                         results[workload][place.name].append(
                             measure(arguments.build, place, workload))
             summary = report(results, places, arguments.rounds)
-            rss = mount.peak_rss_mib()
-            print(f"\npeak resident memory of the daemon: {rss:.0f} MiB, "
-                  "buffered dirty data (at most the dirty limit, 256 MiB) included")
+            summary["peak_rss_mib"] = {place.name: place.peak_rss_mib() for place in places
+                                       if place.pid is not None}
+            print("\npeak resident memory of the daemon, with the dirty data it buffers: " +
+                  ", ".join(f"{name} {rss:.0f} MiB"
+                            for name, rss in summary["peak_rss_mib"].items()))
         finally:
             for place in places:
                 place.close()
-        summary["peak_rss_mib"] = rss
         if arguments.only is None or IDLE in arguments.only:
             prober = Partialfs("probed", arguments.build, directory, "--commit-interval", "50ms")
             try:

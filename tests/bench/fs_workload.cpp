@@ -2,7 +2,9 @@
 //
 // usage: fs_workload DIRECTORY WORKLOAD
 // Prints one JSON object: {"wall": seconds, "cpu": seconds of this process, "amount": n, "unit":
-// ..} Preparation is not timed. Exit code 1 with a line on stderr if a system call fails.
+// ..} Preparation is not timed: "begin" and "end" are printed around what is, and after each a line
+// is read from stdin, so that whoever measures a daemon's share can look at the right moments.
+// Exit code 1 with a line on stderr if a system call fails.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -61,12 +63,25 @@ struct Measured {
     const char* unit = "MiB";
 };
 
+/// Says where the work is, and waits until that has been noted. With no stdin it does not wait.
+void tell(const char* where) {
+    std::printf("%s\n", where);
+    std::fflush(stdout);
+    int got = 0;
+    while (got != '\n' && got != EOF) {
+        got = std::getchar();
+    }
+}
+
 Measured timed(double amount, const char* unit, const std::function<void()>& work) {
+    tell("begin");
     const double cpu = cpu_seconds();
     const auto start = std::chrono::steady_clock::now();
     work();
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
-    return {wall.count(), cpu_seconds() - cpu, amount, unit};
+    const Measured result{wall.count(), cpu_seconds() - cpu, amount, unit};
+    tell("end");
+    return result;
 }
 
 /// The workload's file, opened read and write; closed and removed at the end.
@@ -223,8 +238,6 @@ Measured idle_mapping(const std::string& directory) {
         std::fprintf(stderr, "the file reads as zeros\n");
         std::exit(1);
     }
-    std::printf("ready\n"); // whoever measures the daemon's share begins here
-    std::fflush(stdout);
     const Measured result = timed(5, "seconds", [] { ::sleep(5); });
     ::munmap(mapping, size);
     return result;
