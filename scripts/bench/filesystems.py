@@ -33,7 +33,7 @@ class Place:
         """Seconds of CPU time that the process has used, of ended threads too."""
         if self.pid is None:
             return 0.0
-        # The clock of a process by its number: make_process_cpuclock() of the kernel, CPUCLOCK_SCHED.
+        # The clock of a process by its number: make_process_cpuclock() of the kernel.
         return time.clock_gettime(~self.pid << 3 | 2)
 
     def peak_rss_mib(self):
