@@ -82,7 +82,7 @@ std::string start_line(const Options& options) {
             ? std::string("no commit timer")
             : fmt::format("a commit every {} ms", options.commit_interval.count());
     const std::string promise =
-        options.contract == model::Contract::linux_2_6_19
+        row_of(options.contract).loses_mapped_stores
             ? fmt::format("this mount LOSES stores made through shared mappings, by design, as "
                           "Linux 2.6.19 did; its ledger of them is {}",
                           (options.mountpoint / ".partialfs/ledger").string())

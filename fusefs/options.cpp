@@ -91,7 +91,7 @@ constexpr std::array kSettings{
             "or linux-2.6.20 (the fix)",
             [](Options& options, const std::string& value) {
                 options.contract = checked("--contract", value, model::contract_from(value),
-                                           "linux-2.6.19 or linux-2.6.20");
+                                           model::contract_names());
             }},
     Setting{"flush-policy", "NAME",
             "what a commit writes: eager (default; every dirty block) or ext3 (as jbd did)",

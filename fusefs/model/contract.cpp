@@ -2,17 +2,41 @@
 
 namespace partialfs::model {
 
+namespace {
+
+constexpr bool rows_are_in_order() {
+    for (std::size_t i = 0; i < kContracts.size(); ++i) {
+        if (kContracts[i].contract != static_cast<Contract>(i)) {
+            return false;
+        }
+    }
+    return true;
+}
+static_assert(rows_are_in_order(), "row_of() takes the enumerator for the index");
+
+} // namespace
+
 std::optional<Contract> contract_from(std::string_view name) {
-    for (const Contract contract : {Contract::linux_2_6_19, Contract::linux_2_6_20}) {
-        if (name == name_of(contract)) {
-            return contract;
+    for (const ContractRow& row : kContracts) {
+        if (name == row.name) {
+            return row.contract;
         }
     }
     return std::nullopt;
 }
 
 std::string_view name_of(Contract contract) {
-    return contract == Contract::linux_2_6_19 ? "linux-2.6.19" : "linux-2.6.20";
+    return row_of(contract).name;
+}
+
+std::string contract_names() {
+    std::string names;
+    for (std::size_t i = 0; i < kContracts.size(); ++i) {
+        const bool last = i + 1 == kContracts.size();
+        names += i == 0 ? "" : last ? " or " : ", ";
+        names += kContracts[i].name;
+    }
+    return names;
 }
 
 std::optional<FlushPolicy> flush_policy_from(std::string_view name) {

@@ -1,8 +1,11 @@
 // What the VM promises before it calls ->writepage(), and which pages a commit flushes.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace partialfs::model {
@@ -17,6 +20,20 @@ enum class Contract : std::uint8_t {
     linux_2_6_20,
 };
 
+/// What people are told of a contract.
+struct ContractRow {
+    Contract contract;
+    std::string_view name;
+    /// Whether a filesystem that flushes its own blocks loses stores made through shared mappings.
+    bool loses_mapped_stores;
+};
+
+/// Every contract, in the order of the enumerators.
+inline constexpr std::array kContracts{
+    ContractRow{Contract::linux_2_6_19, "linux-2.6.19", true},
+    ContractRow{Contract::linux_2_6_20, "linux-2.6.20", false},
+};
+
 /// Which dirty blocks a commit writes by itself.
 enum class FlushPolicy : std::uint8_t {
     /// Every block of every page found dirty.
@@ -26,9 +43,16 @@ enum class FlushPolicy : std::uint8_t {
     ext3,
 };
 
-/// "linux-2.6.19" or "linux-2.6.20"; nothing for any other text.
+/// The contract's row.
+constexpr const ContractRow& row_of(Contract contract) {
+    return kContracts[static_cast<std::size_t>(contract)];
+}
+
+/// A name of kContracts; nothing for any other text.
 std::optional<Contract> contract_from(std::string_view name);
 std::string_view name_of(Contract contract);
+/// Every name, for messages: "linux-2.6.19 or linux-2.6.20".
+std::string contract_names();
 
 /// "eager" or "ext3"; nothing for any other text.
 std::optional<FlushPolicy> flush_policy_from(std::string_view name);

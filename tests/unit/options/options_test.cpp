@@ -88,6 +88,9 @@ TEST(Options, HelpAndVersionAreNoErrors) {
           "--foreground", "-s", "-o", "--version", "allow_other"}) {
         EXPECT_THAT(help.text, HasSubstr(option));
     }
+    for (const model::ContractRow& row : model::kContracts) {
+        EXPECT_THAT(help.text, HasSubstr(row.name));
+    }
     const ExitRequest version = parse({"--version"}).error();
     EXPECT_EQ(version.code, 0);
     EXPECT_THAT(version.text, StartsWith("partialfs "));

@@ -113,8 +113,8 @@ predictor_for(const PredictSettings& settings, BlockSize block_size) {
     }
     const auto contract = partialfs::model::contract_from(rules_of(settings.era).name);
     if (!contract) {
-        return std::unexpected("--through fuse has the contracts linux-2.6.19 and linux-2.6.20, "
-                               "not " +
+        return std::unexpected("--through fuse has the contracts " +
+                               partialfs::model::contract_names() + ", not " +
                                std::string{rules_of(settings.era).name});
     }
     const FilesystemRules& filesystem = rules_of(settings.filesystem);
