@@ -292,7 +292,8 @@ class FileData {
     ErrorSequence errors_;
     /// Pages whose first read does not say that they were evicted: a write(2) made them partly.
     std::set<model::PageIndex> partial_;
-    /// While a probe runs: ranges written back since it began; no value: no probe, or truncated.
+    /// Whether a probe runs; whether its findings are void, the file having been truncated or
+    /// punched meanwhile; the ranges written back since it began.
     bool probing_ = false;
     bool probe_spoilt_ = false;
     std::vector<PageRange> written_back_;
