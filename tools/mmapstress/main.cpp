@@ -7,6 +7,7 @@
 
 #include <exception>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -128,18 +129,17 @@ void add_run(CLI::App& app, Verdict& verdict) {
     command->add_option("--files", options->settings.files, "default: the workload's")
         ->type_name("N")
         ->check(CLI::Range(1U, 65536U));
-    auto* const ops =
-        command
-            ->add_option("--ops", options->settings.ops,
-                         "operations (of each round, with --duration); default: the workload's")
-            ->type_name("N");
-    (void)ops;
+    command
+        ->add_option("--ops", options->settings.ops,
+                     "operations (of each round, with --duration); default: the workload's")
+        ->type_name("N")
+        ->check(CLI::Range(std::uint64_t{1}, std::numeric_limits<std::uint64_t>::max()));
     command
         ->add_option_function<std::string>(
             "--duration",
             [options](const std::string& text) {
                 options->duration = partialfs::parse_duration(text);
-                if (!options->duration) {
+                if (!options->duration || options->duration->count() == 0) {
                     throw CLI::ValidationError("--duration", "'" + text +
                                                                  "' is not a time, as 500ms, 30s, "
                                                                  "60min");

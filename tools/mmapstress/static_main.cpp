@@ -110,11 +110,12 @@ Verdict deliver(const RunResult& result, const std::string& path) {
         const std::string json = report_json(result, state);
         std::printf("-----BEGIN MMAPSTRESS REPORT-----\n%s-----END MMAPSTRESS REPORT-----\n",
                     json.c_str());
-        return std::fflush(stdout) == 0 ? result.verdict() : Verdict::unknown;
+        return std::fflush(stdout) == 0 ? result.verdict()
+                                        : worse_of(result.verdict(), Verdict::unknown);
     }
     if (const auto written = write_report(path, result); !written) {
         std::fprintf(stderr, "mmapstress: %s\n", written.error().c_str());
-        return Verdict::unknown;
+        return worse_of(result.verdict(), Verdict::unknown);
     }
     return result.verdict();
 }

@@ -32,7 +32,7 @@ Verdict deliver(const CommonOptions& options, const RunResult& result,
     Verdict verdict = result.verdict();
     const auto worsen = [&](const std::string& message) {
         complain(message);
-        verdict = verdict == Verdict::damaged ? verdict : Verdict::unknown;
+        verdict = worse_of(verdict, Verdict::unknown);
     };
     if (!options.report.empty()) {
         if (const auto written = write_report(options.report, result); !written) {
@@ -72,38 +72,63 @@ Verdict replay_recorded(const CommonOptions& options, const std::string& text) {
                         "a file with one",
                         recorded->size()));
     }
-    Verdict worst = Verdict::clean;
+    RunSettings settings = options.run;
+    Verdict verdict = Verdict::clean;
+    std::size_t run_through = 0;
     std::size_t equal = 0;
     std::size_t damaged = 0;
+    const auto tell = [&](const std::string& line) {
+        if (!print(line)) {
+            verdict = worse_of(verdict, Verdict::unknown);
+        }
+    };
     for (const GoldenSchedule& golden : *recorded) {
         if (stop_signalled()) {
             break;
         }
-        const auto result = run(options.run, source_of(golden.schedule), nullptr);
+        settings.stored_before = run_through != 0;
+        const auto result = run(settings, source_of(golden.schedule), nullptr);
         if (!result) {
-            return refuse(result.error().message, result.error().verdict);
+            const Verdict refused = refuse(result.error().message, result.error().verdict);
+            if (run_through == 0) {
+                return refused;
+            }
+            verdict = worse_of(verdict, Verdict::unknown);
+            break;
         }
         if (reports) {
             return deliver(options, *result, {});
         }
-        const bool same = wrong_bytes(result->damage, Stage::evicted) == golden.damage;
-        equal += same ? 1U : 0U;
-        const Verdict verdict = result->verdict();
-        damaged += verdict == Verdict::damaged ? 1U : 0U;
-        if (verdict == Verdict::unknown || worst == Verdict::clean) {
-            worst = std::max(worst, verdict);
-        }
+        verdict = worse_of(verdict, result->verdict());
+        damaged += result->verdict() == Verdict::damaged ? 1U : 0U;
+        const auto wrong = wrong_bytes(result->damage, Stage::evicted);
+        const bool same = wrong == golden.damage;
         std::string why;
         for (const Problem& problem : result->problems) {
             why += "; " + problem.message;
         }
-        print(fmt::format("{}: {}, {} damaged ranges, {} recorded on {}: {}{}\n", golden.id,
-                          name_of(verdict), wrong_bytes(result->damage, Stage::evicted).size(),
-                          golden.damage.size(), golden.kernel, same ? "equal" : "different", why));
+        tell(fmt::format("{}: {}, {} damaged ranges, {} recorded on {}: {}{}\n", golden.id,
+                         name_of(result->verdict()), wrong.size(), golden.damage.size(),
+                         golden.kernel,
+                         result->interrupted ? "ended before the schedule did"
+                         : same              ? "equal"
+                                             : "different",
+                         why));
+        if (result->interrupted) {
+            break;
+        }
+        ++run_through;
+        equal += same ? 1U : 0U;
     }
-    print(fmt::format("{} schedules: {} damaged, {} as recorded\n", recorded->size(), damaged,
-                      equal));
-    return worst;
+    if (run_through == 0) {
+        verdict = worse_of(verdict, Verdict::unknown);
+        complain("ended before any schedule had been run to its end");
+    }
+    if (!reports) {
+        tell(fmt::format("{} of {} schedules run: {} damaged, {} as recorded\n", run_through,
+                         recorded->size(), damaged, equal));
+    }
+    return verdict;
 }
 
 } // namespace

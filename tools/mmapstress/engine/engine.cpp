@@ -350,6 +350,9 @@ void Run::finish() {
             stage.reason = "the run did not come so far";
         }
     }
+    if (!(result_.interrupted && settings_.stored_before)) {
+        result_.require_stores();
+    }
     for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {
         result_.files.push_back(directory_.files()[i].path());
         result_.sizes.push_back(expected_.size(FileIndex{i}));

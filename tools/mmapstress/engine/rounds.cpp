@@ -20,6 +20,7 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
             return std::unexpected(StartError{Verdict::usage, source.error()});
         }
         each.made_of = rounds.settings;
+        each.stored_before = round > 1;
         OpSourceFactory factory = [make = rounds.workload.make, wanted = rounds.settings] {
             auto source = make(wanted);
             return std::move(*source); // the same settings have just been accepted

@@ -31,6 +31,9 @@ struct RunSettings {
     bool direct_stage = true;
     /// Memory that dirty data is to exceed; 0: as it is. See system/memory_pressure.hpp.
     ByteCount memory_limit{0};
+    /// Others before this run have stored and been checked: that it was stopped before it did so is
+    /// no problem.
+    bool stored_before = false;
     /// For a test of the detector: this operation stores nothing, but is expected to have.
     std::optional<OpId> drop;
     /// The schedule is kept in RunResult up to this many operations.

@@ -25,6 +25,9 @@ enum class Verdict : std::uint8_t {
     unknown = 3, ///< could not tell: something failed, or nothing could really be checked
 };
 std::string_view name_of(Verdict verdict);
+/// The one that counts of two parts of the same work, by this order: clean, usage, unknown,
+/// damaged. What could not be told of one part does not take back the damage found in the other.
+Verdict worse_of(Verdict one, Verdict other);
 
 /// Something that kept the run from being carried out or checked.
 struct Problem {
@@ -96,6 +99,10 @@ struct RunResult {
     std::string schedule_file; ///< where it was written; empty: nowhere
 
     [[nodiscard]] Verdict verdict() const;
+    /// Adds the problem that no operation carried out stored or wrote anything, if that is so and
+    /// neither damage nor another problem is known: that the files are as they began proves
+    /// nothing.
+    void require_stores();
 };
 
 } // namespace mmapstress

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include <array>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -60,6 +62,11 @@ class Should {
         if (loaded.progress) {
             crash_.emplace(factory, *loaded.progress);
             last_ = loaded.progress->begun;
+            OpWalker walker(factory());
+            for (const Op* op = walker.next();
+                 op != nullptr && op->id <= loaded.progress->last_done(); op = walker.next()) {
+                count(*op);
+            }
             return;
         }
         last_ = loaded.report.result.last_op;
@@ -67,6 +74,7 @@ class Should {
         finished_.emplace(walker.header());
         for (const Op* op = walker.next(); op != nullptr && op->id <= last_; op = walker.next()) {
             finished_->apply(*op);
+            count(*op);
         }
     }
 
@@ -77,8 +85,16 @@ class Should {
     [[nodiscard]] std::optional<CrashState>& crash() { return crash_; }
     /// The last operation that may have left its bytes.
     [[nodiscard]] OpId last() const { return last_; }
+    /// Tells how many operations were certainly carried out.
+    void tell_ops(RunResult& result) const {
+        result.ops = std::accumulate(by_kind_.begin(), by_kind_.end(), std::uint64_t{0});
+        result.ops_by_kind = by_kind_;
+    }
 
   private:
+    void count(const Op& op) { ++by_kind_[static_cast<std::size_t>(op.kind)]; }
+
+    std::array<std::uint64_t, kOpKinds> by_kind_{};
     std::optional<Expected> finished_;
     std::optional<CrashState> crash_;
     OpId last_;
@@ -171,6 +187,7 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings,
     const std::vector<EvictedFile>& files = open->files;
     RunResult result = emptied(report, *place, header);
     Should should(factory, loaded);
+    should.tell_ops(result);
     if (should.crash()) {
         if (const auto settled = settle_sizes(*should.crash(), files); !settled) {
             return cannot(settled.error().message());
@@ -222,6 +239,7 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings,
             result.problems.push_back({stage.reason, OpId{}});
         }
     }
+    result.require_stores();
     return result;
 }
 

@@ -1,9 +1,12 @@
 // The program itself: exit codes, messages, and nothing left behind.
 #include "tests/temporary_directory.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -45,7 +48,7 @@ class Command : public testing::Test {
 };
 
 TEST_F(Command, WrongUsageIsToldInOneLine) {
-    const std::array<std::pair<std::string, std::string>, 10> wrong{{
+    const std::array<std::pair<std::string, std::string>, 12> wrong{{
         {"", "mmapstress: A subcommand is required; see mmapstress --help\n"},
         {"run /nonexistent", "mmapstress: cannot use /nonexistent: No such file or directory\n"},
         {"run / --workload x", "mmapstress: no such workload: 'x'; see mmapstress workloads\n"},
@@ -53,6 +56,9 @@ TEST_F(Command, WrongUsageIsToldInOneLine) {
          "mmapstress: --format: 'x' is none of human, json, ktap, junit; see mmapstress --help\n"},
         {"run / --duration soon", "mmapstress: --duration: 'soon' is not a time, as 500ms, 30s, "
                                   "60min; see mmapstress --help\n"},
+        {"run / --duration 0s", "mmapstress: --duration: '0s' is not a time, as 500ms, 30s, "
+                                "60min; see mmapstress --help\n"},
+        {"run / --ops 0", "mmapstress: --ops: "},
         {"run / --size big",
          "mmapstress: --size: 'big' is not a size, as 64K, 8M, 2G; see mmapstress --help\n"},
         {"run " + here() + " --report /nonexistent/r", "mmapstress: cannot create /nonexistent/r"},
@@ -121,6 +127,128 @@ TEST_F(Command, ARecordedScheduleHasAReportLikeAnyOther) {
     const Said many = run("replay " + here() + " " + two + " --report " + here() + "/r");
     EXPECT_EQ(many.code, 2);
     EXPECT_TRUE(many.text.starts_with("mmapstress: 2 recorded schedules: ")) << many.text;
+}
+
+/// `mmapstress replay` in the background, to be interrupted.
+class Interrupted {
+  public:
+    Interrupted(const std::string& directory, const std::string& schedules) {
+        std::array<int, 2> ends{};
+        EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            ::dup2(ends[1], STDOUT_FILENO);
+            ::dup2(ends[1], STDERR_FILENO);
+            ::execl(MMAPSTRESS, MMAPSTRESS, "replay", directory.c_str(), schedules.c_str(),
+                    nullptr);
+            ::_exit(127);
+        }
+        ::close(ends[1]);
+        output_ = ::fdopen(ends[0], "r");
+    }
+    Interrupted(const Interrupted&) = delete;
+    Interrupted& operator=(const Interrupted&) = delete;
+    ~Interrupted() {
+        std::fclose(output_);
+        if (pid_ > 0) {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+    }
+    /// The next line, or nothing at the end.
+    std::string line() {
+        std::string text;
+        for (int letter = std::fgetc(output_); letter != EOF; letter = std::fgetc(output_)) {
+            text += static_cast<char>(letter);
+            if (letter == '\n') {
+                break;
+            }
+        }
+        return text;
+    }
+    /// Sends SIGINT, reads the rest and waits for the end.
+    Said interrupt() {
+        EXPECT_EQ(::kill(pid_, SIGINT), 0);
+        Said said;
+        for (std::string next = line(); !next.empty(); next = line()) {
+            said.text += next;
+        }
+        int status = 0;
+        EXPECT_EQ(::waitpid(pid_, &status, 0), pid_);
+        pid_ = -1;
+        said.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        return said;
+    }
+
+  private:
+    pid_t pid_ = -1;
+    std::FILE* output_ = nullptr;
+};
+
+/// A line of recorded schedules.
+std::string recorded(const std::string& ops) {
+    return R"({"id":"one","kernel":"2.6.19","block":4096,"files":1,"size":4096,"start":"sparse",)"
+           R"("ops":[)" +
+           ops + R"(],"end":"fsync,munmap,fsync","damage":[]})" + "\n";
+}
+const std::string kStore = R"({"op":"store","file":0,"map":0,"off":7,"len":20,"v":3})";
+
+TEST_F(Command, AReplayInterruptedSaysHowManySchedulesWereRun) {
+    std::string many;
+    for (int i = 0; i < 20000; ++i) {
+        many += recorded(kStore);
+    }
+    Interrupted replay(here(), write("many.jsonl", many));
+    const std::string first = replay.line();
+    if (first.find("could not tell") != std::string::npos) {
+        GTEST_SKIP() << "temporary files cannot be evicted here: " << first;
+    }
+    EXPECT_EQ(first, "one: clean, 0 damaged ranges, 0 recorded on 2.6.19: equal\n");
+    const Said said = replay.interrupt();
+    EXPECT_EQ(said.code, 0) << "what was run was checked";
+    const std::string summary = said.text.substr(said.text.rfind('\n', said.text.size() - 2) + 1);
+    unsigned done = 0;
+    unsigned same = 0;
+    ASSERT_EQ(std::sscanf(summary.c_str(), "%u of 20000 schedules run: 0 damaged, %u as recorded",
+                          &done, &same),
+              2)
+        << summary;
+    EXPECT_GE(done, 1U);
+    EXPECT_LT(done, 20000U);
+    EXPECT_EQ(same, done);
+}
+
+TEST_F(Command, AReplayInterruptedBeforeTheFirstScheduleIsThroughCannotTell) {
+    std::string ops = kStore;
+    for (int i = 0; i < 50000; ++i) {
+        ops += "," + kStore + R"(,{"op":"commit"})";
+    }
+    const std::string schedules = write("long.jsonl", recorded(ops) + recorded(kStore));
+    const fs::path inside = directory_ / "inside";
+    fs::create_directory(inside);
+    Interrupted replay(inside, schedules);
+    while (fs::is_empty(inside)) { // once it has begun its handler is there
+        ASSERT_EQ(::usleep(1000), 0);
+    }
+    const Said said = replay.interrupt();
+    EXPECT_EQ(said.code, 3) << said.text;
+    EXPECT_NE(said.text.find("\n0 of 2 schedules run: 0 damaged, 0 as recorded\n"),
+              std::string::npos)
+        << said.text;
+    EXPECT_TRUE(fs::is_empty(inside));
+}
+
+TEST_F(Command, AScheduleWithoutStoresCannotTell) {
+    const std::string head = "mmapstress-schedule 1\nfile 0 size=8192 start=sparse\n";
+    for (const char* ops : {"", "1 commit\n"}) {
+        const Said said = run("replay " + here() + " " + write("empty", head + ops));
+        EXPECT_EQ(said.code, 3) << said.text;
+        EXPECT_NE(said.text.find("no store or write was carried out"), std::string::npos)
+            << said.text;
+        EXPECT_EQ(said.text.find("clean"), std::string::npos) << said.text;
+    }
+    const std::string two = write("two.jsonl", recorded(R"({"op":"commit"})") + recorded(kStore));
+    EXPECT_EQ(run("replay " + here() + " " + two).code, 3);
 }
 
 TEST_F(Command, SelftestFindsWhatItLeftOut) {

@@ -1,6 +1,7 @@
 // The engine on the real filesystem that temporary files are on.
 #include "tests/temporary_directory.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/engine/rounds.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/verify/recheck.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
@@ -296,6 +297,54 @@ TEST_F(Engine, NothingCheckedIsNotClean) {
     EXPECT_EQ(result.verdict(), Verdict::unknown);
 }
 
+TEST_F(Engine, FilesThatNothingWasStoredInAreNotClean) {
+    const std::string files = "file 0 size=8192 start=sparse\n";
+    const std::string why =
+        "0: no store or write was carried out, so there was nothing to be checked\n";
+    for (const std::string ops : {"", "1 commit\n2 map file=0\n3 fsync file=0\n"}) {
+        const RunResult result = done(parsed(files + ops));
+        EXPECT_EQ(result.stages[static_cast<std::size_t>(Stage::evicted)].bytes, 8192U);
+        EXPECT_EQ(result.verdict(), Verdict::unknown) << ops;
+        EXPECT_EQ(problems_of(result), why);
+    }
+    for (const std::string op : {"store file=0 off=0 len=1", "write file=0 off=0 len=1",
+                                 "append file=0 len=1", "fork-store file=0 off=0 len=1"}) {
+        const RunResult result = done(parsed(files + "1 " + op + "\n"));
+        EXPECT_EQ(result.verdict(), Verdict::clean) << op << problems_of(result);
+    }
+}
+
+TEST_F(Engine, ARunStoppedBeforeItsFirstStoreIsCleanOnlyAfterOthers) {
+    settings_.stop = [] { return true; };
+    const Schedule schedule =
+        parsed("file 0 size=8192 start=sparse\n1 store file=0 off=0 len=10\n");
+    EXPECT_EQ(done(schedule).verdict(), Verdict::unknown);
+    settings_.stored_before = true;
+    EXPECT_EQ(done(schedule).verdict(), Verdict::clean);
+    settings_.stop = nullptr;
+    EXPECT_EQ(done(parsed("file 0 size=8192 start=sparse\n1 commit\n")).verdict(), Verdict::unknown)
+        << "it was not stopped";
+}
+
+TEST_F(Engine, NoTimeForAnythingIsNotClean) {
+    const auto result =
+        run_rounds(settings_, {*workload_named("mix"), {}, std::chrono::milliseconds(0), nullptr});
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->result.ops, 0U);
+    EXPECT_EQ(result->result.verdict(), Verdict::unknown);
+}
+
+TEST_F(Engine, AReportOfNothingIsNotVerifiedAsClean) {
+    settings_.keep = true;
+    LoadedReport loaded;
+    loaded.report.result = done(parsed("file 0 size=8192 start=sparse\n1 commit\n"));
+    const auto result = recheck(settings_, loaded, nullptr);
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->verdict(), Verdict::unknown);
+    EXPECT_EQ(result->ops, 1U);
+    EXPECT_EQ(result->problems.size(), 1U);
+}
+
 TEST_F(Engine, TheJudgeReadsFromDiskAndItsWordCounts) {
     const Judge judge = [](OpSource&, OpId last, const FileReader& read) {
         std::vector<std::byte> bytes(2);
@@ -333,7 +382,7 @@ TEST_F(Engine, RefusesADirectoryThatCannotBeUsed) {
 TEST_F(Engine, TheDiskBehindIsComparedToo) {
     // The directory itself is as good a disk as any for this.
     settings_.disk = directory_.path();
-    const RunResult result = done(parsed("file 0 size=8192 start=written\n1 commit\n"));
+    const RunResult result = done(parsed("file 0 size=8192 start=written\n1 store file=0 off=0 len=1\n"));
     EXPECT_EQ(result.verdict(), Verdict::clean);
     const StageResult& disk = result.stages[static_cast<std::size_t>(Stage::disk)];
     EXPECT_EQ(disk.state, StageResult::State::checked);

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 
 namespace mmapstress {
@@ -49,6 +51,15 @@ RunResult everything() {
     result.named_times[OpId{9}].value = 123456789012U;
     result.schedule = "mmapstress-schedule 1\n";
     return result;
+}
+
+TEST(Verdicts, DamageCountsMostThenWhatCouldNotBeTold) {
+    const std::array order{Verdict::clean, Verdict::usage, Verdict::unknown, Verdict::damaged};
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        for (std::size_t j = 0; j < order.size(); ++j) {
+            EXPECT_EQ(worse_of(order[i], order[j]), order[std::max(i, j)]) << i << ", " << j;
+        }
+    }
 }
 
 TEST(Report, ComesBackAsItWas) {
