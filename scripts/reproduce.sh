@@ -8,8 +8,8 @@
 #   scripts/reproduce.sh --keep       leave the linux-2.6.19 mount for a look around
 #   scripts/reproduce.sh --installed  use the programs on PATH instead of building them
 #
-# Exit code: 0, the first contract lost data and the second did not; 1, it did not come out so;
-# 2, wrong usage. Mounts and temporary files do not outlive it, also on ^C (but with --keep).
+# Exit code: 0, the first contract lost data, as much as its ledger says, and the second none; 1, it did
+# not come out so, or could not be told; 2, wrong usage. Mounts and temporary files do not outlive it, also on ^C (but with --keep).
 set -euo pipefail
 
 keep=false
@@ -55,6 +55,7 @@ if [ -t 1 ]; then
     plain=$'\033[0m'
 fi
 title() { printf '\n%s%s%s\n\n' "$bold" "$*" "$plain"; }
+complain() { echo "reproduce.sh: $*" >&2; }
 indented() { sed 's/^/    /'; }
 show() {
     printf '    $ %s\n' "$*"
@@ -71,9 +72,17 @@ by_model() {
     show vmmodel explore --era linux-2.6.20 --filesystem ordered-eager --fsyncs 0 --msyncs 0 || kept=$?
     title "Result, by the model"
     printf '    %-14s %s\n' contract 'can a mapped store be lost?'
-    printf '    %-14s %s\n' linux-2.6.19 "$([ $lost = 1 ] && echo 'yes, in the steps above' || echo no)"
-    printf '    %-14s %s\n' linux-2.6.20 "$([ $kept = 0 ] && echo 'no, in any interleaving' || echo yes)"
+    printf '    %-14s %s\n' linux-2.6.19 "$(answer $lost)" linux-2.6.20 "$(answer $kept)"
     [ $lost = 1 ] && [ $kept = 0 ]
+}
+
+# What an exit code of vmmodel means.
+answer() {
+    case "$1" in
+    0) echo 'no, in any interleaving within these bounds' ;;
+    1) echo 'yes, in the steps above' ;;
+    *) echo "can't tell: vmmodel ended with exit code $1" ;;
+    esac
 }
 
 # Why no mount is possible here, or nothing.
@@ -174,7 +183,7 @@ stress() {
 
 by_mount() {
     title "1. A mount under the contract of Linux 2.6.19"
-    mount_in "$lossy" || return
+    mount_in "$lossy" || return # 3: no mount is possible
     echo "    $lossy/mnt, over the directory $lossy/disk; a commit every 50 ms"
 
     title "2. The recipe: write a page, store, commit, store, fsync. What is on disk then?"
@@ -193,15 +202,16 @@ by_mount() {
     stress run "$lossy/mnt" --workload linus --files 1 --size 4M --keep --max-ranges 3 \
         --report "$work/natural.json" --schedule "$work/natural.schedule"
     local natural=$verdict natural_wrong=$wrong lost
-    lost=$(lost_bytes "$lossy")
+    lost=$(lost_bytes "$lossy") || { complain "the ledger of linux-2.6.19 cannot be read"; return 1; }
 
     title "5. The same schedules under the contract of Linux 2.6.20: set_page_dirty() before writepage"
-    mount_in "$fixed" || return
+    # The first mount was possible, so this is a failure and no reason to ask the model.
+    mount_in "$fixed" || { complain "the second mount failed: $reason"; return 1; }
     stress replay "$fixed/mnt" "$work/recipe.schedule"
     local recipe_fixed=$verdict recipe_fixed_wrong=$wrong
     stress replay "$fixed/mnt" "$work/natural.schedule"
     local natural_fixed=$verdict natural_fixed_wrong=$wrong kept
-    kept=$(lost_bytes "$fixed")
+    kept=$(lost_bytes "$fixed") || { complain "the ledger of linux-2.6.20 cannot be read"; return 1; }
 
     title "Result: bytes wrong on disk, and bytes that the mount's ledger says were lost"
     local row='    %-14s %22s %22s %12s\n'
@@ -212,6 +222,10 @@ by_mount() {
         printf "$row" linux-2.6.20 "$(word $recipe_fixed) $recipe_fixed_wrong" \
             "$(word $natural_fixed) $natural_fixed_wrong" "$kept"
     }
+    if [ $((recipe_wrong + natural_wrong)) -ne "$lost" ]; then
+        complain "mmapstress found $((recipe_wrong + natural_wrong)) bytes wrong, the ledger has $lost"
+        return 1
+    fi
     [ "$recipe$natural$recipe_fixed$natural_fixed" = 1100 ] && [ "$lost" -gt 0 ] && [ "$kept" -eq 0 ]
 }
 

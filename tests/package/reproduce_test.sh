@@ -48,8 +48,20 @@ expect() {
 lossy='linux-2\.6\.19 +CORRUPT [1-9][0-9]* +CORRUPT [1-9][0-9]* +[1-9][0-9]*'
 fixed='linux-2\.6\.20 +clean 0 +clean 0 +0'
 
+# instead PROGRAM LINES: a directory with a program of that name, a script of these lines; $real is the true one.
+instead() {
+    mkdir -p "$mine/instead-$1"
+    printf '#!/usr/bin/env bash\nreal=%q\n%s\n' "$(command -v "$1")" "$2" >"$mine/instead-$1/$1"
+    chmod +x "$mine/instead-$1/$1"
+    echo "$mine/instead-$1"
+}
+
 "$reproduce" --installed --model >"$mine/out" 2>&1
-expect "by the model" 0 $? 'linux-2\.6\.19 +yes' 'linux-2\.6\.20 +no' 'nothing is written'
+expect "by the model" 0 $? 'linux-2\.6\.19 +yes' 'linux-2\.6\.20 +no, .* within these bounds' 'nothing is written'
+for code in 2 3 137; do
+    PATH=$(instead vmmodel "exit $code"):$PATH "$reproduce" --installed --model >"$mine/out" 2>&1
+    expect "a model that ends with $code" 1 $? "linux-2\.6\.19 +can't tell.* $code" "linux-2\.6\.20 +can't tell.* $code"
+done
 "$reproduce" --no-such-option >"$mine/out" 2>&1
 expect "an unknown option" 2 $? "unknown option '--no-such-option'"
 mkdir "$mine/bin"
@@ -72,6 +84,17 @@ expect "without the right to mount" 0 $? 'No mount is possible here: .*mount.* n
 "$reproduce" --installed >"$mine/out" 2>&1
 expect "on a mount" 0 $? "$lossy" "$fixed" 'writepage passed over' 'X passed over: lost'
 expect_nothing_left "on a mount"
+
+# shellcheck disable=SC2016  # expanded by the program that stands in
+second_fails=$(instead partialfs '[[ $* != *linux-2.6.20* ]] || { echo "partialfs: out of mounts"; exit 1; }; exec "$real" "$@"')
+PATH=$second_fails:$PATH "$reproduce" --installed >"$mine/out" 2>&1
+expect "the second mount fails" 1 $? 'the second mount failed: partialfs: out of mounts'
+expect_nothing_left "the second mount fails"
+# shellcheck disable=SC2016
+miscounts=$(instead mmapstress '"$real" "$@" | sed -E "s/, ([0-9]+) bytes WRONG/, 1\1 bytes WRONG/"; exit "${PIPESTATUS[0]}"')
+PATH=$miscounts:$PATH "$reproduce" --installed >"$mine/out" 2>&1
+expect "the ledger has another number" 1 $? 'mmapstress found [0-9]+ bytes wrong, the ledger has [0-9]+'
+expect_nothing_left "the ledger has another number"
 
 # As somebody who is not root, but may open /dev/fuse: in a mount namespace where anybody may. Copies, for the source
 # and the build may lie where only root can look.
