@@ -1,6 +1,7 @@
 // What torrent and apt find on partialfs, and what minimise and explain make of a loss there.
 #include "tests/mounted/mmapstress/told_ranges.hpp"
 #include "tests/mounted/mount.hpp"
+#include "tests/temporary_directory.hpp"
 #include "tools/mmapstress/engine/rounds.hpp"
 #include "tools/mmapstress/explain/explain.hpp"
 #include "tools/mmapstress/minimise/minimise.hpp"
@@ -9,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <fstream>
 
 namespace mmapstress {
 namespace {
@@ -126,6 +128,33 @@ TEST_F(Afterwards, MinimiseSaysSoWhereNothingIsLost) {
 
 // Each damaged range's chain must name the commit that the ledger blames, with the trace found by
 // itself: from the control directory, and from the file that the mount was told to write.
+TEST_F(Afterwards, DamageInOneRecordedScheduleCountsMoreThanAnotherThatCouldNotBeTold) {
+    Mount mount;
+    mount.start({"--contract", "linux-2.6.19", "--commit-interval", "0"});
+    const auto recorded = [](const std::string& id, const std::string& ops) {
+        return R"({"id":")" + id +
+               R"(","kernel":"2.6.19","block":1024,"files":1,"size":4096,"start":"written",)"
+               R"("end":"fsync,munmap,fsync","ops":[)" +
+               ops + R"({"op":"commit"}],"damage":[]})" + "\n";
+    };
+    const std::string lost = recorded(
+        "lost", R"({"op":"pwrite","v":1,"file":0,"off":0,"len":4096},)"
+                R"({"op":"store","v":2,"file":0,"map":0,"off":3072,"len":1024},{"op":"commit"},)"
+                R"({"op":"store","v":4,"file":0,"map":0,"off":1883,"len":598},)");
+    const std::string nothing = recorded("nothing", "");
+    const partialfs::testing::TemporaryDirectory directory;
+    const std::string file = directory.path() / "recorded";
+    for (const std::string& both : {lost + nothing, nothing + lost}) {
+        std::ofstream(file) << both;
+        const auto said = partialfs::testing::run_program(
+            {"sh", "-c", R"(exec "$0" replay "$1" "$2" >&2)", MMAPSTRESS, mount.path(), file});
+        EXPECT_EQ(said.code, 1) << said.errors;
+        EXPECT_THAT(said.errors, HasSubstr("lost: damaged, 1 damaged ranges"));
+        EXPECT_THAT(said.errors, HasSubstr("nothing: could not tell, 0 damaged ranges"));
+        EXPECT_THAT(said.errors, HasSubstr("\n2 of 2 schedules run: 1 damaged, 1 as recorded\n"));
+    }
+}
+
 TEST_F(Afterwards, ExplainNamesTheCommitThatTheLedgerBlames) {
     for (const bool with_file : {false, true}) {
         Mount mount;
