@@ -14,7 +14,9 @@
 #   scripts/test.sh --no-install        do not install packages
 #
 # The last lines are ctest's summary and each skipped test with its reason. Exit code 0: all that
-# ran passed, and nothing was skipped that this machine could have run.
+# ran passed, and none of mounted, crash, loop, apps and package was skipped that this machine has all
+# for: root, the right to mount, /dev/fuse, loop devices. A program that is not installed, a
+# filesystem that the kernel has not and the like excuse a test; those in QEMU may always skip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
