@@ -87,7 +87,7 @@ enum class OpKind : std::uint8_t {
     fork_store,
     /// Makes the file leave the page cache: fchmod(fd, 0600) (so that the fsync commits), fsync(fd)
     /// while still mapped, munmap() of both mappings, posix_fadvise(fd, 0, 0, DONTNEED), and proof
-    /// by cachestat() or mincore() that no page is left. If pages are left: fsync(fd) and the
+    /// by mincore() and cachestat() that no page is left. If pages are left: fsync(fd) and the
     /// posix_fadvise() again, at most 20 times, then /proc/sys/vm/drop_caches if that may be
     /// written.
     evict,

@@ -309,7 +309,7 @@ TEST_F(Engine, FilesThatNothingWasStoredInAreNotClean) {
     }
     for (const std::string op : {"store file=0 off=0 len=1", "write file=0 off=0 len=1",
                                  "append file=0 len=1", "fork-store file=0 off=0 len=1"}) {
-        const RunResult result = done(parsed(files + "1 " + op + "\n"));
+        const RunResult result = done(parsed(std::string(files).append("1 ").append(op) + "\n"));
         EXPECT_EQ(result.verdict(), Verdict::clean) << op << problems_of(result);
     }
 }
@@ -382,7 +382,8 @@ TEST_F(Engine, RefusesADirectoryThatCannotBeUsed) {
 TEST_F(Engine, TheDiskBehindIsComparedToo) {
     // The directory itself is as good a disk as any for this.
     settings_.disk = directory_.path();
-    const RunResult result = done(parsed("file 0 size=8192 start=written\n1 store file=0 off=0 len=1\n"));
+    const RunResult result =
+        done(parsed("file 0 size=8192 start=written\n1 store file=0 off=0 len=1\n"));
     EXPECT_EQ(result.verdict(), Verdict::clean);
     const StageResult& disk = result.stages[static_cast<std::size_t>(Stage::disk)];
     EXPECT_EQ(disk.state, StageResult::State::checked);
