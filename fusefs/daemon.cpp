@@ -3,6 +3,8 @@
 #include "fusefs/backing/object.hpp"
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/kernel/bdi_settings.hpp"
+#include "fusefs/kernel/caller_identity.hpp"
 #include "fusefs/kernel/control_directory.hpp"
 #include "fusefs/kernel/fuse_page_cache.hpp"
 #include "fusefs/kernel/inode_reclaimer.hpp"
@@ -116,14 +118,16 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
                              .trace = trace,
                              .contract = options.contract,
                              .policy = options.flush_policy,
-                             .compare_pages = *probe == kernel::Probe::compare};
+                             .compare_pages = *probe == kernel::Probe::compare,
+                             .reopens_any_file = kernel::may_open_any_file()};
     kernel::InodeTable inodes(context);
     inodes.add_root(std::move(*root));
-    kernel::InodeReclaimer reclaimer(inodes, kernel::InodeReclaimer::default_limit());
     // Receive memory outlives the buffers and retrieved pages made of it.
     journal::MemoryPool memory(kRequestMemoryKept);
     kernel::FusePageCache page_cache(mountpoint, *probe, memory);
     journal::Journal journal(context, page_cache, {.interval = options.commit_interval});
+    kernel::InodeReclaimer reclaimer(inodes, kernel::InodeReclaimer::default_limit(),
+                                     [&journal] { journal.hurry(); });
     kernel::ControlDirectory control;
     kernel::Mount mount{.source = source,
                         .mountpoint = mountpoint,
@@ -162,6 +166,7 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
     if (auto mounted = session.mount(mountpoint); !mounted) {
         return mounted;
     }
+    kernel::raise_bdi_limits(mountpoint);
     page_cache.set_session(session.handle());
     // Before anybody can use the mount: finding it by its path would make an umount busy.
     page_cache.start();

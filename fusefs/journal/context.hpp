@@ -31,6 +31,8 @@ struct Context {
     std::atomic<model::FlushPolicy> policy;
     /// Hashes of cached pages are kept, for the probe that retrieves and compares.
     bool compare_pages = false;
+    /// The daemon may open any file of SOURCE, whatever its mode (CAP_DAC_OVERRIDE).
+    bool reopens_any_file = false;
     std::atomic<std::uint64_t> explicit_writes{0};
     std::atomic<std::uint64_t> writepages{0};
     std::atomic<std::uint64_t> pages_found_dirty{0};

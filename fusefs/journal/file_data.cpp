@@ -28,11 +28,6 @@ namespace {
 
 /// From this size on a write(2) is not copied but its memory taken over.
 constexpr std::size_t kTakeFrom = std::size_t{512} * 1024;
-constexpr ByteOffset kEnd{std::numeric_limits<std::uint64_t>::max()};
-
-bool operator<(const timespec& a, const timespec& b) {
-    return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
-}
 
 bool writes(int flags) {
     return (flags & O_ACCMODE) != O_RDONLY;
@@ -42,8 +37,9 @@ bool writes(int flags) {
 
 FileData::FileData(model::InodeId id, const backing::Fd& path_fd, const struct stat& status,
                    Context& context)
-    : id_(id), path_fd_(path_fd), context_(context), blocks_(context.block_size),
-      size_(static_cast<std::uint64_t>(status.st_size)), backing_size_(size_) {}
+    : id_(id), path_fd_(path_fd), context_(context), file_(path_fd, context.reopens_any_file),
+      blocks_(context.block_size), size_(static_cast<std::uint64_t>(status.st_size)),
+      backing_size_(size_) {}
 
 FileData::~FileData() {
     if (has_losses_) {
@@ -53,9 +49,10 @@ FileData::~FileData() {
 
 // --- Open and close -----------------------------------------------------------------------------
 
-Result<ErrorSequence::Position> FileData::opened(int flags) {
+Result<ErrorSequence::Position> FileData::opened(int flags, backing::Fd created) {
     const std::scoped_lock lock(mutex_);
-    const Result<int> fd = writes(flags) ? writable_fd() : readable_fd();
+    file_.adopt(std::move(created));
+    const Result<int> fd = writes(flags) ? file_.writable() : file_.readable();
     if (!fd) {
         return std::unexpected(fd.error());
     }
@@ -94,43 +91,20 @@ int FileData::check_error(ErrorSequence::Position& told) {
     return errors_.check_and_advance(told);
 }
 
-Result<int> FileData::readable_fd() {
-    if (!backing_fd_) {
-        Result<backing::Fd> fd = backing::reopen(path_fd_, O_RDONLY);
-        if (!fd) {
-            return std::unexpected(fd.error());
-        }
-        backing_fd_ = std::make_shared<const backing::Fd>(std::move(*fd));
-        backing_writable_ = false;
-    }
-    return backing_fd_->get();
-}
-
-Result<int> FileData::writable_fd() {
-    if (!backing_fd_ || !backing_writable_) {
-        Result<backing::Fd> fd = backing::reopen(path_fd_, O_RDWR);
-        if (!fd && fd.error().value == EACCES) {
-            fd = backing::reopen(path_fd_, O_WRONLY);
-        }
-        if (!fd) {
-            return std::unexpected(fd.error());
-        }
-        backing_fd_ = std::make_shared<const backing::Fd>(std::move(*fd));
-        backing_writable_ = true;
-    }
-    return backing_fd_->get();
-}
-
 bool FileData::lock_clean() const {
     return buffers_.empty() && in_flight_.empty() && size_ == backing_size_ && !mtime_ &&
            !blocks_.next_dirty(PageIndex{0});
 }
 
 void FileData::close_if_unused() {
-    if (handles_ == 0 && lock_clean() && !unsynced_ && !metadata_unsynced_) {
-        backing_fd_.reset();
-        backing_writable_ = false;
+    if (handles_ != 0) {
+        return;
+    }
+    if (lock_clean() && !unsynced_ && !metadata_unsynced_) {
+        file_.close();
         partial_.clear();
+    } else {
+        file_.close_for_now();
     }
 }
 
@@ -152,13 +126,13 @@ Result<std::size_t> FileData::read(ByteOffset offset, std::span<std::byte> targe
     std::shared_ptr<const backing::Fd> fd;
     {
         const std::scoped_lock lock(mutex_);
-        const Result<int> opened = readable_fd();
+        const Result<int> opened = file_.readable();
         if (!opened) {
             return std::unexpected(opened.error());
         }
         const ByteRange range{offset, offset + ByteCount{target.size()}};
         if (cached) {
-            note_reads(range);
+            note_read(range);
         }
         if (size_ != backing_size_ || buffers_.touches(range) || context_.compare_pages) {
             const std::size_t wanted =
@@ -172,7 +146,7 @@ Result<std::size_t> FileData::read(ByteOffset offset, std::span<std::byte> targe
             }
             return wanted;
         }
-        fd = backing_fd_;
+        fd = file_.shared();
     }
     return backing::read_all(context_.io, fd->get(), target, offset);
 }
@@ -180,16 +154,20 @@ Result<std::size_t> FileData::read(ByteOffset offset, std::span<std::byte> targe
 std::shared_ptr<const backing::Fd> FileData::read_source(ByteRange range, bool cached) {
     const std::scoped_lock lock(mutex_);
     if (!context_.io.may_read_directly() || size_ != backing_size_ || context_.compare_pages ||
-        !readable_fd() || buffers_.touches(range)) {
+        !file_.readable() || buffers_.touches(range)) {
         return nullptr;
     }
     if (cached) {
-        note_reads(range);
+        note_read(range);
     }
-    return backing_fd_;
+    return file_.shared();
 }
 
-void FileData::note_reads(ByteRange range) {
+void FileData::note_read(ByteRange range) {
+    context_.trace.record({.inode = id_,
+                           .page_or_offset = range.begin.value,
+                           .length = range.size().value,
+                           .kind = trace::Kind::page_read});
     if (has_losses_ && !range.empty()) {
         for (PageIndex page = range.first_page(); page <= range.last_page(); ++page) {
             if (context_.ledger.has_open(id_, range_of(page), context_.block_size)) {
@@ -223,8 +201,7 @@ void FileData::pages_evicted() {
 
 Result<void> FileData::read_image(ByteOffset offset, std::span<std::byte> target) {
     if (!buffers_.covers({offset, offset + ByteCount{target.size()}})) {
-        const Result<std::size_t> got =
-            backing::read_all(context_.io, backing_fd_->get(), target, offset);
+        const Result<std::size_t> got = backing::read_all(context_.io, file_.get(), target, offset);
         if (!got) {
             return std::unexpected(got.error());
         }
@@ -234,29 +211,8 @@ Result<void> FileData::read_image(ByteOffset offset, std::span<std::byte> target
     return {};
 }
 
-timespec FileData::stamp_now() {
-    timespec now{};
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now;
-}
-
-void FileData::touch_mtime() {
-    const timespec now = stamp_now();
-    if (ext3() && !inode_dirty_) {
-        timespec before{};
-        if (mtime_) {
-            before = *mtime_;
-        } else if (struct stat status{}; fstat(path_fd_.get(), &status) == 0) {
-            before = status.st_mtim;
-        }
-        inode_dirty_ = before.tv_sec != now.tv_sec;
-    }
-    mtime_ = now;
-    shown_ctime_ = now;
-}
-
 void FileData::learn_allocation(ByteRange range) {
-    if (!ext3() || !backing_fd_) {
+    if (!ext3() || !file_.readable()) {
         return;
     }
     const ByteRange on_disk = intersect(range, {ByteOffset{0}, backing_size_});
@@ -270,7 +226,7 @@ void FileData::learn_allocation(ByteRange range) {
         BlockMask allocated = context_.block_size.within(page, backing_size_);
         if (sparse_) {
             const auto start = static_cast<off_t>(start_of(page).value);
-            const off_t data = lseek(backing_fd_->get(), start, SEEK_DATA);
+            const off_t data = lseek(file_.get(), start, SEEK_DATA);
             // The backing filesystem's own blocks are pages nearly everywhere.
             if (data < 0 || data >= start + static_cast<off_t>(model::kPageSize)) {
                 allocated = BlockMask{};
@@ -280,43 +236,13 @@ void FileData::learn_allocation(ByteRange range) {
     }
 }
 
-Result<std::size_t> FileData::within_largest_size(ByteOffset offset, std::size_t length) {
-    const ByteOffset end = offset + ByteCount{length};
-    if (end.value <= allowed_size_.load(std::memory_order_relaxed)) {
-        return length;
-    }
-    const std::scoped_lock lock(mutex_);
-    const Result<int> fd = readable_fd();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
-    // lseek(2) compares with the filesystem's limit for this file, and changes nothing else.
-    const auto allowed = [&](std::uint64_t size) {
-        return ::lseek(*fd, static_cast<off_t>(size), SEEK_SET) >= 0;
-    };
-    if (allowed(end.value)) {
-        allowed_size_.store(end.value, std::memory_order_relaxed);
-        return length;
-    }
-    std::size_t fits = 0;
-    for (std::size_t tried = std::bit_ceil(length); tried > 0; tried /= 2) {
-        if (fits + tried < length && allowed(offset.value + fits + tried)) {
-            fits += tried;
-        }
-    }
-    if (fits == 0) {
-        return backing::failed(EFBIG);
-    }
-    return fits;
-}
-
 bool FileData::write(ByteOffset offset, std::span<const std::byte> bytes, const TakeMemory& take) {
     const std::scoped_lock lock(mutex_);
     const ByteRange range{offset, offset + ByteCount{bytes.size()}};
     if (range.empty()) {
         return true;
     }
-    if (const Result<int> fd = writable_fd(); !fd) {
+    if (const Result<int> fd = file_.writable(); !fd) {
         // Seen again, and told, when the bytes are to be flushed.
         errors_.record(fd.error().value);
     }
@@ -362,260 +288,6 @@ bool FileData::write(ByteOffset offset, std::span<const std::byte> bytes, const 
                            .length = bytes.size(),
                            .kind = trace::Kind::explicit_write});
     return true;
-}
-
-// --- Size and space -----------------------------------------------------------------------------
-
-ByteOffset FileData::size() const {
-    const std::scoped_lock lock(mutex_);
-    return size_;
-}
-
-Result<void> FileData::truncate(ByteOffset size) {
-    const std::scoped_lock lock(mutex_);
-    const Result<int> fd = writable_fd();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
-    const bool growth_pending = size_ != backing_size_;
-    const bool on_disk = size < size_ ? backing_size_ >= size : !growth_pending;
-    const bool straddling_allocated =
-        ext3() && size < size_ && size.value % context_.block_size.bytes() != 0;
-    if (straddling_allocated) {
-        learn_allocation({size, ByteOffset{size.value + 1}});
-    }
-    if (on_disk) {
-        if (context_.io.ftruncate(*fd, static_cast<off_t>(size.value)) != 0) {
-            return backing::last_error();
-        }
-        backing_size_ = size;
-        metadata_unsynced_ = true;
-    }
-    if (size < size_) {
-        const ByteRange gone{size, kEnd};
-        buffers_.erase(gone);
-        in_flight_.erase(gone);
-        const BlockMask straddling =
-            context_.block_size.touched(page_of(size), {size, ByteOffset{size.value + 1}});
-        blocks_.truncate(size, straddling_allocated &&
-                                   !(blocks_.page(page_of(size)).allocated & straddling).empty());
-        std::erase_if(hashes_, [&](const auto& hash) {
-            return start_of(hash.first).value + model::kPageSize > size.value;
-        });
-        partial_.erase(partial_.lower_bound(PageIndex{page_of(size).value + 1}), partial_.end());
-        context_.ledger.truncate(id_, size);
-    } else if (size > size_) {
-        sparse_ = true;
-    }
-    size_ = size;
-    inode_dirty_ = true;
-    flushable_ = true;
-    probe_spoilt_ = true;
-    if (!on_disk || mtime_) {
-        touch_mtime();
-    }
-    context_.trace.record(
-        {.inode = id_, .page_or_offset = size.value, .kind = trace::Kind::truncate});
-    close_if_unused();
-    return {};
-}
-
-Result<void> FileData::grow(ByteOffset size) {
-    if (size <= size_) {
-        return {};
-    }
-    if (size_ == backing_size_) {
-        if (context_.io.ftruncate(backing_fd_->get(), static_cast<off_t>(size.value)) != 0) {
-            return backing::last_error();
-        }
-        backing_size_ = size;
-    }
-    size_ = size;
-    sparse_ = true;
-    return {};
-}
-
-Result<void> FileData::allocate(int mode, ByteRange range) {
-    const std::scoped_lock lock(mutex_);
-    const int known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
-    if ((mode & ~known) != 0) {
-        return backing::failed(EOPNOTSUPP);
-    }
-    const Result<int> fd = writable_fd();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
-    const auto offset = static_cast<off_t>(range.begin.value);
-    const auto length = static_cast<off_t>(range.size().value);
-    if (context_.io.fallocate(*fd, mode | FALLOC_FL_KEEP_SIZE, offset, length) != 0) {
-        return backing::last_error();
-    }
-    if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) {
-        buffers_.erase(range);
-        in_flight_.erase(range);
-        blocks_.punch(range);
-        sparse_ = true;
-        probe_spoilt_ = true;
-        for (PageIndex page = range.first_page();
-             context_.compare_pages && page <= range.last_page(); ++page) {
-            hashes_.erase(page);
-        }
-        context_.ledger.drop(id_, range, context_.block_size);
-        context_.trace.record({.inode = id_,
-                               .page_or_offset = range.begin.value,
-                               .length = range.size().value,
-                               .kind = trace::Kind::punch});
-    }
-    if ((mode & FALLOC_FL_KEEP_SIZE) == 0) {
-        if (const Result<void> grown = grow(range.end); !grown) {
-            return grown;
-        }
-    }
-    unsynced_ = true;
-    metadata_unsynced_ = true;
-    inode_dirty_ = true;
-    flushable_ = true;
-    if (mtime_) {
-        touch_mtime();
-    }
-    return {};
-}
-
-Result<ByteOffset> FileData::seek(ByteOffset from, int whence) {
-    const std::scoped_lock lock(mutex_);
-    if (from >= size_) {
-        return backing::failed(ENXIO);
-    }
-    const Result<int> fd = readable_fd();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
-    // Bounds by the two sources of data: the backing file and the buffers.
-    const auto backing_next = [&](ByteOffset at, int what) -> Result<ByteOffset> {
-        const off_t found = lseek(*fd, static_cast<off_t>(at.value), what);
-        if (found >= 0) {
-            return ByteOffset{static_cast<std::uint64_t>(found)};
-        }
-        if (errno == ENXIO) {
-            return what == SEEK_HOLE ? at : size_;
-        }
-        return backing::last_error();
-    };
-    if (whence == SEEK_DATA) {
-        const Result<ByteOffset> on_disk = backing_next(from, SEEK_DATA);
-        if (!on_disk) {
-            return on_disk;
-        }
-        const ByteOffset found = std::min(*on_disk, buffers_.first_from(from).value_or(size_));
-        if (found >= size_) {
-            return backing::failed(ENXIO);
-        }
-        return found;
-    }
-    ByteOffset at = from;
-    while (at < size_) {
-        const Result<ByteOffset> hole = backing_next(at, SEEK_HOLE);
-        if (!hole) {
-            return hole;
-        }
-        if (*hole > at) {
-            at = *hole;
-            continue;
-        }
-        // A hole on disk: buffered bytes make it data up to where they end.
-        if (buffers_.first_from(at) != at) {
-            return std::min(at, size_);
-        }
-        at = buffers_.end_of_run(at);
-    }
-    return size_;
-}
-
-// --- Attributes ---------------------------------------------------------------------------------
-
-void FileData::adjust(struct stat& status) const {
-    const std::scoped_lock lock(mutex_);
-    if (size_ != backing_size_ || !buffers_.empty()) {
-        status.st_size = static_cast<off_t>(size_.value);
-    }
-    if (!(flushed_ctime_ < status.st_ctim)) {
-        status.st_ctim = shown_ctime_;
-    }
-    if (status.st_ctim < shown_ctime_) {
-        status.st_ctim = shown_ctime_;
-    }
-    if (mtime_) {
-        status.st_mtim = *mtime_;
-    }
-    if (buffers_.empty()) {
-        return;
-    }
-    // Bytes that will get a place on disk, counted in whole pages as delayed allocation does.
-    const auto unit = static_cast<std::uint64_t>(model::kPageSize);
-    std::uint64_t reserved = 0;
-    std::uint64_t counted_to = 0;
-    const bool holes = static_cast<std::uint64_t>(status.st_blocks) * 512 < backing_size_.value;
-    buffers_.for_each({ByteOffset{0}, kEnd}, [&](ByteOffset at, std::span<const std::byte> part) {
-        std::uint64_t begin = at.value / unit * unit;
-        const std::uint64_t end = (at.value + part.size() + unit - 1) / unit * unit;
-        begin = std::max(begin, counted_to);
-        if (!holes) {
-            begin = std::max(begin, (backing_size_.value + unit - 1) / unit * unit);
-        }
-        while (begin < end) {
-            if (begin < backing_size_.value && backing_fd_) {
-                const off_t data = lseek(backing_fd_->get(), static_cast<off_t>(begin), SEEK_DATA);
-                const std::uint64_t hole_end =
-                    data < 0 ? end : std::min(end, static_cast<std::uint64_t>(data) / unit * unit);
-                reserved += hole_end - std::min(begin, hole_end);
-                begin = std::max(begin, hole_end);
-                if (begin < end) {
-                    const off_t hole =
-                        lseek(backing_fd_->get(), static_cast<off_t>(begin), SEEK_HOLE);
-                    const auto after = hole < 0 ? end : static_cast<std::uint64_t>(hole);
-                    begin = std::max(begin + unit, (after + unit - 1) / unit * unit);
-                }
-            } else {
-                reserved += end - begin;
-                begin = end;
-            }
-        }
-        counted_to = std::max(counted_to, end);
-    });
-    status.st_blocks += static_cast<blkcnt_t>(reserved / 512);
-}
-
-void FileData::mtime_was_set(const timespec&) {
-    const std::scoped_lock lock(mutex_);
-    mtime_.reset();
-    // What is flushed from now on must not change it again.
-    struct stat status{};
-    if (!lock_clean() && fstat(path_fd_.get(), &status) == 0) {
-        mtime_ = status.st_mtim;
-    }
-}
-
-void FileData::attributes_changed() {
-    const std::scoped_lock lock(mutex_);
-    inode_dirty_ = true;
-    metadata_unsynced_ = true;
-    flushable_ = true;
-    if (struct stat status{};
-        fstat(path_fd_.get(), &status) == 0 && shown_ctime_ < status.st_ctim) {
-        shown_ctime_ = status.st_ctim;
-    }
-}
-
-void FileData::last_name_removed() {
-    const std::scoped_lock lock(mutex_);
-    nameless_ = true;
-    context_.ledger.forget(id_);
-    has_losses_ = false;
-    context_.trace.record({.inode = id_, .kind = trace::Kind::unlink});
-    if (handles_ == 0) {
-        drop_everything_dirty();
-        close_if_unused();
-    }
 }
 
 // --- For the journal ----------------------------------------------------------------------------

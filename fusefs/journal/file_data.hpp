@@ -11,6 +11,7 @@
 #pragma once
 
 #include "fusefs/backing/fd.hpp"
+#include "fusefs/journal/backing_file.hpp"
 #include "fusefs/journal/context.hpp"
 #include "fusefs/journal/error_sequence.hpp"
 #include "fusefs/journal/page_cache.hpp"
@@ -54,8 +55,9 @@ class FileData {
 
     /// A handle is being opened with these O_ flags (only the access mode and O_CREAT matter here):
     /// opens the backing file if need be. The errno of open(2) if that fails. The result is the
-    /// handle's place in the sequence of writeback errors.
-    backing::Result<ErrorSequence::Position> opened(int flags);
+    /// handle's place in the sequence of writeback errors. `created`: the descriptor that the file
+    /// has just been created with, if it has.
+    backing::Result<ErrorSequence::Position> opened(int flags, backing::Fd created = {});
     /// The handle opened with these flags is gone.
     void released(int flags);
     /// The writeback error that this handle has not been told yet, as an errno, or 0.
@@ -199,10 +201,9 @@ class FileData {
     };
     class Batch;
 
-    /// A page's first read by the page cache says that it had been evicted (ext3).
-    void note_reads(model::ByteRange range);
-    [[nodiscard]] backing::Result<int> writable_fd();
-    [[nodiscard]] backing::Result<int> readable_fd();
+    /// The page cache reads pages: it had not got them, or has dropped them since.
+    void note_read(model::ByteRange range);
+    /// Without a handle: closes the backing file, at the latest when nothing of it is held back.
     void close_if_unused();
     /// A time stamp that lies behind none that the kernel has given: since Linux 6.13 some of those
     /// are finer than its tick.
@@ -229,6 +230,9 @@ class FileData {
     [[nodiscard]] std::vector<model::ByteRange> healed_by(model::ByteOffset begin,
                                                           std::span<const iovec> parts) const;
     void heal(std::span<const model::ByteRange> ranges);
+    /// Fills `target` with what the disk has at `offset`, zeros past its end. Returns an errno or
+    /// 0.
+    int read_disk(model::ByteOffset offset, std::span<std::byte> target) const;
     void drop_everything_dirty();
     void update_hash(model::ByteOffset offset, std::span<const std::byte> bytes);
     [[nodiscard]] bool ext3() const {
@@ -259,11 +263,10 @@ class FileData {
     std::atomic<bool> enlisted_{false};
 
     mutable std::mutex mutex_; ///< guards all below
-    std::shared_ptr<const backing::Fd> backing_fd_;
+    mutable BackingFile file_; ///< open while there are handles, and while it is being written
     /// A size that the backing filesystem is known to allow; without the mutex. To begin with
     /// FAT's limit, the lowest there is.
     std::atomic<std::uint64_t> allowed_size_{(std::uint64_t{4} << 30U) - 1};
-    bool backing_writable_ = false;
     model::FileBlocks blocks_;
     WriteBuffer buffers_;
     /// Bytes flushed but not synced: taken back into buffers_ if the sync fails.

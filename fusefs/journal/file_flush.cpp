@@ -1,5 +1,5 @@
-// FileData's part of a commit: the ordered flush, the sync, and the metadata held back until then.
-#include "fusefs/journal/file_data.hpp"
+// FileData's part of a commit: the ordered flush.
+#include "fusefs/journal/flush_batch.hpp"
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
@@ -37,68 +37,6 @@ constexpr bool kernel_is_gone(int error) {
 }
 
 } // namespace
-
-/// Pieces of pages, collected in ascending order and written run by run; what was written in vain
-/// becomes dirty again. Lives with the file's mutex held.
-class FileData::Batch {
-  public:
-    Batch(FileData& file, int fd) : file_(file), fd_(fd) {}
-    Batch(const Batch&) = delete;
-    Batch& operator=(const Batch&) = delete;
-    ~Batch() = default;
-
-    /// The blocks `blocks` of `page` have been called clean by `flush` and are to be written.
-    void page(PageIndex page, BlockMask blocks) { pages_.push_back({page, blocks}); }
-    /// Bytes of the latest page.
-    void piece(ByteOffset at, std::span<const std::byte> bytes) {
-        if (at != end_) {
-            put();
-        }
-        if (parts_.empty()) {
-            begin_ = at;
-        }
-        parts_.push_back({const_cast<std::byte*>(bytes.data()), bytes.size()});
-        end_ = at + ByteCount{bytes.size()};
-    }
-    /// Writes what is left. Returns the errno of the first write that failed, or 0.
-    int finish() {
-        put();
-        return error_;
-    }
-    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
-    [[nodiscard]] const std::vector<std::pair<PageIndex, BlockMask>>& pages() const {
-        return pages_;
-    }
-
-  private:
-    void put() {
-        if (error_ == 0 && !parts_.empty()) {
-            const std::vector<ByteRange> healed = file_.healed_by(begin_, parts_);
-            const Result<void> done = backing::write_all(file_.context_.io, fd_, parts_, begin_);
-            if (done) {
-                bytes_ += (end_ - begin_).value;
-                file_.unsynced_ = true;
-                file_.flushed_ctime_ = stamp_now();
-                file_.backing_size_ = std::max(file_.backing_size_, end_);
-                file_.heal(healed);
-                file_.written_unsynced({begin_, end_});
-            } else {
-                error_ = done.error().value;
-            }
-        }
-        parts_.clear();
-        end_ = ByteOffset{std::numeric_limits<std::uint64_t>::max()};
-    }
-
-    FileData& file_;
-    int fd_;
-    int error_ = 0;
-    std::uint64_t bytes_ = 0;
-    ByteOffset begin_;
-    ByteOffset end_{std::numeric_limits<std::uint64_t>::max()};
-    std::vector<iovec> parts_;
-    std::vector<std::pair<PageIndex, BlockMask>> pages_;
-};
 
 void FileData::add_buffered(Batch& batch, PageIndex page, BlockMask blocks) {
     for (std::uint8_t i = 0; i < context_.block_size.per_page(); ++i) {
@@ -233,6 +171,7 @@ FileData::Flushed FileData::flush(PageCache& cache, const PageSet& dirty, Commit
         lock.lock();
     }
     flushable_ = flushable_ || left_over || result.error != 0;
+    close_if_unused();
     return result;
 }
 
@@ -240,7 +179,7 @@ PageIndex FileData::flush_retrieved(PageRange run,
                                     std::span<const std::optional<model::Generation>> generations,
                                     Epoch since, const Result<RetrievedPages>& fetched,
                                     FlushPolicy policy, CommitId commit, Flushed& result) {
-    const Result<int> fd = writable_fd();
+    const Result<int> fd = file_.writable();
     if (!fd) {
         result.error = fd.error().value;
         return run.first;
@@ -294,7 +233,7 @@ PageIndex FileData::flush_retrieved(PageRange run,
 
 PageIndex FileData::flush_run(PageIndex first, FlushPolicy policy, CommitId commit,
                               Flushed& result) {
-    const Result<int> fd = writable_fd();
+    const Result<int> fd = file_.writable();
     if (!fd) {
         result.error = fd.error().value;
         return first;
@@ -332,6 +271,7 @@ FileData::Flushed FileData::flush_buffers(CommitId commit) {
         cursor = blocks_.page(*cursor).told ? PageIndex{cursor->value + 1}
                                             : flush_run(*cursor, policy, commit, result);
     }
+    close_if_unused();
     return result;
 }
 
@@ -340,7 +280,7 @@ FileData::Flushed FileData::write_back_unmapped() {
     const std::scoped_lock lock(mutex_);
     std::optional<PageIndex> cursor{PageIndex{0}};
     while (result.error == 0 && (cursor = blocks_.next_unmapped_dirty(*cursor))) {
-        const Result<int> fd = writable_fd();
+        const Result<int> fd = file_.writable();
         if (!fd) {
             result.error = fd.error().value;
             break;
@@ -375,146 +315,6 @@ FileData::Flushed FileData::write_back_unmapped() {
         }
     }
     return result;
-}
-
-void FileData::start_sync() {
-    const std::scoped_lock lock(mutex_);
-    if (unsynced_ && backing_fd_) {
-        ::sync_file_range(backing_fd_->get(), 0, 0, SYNC_FILE_RANGE_WRITE);
-    }
-}
-
-void FileData::written_unsynced(ByteRange range) {
-    // Neighbours are joined; beyond this many, the oldest are left to the backing filesystem alone.
-    constexpr std::size_t kMost = 65536;
-    unsynced_ = true;
-    if (!unsynced_ranges_.empty() && unsynced_ranges_.back().end == range.begin) {
-        unsynced_ranges_.back().end = range.end;
-    } else if (unsynced_ranges_.size() < kMost) {
-        unsynced_ranges_.push_back(range);
-    }
-}
-
-void FileData::rewrite_unsynced() {
-    const Result<int> fd = writable_fd();
-    std::vector<std::byte> copy(std::size_t{256} * 1024);
-    for (const ByteRange& range : unsynced_ranges_) {
-        const ByteRange left = intersect(range, {ByteOffset{0}, backing_size_});
-        for (ByteOffset at = left.begin; fd && at < left.end;) {
-            const std::span<std::byte> part =
-                std::span(copy).first(std::min<std::size_t>(copy.size(), (left.end - at).value));
-            const Result<std::size_t> got = backing::read_all(context_.io, *fd, part, at);
-            if (!got || *got == 0) {
-                break;
-            }
-            iovec iov{part.data(), *got};
-            // A failure here changes nothing: the next sync fails as well, and tries again.
-            if (!backing::write_all(context_.io, *fd, {&iov, 1}, at)) {
-                break;
-            }
-            at = at + ByteCount{*got};
-        }
-    }
-}
-
-Result<void> FileData::sync_data() {
-    std::unique_lock lock(mutex_);
-    int error = 0;
-    if (unsynced_) {
-        const Result<int> opened = writable_fd();
-        if (!opened) {
-            return std::unexpected(opened.error());
-        }
-        const std::shared_ptr<const backing::Fd> fd = backing_fd_;
-        unsynced_ = false;
-        lock.unlock();
-        error = context_.io.fdatasync(fd->get()) == 0 ? 0 : errno;
-        lock.lock();
-    }
-    if (error == 0) {
-        in_flight_.clear();
-        flushed_.clear();
-        failing_ = 0;
-        // What was written while the system call ran has put its range here again.
-        if (!unsynced_) {
-            unsynced_ranges_.clear();
-        }
-        if (!ext3()) {
-            blocks_.forget_idle();
-        }
-        return {};
-    }
-    unsynced_ = true;
-    flushable_ = true;
-    for (const FlushedPage& page : flushed_) {
-        const auto generation = blocks_.generation(page.page).value_or(model::Generation{0});
-        if (page.told && generation == page.generation) {
-            blocks_.flush_failed(page.page, page.blocks); // the kernel still has the bytes
-        }
-    }
-    in_flight_.for_each(
-        {ByteOffset{0}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}},
-        [&](ByteOffset at, std::span<const std::byte> part) {
-            const ByteRange range{at, at + ByteCount{part.size()}};
-            for (PageIndex page = range.first_page(); page <= range.last_page(); ++page) {
-                blocks_.flush_failed(page, context_.block_size.touched(page, range));
-            }
-        });
-    buffers_.take_missing(in_flight_);
-    flushed_.clear();
-    rewrite_unsynced();
-    return backing::failed(error);
-}
-
-Result<bool> FileData::let_metadata_through(bool durable) {
-    std::shared_ptr<const backing::Fd> to_sync;
-    bool changed = false;
-    {
-        const std::scoped_lock lock(mutex_);
-        const bool size_held = size_ != backing_size_;
-        if (!size_held && !mtime_ && !(durable && metadata_unsynced_)) {
-            return false;
-        }
-        const Result<int> fd = writable_fd();
-        if (!fd) {
-            return std::unexpected(fd.error());
-        }
-        changed = size_held || mtime_;
-        if (size_held) {
-            // Not over bytes that have come in since the flush.
-            const ByteOffset covered =
-                std::min(size_, buffers_.first_from(backing_size_).value_or(size_));
-            if (covered > backing_size_) {
-                if (context_.io.ftruncate(*fd, static_cast<off_t>(covered.value)) != 0) {
-                    return backing::last_error();
-                }
-                backing_size_ = covered;
-                sparse_ = true;
-                metadata_unsynced_ = true;
-            }
-        }
-        if (mtime_) {
-            const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, *mtime_};
-            if (context_.io.futimens(*fd, times) != 0 && errno != EPERM) {
-                return backing::last_error();
-            }
-            if (buffers_.empty() && size_ == backing_size_) {
-                mtime_.reset();
-            }
-            flushed_ctime_ = stamp_now();
-        }
-        if (durable && metadata_unsynced_) {
-            metadata_unsynced_ = false;
-            to_sync = backing_fd_;
-        }
-    }
-    if (to_sync && context_.io.fsync(to_sync->get()) != 0) {
-        const int error = errno;
-        const std::scoped_lock lock(mutex_);
-        metadata_unsynced_ = true;
-        return backing::failed(error);
-    }
-    return changed;
 }
 
 } // namespace partialfs::journal

@@ -3,6 +3,7 @@
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
+#include <spdlog/spdlog.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -54,7 +55,7 @@ Result<void> FileData::writepage(ByteOffset offset, std::span<const std::byte> b
     if (range.empty()) {
         return {};
     }
-    const Result<int> fd = writable_fd();
+    const Result<int> fd = file_.writable();
     if (probing_) {
         written_back_.push_back({range.first_page(), range.last_page()});
     }
@@ -157,7 +158,7 @@ int FileData::write_growth_below(ByteOffset offset) {
     const auto put = [&] {
         if (error == 0 && !parts.empty()) {
             if (const Result<void> done =
-                    backing::write_all(context_.io, backing_fd_->get(), parts, begin);
+                    backing::write_all(context_.io, file_.get(), parts, begin);
                 done) {
                 backing_size_ = std::max(backing_size_, end);
                 unsynced_ = true;
@@ -190,12 +191,20 @@ void FileData::note_lost(PageIndex page, BlockMask skipped,
     const ByteRange here = intersect(range_of(page), whole);
     std::array<std::byte, model::kPageSize> disk{};
     const std::span<std::byte> on_disk = std::span(disk).first(here.size().value);
-    if (!backing::read_all(context_.io, backing_fd_->get(), on_disk, here.begin)) {
-        return;
-    }
+    const int error = read_disk(here.begin, on_disk);
     const std::span<const std::byte> in_memory =
         bytes.subspan((here.begin - whole.begin).value, here.size().value);
-    if (std::memcmp(on_disk.data(), in_memory.data(), on_disk.size()) == 0 && !has_losses_) {
+    if (error != 0) {
+        // What cannot be compared counts as lost: the ledger may say too much, never too little.
+        spdlog::warn("{}: page {} was passed over, and its bytes on disk cannot be read: {}; the "
+                     "ledger has them as lost",
+                     context_.ledger.path_of(id_), page.value, std::strerror(error));
+        context_.trace.record({.inode = id_,
+                               .page_or_offset = page.value,
+                               .error = error,
+                               .kind = trace::Kind::unverified,
+                               .skipped = skipped});
+    } else if (std::memcmp(on_disk.data(), in_memory.data(), on_disk.size()) == 0 && !has_losses_) {
         return;
     }
     for (std::uint8_t i = 0; i < context_.block_size.per_page(); ++i) {
@@ -204,9 +213,12 @@ void FileData::note_lost(PageIndex page, BlockMask skipped,
         if (!skipped.contains(in_page) || block.empty()) {
             continue;
         }
-        const std::vector<ByteRange> lost = model::differing_ranges(
-            in_memory.subspan((block.begin - here.begin).value, block.size().value),
-            on_disk.subspan((block.begin - here.begin).value, block.size().value), block.begin);
+        const std::size_t at = (block.begin - here.begin).value;
+        const std::vector<ByteRange> lost =
+            error != 0
+                ? std::vector{block}
+                : model::differing_ranges(in_memory.subspan(at, block.size().value),
+                                          on_disk.subspan(at, block.size().value), block.begin);
         if (lost.empty() && !has_losses_) {
             continue;
         }
@@ -226,6 +238,19 @@ void FileData::note_lost(PageIndex page, BlockMask skipped,
     }
 }
 
+int FileData::read_disk(ByteOffset offset, std::span<std::byte> target) const {
+    const Result<int> fd = file_.readable();
+    if (!fd) {
+        return fd.error().value;
+    }
+    const Result<std::size_t> got = backing::read_all(context_.io, *fd, target, offset);
+    if (!got) {
+        return got.error().value;
+    }
+    std::ranges::fill(target.subspan(*got), std::byte{0});
+    return 0;
+}
+
 std::vector<ByteRange> FileData::healed_by(ByteOffset begin, std::span<const iovec> parts) const {
     std::vector<ByteRange> changed;
     if (!has_losses_) {
@@ -241,9 +266,13 @@ std::vector<ByteRange> FileData::healed_by(ByteOffset begin, std::span<const iov
             if (!reread_.contains(page_of(at))) {
                 changed.push_back(here);
             } else if (context_.ledger.has_open(id_, here, context_.block_size)) {
-                disk.fill(std::byte{0});
                 const std::span<std::byte> old = std::span(disk).first(size);
-                if (backing::read_all(context_.io, backing_fd_->get(), old, at)) {
+                if (const int error = read_disk(at, old); error != 0) {
+                    spdlog::warn("{}: page {} is written, and its bytes on disk cannot be read: "
+                                 "{}; what the ledger has as lost of it stays so",
+                                 context_.ledger.path_of(id_), page_of(at).value,
+                                 std::strerror(error));
+                } else {
                     std::ranges::copy(model::differing_ranges(left.first(size), old, at),
                                       std::back_inserter(changed));
                 }
@@ -340,7 +369,7 @@ bool FileData::differs(PageIndex page, std::span<const std::byte> bytes) {
             return false;
         }
         std::array<std::byte, model::kPageSize> image{};
-        const Result<int> fd = readable_fd();
+        const Result<int> fd = file_.readable();
         if (here.empty() || !fd ||
             !read_image(here.begin, std::span(image).first(here.size().value))) {
             return false;

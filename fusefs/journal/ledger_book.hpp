@@ -34,6 +34,8 @@ class LedgerBook {
     void truncate(model::InodeId inode, model::ByteOffset size);
     void forget(model::InodeId inode);
 
+    /// The file's present path relative to the mount; empty if it has none. Without a lock.
+    [[nodiscard]] std::string path_of(model::InodeId inode) const;
     [[nodiscard]] bool has_open(model::InodeId inode) const;
     [[nodiscard]] bool has_open(model::InodeId inode, model::ByteRange range,
                                 model::BlockSize block_size) const;
@@ -43,7 +45,6 @@ class LedgerBook {
 
   private:
     [[nodiscard]] model::Nanoseconds time_of(model::CommitId commit) const;
-    [[nodiscard]] std::string path_of(model::InodeId inode) const;
 
     PathOf path_of_;
     mutable std::mutex mutex_; ///< guards all below

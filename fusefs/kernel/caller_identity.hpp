@@ -34,4 +34,7 @@ class CallerIdentity {
     mode_t left_to_mask_ = 0;
 };
 
+/// Whether the daemon may open any file of SOURCE, whatever its mode (CAP_DAC_OVERRIDE).
+bool may_open_any_file();
+
 } // namespace partialfs::kernel

@@ -1,16 +1,11 @@
 #include "fusefs/kernel/control_directory.hpp"
 
-#include "fusefs/backing/object.hpp"
-#include "fusefs/journal/journal.hpp"
-#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/kernel/control_files.hpp"
+#include "fusefs/kernel/control_nodes.hpp"
 #include "fusefs/kernel/directory_requests.hpp"
-#include "fusefs/kernel/fuse_page_cache.hpp"
 #include "fusefs/kernel/reply.hpp"
-#include "fusefs/trace/recorder.hpp"
 
-#include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,29 +13,13 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <optional>
-#include <span>
 #include <utility>
 
 namespace partialfs::kernel {
 namespace {
 
 using backing::Errno;
-using backing::Fd;
-using backing::Result;
 using model::InodeId;
-
-// FUSE nodeids of the directory's own objects. InodeIds are counted from 1 and never get here.
-constexpr fuse_ino_t kFirst = fuse_ino_t{1} << 63U;
-constexpr fuse_ino_t kDirectory = kFirst;
-constexpr fuse_ino_t kInodes = kInodeDirectory;
-constexpr fuse_ino_t kStatus = kFirst + 2;
-constexpr fuse_ino_t kLedger = kFirst + 3;
-constexpr fuse_ino_t kTrace = kFirst + 4;
-constexpr fuse_ino_t kContract = kFirst + 5;
-constexpr fuse_ino_t kPolicy = kFirst + 6;
-constexpr fuse_ino_t kCommit = kFirst + 7;
-constexpr fuse_ino_t kEvict = kFirst + 8;
 
 struct Node {
     fuse_ino_t number;
@@ -48,14 +27,18 @@ struct Node {
     mode_t mode;
 };
 constexpr std::array kNodes{
-    Node{kInodes, "inode", S_IFDIR | 0500},      Node{kStatus, "status", S_IFREG | 0400},
-    Node{kLedger, "ledger", S_IFREG | 0400},     Node{kTrace, "trace", S_IFREG | 0400},
-    Node{kContract, "contract", S_IFREG | 0600}, Node{kPolicy, "flush-policy", S_IFREG | 0600},
-    Node{kCommit, "commit", S_IFREG | 0200},     Node{kEvict, "evict", S_IFREG | 0200},
+    Node{kInodeDirectory, "inode", S_IFDIR | 0500},
+    Node{kStatusFile, "status", S_IFREG | 0400},
+    Node{kLedgerFile, "ledger", S_IFREG | 0400},
+    Node{kTraceFile, "trace", S_IFREG | 0400},
+    Node{kContractFile, "contract", S_IFREG | 0600},
+    Node{kPolicyFile, "flush-policy", S_IFREG | 0600},
+    Node{kCommitFile, "commit", S_IFREG | 0200},
+    Node{kEvictFile, "evict", S_IFREG | 0200},
 };
 
 bool is_control(fuse_ino_t number) {
-    return number >= kFirst;
+    return number >= kFirstControlNode;
 }
 
 /// Names and attributes of the control directory never change, but for contents, which are read
@@ -116,14 +99,14 @@ void lookup_inode(fuse_req_t req, std::string_view name) {
 }
 
 void control_lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
-    if (parent == kInodes) {
+    if (parent == kInodeDirectory) {
         lookup_inode(req, name);
         return;
     }
     const auto* node = std::ranges::find_if(
         kNodes, [&](const Node& one) { return std::strcmp(one.name, name) == 0; });
-    if (parent != kDirectory || node == kNodes.end()) {
-        reply(req, Errno{parent == kDirectory ? ENOENT : ENOTDIR});
+    if (parent != kControlDirectory || node == kNodes.end()) {
+        reply(req, Errno{parent == kControlDirectory ? ENOENT : ENOTDIR});
         return;
     }
     reply_node(req, node->number);
@@ -143,24 +126,6 @@ void control_setattr(fuse_req_t req, fuse_ino_t number, struct stat*, int to_set
         return;
     }
     control_getattr(req, number, nullptr);
-}
-
-/// What a control file holds at the moment it is opened.
-std::string contents_of(const Mount& mount, fuse_ino_t number) {
-    switch (number) {
-    case kStatus:
-        return status_json(mount) + '\n';
-    case kLedger:
-        return mount.context.ledger.lines();
-    case kTrace:
-        return mount.context.trace.latest();
-    case kContract:
-        return std::string(name_of(mount.context.contract.load())) + '\n';
-    case kPolicy:
-        return std::string(name_of(mount.context.policy.load())) + '\n';
-    default:
-        return {};
-    }
 }
 
 void control_open(fuse_req_t req, fuse_ino_t number, fuse_file_info* fi) {
@@ -189,101 +154,6 @@ void reply_part(fuse_req_t req, std::string_view whole, std::size_t size, off_t 
 
 void control_read(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* fi) {
     reply_part(req, *reinterpret_cast<std::string*>(fi->fh), size, offset);
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) {
-        text.remove_suffix(1);
-    }
-    return text;
-}
-
-/// The object that a path relative to the mount names; it must lie inside.
-Result<Fd> open_in_source(Mount& mount, std::string path) {
-    while (!path.empty() && path.front() == '/') {
-        path.erase(0, 1);
-    }
-    const std::shared_ptr<Inode> root = mount.inodes.root();
-    open_how how{};
-    how.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-    const long fd = ::syscall(SYS_openat2, root->fd().get(), path.c_str(), &how, sizeof how);
-    if (fd < 0) {
-        return backing::last_error();
-    }
-    return Fd{static_cast<int>(fd)};
-}
-
-Result<void> evict(Mount& mount, const std::string& path) {
-    if (path.empty()) {
-        return backing::failed(EINVAL);
-    }
-    Result<Fd> fd = open_in_source(mount, path);
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
-    const Result<backing::Object> object = backing::object_of(std::move(*fd));
-    if (!object) {
-        return std::unexpected(object.error());
-    }
-    if (!S_ISREG(object->status.st_mode)) {
-        return backing::failed(S_ISDIR(object->status.st_mode) ? EISDIR : EINVAL);
-    }
-    const auto inode = mount.inodes.find(BackingKey{object->status.st_dev, object->status.st_ino});
-    if (!inode || mount.inodes.find(inode->id()) == nullptr) {
-        return {}; // the kernel does not know the file: nothing of it is cached
-    }
-    const Result<void> done = mount.page_cache.evict(inode->id());
-    if (done) {
-        inode->data()->pages_evicted();
-    }
-    return done;
-}
-
-void control_write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size, off_t,
-                   fuse_file_info*) {
-    Mount& mount = mount_of(req);
-    const std::string_view text = trimmed({data, size});
-    const auto done = [req, size](int error) {
-        if (error != 0) {
-            fuse_reply_err(req, error);
-        } else {
-            fuse_reply_write(req, size);
-        }
-    };
-    switch (number) {
-    case kContract: {
-        const auto contract = model::contract_from(text);
-        if (contract) {
-            mount.context.contract = *contract;
-        }
-        done(contract ? 0 : EINVAL);
-        break;
-    }
-    case kPolicy: {
-        const auto policy = model::flush_policy_from(text);
-        if (policy) {
-            mount.context.policy = *policy;
-        }
-        done(policy ? 0 : EINVAL);
-        break;
-    }
-    case kCommit:
-        mount.journal.commit(done);
-        break;
-    case kEvict:
-        mount.control.submit([&mount, done, path = std::string(text)](bool serving) {
-            if (!serving) {
-                done(ENODEV);
-                return;
-            }
-            const Result<void> evicted = evict(mount, path);
-            done(evicted ? 0 : evicted.error().value);
-        });
-        break;
-    default:
-        done(EPERM);
-    }
 }
 
 void control_fsync(fuse_req_t req, fuse_ino_t, int, fuse_file_info*) {
@@ -316,8 +186,8 @@ void control_readdir(fuse_req_t req, fuse_ino_t number, std::size_t size, off_t 
         }
     };
     add(".", number);
-    add("..", kDirectory);
-    if (number == kDirectory) {
+    add("..", kControlDirectory);
+    if (number == kControlDirectory) {
         for (const Node& node : kNodes) {
             add(node.name, node.number);
         }
@@ -385,7 +255,7 @@ void sorted_lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
     if (is_control(parent)) {
         control_lookup(req, parent, name);
     } else if (parent == FUSE_ROOT_ID && name == kControlName) {
-        reply_node(req, kDirectory);
+        reply_node(req, kControlDirectory);
     } else {
         plain.lookup(req, parent, name);
     }
@@ -473,53 +343,6 @@ void add_control_requests(fuse_lowlevel_ops& ops) {
     sort_requests<&Ops::flush, control_flush>(ops);
     sort_requests<&Ops::fallocate, forbid<int, off_t, off_t, fuse_file_info*>>(ops);
     sort_requests<&Ops::lseek, forbid<off_t, int, fuse_file_info*>>(ops);
-}
-
-void ControlDirectory::start() {
-    helper_ = std::thread([this] { run(); });
-}
-
-void ControlDirectory::stop() {
-    std::deque<std::function<void(bool)>> left;
-    {
-        const std::scoped_lock lock(mutex_);
-        stopping_ = true;
-        left.swap(jobs_);
-        wake_.notify_all();
-    }
-    for (const auto& job : left) {
-        job(false);
-    }
-    if (helper_.joinable()) {
-        helper_.join();
-    }
-}
-
-void ControlDirectory::submit(std::function<void(bool)> job) {
-    {
-        const std::scoped_lock lock(mutex_);
-        if (!stopping_) {
-            jobs_.push_back(std::move(job));
-            wake_.notify_all();
-            return;
-        }
-    }
-    job(false);
-}
-
-void ControlDirectory::run() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-        wake_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
-        if (jobs_.empty()) {
-            return;
-        }
-        const std::function<void(bool)> job = std::move(jobs_.front());
-        jobs_.pop_front();
-        lock.unlock();
-        job(true);
-        lock.lock();
-    }
 }
 
 } // namespace partialfs::kernel

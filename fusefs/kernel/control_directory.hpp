@@ -10,19 +10,11 @@
 //     inode/N            the inode with FUSE's number N itself, whatever its name
 #pragma once
 
-#include "fusefs/backing/errno.hpp"
-#include "fusefs/model/types.hpp"
-
-#include <sys/stat.h>
-
 #include <condition_variable>
-#include <cstdint>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <thread>
 
 #define FUSE_USE_VERSION 314
@@ -31,9 +23,6 @@
 namespace partialfs::kernel {
 
 struct Mount;
-
-/// FUSE's number of `.partialfs/inode`.
-inline constexpr fuse_ino_t kInodeDirectory = (fuse_ino_t{1} << 63U) + 1;
 
 /// Wraps all handlers of `ops`: what concerns the control directory is answered by it, everything
 /// else goes on to the handler that was there.

@@ -336,11 +336,12 @@ void retrieve_reply(fuse_req_t req, void*, fuse_ino_t number, off_t offset, fuse
 } // namespace
 
 backing::Result<void> open_file(Mount& mount, const std::shared_ptr<Inode>& inode, pid_t caller,
-                                fuse_file_info& fi) {
+                                fuse_file_info& fi, backing::Fd created) {
     if (inode->data() == nullptr) {
         return backing::failed(inode->type() == S_IFDIR ? EISDIR : ENXIO);
     }
-    const Result<ErrorSequence::Position> position = inode->data()->opened(fi.flags);
+    const Result<ErrorSequence::Position> position =
+        inode->data()->opened(fi.flags, std::move(created));
     if (!position) {
         return std::unexpected(position.error());
     }

@@ -19,9 +19,10 @@ struct Mount;
 void add_data_requests(fuse_lowlevel_ops& ops);
 
 /// The file-data part of open and create: makes the handle and fills in `fi` (fh, keep_cache,
-/// noflush). `fi.flags` are the application's flags. `caller` is the context's pid.
+/// noflush). `fi.flags` are the application's flags. `caller` is the context's pid. `created`: the
+/// descriptor that the file has just been created with, if it has.
 backing::Result<void> open_file(Mount& mount, const std::shared_ptr<Inode>& inode, pid_t caller,
-                                fuse_file_info& fi);
+                                fuse_file_info& fi, backing::Fd created = {});
 
 /// Takes back what open_file() did, for a handle that the kernel was never told of: nobody will
 /// release it.

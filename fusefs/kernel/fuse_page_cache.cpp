@@ -1,7 +1,7 @@
 #include "fusefs/kernel/fuse_page_cache.hpp"
 
 #include "fusefs/journal/file_data.hpp"
-#include "fusefs/kernel/control_directory.hpp"
+#include "fusefs/kernel/control_nodes.hpp"
 #include "fusefs/kernel/session.hpp"
 
 #include <fcntl.h>

@@ -120,7 +120,7 @@ std::shared_ptr<Inode> InodeTable::remember(backing::Object object, model::Inode
         known.parent = parent;
         known.name = name;
         known.used = known.queued;
-        if (!known.queued && inode->type() != S_IFDIR) {
+        if (!known.queued) {
             known.queued = true;
             state_->queue.push_back(inode->id());
         }
@@ -148,10 +148,10 @@ void InodeTable::set_limit(std::size_t limit, std::function<void()> call) {
     state_->limit_reached = std::move(call);
 }
 
-std::vector<InodeTable::Name> InodeTable::longest_unused(std::size_t count) {
-    std::vector<Name> names;
+std::vector<InodeTable::Unused> InodeTable::longest_unused(std::size_t count, bool directories) {
+    std::vector<Unused> unused;
     const std::unique_lock lock(state_->mutex);
-    for (std::size_t looked_at = state_->queue.size(); looked_at > 0 && names.size() < count;
+    for (std::size_t looked_at = state_->queue.size(); looked_at > 0 && unused.size() < count;
          --looked_at) {
         const model::InodeId id = state_->queue.front();
         state_->queue.pop_front();
@@ -160,16 +160,20 @@ std::vector<InodeTable::Name> InodeTable::longest_unused(std::size_t count) {
             continue;
         }
         State::Known& known = entry->second;
+        const bool directory = known.inode->type() == S_IFDIR;
         // The table's own pointer is the only one: no handle, no journal, no request.
-        if (known.used || known.inode.use_count() > 1) {
-            known.used = false;
+        const bool told =
+            !known.used && known.inode.use_count() == 1 && (directories || !directory);
+        if (told) {
+            unused.push_back({id, known.parent, known.name});
+        }
+        known.used = false;
+        known.queued = !told || directory;
+        if (known.queued) {
             state_->queue.push_back(id);
-        } else {
-            known.queued = false;
-            names.push_back({known.parent, known.name});
         }
     }
-    return names;
+    return unused;
 }
 
 void InodeTable::forget(model::InodeId id, std::uint64_t count) {

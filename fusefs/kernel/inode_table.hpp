@@ -55,15 +55,17 @@ class InodeTable {
     /// after the reply, when no lock of the kernel's waits for us.
     void wait_if_crowded();
 
-    /// A name by which the kernel knows an inode that nobody uses.
-    struct Name {
+    /// An inode that nobody uses, and a name by which the kernel knows it.
+    struct Unused {
+        model::InodeId id;
         model::InodeId parent;
         std::string name;
     };
     /// Up to `count` inodes that have gone longest without being looked up, and that are neither
-    /// directories nor open nor waiting for a commit: by the name they were last looked up by. Each
-    /// is told once, until it is looked up again.
-    std::vector<Name> longest_unused(std::size_t count);
+    /// open nor waiting for a commit: with the name they were last looked up by. A file is told
+    /// once, until it is looked up again. Directories, only if `directories`, are told again and
+    /// again: whether one is in use, by what is known inside it, only the kernel can say.
+    std::vector<Unused> longest_unused(std::size_t count, bool directories);
 
   private:
     struct State;

@@ -127,10 +127,14 @@ void link(fuse_req_t req, fuse_ino_t number, fuse_ino_t parent_number, const cha
     reply_name(req, *parent, name);
 }
 
-/// open(2) with O_CREAT. What the file needs for its data is opened by open_file(); the descriptor
-/// made here only makes the file and says which one it is.
-Result<std::shared_ptr<Inode>> create_file(fuse_req_t req, const Inode& parent, const char* name,
-                                           mode_t mode, int flags) {
+struct Created {
+    std::shared_ptr<Inode> inode;
+    Fd fd; ///< for reading and writing
+};
+
+/// open(2) with O_CREAT. The kernel is being told of the inode.
+Result<Created> create_file(fuse_req_t req, const Inode& parent, const char* name, mode_t mode,
+                            int flags) {
     auto made = [&] {
         const CallerIdentity identity = identity_of(req);
         // O_PATH would not create; O_RDWR, so that an existing directory answers EISDIR.
@@ -149,7 +153,8 @@ Result<std::shared_ptr<Inode>> create_file(fuse_req_t req, const Inode& parent, 
     if (!object) {
         return std::unexpected(object.error());
     }
-    return mount_of(req).inodes.remember(std::move(*object), parent.id(), name);
+    return Created{mount_of(req).inodes.remember(std::move(*object), parent.id(), name),
+                   std::move(*made)};
 }
 
 void create(fuse_req_t req, fuse_ino_t parent_number, const char* name, mode_t mode,
@@ -160,24 +165,28 @@ void create(fuse_req_t req, fuse_ino_t parent_number, const char* name, mode_t m
         reply(req, Errno{ESTALE});
         return;
     }
-    const auto inode = create_file(req, *parent, name, mode, fi->flags);
-    if (!inode) {
-        reply(req, inode.error());
+    auto created = create_file(req, *parent, name, mode, fi->flags);
+    if (!created) {
+        reply(req, created.error());
         return;
     }
-    if (const auto opened = open_file(mount, *inode, fuse_req_ctx(req)->pid, *fi); !opened) {
-        mount.inodes.forget((*inode)->id(), 1);
+    const std::shared_ptr<Inode> inode = created->inode;
+    if (const auto opened =
+            open_file(mount, inode, fuse_req_ctx(req)->pid, *fi, std::move(created->fd));
+        !opened) {
+        mount.inodes.forget(inode->id(), 1);
         reply(req, opened.error());
         return;
     }
     // From here on, whatever fails: nobody would release the handle or forget the inode.
-    const auto entry = entry_of(mount, **inode);
+    const auto entry = entry_of(mount, *inode);
     const int told =
         entry ? fuse_reply_create(req, &*entry, fi) : fuse_reply_err(req, entry.error().value);
     if (!entry || told != 0) {
         close_file(mount, *fi);
-        mount.inodes.forget((*inode)->id(), 1);
+        mount.inodes.forget(inode->id(), 1);
     }
+    mount.inodes.wait_if_crowded();
 }
 
 /// The living inode that `name` refers to, for telling it of what is done to the name: null if the

@@ -19,6 +19,8 @@ std::string_view name_of(Kind kind) {
         return "writepage";
     case Kind::lost:
         return "lost";
+    case Kind::unverified:
+        return "unverified";
     case Kind::commit_begin:
         return "commit-begin";
     case Kind::commit:
@@ -94,6 +96,10 @@ std::string to_json(const Event& event, std::string_view path, model::BlockSize 
         fmt::format_to(out, R"(,"page":{},"blocks":"{}","written":"{}","skipped":"{}")",
                        event.page_or_offset, mask_text(event.written, block_size),
                        mask_text(event.written, block_size), mask_text(event.skipped, block_size));
+        break;
+    case Kind::unverified:
+        fmt::format_to(out, R"(,"page":{},"skipped":"{}","errno":{})", event.page_or_offset,
+                       mask_text(event.skipped, block_size), event.error);
         break;
     case Kind::commit_begin:
     case Kind::commit:

@@ -15,10 +15,12 @@ enum class Kind : std::uint8_t {
     ordered_flush,  ///< a commit wrote blocks of a page itself: page, written, commit
     writepage,      ///< the kernel wrote a page back: page, written, skipped
     lost,           ///< writepage passed over bytes that the disk has not got: offset, length, page
+    unverified,     ///< writepage passed over bytes that could not be compared with the disk's, as
+                    ///< reading it failed; the ledger has them as lost: page, skipped, error
     commit_begin,   ///< commit
     commit,         ///< the commit record: all the rest of that commit is on disk: commit
     evict,          ///< the pages of a file were written back and dropped on request
-    page_read,      ///< FUSE_READ: offset, length
+    page_read,      ///< the page cache has read what it lacked: offset, length as it asked for
     truncate,       ///< offset is the new size
     punch,          ///< offset, length
     fsync,          ///< an application's fsync has been served: commit, 0 if it needed none

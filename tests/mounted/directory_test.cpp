@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -139,6 +140,63 @@ TEST_F(Directories, MoreFilesThanDescriptorsAreNoProblem) {
         EXPECT_EQ(listed, kFiles);
     }
     EXPECT_LT(descriptors_of(mount().daemon()), 3000U);
+}
+
+/// Starts the daemon with few descriptors, which it has no right to have more of.
+void start_with_few_descriptors(Mount& mount, std::vector<std::string> options) {
+    mount.set_wrapper({"prlimit", "--nofile=1500:1500", "setpriv", "--bounding-set=-sys_resource"});
+    mount.start(std::move(options));
+}
+
+TEST_F(Directories, MoreDirectoriesThanDescriptorsAreNoProblem) {
+    utsname system{};
+    ASSERT_EQ(::uname(&system), 0);
+    int major = 0;
+    int minor = 0;
+    ASSERT_EQ(std::sscanf(system.release, "%d.%d", &major, &minor), 2);
+    if (std::pair(major, minor) < std::pair(6, 18)) {
+        GTEST_SKIP()
+            << "before Linux 6.18 the kernel cannot be asked to forget directories; this is "
+            << system.release;
+    }
+    mount().stop();
+    constexpr int kDirectories = 2000;
+    for (int i = 0; i < kDirectories; ++i) {
+        std::filesystem::create_directories(mount().source() / std::to_string(i) / "inner");
+    }
+    start_with_few_descriptors(mount(), {"--contract=linux-2.6.20"});
+    const auto here = std::filesystem::current_path();
+    std::filesystem::current_path(mount().path() / "7" / "inner");
+    for (int round = 0; round < 2; ++round) {
+        for (int i = 0; i < kDirectories; ++i) {
+            struct stat status{};
+            ASSERT_EQ(::stat((mount().path() / std::to_string(i) / "inner").c_str(), &status), 0)
+                << i << ": " << errno_name(errno);
+        }
+    }
+    EXPECT_EQ(std::filesystem::current_path(), mount().path() / "7" / "inner")
+        << "a directory in use is left alone";
+    EXPECT_TRUE(std::filesystem::is_directory("../../8/inner"));
+    std::filesystem::current_path(here);
+    EXPECT_LT(descriptors_of(mount().daemon()), 1500U);
+}
+
+TEST_F(Directories, MoreNewFilesThanDescriptorsAreNoProblem) {
+    mount().stop();
+    constexpr int kFiles = 4000;
+    // No commit but those that the want of descriptors calls for.
+    start_with_few_descriptors(mount(), {"--contract=linux-2.6.20", "--commit-interval=0"});
+    for (int i = 0; i < kFiles; ++i) {
+        const auto path = mount().path() / ("file" + std::to_string(i));
+        const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600);
+        ASSERT_GE(fd, 0) << i << ": " << errno_name(errno);
+        ASSERT_EQ(::write(fd, "small", 5), 5) << errno_name(errno);
+        ASSERT_EQ(::close(fd), 0) << errno_name(errno);
+    }
+    EXPECT_EQ(mount().stop().code, 0);
+    for (int i = 0; i < kFiles; ++i) {
+        ASSERT_EQ(std::filesystem::file_size(mount().source() / ("file" + std::to_string(i))), 5U);
+    }
 }
 
 TEST_F(Directories, EntriesTellTheInodeNumbersThatStatTells) {

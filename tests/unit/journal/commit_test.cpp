@@ -236,6 +236,58 @@ TEST_F(CommitTest, TheRecipeLosesAndTheLedgerSaysWhat) {
     EXPECT_EQ(ledger_.counts().healed, 1U);
 }
 
+TEST_F(CommitTest, WhatCannotBeComparedWithTheDiskCountsAsLost) {
+    write(0, std::string(4096, '0'));
+    cache_.pages[PageIndex{0}].bytes.assign(4096, std::byte{'0'});
+    cache_.store(10, 5, std::byte{'A'});
+    EXPECT_EQ(commit(), 0);
+    cache_.store(20, 5, std::byte{'B'});
+    fail("pread EIO");
+    ASSERT_TRUE(cache_.write_back(*file_, PageIndex{0}));
+    EXPECT_THAT(ledger_.lines(), HasSubstr(R"("block":0,"offset":0,"length":1024,"cleaned_by":1)"));
+    EXPECT_EQ(ledger_.counts().open, 4U) << "every block that was passed over";
+    EXPECT_THAT(trace_.latest(),
+                HasSubstr(R"("event":"unverified","inode":2,"page":0,"skipped":"1111","errno":5)"));
+}
+
+TEST_F(CommitTest, TheDescriptorOfAFileThatNobodyHasOpenIsNotKept) {
+    Context context{.io = io_,
+                    .block_size = *model::BlockSize::from_bytes(1024),
+                    .budget = budget_,
+                    .ledger = ledger_,
+                    .trace = trace_,
+                    .contract = Contract::linux_2_6_19,
+                    .policy = FlushPolicy::eager,
+                    .reopens_any_file = true};
+    struct stat status{};
+    ASSERT_EQ(::fstat(path_fd_.get(), &status), 0);
+    FileData file(InodeId{3}, path_fd_, status, context);
+    const auto descriptors = [] {
+        return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+    };
+    const auto before = descriptors();
+    ASSERT_TRUE(file.opened(O_RDWR));
+    const std::string text(3000, 'x');
+    ASSERT_TRUE(file.write(ByteOffset{0}, std::as_bytes(std::span(text)), [] { return nullptr; }));
+    EXPECT_EQ(descriptors(), before + 1);
+    file.released(O_RDWR);
+    EXPECT_EQ(descriptors(), before);
+    EXPECT_EQ(file.flush(cache_, {}, model::CommitId{1}).error, 0);
+    EXPECT_EQ(descriptors(), before);
+    ASSERT_TRUE(file.sync_data());
+    ASSERT_TRUE(file.let_metadata_through(true));
+    EXPECT_EQ(descriptors(), before);
+    EXPECT_EQ(disk(), text);
+}
+
+TEST_F(CommitTest, ReadsOfThePageCacheAreInTheTrace) {
+    std::array<std::byte, 100> bytes{};
+    ASSERT_TRUE(file_->read(ByteOffset{0}, bytes, /*cached=*/false));
+    EXPECT_THAT(trace_.latest(), ::testing::Not(HasSubstr(R"("event":"read")")));
+    ASSERT_TRUE(file_->read(ByteOffset{0}, bytes, /*cached=*/true));
+    EXPECT_THAT(trace_.latest(), HasSubstr(R"("event":"read","inode":2,"offset":0,"length":100})"));
+}
+
 TEST_F(CommitTest, WithTheFixNothingIsLost) {
     context_.contract = Contract::linux_2_6_20;
     write(0, std::string(4096, '0'));

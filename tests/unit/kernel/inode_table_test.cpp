@@ -124,23 +124,37 @@ TEST_F(Table, WhatNobodyUsesIsToldByItsLastNameAndOnce) {
     remember("directory");
     const auto held = remember("b");
     remember("a"); // again: used since
-    const auto names = table_.longest_unused(10);
+    const auto names = table_.longest_unused(10, false);
     ASSERT_EQ(names.size(), 1U);
     EXPECT_EQ(names.front().name, "c");
     EXPECT_EQ(names.front().parent, root_->id());
-    const auto later = table_.longest_unused(10);
+    const auto later = table_.longest_unused(10, false);
     ASSERT_EQ(later.size(), 1U) << "the second time round";
     EXPECT_EQ(later.front().name, "a");
-    EXPECT_TRUE(table_.longest_unused(10).empty());
+    EXPECT_TRUE(table_.longest_unused(10, false).empty());
     remember("c");
-    EXPECT_EQ(table_.longest_unused(10).size(), 1U);
+    EXPECT_EQ(table_.longest_unused(10, false).size(), 1U);
+}
+
+TEST_F(Table, DirectoriesThatNobodyUsesAreToldWhenAskedForAndAgain) {
+    const model::InodeId directory = remember("directory")->id();
+    const model::InodeId file = remember("file")->id();
+    EXPECT_EQ(table_.longest_unused(1, false).front().id, file) << "passed over";
+    for (int time = 0; time < 2; ++time) {
+        const auto unused = table_.longest_unused(10, true);
+        ASSERT_EQ(unused.size(), 1U);
+        EXPECT_EQ(unused.front().id, directory);
+        EXPECT_EQ(unused.front().name, "directory");
+    }
+    const auto held = table_.find(directory);
+    EXPECT_TRUE(table_.longest_unused(10, true).empty());
 }
 
 TEST_F(Table, RememberingAKnownInodeKeepsItsName) {
     const model::InodeId id = remember("file")->id();
     EXPECT_EQ(table_.remember_known(id)->id(), id);
     EXPECT_EQ(table_.remember_known(model::InodeId{99}), nullptr);
-    EXPECT_EQ(table_.longest_unused(1).front().name, "file");
+    EXPECT_EQ(table_.longest_unused(1, false).front().name, "file");
     table_.forget(id, 1);
     EXPECT_NE(table_.find(id), nullptr);
     table_.forget(id, 1);

@@ -1,0 +1,47 @@
+#include "fusefs/journal/backing_file.hpp"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace partialfs::journal {
+
+using backing::Fd;
+using backing::Result;
+
+Result<int> BackingFile::readable() {
+    if (!fd_) {
+        Result<Fd> fd = backing::reopen(path_fd_, O_RDONLY);
+        if (!fd) {
+            return std::unexpected(fd.error());
+        }
+        fd_ = std::make_shared<const Fd>(std::move(*fd));
+        writable_ = false;
+    }
+    return fd_->get();
+}
+
+Result<int> BackingFile::writable() {
+    if (!fd_ || !writable_) {
+        Result<Fd> fd = backing::reopen(path_fd_, O_RDWR);
+        if (!fd && fd.error().value == EACCES) {
+            fd = backing::reopen(path_fd_, O_WRONLY);
+        }
+        if (!fd) {
+            return std::unexpected(fd.error());
+        }
+        fd_ = std::make_shared<const Fd>(std::move(*fd));
+        writable_ = true;
+    }
+    return fd_->get();
+}
+
+void BackingFile::adopt(Fd created) {
+    if (created && !writable_) {
+        fd_ = std::make_shared<const Fd>(std::move(created));
+        writable_ = true;
+    }
+}
+
+} // namespace partialfs::journal

@@ -1,0 +1,81 @@
+// What a flush writes in one go.
+#pragma once
+
+#include "fusefs/backing/file_io.hpp"
+#include "fusefs/journal/file_data.hpp"
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace partialfs::journal {
+
+/// Pieces of pages, collected in ascending order and written run by run; what was written in vain
+/// becomes dirty again. Lives with the file's mutex held.
+class FileData::Batch {
+  public:
+    Batch(FileData& file, int fd) : file_(file), fd_(fd) {}
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+    ~Batch() = default;
+
+    /// The blocks `blocks` of `page` have been called clean by `flush` and are to be written.
+    void page(model::PageIndex page, model::BlockMask blocks) { pages_.push_back({page, blocks}); }
+    /// Bytes of the latest page.
+    void piece(model::ByteOffset at, std::span<const std::byte> bytes) {
+        if (at != end_) {
+            put();
+        }
+        if (parts_.empty()) {
+            begin_ = at;
+        }
+        parts_.push_back({const_cast<std::byte*>(bytes.data()), bytes.size()});
+        end_ = at + model::ByteCount{bytes.size()};
+    }
+    /// Writes what is left. Returns the errno of the first write that failed, or 0.
+    int finish() {
+        put();
+        return error_;
+    }
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+    [[nodiscard]] const std::vector<std::pair<model::PageIndex, model::BlockMask>>& pages() const {
+        return pages_;
+    }
+
+  private:
+    void put() {
+        if (error_ == 0 && !parts_.empty()) {
+            const std::vector<model::ByteRange> healed = file_.healed_by(begin_, parts_);
+            const backing::Result<void> done =
+                backing::write_all(file_.context_.io, fd_, parts_, begin_);
+            if (done) {
+                bytes_ += (end_ - begin_).value;
+                file_.unsynced_ = true;
+                file_.flushed_ctime_ = stamp_now();
+                file_.backing_size_ = std::max(file_.backing_size_, end_);
+                file_.heal(healed);
+                file_.written_unsynced({begin_, end_});
+            } else {
+                error_ = done.error().value;
+            }
+        }
+        parts_.clear();
+        end_ = model::ByteOffset{std::numeric_limits<std::uint64_t>::max()};
+    }
+
+    FileData& file_;
+    int fd_;
+    int error_ = 0;
+    std::uint64_t bytes_ = 0;
+    model::ByteOffset begin_;
+    model::ByteOffset end_{std::numeric_limits<std::uint64_t>::max()};
+    std::vector<iovec> parts_;
+    std::vector<std::pair<model::PageIndex, model::BlockMask>> pages_;
+};
+
+} // namespace partialfs::journal
