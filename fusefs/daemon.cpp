@@ -24,6 +24,7 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <future>
 #include <utility>
 
 namespace partialfs {
@@ -171,6 +172,7 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
     // Before anybody can use the mount: finding it by its path would make an umount busy.
     page_cache.start();
 
+    int commit_error = 0;
     int last_error = 0;
     session.run({.serving =
                      [&] {
@@ -184,17 +186,24 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
                          control.stop();
                          reclaimer.stop();
                          page_cache.write_everything_back();
-                         last_error = journal.stop();
+                         // While requests are served, as pages are fetched from the kernel.
+                         std::promise<int> committed;
+                         journal.commit([&](int error) { committed.set_value(error); });
+                         commit_error = committed.get_future().get();
                      },
                  .disconnected =
                      [&] {
                          page_cache.disconnect();
                          control.stop();
                          reclaimer.stop();
+                         // Another one, for what has been written until no request was served.
                          last_error = journal.stop();
                      },
                  .mounts_changed_fd = page_cache.mounts_changed_fd(),
                  .mounts_changed = [&] { page_cache.mounts_changed(); }});
+    if (last_error == 0 && journal.gauge().dirty) {
+        last_error = commit_error; // of bytes that were the kernel's, which is not there any more
+    }
     trace.stop_file();
     if (trace.file_error() != 0) {
         spdlog::error("the trace is not complete: writing {}: {}", options.trace->string(),

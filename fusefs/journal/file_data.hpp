@@ -132,6 +132,8 @@ class FileData {
     [[nodiscard]] bool enlist_once() {
         return !enlisted_.load(std::memory_order_relaxed) && !enlisted_.exchange(true);
     }
+    /// Whether enlist_once() has said yes since keep_enlisted() said no. Without a lock.
+    [[nodiscard]] bool enlisted() const { return enlisted_; }
     /// Whether a shared mapping may be storing into the file: a handle is open for reading and
     /// writing. (A mapping keeps its file open, so release comes after munmap.)
     [[nodiscard]] bool may_be_mapped() const;

@@ -55,6 +55,7 @@ void FileData::add_buffered(Batch& batch, PageIndex page, BlockMask blocks) {
 void FileData::settle(const Batch& batch, int error, CommitId commit, bool from_kernel,
                       Flushed& result) {
     std::vector<trace::Event> events;
+    std::uint64_t flushed = 0;
     for (const auto& [page, blocks] : batch.pages()) {
         if (error != 0) {
             blocks_.flush_failed(page, blocks);
@@ -72,7 +73,7 @@ void FileData::settle(const Batch& batch, int error, CommitId commit, bool from_
         }
         flushed_.push_back({page, blocks, blocks_.generation(page).value_or(model::Generation{0}),
                             blocks_.page(page).told});
-        result.blocks += static_cast<std::uint64_t>(blocks.count());
+        flushed += static_cast<std::uint64_t>(blocks.count());
         events.push_back({.inode = id_,
                           .page_or_offset = page.value,
                           .commit = commit,
@@ -80,7 +81,8 @@ void FileData::settle(const Batch& batch, int error, CommitId commit, bool from_
                           .written = blocks});
     }
     context_.trace.record(events);
-    context_.blocks_flushed.fetch_add(error == 0 ? result.blocks : 0, std::memory_order_relaxed);
+    context_.blocks_flushed.fetch_add(flushed, std::memory_order_relaxed);
+    result.blocks += flushed;
     result.bytes += batch.bytes();
     if (error != 0 && result.error == 0) {
         result.error = error;
@@ -185,6 +187,9 @@ PageIndex FileData::flush_retrieved(PageRange run,
         return run.first;
     }
     if (!fetched) {
+        if (!kernel_is_gone(fetched.error().value)) {
+            result.error = fetched.error().value;
+        }
         return run.first;
     }
     const std::span<std::byte> bytes = fetched->bytes;

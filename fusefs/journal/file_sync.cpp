@@ -26,13 +26,17 @@ void FileData::start_sync() {
 }
 
 void FileData::written_unsynced(ByteRange range) {
-    // Neighbours are joined; beyond this many, the oldest are left to the backing filesystem alone.
+    // Neighbours are joined; beyond this many, what lies between two is taken with them: writing it
+    // again does no harm.
     constexpr std::size_t kMost = 65536;
     unsynced_ = true;
     if (!unsynced_ranges_.empty() && unsynced_ranges_.back().end == range.begin) {
         unsynced_ranges_.back().end = range.end;
     } else if (unsynced_ranges_.size() < kMost) {
         unsynced_ranges_.push_back(range);
+    } else {
+        ByteRange& last = unsynced_ranges_.back();
+        last = {std::min(last.begin, range.begin), std::max(last.end, range.end)};
     }
 }
 

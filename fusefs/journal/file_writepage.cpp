@@ -314,10 +314,11 @@ std::size_t FileData::learn_dirty(const PageSet& pages) {
                 ++written;
             }
             // Ranges may overlap: look at all that begin at or before the page.
-            const bool written_back =
-                std::any_of(written, written_back_.end(), [&](const PageRange& back) {
-                    return back.first <= page && page <= back.last;
-                });
+            bool written_back = false;
+            for (auto back = written;
+                 !written_back && back != written_back_.end() && back->first <= page; ++back) {
+                written_back = page <= back->last;
+            }
             if (written_back) {
                 continue;
             }

@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <cerrno>
 #include <cstring>
 #include <set>
 #include <utility>
@@ -15,6 +16,17 @@ namespace partialfs::journal {
 using backing::Result;
 using model::CommitId;
 using model::InodeId;
+
+namespace {
+
+/// Whether a file could not be probed because the kernel has nothing of it any more: it has
+/// forgotten the inode, or the mount is gone.
+constexpr bool has_no_pages(int error) {
+    return error == ENODEV || error == ENOTCONN || error == EXDEV || error == ENOENT ||
+           error == ESTALE;
+}
+
+} // namespace
 
 Journal::Journal(Context& context, PageCache& cache, Options options)
     : context_(context), cache_(cache), options_(options), last_probe_at_(Clock::now()) {}
@@ -40,7 +52,7 @@ int Journal::stop() {
 }
 
 void Journal::enlist(std::shared_ptr<FileData> file) {
-    const std::scoped_lock lock(mutex_);
+    const std::scoped_lock lock(files_mutex_);
     const InodeId id = file->id();
     files_.insert_or_assign(id, std::move(file));
 }
@@ -79,14 +91,14 @@ void Journal::hurry() {
 }
 
 Journal::Status Journal::status() const {
-    const std::scoped_lock lock(mutex_);
+    const std::scoped_lock lock(mutex_, files_mutex_);
     Status status = status_;
     status.files = files_.size();
     return status;
 }
 
 std::shared_ptr<FileData> Journal::find(InodeId id) const {
-    const std::scoped_lock lock(mutex_);
+    const std::scoped_lock lock(files_mutex_);
     const auto file = files_.find(id);
     return file == files_.end() ? nullptr : file->second;
 }
@@ -103,7 +115,7 @@ FileData::Gauge Journal::gauge() const {
 }
 
 Journal::Files Journal::enlisted_files() const {
-    const std::scoped_lock lock(mutex_);
+    const std::scoped_lock lock(files_mutex_);
     Files files;
     files.reserve(files_.size());
     for (const auto& [id, file] : files_) {
@@ -158,6 +170,9 @@ void Journal::serve(std::vector<Wish> wishes, bool timer) {
             if (ext3) {
                 const FileData::Flushed written = wish.file->write_back_unmapped();
                 if (written.error != 0) {
+                    spdlog::warn("fsync: inode {}: {}", wish.file->id().value,
+                                 std::strerror(written.error));
+                    wish.file->report_failure(written.error, true);
                     errors.emplace(wish.file->id(), written.error);
                 }
                 needed = wish.file->take_inode_dirty();
@@ -172,7 +187,8 @@ void Journal::serve(std::vector<Wish> wishes, bool timer) {
             commit = true;
             break;
         case Wish::Kind::flush: {
-            std::map<InodeId, PageSet> dirty = probe({wish.file});
+            // A probe that fails may have waited for the very rename that waits for us.
+            std::map<InodeId, PageSet> dirty = probe({wish.file}).dirty;
             const CommitId next = running_commit();
             context_.ledger.commit_began(next, trace::now());
             const FileData::Flushed flushed =
@@ -238,8 +254,8 @@ int Journal::sync_alone(FileData& file, bool durable) {
     return error;
 }
 
-std::map<InodeId, PageSet> Journal::probe(const Files& files) {
-    std::map<InodeId, PageSet> found;
+Journal::Probed Journal::probe(const Files& files) {
+    Probed found;
     const auto began = Clock::now();
     bool any = false;
     for (const auto& file : files) {
@@ -250,13 +266,18 @@ std::map<InodeId, PageSet> Journal::probe(const Files& files) {
         file->probe_begins();
         Result<PageSet> dirty = cache_.dirty_pages(*file, file->size());
         if (!dirty) {
-            spdlog::debug("probing inode {}: {}", file->id().value,
-                          std::strerror(dirty.error().value));
+            const int error = dirty.error().value;
+            spdlog::log(has_no_pages(error) ? spdlog::level::debug : spdlog::level::warn,
+                        "looking for mapped stores into inode {}: {}", file->id().value,
+                        std::strerror(error));
+            if (!has_no_pages(error) && found.error == 0) {
+                found.error = error;
+            }
             file->learn_dirty({});
             continue;
         }
         file->learn_dirty(*dirty);
-        found.emplace(file->id(), std::move(*dirty));
+        found.dirty.emplace(file->id(), std::move(*dirty));
     }
     last_probe_at_ = Clock::now();
     probe_cost_ = last_probe_at_ - began;
@@ -272,13 +293,13 @@ int Journal::commit_now(const std::map<InodeId, bool>& asked, bool timer,
                         std::map<InodeId, int>& errors) {
     const auto began = Clock::now();
     const Files files = enlisted_files();
-    std::map<InodeId, PageSet> dirty;
+    Probed probed;
     // What the last probe cost must have been earned since by time that passed.
     const bool affordable =
         std::chrono::duration<double>(probe_cost_).count() <=
         options_.probe_share * std::chrono::duration<double>(began - last_probe_at_).count();
     if (!timer || affordable) {
-        dirty = probe(files);
+        probed = probe(files);
     }
     if (timer) {
         bool work = false;
@@ -307,7 +328,7 @@ int Journal::commit_now(const std::map<InodeId, bool>& asked, bool timer,
         first_error = first_error == 0 ? error : first_error;
     };
     for (const auto& file : files) {
-        const FileData::Flushed flushed = file->flush(cache_, dirty[file->id()], commit);
+        const FileData::Flushed flushed = file->flush(cache_, probed.dirty[file->id()], commit);
         if (flushed.error != 0) {
             failed(file, flushed.error);
         }
@@ -337,14 +358,16 @@ int Journal::commit_now(const std::map<InodeId, bool>& asked, bool timer,
     }
     context_.trace.record({.commit = commit, .error = first_error, .kind = trace::Kind::commit});
     for (const auto& file : files) {
-        const std::scoped_lock lock(mutex_);
         if (!file->keep_enlisted()) {
-            files_.erase(file->id());
+            const std::scoped_lock lock(files_mutex_);
+            if (!file->enlisted()) { // or somebody has just enlisted it again
+                files_.erase(file->id());
+            }
         }
     }
     const std::scoped_lock lock(mutex_);
     status_.last_commit = Clock::now() - began;
-    return first_error;
+    return first_error != 0 ? first_error : probed.error;
 }
 
 } // namespace partialfs::journal

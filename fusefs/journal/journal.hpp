@@ -105,8 +105,12 @@ class Journal {
     void submit(Wish wish);
     void run();
     void serve(std::vector<Wish> wishes, bool timer);
+    struct Probed {
+        std::map<model::InodeId, PageSet> dirty;
+        int error = 0; ///< the first errno with which a file that may be mapped was not looked at
+    };
     /// Probes all files that may be mapped.
-    std::map<model::InodeId, PageSet> probe(const Files& files);
+    Probed probe(const Files& files);
     /// `errors` gets the errno of each file that failed. Returns the first of them, or 0.
     int commit_now(const std::map<model::InodeId, bool>& asked, bool timer,
                    std::map<model::InodeId, int>& errors);
@@ -118,11 +122,12 @@ class Journal {
     PageCache& cache_;
     Options options_;
 
-    /// Guards what follows. Lock order: this, then a file's mutex.
-    mutable std::mutex mutex_;
+    mutable std::mutex files_mutex_; ///< guards files_; a leaf: taken with a file's mutex held
+    std::map<model::InodeId, std::shared_ptr<FileData>> files_;
+
+    mutable std::mutex mutex_; ///< guards what follows; taken before files_mutex_
     std::condition_variable wake_;
     std::vector<Wish> wishes_;
-    std::map<model::InodeId, std::shared_ptr<FileData>> files_;
     bool stopping_ = false;
     bool stopped_ = false;
     bool hurry_ = false;

@@ -18,6 +18,9 @@ using model::Nanoseconds;
 
 void LedgerBook::commit_began(CommitId commit, Nanoseconds now) {
     const std::scoped_lock lock(mutex_);
+    if (commit <= last_commit_) {
+        return; // renames have begun it before
+    }
     last_commit_ = commit;
     commit_times_.push_back(now);
     if (commit_times_.size() > kCommitTimesKept) {

@@ -133,16 +133,16 @@ void control_open(fuse_req_t req, fuse_ino_t number, fuse_file_info* fi) {
         reply(req, Errno{EISDIR});
         return;
     }
-    auto* contents = new std::string(contents_of(mount_of(req), number));
-    fi->fh = reinterpret_cast<std::uint64_t>(contents);
+    OpenHandles& handles = mount_of(req).handles;
+    fi->fh = handles.add(std::make_unique<std::string>(contents_of(mount_of(req), number)));
     fi->direct_io = 1;
     if (fuse_reply_open(req, fi) != 0) {
-        delete contents; // else control_release() does
+        handles.take(fi->fh); // there will be no control_release()
     }
 }
 
 void control_release(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
-    delete reinterpret_cast<std::string*>(fi->fh);
+    mount_of(req).handles.take(fi->fh);
     reply(req, Errno{0});
 }
 
@@ -153,7 +153,7 @@ void reply_part(fuse_req_t req, std::string_view whole, std::size_t size, off_t 
 }
 
 void control_read(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* fi) {
-    reply_part(req, *reinterpret_cast<std::string*>(fi->fh), size, offset);
+    reply_part(req, OpenHandles::get<std::string>(fi->fh), size, offset);
 }
 
 void control_fsync(fuse_req_t req, fuse_ino_t, int, fuse_file_info*) {

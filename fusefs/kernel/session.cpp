@@ -17,6 +17,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace partialfs::kernel {
@@ -100,7 +101,7 @@ Session::Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_opt
     fuse_args args = FUSE_ARGS_INIT(static_cast<int>(argv.size()), argv.data());
     session_ = fuse_session_new(&args, &ops, sizeof(ops), userdata);
     fuse_opt_free_args(&args);
-    gone_event_ = eventfd(0, EFD_CLOEXEC);
+    gone_event_ = backing::Fd{eventfd(0, EFD_CLOEXEC)};
 }
 
 Session::~Session() {
@@ -110,14 +111,14 @@ Session::~Session() {
         }
         fuse_session_destroy(session_);
     }
-    if (gone_event_ >= 0) {
-        ::close(gone_event_);
-    }
 }
 
 std::expected<void, std::string> Session::mount(const std::string& mountpoint) {
     if (session_ == nullptr) {
         return std::unexpected("libfuse does not accept the mount options; see the message above");
+    }
+    if (!gone_event_) {
+        return std::unexpected(std::string("eventfd: ") + std::strerror(errno));
     }
     if (fuse_session_mount(session_, mountpoint.c_str()) != 0) {
         return std::unexpected("cannot mount at " + mountpoint +
@@ -162,7 +163,15 @@ void Session::start_worker() {
     }
     Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
     idle_.fetch_add(1);
-    worker.thread = std::thread([this, &worker] { work(worker); });
+    try {
+        worker.thread = std::thread([this, &worker] { work(worker); });
+    } catch (const std::system_error& error) {
+        idle_.fetch_sub(1);
+        workers_.pop_back();
+        if (!threads_are_short_.exchange(true)) {
+            spdlog::warn("no thread more than {} for requests: {}", workers_.size(), error.what());
+        }
+    }
 }
 
 void Session::work(Worker& self) {
@@ -173,7 +182,7 @@ void Session::work(Worker& self) {
     self.request.mem = nullptr;
     if (!ending_) {
         const std::uint64_t one = 1;
-        if (::write(gone_event_, &one, sizeof one) < 0) {
+        if (::write(gone_event_.get(), &one, sizeof one) < 0) {
             spdlog::error("eventfd: {}", std::strerror(errno));
         }
     }
@@ -222,7 +231,8 @@ void Session::run(const Callbacks& callbacks) {
         worker.thread = std::thread([this, &worker] { work(worker); });
     }
     const bool wanted = callbacks.serving();
-    std::array<pollfd, 3> wait{pollfd{signals.get(), POLLIN, 0}, pollfd{gone_event_, POLLIN, 0},
+    std::array<pollfd, 3> wait{pollfd{signals.get(), POLLIN, 0},
+                               pollfd{gone_event_.get(), POLLIN, 0},
                                pollfd{callbacks.mounts_changed_fd, POLLPRI, 0}};
     while (wanted && ((wait[0].revents | wait[1].revents) & POLLIN) == 0) {
         if (::poll(wait.data(), wait.size(), -1) > 0 && (wait[2].revents & POLLPRI) != 0) {

@@ -1,6 +1,7 @@
 // The FUSE session: its mount, its request threads, and its end.
 #pragma once
 
+#include "fusefs/backing/fd.hpp"
 #include "fusefs/journal/buffer.hpp"
 
 #include <atomic>
@@ -80,7 +81,8 @@ class Session {
     std::vector<std::unique_ptr<Worker>> workers_;
     std::atomic<int> idle_{0};
     std::atomic<bool> ending_{false};
-    int gone_event_ = -1; ///< eventfd: a worker found the mount gone
+    std::atomic<bool> threads_are_short_{false}; ///< and this has been logged
+    backing::Fd gone_event_;                     ///< eventfd: a worker found the mount gone
 };
 
 } // namespace partialfs::kernel

@@ -9,9 +9,11 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 namespace partialfs::testing {
 namespace {
@@ -290,6 +292,27 @@ TEST_F(Shutdown, ALazyUmountEndsTheDaemonOnceTheLastFileIsClosed) {
     const Ended ended = mount_->wait_for_end();
     EXPECT_EQ(ended.code, 0) << ended.errors;
     EXPECT_EQ(text_of(mount_->source() / "file"), "TEXT");
+}
+
+TEST_F(Shutdown, EveryWriteThatWasAcknowledgedIsThereAfterASignal) {
+    const std::string piece(1500, 'p');
+    for (int round = 0; round < 5; ++round) {
+        std::atomic<std::size_t> acknowledged{0};
+        const int fd = ::open((mount_->path() / "file").c_str(),
+                              O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        ASSERT_GE(fd, 0);
+        std::thread writer([&] {
+            while (::write(fd, piece.data(), piece.size()) == std::ssize(piece)) {
+                acknowledged += piece.size();
+            }
+        });
+        EXPECT_TRUE(wait_until([&] { return acknowledged > 100 * piece.size(); }));
+        EXPECT_EQ(mount_->stop().code, 0);
+        writer.join();
+        ::close(fd);
+        EXPECT_GE(fs::file_size(mount_->source() / "file"), acknowledged);
+        mount_->start({"--contract=linux-2.6.20", "--commit-interval=0"});
+    }
 }
 
 TEST_F(Shutdown, ASignalWhileAFileIsOpenStillCommits) {

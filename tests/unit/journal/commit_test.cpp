@@ -440,6 +440,34 @@ TEST_F(CommitTest, Ext3FsyncOfAnUnchangedFileCommitsNothing) {
     EXPECT_EQ(journal_->status().commits, commits + 1) << "fchmod makes the commit certain";
 }
 
+TEST_F(CommitTest, FlushedBlocksAreCountedOnceEachOverManyBatches) {
+    const std::string text(std::size_t{100} * 1024, 'x');
+    for (std::uint64_t at = 0; at < 8; ++at) {
+        write(at * 400 * 1024, text); // 800 pages with holes between them
+    }
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(context_.blocks_flushed, 8 * text.size() / 1024);
+}
+
+TEST_F(CommitTest, ACommitFailsIfPagesKnownDirtyCannotBeFetched) {
+    write(0, std::string(4096, '0'));
+    cache_.pages[PageIndex{0}].bytes.assign(4096, std::byte{'0'});
+    cache_.store(10, 5, std::byte{'A'});
+    cache_.retrieve_error = EIO;
+    EXPECT_EQ(commit(), EIO);
+    cache_.retrieve_error = 0;
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(disk().substr(10, 5), "AAAAA");
+}
+
+TEST_F(CommitTest, ACommitFailsIfItCannotLookForMappedStores) {
+    enlist_mapped();
+    cache_.probe_error = ETIMEDOUT;
+    EXPECT_EQ(commit(), ETIMEDOUT);
+    cache_.probe_error = ENOENT; // the kernel has forgotten the inode: there is nothing to see
+    EXPECT_EQ(commit(), 0);
+}
+
 TEST_F(CommitTest, StoppingCommitsALastTime) {
     write(0, "end");
     EXPECT_EQ(journal_->stop(), 0);

@@ -25,14 +25,16 @@ class SimulatedCache final : public PageCache {
     /// Called in the midst of a retrieve, after the copy has been made: for races.
     std::function<void()> during_retrieve;
     int retrieves = 0;
-    bool can_tell = true; ///< whether is_clean() has an answer
-    bool gone = false;    ///< unmounted: nothing can be asked any more
+    bool can_tell = true;   ///< whether is_clean() has an answer
+    bool gone = false;      ///< unmounted: nothing can be asked any more
+    int probe_error = 0;    ///< an errno with which dirty_pages() fails
+    int retrieve_error = 0; ///< an errno with which retrieve() fails
 
     [[nodiscard]] std::uint64_t retrieve_limit() const override { return 4; }
     backing::Result<PageSet> dirty_pages(FileData&, model::ByteOffset) override {
         PageSet set;
-        if (gone) {
-            return backing::failed(ENODEV);
+        if (gone || probe_error != 0) {
+            return backing::failed(gone ? ENODEV : probe_error);
         }
         for (const auto& [index, page] : pages) {
             if (page.dirty) {
@@ -43,8 +45,8 @@ class SimulatedCache final : public PageCache {
     }
     backing::Result<RetrievedPages> retrieve(model::InodeId, PageRange range) override {
         ++retrieves;
-        if (gone) {
-            return backing::failed(ENODEV);
+        if (gone || retrieve_error != 0) {
+            return backing::failed(gone ? ENODEV : retrieve_error);
         }
         auto copy = std::make_shared<std::vector<std::byte>>();
         for (model::PageIndex page = range.first; page <= range.last; ++page) {
