@@ -74,8 +74,7 @@ Outcome<> Executor::execute(const Op& op) {
     case OpKind::commit:
         return commit();
     case OpKind::sync:
-        ::sync();
-        return {};
+        return sync_filesystem();
     case OpKind::map:
         return files_[op.file.value].map(op.map, op.range());
     case OpKind::unmap:
@@ -225,14 +224,24 @@ Outcome<> Executor::sync_mapping(const Op& op, int flags) {
     return {};
 }
 
+Outcome<> Executor::sync_filesystem() {
+    if (::syscall(SYS_syncfs, files_.front().fd()) == 0) {
+        return {};
+    }
+    if (errno != ENOSYS) {
+        return failed("syncfs of " + directory_);
+    }
+    ::sync();
+    return {};
+}
+
 Outcome<> Executor::commit() {
     if (commit_by_ == CommitBy::sync) {
         ::sync();
         return {};
     }
     if (commit_by_ == CommitBy::syncfs) {
-        return ::syscall(SYS_syncfs, files_.front().fd()) == 0 ? Outcome<>{}
-                                                               : failed("syncfs of " + directory_);
+        return sync_filesystem();
     }
     static std::atomic<std::uint64_t> number{0};
     const std::string name = directory_ + "/sibling." + std::to_string(::getpid()) + "." +

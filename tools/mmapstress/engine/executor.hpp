@@ -51,6 +51,8 @@ class Executor {
     Outcome<> write(const Op& op);
     Outcome<> sync_mapping(const Op& op, int flags);
     Outcome<> commit();
+    /// syncfs(), or sync() where there is none.
+    Outcome<> sync_filesystem();
     Outcome<> read_fault(const Op& op);
     Outcome<> protect(const Op& op);
     Outcome<> forget_pages(const Op& op);

@@ -72,7 +72,8 @@ enum class OpKind : std::uint8_t {
     /// empty file in the run's directory, fsync, unlink, close. With `commit-by syncfs` or
     /// `commit-by sync` in the header: that system call instead.
     commit,
-    /// sync().
+    /// syncfs() of the run's directory: what sync() does, without writing other filesystems back,
+    /// where somebody else may be at work. Before Linux 2.6.39: sync().
     sync,
     /// mmap() of mapping `map`, if it is not there: of the range, rounded out to pages, or of all
     /// of
