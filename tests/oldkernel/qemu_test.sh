@@ -63,7 +63,7 @@ unknown)
     }
     cannot_tell "Kernel panic" --append rdinit=/none
     cannot_tell "did not end within" --timeout 1 --workload mix --ops 100000000
-    cannot_tell "No space left on device" --size 1G
+    cannot_tell "No space left on device" --disk 40 --size 64M
     ;;
 interrupt)
     mkdir "$temporary/tmp"
