@@ -6,6 +6,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <fstream>
+
 namespace partialfs::testing {
 namespace {
 
@@ -240,6 +242,20 @@ TEST_F(Names, AFileOfTheControlDirectorysNameIsShadowed) {
     for (const auto& entry : std::filesystem::directory_iterator(mount().path())) {
         ADD_FAILURE() << entry.path();
     }
+}
+
+TEST_F(Names, ADaemonThatMayNotOpenAnyFileCanWriteAReadOnlyOneThatIsCreated) {
+    mount().stop();
+    mount().set_wrapper({"setpriv", "--bounding-set=-dac_override,-dac_read_search"});
+    mount().start({"--contract=linux-2.6.20", "--commit-interval=0"});
+    const int fd = ::open((mount().path() / "file").c_str(), O_WRONLY | O_CREAT | O_EXCL, 0400);
+    ASSERT_GE(fd, 0) << errno_name(errno);
+    EXPECT_EQ(::write(fd, "bytes", 5), 5) << errno_name(errno);
+    EXPECT_EQ(::close(fd), 0) << errno_name(errno);
+    EXPECT_EQ(mount().stop().code, 0);
+    std::string bytes;
+    std::ifstream(mount().source() / "file") >> bytes;
+    EXPECT_EQ(bytes, "bytes");
 }
 
 } // namespace
