@@ -1,5 +1,7 @@
 #include "tools/mmapstress/report/formats.hpp"
 
+#include "tools/xml/escape.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -82,48 +84,24 @@ TestCase stage_case(const RunResult& result, Stage stage, std::size_t max_ranges
     return test;
 }
 
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char letter : text) {
-        switch (letter) {
-        case '&':
-            out += "&amp;";
-            break;
-        case '<':
-            out += "&lt;";
-            break;
-        case '>':
-            out += "&gt;";
-            break;
-        case '"':
-            out += "&quot;";
-            break;
-        default:
-            // XML 1.0 has no other control characters at all.
-            out += (letter >= 0 && letter < ' ' && letter != '\n' && letter != '\t') ? '?' : letter;
-        }
-    }
-    return out;
-}
-
 std::string suite_name(const RunResult& result) {
     return "mmapstress" + (result.header.workload.empty() ? "" : "." + result.header.workload);
 }
 
 void append_details(std::string& out, const TestCase& test) {
     for (const std::string& detail : test.details) {
-        out += escaped(detail) + '\n';
+        out += xml::escaped(detail) + '\n';
     }
 }
 
 void append_case(std::string& out, const std::string& suite, const TestCase& test) {
-    out += "    <testcase classname=\"" + escaped(suite) + "\" name=\"" + escaped(test.name) +
-           "\" time=\"" + decimal(test.seconds) + "\"";
+    out += "    <testcase classname=\"" + xml::escaped(suite) + "\" name=\"" +
+           xml::escaped(test.name) + "\" time=\"" + decimal(test.seconds) + "\"";
     if (test.state == State::passed) {
         out += "/>\n";
         return;
     }
-    const std::string message = " message=\"" + escaped(one_line(test.message)) + "\"";
+    const std::string message = " message=\"" + xml::escaped(one_line(test.message)) + "\"";
     out += ">\n";
     if (test.state == State::skipped) {
         out += "      <skipped" + message + "/>\n";
@@ -208,14 +186,14 @@ std::string junit(const RunResult& result, std::size_t max_ranges) {
                                "\" skipped=\"" + count(State::skipped) + "\" time=\"" +
                                decimal(seconds) + "\"";
     std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites" + counts +
-                      ">\n  <testsuite name=\"" + escaped(suite) + "\"" + counts +
+                      ">\n  <testsuite name=\"" + xml::escaped(suite) + "\"" + counts +
                       ">\n    <properties>\n";
     const std::array<std::pair<std::string, std::string>, 3> properties{
         std::pair{std::string("seed"), std::to_string(result.header.seed)},
         std::pair{std::string("kernel"), result.kernel},
         std::pair{std::string("filesystem"), result.filesystem}};
     for (const auto& [name, value] : properties) {
-        out += "      <property name=\"" + name + "\" value=\"" + escaped(value) + "\"/>\n";
+        out += "      <property name=\"" + name + "\" value=\"" + xml::escaped(value) + "\"/>\n";
     }
     out += "    </properties>\n";
     for (const TestCase& test : tests) {

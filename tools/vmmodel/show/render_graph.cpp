@@ -1,6 +1,7 @@
 // Runs as JSON, as a Graphviz graph and as a picture.
 #include "tools/vmmodel/show/describe.hpp"
 #include "tools/vmmodel/show/render.hpp"
+#include "tools/xml/escape.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -92,26 +93,6 @@ std::string dot_label(const State& state, const Search& search) {
     return label;
 }
 
-std::string escaped_xml(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-        case '<':
-            out += "&lt;";
-            break;
-        case '>':
-            out += "&gt;";
-            break;
-        case '&':
-            out += "&amp;";
-            break;
-        default:
-            out += c;
-        }
-    }
-    return out;
-}
-
 /// Draws one run: a row a step, a square for each block in memory and on disk.
 class Picture {
   public:
@@ -162,7 +143,7 @@ class Picture {
 
     void text(int x, int y, std::string_view what, std::string_view weight = "normal") {
         out_ += fmt::format("<text x=\"{}\" y=\"{}\" font-weight=\"{}\">{}</text>\n", x, y, weight,
-                            escaped_xml(what));
+                            xml::escaped(what));
     }
 
     /// A colour for each version; a block that is dirty has a thick border.
