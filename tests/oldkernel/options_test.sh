@@ -71,7 +71,7 @@ if [ "$status" -ne 3 ] || [[ $said != *"install the package qemu-system-x86"* ]]
     echo "without QEMU: exit code $status: $said"
     failures=$((failures + 1))
 fi
-if command -v qemu-system-x86_64 musl-gcc >/dev/null; then
+if command -v qemu-system-x86_64 >/dev/null && command -v musl-gcc >/dev/null; then
     # df says how much room there is, so that a full disk needs no disk.
     printf '#!/bin/sh\necho Filesystem; echo x 20 10 10 50%% /\n' >"$temporary/full/df"
     chmod +x "$temporary/full/df"
