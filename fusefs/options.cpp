@@ -80,7 +80,7 @@ constexpr std::uint64_t kLeastDirtyLimit = std::uint64_t{64} << 10U;
 /// An option of ours that takes a value: its long name and what its value does.
 struct Setting {
     std::string_view name;
-    std::string_view placeholder;
+    std::string_view value_name;
     std::string_view help;
     void (*set)(Options&, const std::string& value);
 };
@@ -159,7 +159,7 @@ bool apply_own_option(Options& options, const std::string& option) {
         if (setting.name == name) {
             if (!has_value || equals + 1 == option.size()) {
                 throw CLI::ValidationError("-o " + option + ": write " + std::string(setting.name) +
-                                           "=" + std::string(setting.placeholder));
+                                           "=" + std::string(setting.value_name));
             }
             setting.set(options, option.substr(equals + 1));
             return true;
@@ -238,7 +238,7 @@ std::expected<Options, ExitRequest> parse_options(int argc, const char* const* a
                "--" + std::string(setting.name),
                [&](const std::string& value) { setting.set(options, value); },
                std::string(setting.help))
-            ->type_name(std::string(setting.placeholder))
+            ->type_name(std::string(setting.value_name))
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
     app.add_flag("-f,--foreground", options.foreground, "stay in the foreground");
