@@ -2,6 +2,7 @@
 // what had been synced must be there, what had not may be old or new, and neither is mistaken.
 #include "tests/mounted/mmapstress/loop_mount.hpp"
 #include "tests/mounted/mount.hpp"
+#include "tests/shell_command.hpp"
 #include "tests/temporary_directory.hpp"
 
 #include <fcntl.h>
@@ -11,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -22,24 +21,12 @@ namespace {
 namespace fs = std::filesystem;
 using partialfs::testing::LoopMount;
 using partialfs::testing::Mount;
+using partialfs::testing::Said;
 using partialfs::testing::TemporaryDirectory;
 using partialfs::testing::wait_until;
 
-struct Said {
-    int code = -1;
-    std::string text;
-};
-
-Said said_by(const std::string& arguments) {
-    FILE* const pipe = ::popen((std::string(MMAPSTRESS) + " " + arguments + " 2>&1").c_str(), "r");
-    Said said;
-    std::array<char, 4096> part{};
-    while (const std::size_t got = std::fread(part.data(), 1, part.size(), pipe)) {
-        said.text.append(part.data(), got);
-    }
-    const int status = ::pclose(pipe);
-    said.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return said;
+Said mmapstress(const std::string& arguments) {
+    return partialfs::testing::said_by(MMAPSTRESS " " + arguments);
 }
 
 /// A run in the background, with more operations than it will get to.
@@ -109,7 +96,7 @@ class CutShort : public testing::TestWithParam<unsigned> {
     Said verified(const fs::path& directory) {
         Said said;
         EXPECT_TRUE(wait_until([&] {
-            said = said_by("verify " + directory.string() + " " + report().string());
+            said = mmapstress("verify " + directory.string() + " " + report().string());
             return said.text.find("the run is still going on") == std::string::npos;
         }));
         return said;
@@ -223,7 +210,7 @@ TEST(VerifyOfARunThatGoesOn, IsRefused) {
     const fs::path report = outside / "report";
     Running running(directory.path(), report, "mix", "1");
     ASSERT_TRUE(running.has_synced(1));
-    const Said said = said_by("verify " + directory.path().string() + " " + report.string());
+    const Said said = mmapstress("verify " + directory.path().string() + " " + report.string());
     EXPECT_EQ(said.code, 2);
     EXPECT_EQ(said.text, "mmapstress: " + report.string() + ": the run is still going on\n");
 }

@@ -1,35 +1,21 @@
 // The program as it is called: exit codes, and what is said of bad input.
+#include "tests/shell_command.hpp"
 #include "tests/temporary_directory.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <fstream>
 #include <string>
 
 namespace {
 
+using partialfs::testing::Said;
 using ::testing::HasSubstr;
 
-struct Outcome {
-    int code = -1;
-    std::string output; ///< both streams
-};
-
-Outcome vmmodel(const std::string& arguments) {
-    const std::string line = std::string(VMMODEL_BINARY) + " 2>&1 </dev/null " + arguments;
-    std::FILE* pipe = ::popen(line.c_str(), "r");
-    Outcome outcome;
-    std::array<char, 4096> part{};
-    while (const std::size_t got = std::fread(part.data(), 1, part.size(), pipe)) {
-        outcome.output.append(part.data(), got);
-    }
-    outcome.code = WEXITSTATUS(::pclose(pipe));
-    return outcome;
+Said vmmodel(const std::string& arguments) {
+    return partialfs::testing::said_by(VMMODEL_BINARY " " + arguments);
 }
 
 const std::string kGolden = VMMODEL_GOLDEN_DIR "/ext3-ordered-2.6.19.jsonl.zst";
@@ -38,38 +24,38 @@ const std::string kSmall = "--stores 2 --writes 0 --commits 1 --writepages 1 --m
 TEST(Command, ExitCodesTellWhatWasFound) {
     EXPECT_EQ(vmmodel("explore --filesystem ordered-eager " + kSmall).code, 1);
     EXPECT_EQ(vmmodel("explore --era linux-2.6.23 " + kSmall).code, 0);
-    const Outcome full = vmmodel("explore --era linux-2.6.23 --memory 1M");
+    const Said full = vmmodel("explore --era linux-2.6.23 --memory 1M");
     EXPECT_EQ(full.code, 3);
-    EXPECT_THAT(full.output, HasSubstr("incomplete"));
-    EXPECT_THAT(full.output, ::testing::Not(HasSubstr("no store can be lost")));
+    EXPECT_THAT(full.text, HasSubstr("incomplete"));
+    EXPECT_THAT(full.text, ::testing::Not(HasSubstr("no store can be lost")));
     EXPECT_EQ(vmmodel("table --blocks 1 " + kSmall).code, 0);
     EXPECT_EQ(vmmodel("simulate --ops 200000").code, 1);
     EXPECT_EQ(vmmodel("simulate --ops 200000 --era linux-2.6.23").code, 0);
 }
 
 TEST(Command, PredictChecksRecordedSchedules) {
-    const Outcome equal = vmmodel("predict --check " + kGolden);
+    const Said equal = vmmodel("predict --check " + kGolden);
     EXPECT_EQ(equal.code, 0);
-    EXPECT_THAT(equal.output, HasSubstr("1108 of 1108 equal"));
+    EXPECT_THAT(equal.text, HasSubstr("1108 of 1108 equal"));
     EXPECT_EQ(vmmodel("predict --check --filesystem writeback " + kGolden).code, 1);
     EXPECT_EQ(vmmodel("predict --era linux-2.6.20 " + kGolden).code, 0);
 }
 
 TEST(Command, PlayWithoutATerminalPrintsTheRun) {
-    const Outcome printed = vmmodel("play --filesystem ordered-eager");
+    const Said printed = vmmodel("play --filesystem ordered-eager");
     EXPECT_EQ(printed.code, 0);
-    EXPECT_THAT(printed.output, HasSubstr("try_to_free_buffers, page freed"));
-    EXPECT_THAT(printed.output, ::testing::Not(HasSubstr("\x1b")));
-    EXPECT_THAT(vmmodel("play --id 1024-100068 " + kGolden).output, HasSubstr("gone for good"));
+    EXPECT_THAT(printed.text, HasSubstr("try_to_free_buffers, page freed"));
+    EXPECT_THAT(printed.text, ::testing::Not(HasSubstr("\x1b")));
+    EXPECT_THAT(vmmodel("play --id 1024-100068 " + kGolden).text, HasSubstr("gone for good"));
 }
 
 /// One line that names the thing, and exit code 2.
 void expect_refused(const std::string& arguments, const std::string& said) {
-    const Outcome outcome = vmmodel(arguments);
+    const Said outcome = vmmodel(arguments);
     EXPECT_EQ(outcome.code, 2) << arguments;
-    EXPECT_THAT(outcome.output, HasSubstr(said)) << arguments;
-    EXPECT_TRUE(outcome.output.starts_with("vmmodel: ")) << outcome.output;
-    EXPECT_EQ(std::ranges::count(outcome.output, '\n'), 1) << outcome.output;
+    EXPECT_THAT(outcome.text, HasSubstr(said)) << arguments;
+    EXPECT_TRUE(outcome.text.starts_with("vmmodel: ")) << outcome.text;
+    EXPECT_EQ(std::ranges::count(outcome.text, '\n'), 1) << outcome.text;
 }
 
 TEST(Command, BadInputIsRefusedInOneLine) {
@@ -103,7 +89,7 @@ TEST(Command, BadInputIsRefusedInOneLine) {
 }
 
 TEST(Command, AFullDiskIsNotSilent) {
-    const Outcome outcome = vmmodel("explore --era linux-2.6.23 " + kSmall + " >/dev/full");
+    const Said outcome = vmmodel("explore --era linux-2.6.23 " + kSmall + " >/dev/full");
     EXPECT_EQ(outcome.code, 3);
 }
 

@@ -1,4 +1,5 @@
 // The program itself: exit codes, messages, and nothing left behind.
+#include "tests/shell_command.hpp"
 #include "tests/temporary_directory.hpp"
 
 #include <fcntl.h>
@@ -18,25 +19,12 @@
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Said {
-    int code = -1;
-    std::string text; ///< standard output and standard error
-};
+using partialfs::testing::Said;
 
 class Command : public testing::Test {
   protected:
-    Said run(const std::string& arguments) {
-        const std::string line = std::string(MMAPSTRESS) + " " + arguments + " 2>&1";
-        FILE* const pipe = ::popen(line.c_str(), "r");
-        Said said;
-        std::array<char, 4096> part{};
-        while (const std::size_t got = std::fread(part.data(), 1, part.size(), pipe)) {
-            said.text.append(part.data(), got);
-        }
-        const int status = ::pclose(pipe);
-        said.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-        return said;
+    static Said run(const std::string& arguments) {
+        return partialfs::testing::said_by(MMAPSTRESS " " + arguments);
     }
     std::string write(const char* name, const std::string& text) {
         std::ofstream(directory_ / name) << text;
