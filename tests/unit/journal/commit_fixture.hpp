@@ -1,0 +1,104 @@
+// A journal and a file for it to commit.
+#pragma once
+
+#include "fusefs/journal/journal.hpp"
+#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/trace/recorder.hpp"
+#include "tests/temporary_directory.hpp"
+#include "tests/unit/journal/simulated_cache.hpp"
+#include "tests/unit/journal/watched_io.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <future>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+
+namespace partialfs::journal {
+
+/// One file that is open for reading and writing, and a journal without a timer. No kernel: what it
+/// would have cached is in cache_.
+class CommitTest : public ::testing::Test {
+  protected:
+    CommitTest()
+        : context_{.io = io_,
+                   .block_size = *model::BlockSize::from_bytes(1024),
+                   .budget = budget_,
+                   .ledger = ledger_,
+                   .trace = trace_,
+                   .contract = model::Contract::linux_2_6_19,
+                   .policy = model::FlushPolicy::eager} {
+        std::ofstream(directory_ / "file").flush();
+        path_fd_ = *backing::Fd::open(AT_FDCWD, (directory_ / "file").c_str(), O_PATH);
+        struct stat status{};
+        EXPECT_EQ(::fstat(path_fd_.get(), &status), 0);
+        file_ = std::make_shared<FileData>(model::InodeId{2}, path_fd_, status, context_);
+        told_ = *file_->opened(O_RDWR);
+        journal_.emplace(context_, cache_, Journal::Options{.interval = {}});
+        journal_->start();
+    }
+    ~CommitTest() override {
+        journal_.reset();
+        file_.reset();
+    }
+
+    void write(std::uint64_t offset, const std::string& text) {
+        ASSERT_TRUE(file_->write(model::ByteOffset{offset}, std::as_bytes(std::span(text)),
+                                 [] { return nullptr; }));
+        for (std::size_t i = 0; i < text.size(); ++i) { // as the kernel does with cached pages
+            const auto page = cache_.pages.find(model::PageIndex{(offset + i) / model::kPageSize});
+            if (page != cache_.pages.end()) {
+                page->second.bytes[(offset + i) % model::kPageSize] =
+                    static_cast<std::byte>(text[i]);
+            }
+        }
+        if (file_->enlist_once()) {
+            journal_->enlist(file_);
+        }
+    }
+    int commit() {
+        std::promise<int> done;
+        journal_->commit([&](int error) { done.set_value(error); });
+        return done.get_future().get();
+    }
+    int fsync() {
+        if (file_->enlist_once()) {
+            journal_->enlist(file_);
+        }
+        std::promise<int> done;
+        journal_->fsync(file_, false, [&](int error) { done.set_value(error); });
+        return done.get_future().get();
+    }
+    [[nodiscard]] std::string disk() const {
+        std::ostringstream contents;
+        contents << std::ifstream(directory_ / "file", std::ios::binary).rdbuf();
+        return contents.str();
+    }
+    void fail(const std::string& rules) {
+        io_.faults.set_rules(*backing::parse_fault_rules(rules));
+    }
+    void enlist_mapped() {
+        if (file_->enlist_once()) {
+            journal_->enlist(file_);
+        }
+    }
+
+    partialfs::testing::TemporaryDirectory directory_;
+    WatchedIo io_;
+    BufferBudget budget_{1U << 20U};
+    LedgerBook ledger_;
+    trace::Recorder trace_{*model::BlockSize::from_bytes(1024)};
+    Context context_;
+    SimulatedCache cache_;
+    backing::Fd path_fd_;
+    std::shared_ptr<FileData> file_;
+    ErrorSequence::Position told_ = 0;
+    std::optional<Journal> journal_;
+};
+
+} // namespace partialfs::journal
