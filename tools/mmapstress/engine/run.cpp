@@ -1,0 +1,157 @@
+// The operations of a run.
+#include "tools/mmapstress/engine/run.hpp"
+
+#include "tools/mmapstress/schedule/durability.hpp"
+#include "tools/mmapstress/system/fault_guard.hpp"
+
+#include <sys/utsname.h>
+
+namespace mmapstress {
+
+Run::Run(const RunSettings& settings, RunDirectory directory, Place place,
+         const OpSourceFactory& factory, Recorder recorder, MemoryPressure pressure)
+    : settings_(settings), directory_(std::move(directory)), place_(std::move(place)),
+      factory_(factory), walker_(factory()), recorder_(std::move(recorder)),
+      pressure_(std::move(pressure)), expected_(walker_.header()),
+      verifier_(expected_, collector_, settings.progress) {
+    result_.header = walker_.header();
+    result_.directory = place_.directory;
+    result_.filesystem = place_.filesystem;
+    result_.partialfs = place_.partialfs;
+    result_.disk = place_.disk.value_or("");
+    result_.schedule_file = settings.schedule_file;
+    result_.settings = settings.made_of;
+    utsname system{};
+    if (::uname(&system) == 0) {
+        result_.kernel = system.release;
+    }
+}
+
+Outcome<> Run::begin_log() {
+    RunResult head = result_;
+    for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {
+        head.files.push_back(directory_.files()[i].path());
+        head.sizes.push_back(expected_.size(FileIndex{i}));
+    }
+    head.kept = true;
+    if (!settings_.made_of && !settings_.report_file.empty()) {
+        head.schedule = print_schedule(schedule_of(*factory_()));
+    }
+    auto log = RunLog::open(settings_.report_file, head);
+    if (!log) {
+        return std::unexpected(log.error());
+    }
+    log_ = std::move(*log);
+    return {};
+}
+
+RunResult Run::carry_out(Judge judge) {
+    const FaultGuard guard;
+    auto crew = Crew::assemble(
+        {directory_.files(), walker_.header(), directory_.path(), settings_.drop, factory_});
+    if (!crew) {
+        problem(crew.error().message(), OpId{});
+    } else {
+        run_ops(**crew);
+        if (result_.problems.empty()) {
+            verify(**crew, judge);
+        }
+    }
+    finish();
+    return std::move(result_);
+}
+
+void Run::note_time(const Op& op) {
+    if (times_.size() < settings_.record_ops) {
+        times_.emplace_back(op.id, Clock::now().time_since_epoch());
+    }
+}
+
+void Run::tell_progress() {
+    if (!settings_.progress) {
+        return;
+    }
+    const auto now = Clock::now();
+    if (now - told_ >= std::chrono::milliseconds(100)) {
+        told_ = now;
+        settings_.progress({Progress::Phase::running, result_.ops, 0, 0});
+    }
+}
+
+void Run::run_ops(Crew& crew) {
+    const auto begin = Clock::now();
+    recorder_.header(walker_.header());
+    while (true) {
+        if (settings_.stop && settings_.stop()) {
+            result_.interrupted = true;
+            break;
+        }
+        const Op* op = walker_.next();
+        if (op == nullptr) {
+            if (walker_.error()) {
+                problem(*walker_.error(), OpId{});
+            }
+            break;
+        }
+        recorder_.op(*op);
+        note_time(*op);
+        if (const auto logged = log_.before(op->id); !logged) {
+            problem(logged.error().message(), OpId{});
+            break;
+        }
+        if (!carry_out_op(crew, *op)) {
+            break;
+        }
+        if (const auto logged = note_done(crew, *op); !logged) {
+            problem(logged.error().message(), OpId{});
+            break;
+        }
+        ++result_.ops;
+        ++result_.ops_by_kind[static_cast<std::size_t>(op->kind)];
+        result_.last_op = op->id;
+        tell_progress();
+    }
+    OpId op;
+    if (const auto finished = crew.finish(op); !finished) {
+        problem(finished.error().message(), op);
+    }
+    result_.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    pressure_.release();
+    if (const auto written = recorder_.finish(); !written) {
+        problem(written.error().message(), OpId{});
+    }
+    result_.schedule = recorder_.take();
+}
+
+Outcome<> Run::note_done(const Crew& crew, const Op& op) {
+    const Header& header = walker_.header();
+    const bool matters =
+        header.workers() > 1 || durable_after(op, header.commit_by) != Durable::nothing;
+    if (!matters || crew.reached() == noted_) {
+        return {};
+    }
+    noted_ = crew.reached();
+    return log_.done(noted_);
+}
+
+bool Run::carry_out_op(Crew& crew, const Op& op) {
+    OpId at = op.id;
+    const bool checks = op.kind == OpKind::read_check || op.kind == OpKind::live_check ||
+                        op.kind == OpKind::direct_read_check;
+    Outcome<> done = checks ? crew.finish(at) : crew.execute(op, at);
+    if (done && checks) {
+        at = op.id;
+        done = check(op);
+    }
+    if (!done) {
+        problem(done.error().message(), at);
+        return false;
+    }
+    expected_.apply(op);
+    if (traits_of(op.kind).has_file) {
+        directory_.files()[op.file.value].set_size(expected_.size(op.file));
+    }
+    return true;
+}
+
+} // namespace mmapstress

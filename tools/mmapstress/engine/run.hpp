@@ -1,0 +1,84 @@
+// One run, from its files to its verdict.
+#pragma once
+
+#include "tools/mmapstress/engine/crew.hpp"
+#include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/engine/recorder.hpp"
+#include "tools/mmapstress/engine/run_directory.hpp"
+#include "tools/mmapstress/engine/run_log.hpp"
+#include "tools/mmapstress/schedule/op_walker.hpp"
+#include "tools/mmapstress/system/memory_pressure.hpp"
+#include "tools/mmapstress/verify/disk_stages.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mmapstress {
+
+/// Carries a schedule out on files that are there, verifies them, and says what was found. Made by
+/// run(), used once, on one thread.
+class Run {
+  public:
+    /// `settings` and `factory` must outlive the run. `recorder` gets each operation before it is
+    /// carried out; `pressure` is on until all of them are.
+    Run(const RunSettings& settings, RunDirectory directory, Place place,
+        const OpSourceFactory& factory, Recorder recorder, MemoryPressure pressure);
+
+    /// Writes down what a crash would leave nobody to tell. Before carry_out(). The failure names
+    /// the file that cannot be written.
+    Outcome<> begin_log();
+
+    /// Everything else. What goes wrong is in the result.
+    RunResult carry_out(Judge judge);
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    void problem(std::string message, OpId op) {
+        result_.problems.push_back({std::move(message), op});
+    }
+
+    /// Times are kept of as many operations as the schedule is.
+    void note_time(const Op& op);
+    void tell_progress();
+
+    void run_ops(Crew& crew);
+    bool carry_out_op(Crew& crew, const Op& op);
+    /// After each sync, which is what a crash must respect; of several workers whenever they have
+    /// come together, which is when the order of their operations is known.
+    Outcome<> note_done(const Crew& crew, const Op& op);
+
+    // In run_verify.cpp:
+    Outcome<> check(const Op& op);
+    Outcome<> compare_mapped(FileIndex file, MapIndex map, ByteRange range);
+    Outcome<> compare_live(FileIndex file);
+    void verify(Crew& crew, Judge judge);
+    void check_cached();
+    std::string evict_all(Crew& crew);
+    void finish();
+
+    StageResult& stage(Stage stage) { return result_.stages[static_cast<std::size_t>(stage)]; }
+
+    const RunSettings& settings_;
+    RunDirectory directory_;
+    Place place_;
+    const OpSourceFactory& factory_;
+    OpWalker walker_;
+    Recorder recorder_;
+    RunLog log_;
+    OpId noted_;              ///< in it, as done
+    MemoryPressure pressure_; ///< while the operations are carried out
+    Expected expected_;
+    Collector collector_;
+    Verifier verifier_;
+    RunResult result_;
+    /// When operations began, ids ascending.
+    std::vector<std::pair<OpId, Clock::duration>> times_;
+    std::uint64_t checked_ = 0; ///< bytes that check operations compared
+    Clock::time_point told_;
+};
+
+} // namespace mmapstress

@@ -1,0 +1,154 @@
+// The verification of a run: its check operations, and its files at the end, stage by stage.
+#include "tools/mmapstress/engine/run.hpp"
+#include "tools/mmapstress/verify/classify.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace mmapstress {
+
+Outcome<> Run::check(const Op& op) {
+    TestFile& file = directory_.files()[op.file.value];
+    const ByteRange range = op.length.value == 0 ? verifier_.all(op.file) : op.range();
+    collector_.begin(Stage::during);
+    checked_ += range.size().value;
+    if (op.kind == OpKind::read_check) {
+        return verifier_.compare_fd(op.file, file.fd(), range, file.path());
+    }
+    if (op.kind == OpKind::live_check) {
+        return compare_mapped(op.file, op.map, range);
+    }
+    const auto direct =
+        partialfs::backing::Fd::open(AT_FDCWD, file.path().c_str(), O_RDONLY | O_DIRECT);
+    if (!direct) {
+        errno = direct.error().value;
+        return failed("cannot open " + file.path() + " with O_DIRECT");
+    }
+    return verifier_.compare_fd(op.file, direct->get(), range, file.path());
+}
+
+Outcome<> Run::compare_mapped(FileIndex file, MapIndex map, ByteRange range) {
+    TestFile& from = directory_.files()[file.value];
+    const auto bytes = from.bytes(map, range);
+    if (!bytes) {
+        return std::unexpected(bytes.error());
+    }
+    return verifier_.compare_mapping(file, *bytes, range.begin, from.path());
+}
+
+Outcome<> Run::compare_live(FileIndex file) {
+    const TestFile& from = directory_.files()[file.value];
+    const ByteRange all = verifier_.all(file);
+    if (const auto mapped = from.if_mapped(MapIndex{0}, all)) {
+        return verifier_.compare_mapping(file, *mapped, all.begin, from.path());
+    }
+    // No mapping is taken away for this: that would save what is about to be lost.
+    const auto view = ReadOnlyMapping::make(from, expected_.size(file));
+    if (!view) {
+        return std::unexpected(view.error());
+    }
+    return verifier_.compare_mapping(file, view->bytes(), all.begin, from.path());
+}
+
+void Run::check_cached() {
+    StageResult& live = stage(Stage::live);
+    if (settings_.live_stage) {
+        verifier_.stage(Stage::live, live, [&](FileIndex file) { return compare_live(file); });
+    } else {
+        live.reason = "not asked for";
+    }
+    StageResult& cached = stage(Stage::pread);
+    if (settings_.pread_stage) {
+        verifier_.stage(Stage::pread, cached, [&](FileIndex file) {
+            const TestFile& from = directory_.files()[file.value];
+            return verifier_.compare_fd(file, from.fd(), verifier_.all(file), from.path());
+        });
+    } else {
+        cached.reason = "not asked for";
+    }
+}
+
+std::string Run::evict_all(Crew& crew) {
+    const std::size_t count = directory_.files().size();
+    for (std::uint32_t i = 0; i < count; ++i) {
+        if (const auto ended = crew.end(FileIndex{i}, walker_.header().end); !ended) {
+            return ended.error().message();
+        }
+    }
+    Outcome<> logged = noted_ == result_.last_op ? Outcome<>{} : log_.done(result_.last_op);
+    if (logged) {
+        logged = log_.end();
+    }
+    result_.synced = true;
+    if (!logged) {
+        problem(logged.error().message(), OpId{});
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+        if (const auto dropped = crew.drop_cache(FileIndex{i}); !dropped) {
+            return dropped.error().message();
+        }
+    }
+    return {};
+}
+
+void Run::verify(Crew& crew, Judge judge) {
+    verifier_.expect_stages((settings_.live_stage ? 1U : 0U) + (settings_.pread_stage ? 1U : 0U) +
+                            (settings_.direct_stage ? 1U : 0U) + (place_.disk ? 1U : 0U) + 1U);
+    check_cached();
+    const std::string evicted = evict_all(crew);
+    std::vector<EvictedFile> files;
+    for (const TestFile& file : directory_.files()) {
+        files.push_back({file.path(), file.fd()});
+    }
+    check_on_disk(verifier_, files, place_, settings_.direct_stage, evicted, result_.stages);
+    if (judge != nullptr && evicted.empty()) {
+        const auto source = factory_();
+        result_.judgement = judge(*source, result_.last_op, reader_of(files));
+    }
+    StageResult& during = stage(Stage::during);
+    if (checked_ != 0) {
+        during.state = StageResult::State::checked;
+        during.bytes = checked_;
+        during.wrong = collector_.wrong_bytes(Stage::during);
+        during.ranges = collector_.ranges(Stage::during);
+    } else {
+        during.reason = "the schedule has no check";
+    }
+}
+
+void Run::finish() {
+    result_.damage_not_kept = collector_.not_kept();
+    Classified classified = classify(collector_.take(), factory_, result_.last_op);
+    result_.damage = std::move(classified.damage);
+    result_.named_ops = std::move(classified.named_ops);
+    for (const auto& [id, line] : result_.named_ops) {
+        const auto time =
+            std::ranges::lower_bound(times_, id, {}, [](const auto& entry) { return entry.first; });
+        if (time != times_.end() && time->first == id) {
+            result_.named_times[id] = partialfs::model::Nanoseconds{
+                static_cast<std::uint64_t>(std::chrono::nanoseconds(time->second).count())};
+        }
+    }
+    for (StageResult& stage : result_.stages) {
+        if (stage.state == StageResult::State::failed) {
+            problem(stage.reason, OpId{});
+        } else if (stage.state == StageResult::State::skipped && stage.reason.empty()) {
+            stage.reason = "the run did not come so far";
+        }
+    }
+    if (!(result_.interrupted && settings_.stored_before)) {
+        result_.require_stores();
+    }
+    for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {
+        result_.files.push_back(directory_.files()[i].path());
+        result_.sizes.push_back(expected_.size(FileIndex{i}));
+    }
+    if (settings_.keep || (!result_.damage.empty() && !settings_.discard_damaged)) {
+        directory_.keep();
+    }
+    result_.kept = directory_.kept();
+}
+
+} // namespace mmapstress
