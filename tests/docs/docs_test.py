@@ -109,8 +109,8 @@ def main(source, *programs):
              "vmmodel": "tools/vmmodel/vmmodel.1"}
     for name, page in pages.items():
         check_man_page(os.path.join(source, page), helps[name])
-    for script in ("reproduce.sh", "test.sh", "install-deps.sh", "lint.sh", "apps/run.sh", "oldkernel/run.sh",
-                   "oldkernel/compare.sh"):
+    for script in ("reproduce.sh", "test.sh", "install-deps.sh", "lint.sh", "soak.sh", "apps/run.sh",
+                   "oldkernel/run.sh", "oldkernel/compare.sh"):
         path = os.path.join(source, "scripts", script)
         helps[os.path.basename(script)] = {"": output(path, "--help")}
     helps["run.sh"] = {"": output(os.path.join(source, "scripts/apps/run.sh"), "--help") +

@@ -1,0 +1,247 @@
+#!/usr/bin/env bash
+# Runs all workloads of mmapstress in turn, with new seeds, for a long time, and stops at the first that finds anything.
+#
+#   scripts/soak.sh                     build, then one hour on partialfs mounts with the contract linux-2.6.20: a new
+#                                       mount each time round, in turn with either flush policy and commit intervals of
+#                                       5, 20 and 50 ms; its ledger must stay empty
+#   scripts/soak.sh --duration 30min    another time: s, min or h. The run that is going on then still ends
+#   scripts/soak.sh --dir DIR           on the filesystem of DIR instead
+#   scripts/soak.sh --workload NAME     only this workload; may be given several times
+#   scripts/soak.sh --seed N            the first seed; default: by chance, and printed
+#   scripts/soak.sh --contract NAME     another contract of partialfs
+#   scripts/soak.sh --installed         use the programs on PATH instead of building them
+#
+# The workers change, too: one thread, two, two processes, two of two threads each.
+# The last lines count what was run and compared. Exit code: 0, every run was clean; 1, damage, or something in the
+# ledger; 2, wrong usage; 3, a run could not tell, or a mount failed; 130, 143, 129: stopped by ^C, SIGTERM or SIGHUP,
+# all clean until then. Where something was found, the report, the schedule, what was printed, the mount's trace and
+# the files themselves are left, and the last line says where; else nothing is.
+set -euo pipefail
+
+duration=1h
+target=
+contract=linux-2.6.20
+seed=$((RANDOM * 32768 + RANDOM))
+build=true
+workloads=()
+usage() { echo "soak.sh: $*; see --help" >&2; exit 2; }
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --duration | --dir | --workload | --seed | --contract) [ $# -ge 2 ] || usage "$1 needs a value" ;;&
+    --duration) duration=$2; shift ;;
+    --dir) target=$2; shift ;;
+    --workload) workloads+=("$2"); shift ;;
+    --seed) seed=$2; shift ;;
+    --contract) contract=$2; shift ;;
+    --installed) build=false ;;
+    -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+    *) usage "unknown option '$1'" ;;
+    esac
+    shift
+done
+[[ $duration =~ ^([1-9][0-9]{0,6})(s|min|h)$ ]] || usage "'$duration' is no time, as 90s, 30min, 1h"
+case "${BASH_REMATCH[2]}" in s) seconds=1 ;; min) seconds=60 ;; h) seconds=3600 ;; esac
+seconds=$((BASH_REMATCH[1] * seconds))
+[[ $seed =~ ^[0-9]{1,18}$ ]] || usage "'$seed' is no seed"
+seed=$((10#$seed))
+[ -z "$target" ] || target=$(realpath -e -- "$target" 2>/dev/null) || usage "no such directory as --dir names"
+
+if $build; then
+    cd "$(dirname "$0")/.."
+    scripts/install-deps.sh --build
+    mkdir -p build
+    (
+        flock 9 # one build at a time in this directory
+        cmake --preset release >/dev/null
+        cmake --build build/release --target partialfs mmapstress -- --quiet
+    ) 9>build/lock
+    PATH=$PWD/build/release/fusefs:$PWD/build/release/tools/mmapstress:$PATH
+fi
+for program in mmapstress python3 setpriv $([ -n "$target" ] || echo partialfs); do
+    command -v "$program" >/dev/null || { echo "soak.sh: $program is not on PATH" >&2; exit 2; }
+done
+mapfile -t known < <(mmapstress workloads | cut -d ' ' -f 1)
+for name in "${workloads[@]}"; do
+    [[ " ${known[*]} " = *" $name "* ]] || usage "no such workload: '$name'"
+done
+[ ${#workloads[@]} -gt 0 ] || workloads=("${known[@]}")
+
+# --- The mount, and what is left when all is over ---------------------------------------------------
+
+work=$(mktemp -d -t mmapstress-soak.XXXXXX)
+mount=$work/mnt
+daemon= # its process id
+child=  # that of the mmapstress that runs
+status=0
+stopped=0 # 128 + the signal that stopped us
+finding=  # what was found: $work is then kept
+runs=0
+begin=$SECONDS
+: >"$work/totals"
+
+complain() { echo "soak.sh: $*" >&2; }
+
+mount_anew() { # POLICY INTERVAL
+    mkdir -p "$work/disk" "$mount"
+    # Our child, so that we see it end; in a session of its own, so that ^C is ours.
+    setsid setpriv --pdeathsig TERM partialfs "$work/disk" "$mount" --foreground --contract "$contract" \
+        --flush-policy "$1" --commit-interval "$2" --log-level warning --trace "$work/trace" \
+        >"$work/partialfs.log" 2>&1 </dev/null &
+    daemon=$!
+    until mountpoint -q "$mount"; do # the daemon itself gives up where it cannot mount
+        if ! kill -0 "$daemon" 2>/dev/null; then
+            wait "$daemon" || true
+            daemon=
+            return 1
+        fi
+        sleep 0.02
+    done
+}
+
+# Ends the mount; fails unless the daemon ended, without an error.
+unmount() {
+    local i code=0 pid=$daemon
+    [ -n "$pid" ] || return 0
+    daemon=
+    # Before its mount is there, and if all else fails, the daemon is told to end; that unmounts, too.
+    { mountpoint -q "$mount" && { umount "$mount" || fusermount3 -u "$mount"; }; } 2>/dev/null ||
+        kill "$pid" 2>/dev/null || true
+    for ((i = 0; i < 600; ++i)); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || code=$?
+    # What a daemon leaves that had to be killed: an entry that `mountpoint` cannot look at.
+    if grep -qF " $mount " /proc/self/mounts; then
+        { umount -l "$mount" || fusermount3 -uz "$mount"; } 2>/dev/null || true
+    fi
+    return $code
+}
+
+found() { # STATUS MESSAGE
+    status=$1
+    finding=$2
+}
+
+summary() {
+    python3 - "$work/totals" "$runs" $((SECONDS - begin)) <<'PYTHON'
+import sys
+
+operations, stores, compared, on_disk = (
+    sum(column) for column in zip((0, 0, 0, 0), *(map(int, line.split()) for line in open(sys.argv[1]))))
+print(f"{int(sys.argv[2]):,} runs in {int(sys.argv[3]):,} s: {operations:,} operations, {stores:,} of them stores; "
+      f"{compared:,} bytes compared, {on_disk:,} of them after eviction")
+PYTHON
+}
+
+# shellcheck disable=SC2317  # the trap calls it
+clean_up() {
+    local code=$?
+    trap - EXIT
+    trap '' INT TERM HUP
+    if [ -n "$child" ]; then
+        kill "$child" 2>/dev/null || true
+        wait "$child" 2>/dev/null || true
+    fi
+    unmount || true
+    if [ -n "$finding" ]; then
+        complain "$finding"
+        complain "what there is to look at: $work"
+    else
+        rm -rf --one-file-system "$work"
+    fi
+    exit "$code"
+}
+trap clean_up EXIT
+# mmapstress then verifies what it has done, and is not asked to do more.
+stop() {
+    [ "$stopped" = 0 ] || return 0 # a second signal would cut that short
+    stopped=$1
+    [ -z "$child" ] || kill "$child" 2>/dev/null || true
+}
+trap 'stop 130' INT
+trap 'stop 143' TERM
+trap 'stop 129' HUP
+
+# --- The runs ---------------------------------------------------------------------------------------
+
+stress() { # DIRECTORY WORKLOAD [OPTION...]: one run; its exit code comes in $code
+    # In a session of its own, as ^C is ours to pass on.
+    setsid setpriv --pdeathsig TERM mmapstress run "$1" --workload "$2" --seed "$seed" \
+        --report "$work/report.json" --schedule "$work/schedule" "${@:3}" >"$work/printed" 2>&1 </dev/null &
+    child=$!
+    [ "$stopped" = 0 ] || kill "$child" 2>/dev/null || true
+    code=0
+    wait "$child" || code=$?
+    if [ "$stopped" != 0 ]; then # that signal may have ended the wait
+        code=0
+        wait "$child" || code=$?
+    fi
+    child=
+}
+
+count() {
+    runs=$((runs + 1))
+    python3 - "$work/report.json" >>"$work/totals" <<'PYTHON'
+import json
+import sys
+
+report = json.load(open(sys.argv[1]))
+kinds, stages = report["operations"]["by_kind"], report["stages"]
+print(report["operations"]["done"], kinds.get("store", 0) + kinds.get("fork-store", 0),
+      sum(stage["bytes"] for stage in stages),
+      sum(stage["bytes"] for stage in stages if stage["stage"] in ("evicted", "direct", "disk")))
+PYTHON
+}
+
+# The runs of one time round, until the time is up or something is found.
+each_workload() { # DIRECTORY WHERE [OPTION...]
+    local name code
+    for name in "${workloads[@]}"; do
+        [ "$stopped" = 0 ] && [ $((SECONDS - begin)) -lt "$seconds" ] || return 0
+        stress "$1" "$name" "${@:3}"
+        # Stopped before it had stored anything, it could not tell.
+        [ "$stopped" = 0 ] || [ "$code" != 3 ] || return 0
+        count || true
+        if [ "$code" != 0 ]; then
+            cat "$work/printed"
+            found "$([ "$code" = 1 ] && echo 1 || echo 3)" "$name, seed $seed${3:+, ${*:3}}, $2: exit code $code"
+            return 0
+        fi
+    done
+}
+
+policies=(eager ext3)
+intervals=(5ms 20ms 50ms)
+workers=("" "--threads 2" "--processes 2" "--threads 2 --processes 2")
+echo "soak.sh: ${workloads[*]}; for $duration, from seed $seed, ${target:-on partialfs, $contract}"
+for ((round = 0; ; ++round, ++seed)); do
+    where=$target
+    if [ -z "$target" ]; then
+        policy=${policies[round % 2]}
+        interval=${intervals[round % 3]}
+        where="flush policy $policy, a commit every $interval"
+        if ! mount_anew "$policy" "$interval"; then
+            [ "$stopped" != 0 ] || found 3 "cannot mount: $(head -n 1 "$work/partialfs.log")"
+            break
+        fi
+    fi
+    # shellcheck disable=SC2086  # options, or none
+    each_workload "${target:-$mount}" "$where" ${workers[round / 6 % 4]}
+    if [ -z "$target" ]; then
+        if [ -z "$finding" ] && ! cmp -s "$mount/.partialfs/ledger" /dev/null; then
+            cp "$mount/.partialfs/ledger" "$work/ledger" 2>/dev/null || true
+            found 1 "seed $seed, $where: something is in the ledger"
+        fi
+        cp "$mount/.partialfs/status" "$work/status" 2>/dev/null || true
+        if ! unmount && [ -z "$finding" ]; then
+            found 3 "seed $seed, $where: partialfs did not end well: $(tail -n 1 "$work/partialfs.log")"
+        fi
+        [ -n "$finding" ] || rm -rf --one-file-system "$work/trace" "$work/disk"
+    fi
+    [ -z "$finding" ] && [ "$stopped" = 0 ] && [ $((SECONDS - begin)) -lt "$seconds" ] || break
+done
+summary
+[ "$status" != 0 ] || [ "$stopped" = 0 ] || status=$stopped
+exit "$status"
