@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -35,6 +36,20 @@ Result<int> BackingFile::writable() {
         writable_ = true;
     }
     return fd_->get();
+}
+
+Result<void> BackingFile::read(backing::FileIo& io, model::ByteOffset offset,
+                               std::span<std::byte> target) {
+    const Result<int> fd = readable();
+    if (!fd) {
+        return std::unexpected(fd.error());
+    }
+    const Result<std::size_t> got = backing::read_all(io, *fd, target, offset);
+    if (!got) {
+        return std::unexpected(got.error());
+    }
+    std::ranges::fill(target.subspan(*got), std::byte{0});
+    return {};
 }
 
 void BackingFile::adopt(Fd created) {

@@ -3,8 +3,12 @@
 
 #include "fusefs/backing/errno.hpp"
 #include "fusefs/backing/fd.hpp"
+#include "fusefs/backing/file_io.hpp"
+#include "fusefs/model/types.hpp"
 
+#include <cstddef>
 #include <memory>
+#include <span>
 
 namespace partialfs::journal {
 
@@ -22,6 +26,10 @@ class BackingFile {
     /// The descriptor, open for reading and writing, or if the file's mode forbids reading, for
     /// writing alone.
     backing::Result<int> writable();
+    /// Opens it for reading and fills `target` with what the disk has at `offset`, zeros past the
+    /// end of the file. The errno of open(2) or pread(2).
+    backing::Result<void> read(backing::FileIo& io, model::ByteOffset offset,
+                               std::span<std::byte> target);
     /// Takes over a descriptor that the file was created with: it can write whatever the file's
     /// mode says. Kept only if there is none yet that can.
     void adopt(backing::Fd created);

@@ -1,17 +1,10 @@
 #include "fusefs/journal/file_data.hpp"
 
-#include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <fcntl.h>
-#include <time.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <climits>
-#include <cstring>
-#include <limits>
 #include <utility>
 
 namespace partialfs::journal {
@@ -39,13 +32,7 @@ FileData::FileData(model::InodeId id, const backing::Fd& path_fd, const struct s
                    Context& context)
     : id_(id), path_fd_(path_fd), context_(context), file_(path_fd, context.reopens_any_file),
       blocks_(context.block_size), size_(static_cast<std::uint64_t>(status.st_size)),
-      backing_size_(size_) {}
-
-FileData::~FileData() {
-    if (has_losses_) {
-        context_.ledger.forget(id_);
-    }
-}
+      backing_size_(size_), losses_(id, file_, context), hashes_(context.compare_pages) {}
 
 // --- Open and close -----------------------------------------------------------------------------
 
@@ -92,15 +79,15 @@ int FileData::check_error(ErrorSequence::Position& told) {
 }
 
 bool FileData::lock_clean() const {
-    return buffers_.empty() && in_flight_.empty() && size_ == backing_size_ && !mtime_ &&
-           !blocks_.next_dirty(PageIndex{0});
+    return buffers_.empty() && in_flight_.empty() && size_ == backing_size_ &&
+           !times_.held_mtime() && !blocks_.next_dirty(PageIndex{0});
 }
 
 void FileData::close_if_unused() {
     if (handles_ != 0) {
         return;
     }
-    if (lock_clean() && !unsynced_ && !metadata_unsynced_) {
+    if (lock_clean() && !unsynced_.any() && !metadata_unsynced_) {
         file_.close();
         partial_.clear();
     } else {
@@ -114,9 +101,10 @@ void FileData::drop_everything_dirty() {
     flushed_.clear();
     blocks_ = model::FileBlocks(context_.block_size);
     backing_size_ = size_;
-    mtime_.reset();
-    unsynced_ = metadata_unsynced_ = inode_dirty_ = flushable_ = false;
-    probe_spoilt_ = true;
+    times_.release_mtime();
+    unsynced_.clear();
+    metadata_unsynced_ = inode_dirty_ = flushable_ = false;
+    probe_.spoil();
     failing_ = 0;
 }
 
@@ -134,7 +122,7 @@ Result<std::size_t> FileData::read(ByteOffset offset, std::span<std::byte> targe
         if (cached) {
             note_read(range);
         }
-        if (size_ != backing_size_ || buffers_.touches(range) || context_.compare_pages) {
+        if (size_ != backing_size_ || buffers_.touches(range) || hashes_.wanted()) {
             const std::size_t wanted =
                 offset < size_ ? std::min<std::size_t>(target.size(), (size_ - offset).value) : 0;
             const std::span<std::byte> seen = target.first(wanted);
@@ -142,7 +130,7 @@ Result<std::size_t> FileData::read(ByteOffset offset, std::span<std::byte> targe
                 return std::unexpected(got.error());
             }
             if (cached) {
-                update_hash(offset, seen);
+                hashes_.set(offset, seen);
             }
             return wanted;
         }
@@ -153,7 +141,7 @@ Result<std::size_t> FileData::read(ByteOffset offset, std::span<std::byte> targe
 
 std::shared_ptr<const backing::Fd> FileData::read_source(ByteRange range, bool cached) {
     const std::scoped_lock lock(mutex_);
-    if (!context_.io.may_read_directly() || size_ != backing_size_ || context_.compare_pages ||
+    if (!context_.io.may_read_directly() || size_ != backing_size_ || hashes_.wanted() ||
         !file_.readable() || buffers_.touches(range)) {
         return nullptr;
     }
@@ -168,13 +156,7 @@ void FileData::note_read(ByteRange range) {
                            .page_or_offset = range.begin.value,
                            .length = range.size().value,
                            .kind = trace::Kind::page_read});
-    if (has_losses_ && !range.empty()) {
-        for (PageIndex page = range.first_page(); page <= range.last_page(); ++page) {
-            if (context_.ledger.has_open(id_, range_of(page), context_.block_size)) {
-                reread_.insert(page);
-            }
-        }
-    }
+    losses_.pages_read(range);
     if (!ext3() || range.empty()) {
         return;
     }
@@ -201,11 +183,9 @@ void FileData::pages_evicted() {
 
 Result<void> FileData::read_image(ByteOffset offset, std::span<std::byte> target) {
     if (!buffers_.covers({offset, offset + ByteCount{target.size()}})) {
-        const Result<std::size_t> got = backing::read_all(context_.io, file_.get(), target, offset);
-        if (!got) {
-            return std::unexpected(got.error());
+        if (const Result<void> got = file_.read(context_.io, offset, target); !got) {
+            return got;
         }
-        std::ranges::fill(target.subspan(*got), std::byte{0});
     }
     buffers_.overlay(offset, target);
     return {};
@@ -261,22 +241,12 @@ bool FileData::write(ByteOffset offset, std::span<const std::byte> bytes, const 
             blocks_.page(page).mapped.empty()) {
             partial_.insert(page);
         }
-        if (context_.compare_pages && intersect(range, range_of(page)) != range_of(page)) {
-            hashes_[page].reset();
-        }
     }
-    if (context_.compare_pages) {
-        for (PageIndex page = range.first_page(); page <= range.last_page(); ++page) {
-            if (intersect(range, range_of(page)) == range_of(page)) {
-                update_hash(start_of(page),
-                            bytes.subspan((start_of(page) - offset).value, model::kPageSize));
-            }
-        }
-    }
+    hashes_.written(offset, bytes);
     if (blocks_.explicit_write(range)) {
         inode_dirty_ = true;
     }
-    touch_mtime();
+    touch_times();
     if (range.end > size_) {
         size_ = range.end;
         inode_dirty_ = true;
@@ -294,8 +264,7 @@ bool FileData::write(ByteOffset offset, std::span<const std::byte> bytes, const 
 
 bool FileData::keep_enlisted() {
     const std::scoped_lock lock(mutex_);
-    has_losses_ = has_losses_ && context_.ledger.has_open(id_);
-    if (mappable_handles_ > 0 || !lock_clean() || unsynced_ || has_losses_) {
+    if (losses_.still_any() || mappable_handles_ > 0 || !lock_clean() || unsynced_.any()) {
         return true;
     }
     enlisted_.store(false);
@@ -310,7 +279,7 @@ bool FileData::may_be_mapped() const {
 
 bool FileData::has_work() const {
     const std::scoped_lock lock(mutex_);
-    return unsynced_ || size_ != backing_size_ || mtime_ ||
+    return unsynced_.any() || size_ != backing_size_ || times_.held_mtime() ||
            (flushable_ &&
             blocks_.next_flushable(PageIndex{0}, context_.policy.load(), size_).has_value());
 }

@@ -3,8 +3,7 @@
 //
 // Invariants, whenever the mutex is free:
 // - A block is dirty if and only if memory has bytes of it that the disk must get: buffered here,
-// or
-//   (if the page is `told`) in the kernel's page cache.
+//   or (if the page is `told`) in the kernel's page cache.
 // - backing_size_ <= size_; they differ while growth is held back. The backing file never shows a
 //   size that covers bytes of a dirty block that has not been written.
 // - What a reader gets is the backing file with buffers_ laid over it.
@@ -14,14 +13,18 @@
 #include "fusefs/journal/backing_file.hpp"
 #include "fusefs/journal/context.hpp"
 #include "fusefs/journal/error_sequence.hpp"
+#include "fusefs/journal/file_losses.hpp"
+#include "fusefs/journal/file_times.hpp"
 #include "fusefs/journal/page_cache.hpp"
+#include "fusefs/journal/page_hashes.hpp"
+#include "fusefs/journal/probe_window.hpp"
+#include "fusefs/journal/unsynced_writes.hpp"
 #include "fusefs/journal/write_buffer.hpp"
 #include "fusefs/model/file_blocks.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <sys/stat.h>
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -30,7 +33,6 @@
 #include <optional>
 #include <set>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 namespace partialfs::journal {
@@ -46,7 +48,7 @@ class FileData {
              Context& context);
     FileData(const FileData&) = delete;
     FileData& operator=(const FileData&) = delete;
-    ~FileData();
+    ~FileData() = default;
 
     /// Any thread, without a lock.
     [[nodiscard]] model::InodeId id() const { return id_; }
@@ -108,8 +110,7 @@ class FileData {
     /// Puts what is held back (size, mtime, ctime, st_blocks) over `status`, a stat of the backing
     /// inode, so that it is what a stat of the file must say.
     void adjust(struct stat& status) const;
-    /// utimensat(2) of the backing inode has just set its mtime: none is held back any more. To be
-    /// called after setting the times.
+    /// utimensat(2) has just given the backing inode this mtime, and it is to stay.
     void mtime_was_set(const timespec& mtime);
     /// An operation that makes the inode dirty in the sense that fsync commits: chmod, chown,
     /// utimensat, link count, xattr.
@@ -207,36 +208,18 @@ class FileData {
     void note_read(model::ByteRange range);
     /// Without a handle: closes the backing file, at the latest when nothing of it is held back.
     void close_if_unused();
-    /// A time stamp that lies behind none that the kernel has given: since Linux 6.13 some of those
-    /// are finer than its tick.
-    static timespec stamp_now();
-    void touch_mtime();
+    /// The data has changed now: mtime and ctime follow.
+    void touch_times();
     void learn_allocation(model::ByteRange range);
     backing::Result<void> read_image(model::ByteOffset offset, std::span<std::byte> target);
     backing::Result<void> grow(model::ByteOffset size);
-    void note_lost(model::PageIndex page, model::BlockMask skipped,
-                   const std::array<model::CommitId, 8>& cleaned_by,
-                   std::span<const std::byte> bytes, model::ByteRange whole);
     /// Writes buffered bytes that lie between the end of the backing file and `offset`, so that it
     /// can be extended by what follows. Their blocks stay dirty. Returns an errno or 0.
     int write_growth_below(model::ByteOffset offset);
-    /// `range` has been written to the backing file.
-    void written_unsynced(model::ByteRange range);
-    /// After a failed sync: a kernel calls pages clean whose writeback failed. Writes again, from
-    /// the backing file's page cache, what was written since the last sync.
-    void rewrite_unsynced();
-    /// What of the ledger's open entries a write of `parts` at `begin` heals. All of it, while the
-    /// page has been in the page cache since the loss. Of a page read again since then, only the
-    /// bytes that the disk has not got already: rewriting what the disk had brings no lost store
-    /// back. To be asked before the write.
-    [[nodiscard]] std::vector<model::ByteRange> healed_by(model::ByteOffset begin,
-                                                          std::span<const iovec> parts) const;
-    void heal(std::span<const model::ByteRange> ranges);
-    /// Fills `target` with what the disk has at `offset`, zeros past its end. Returns an errno or
-    /// 0.
-    int read_disk(model::ByteOffset offset, std::span<std::byte> target) const;
+    /// Writes to the backing file. What that makes of its size, of the ledger and of what the next
+    /// sync is for follows.
+    backing::Result<void> put(int fd, model::ByteOffset offset, std::span<iovec> parts);
     void drop_everything_dirty();
-    void update_hash(model::ByteOffset offset, std::span<const std::byte> bytes);
     [[nodiscard]] bool ext3() const {
         return context_.policy.load(std::memory_order_relaxed) == model::FlushPolicy::ext3;
     }
@@ -274,36 +257,25 @@ class FileData {
     /// Bytes flushed but not synced: taken back into buffers_ if the sync fails.
     WriteBuffer in_flight_;
     std::vector<FlushedPage> flushed_;
-    std::vector<model::ByteRange> unsynced_ranges_; ///< written since the last sync
+    UnsyncedWrites unsynced_;
     Epoch epoch_{1};
     model::ByteOffset size_;
     model::ByteOffset backing_size_;
-    bool sparse_ = false;           ///< the backing file may have holes
-    std::optional<timespec> mtime_; ///< held back
-    timespec shown_ctime_{};        ///< what ctime was when data or attributes last changed
-    timespec flushed_ctime_{};      ///< no ctime that our own writes to it caused is later
+    FileTimes times_;
+    bool sparse_ = false; ///< the backing file may have holes
     int handles_ = 0;
     int mappable_handles_ = 0;
-    bool unsynced_ = false;          ///< written to the backing file since its last sync
     bool metadata_unsynced_ = false; ///< attributes or a held-back size since the last fsync
     bool inode_dirty_ = false;       ///< fsync commits (ext3)
     bool flushable_ = false;         ///< something happened since the last flush found nothing
     bool nameless_ = false;
-    /// Pages with lost stores that the page cache has read again since: they were evicted, and the
-    /// stores are gone from memory, too.
-    std::set<model::PageIndex> reread_;
-    bool has_losses_ = false; ///< the ledger may have open entries
-    int failing_ = 0;         ///< the errno with which writes to the backing file keep failing
+    FileLosses losses_;
+    int failing_ = 0; ///< the errno with which writes to the backing file keep failing
     ErrorSequence errors_;
     /// Pages whose first read does not say that they were evicted: a write(2) made them partly.
     std::set<model::PageIndex> partial_;
-    /// Whether a probe runs; whether its findings are void, the file having been truncated or
-    /// punched meanwhile; the ranges written back since it began.
-    bool probing_ = false;
-    bool probe_spoilt_ = false;
-    std::vector<PageRange> written_back_;
-    /// A hash of each cached page; no value: not known, to be taken from what is on disk.
-    std::unordered_map<model::PageIndex, std::optional<std::uint64_t>> hashes_;
+    ProbeWindow probe_;
+    PageHashes hashes_;
 };
 
 } // namespace partialfs::journal

@@ -1,6 +1,6 @@
 // FileData's size and the space that it takes: truncate, fallocate, lseek.
 #include "fusefs/journal/file_data.hpp"
-#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/journal/sparse_view.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <fcntl.h>
@@ -58,20 +58,18 @@ Result<void> FileData::truncate(ByteOffset size) {
             context_.block_size.touched(page_of(size), {size, ByteOffset{size.value + 1}});
         blocks_.truncate(size, straddling_allocated &&
                                    !(blocks_.page(page_of(size)).allocated & straddling).empty());
-        std::erase_if(hashes_, [&](const auto& hash) {
-            return start_of(hash.first).value + model::kPageSize > size.value;
-        });
+        hashes_.erase(gone);
         partial_.erase(partial_.lower_bound(PageIndex{page_of(size).value + 1}), partial_.end());
-        context_.ledger.truncate(id_, size);
+        losses_.truncate(size);
     } else if (size > size_) {
         sparse_ = true;
     }
     size_ = size;
     inode_dirty_ = true;
     flushable_ = true;
-    probe_spoilt_ = true;
-    if (!on_disk || mtime_) {
-        touch_mtime();
+    probe_.spoil();
+    if (!on_disk || times_.held_mtime()) {
+        touch_times();
     }
     context_.trace.record(
         {.inode = id_, .page_or_offset = size.value, .kind = trace::Kind::truncate});
@@ -114,12 +112,9 @@ Result<void> FileData::allocate(int mode, ByteRange range) {
         in_flight_.erase(range);
         blocks_.punch(range);
         sparse_ = true;
-        probe_spoilt_ = true;
-        for (PageIndex page = range.first_page();
-             context_.compare_pages && page <= range.last_page(); ++page) {
-            hashes_.erase(page);
-        }
-        context_.ledger.drop(id_, range, context_.block_size);
+        probe_.spoil();
+        hashes_.erase(range);
+        losses_.drop(range);
         context_.trace.record({.inode = id_,
                                .page_or_offset = range.begin.value,
                                .length = range.size().value,
@@ -130,12 +125,12 @@ Result<void> FileData::allocate(int mode, ByteRange range) {
             return grown;
         }
     }
-    unsynced_ = true;
+    unsynced_.add_change();
     metadata_unsynced_ = true;
     inode_dirty_ = true;
     flushable_ = true;
-    if (mtime_) {
-        touch_mtime();
+    if (times_.held_mtime()) {
+        touch_times();
     }
     return {};
 }
@@ -149,45 +144,8 @@ Result<ByteOffset> FileData::seek(ByteOffset from, int whence) {
     if (!fd) {
         return std::unexpected(fd.error());
     }
-    // Bounds by the two sources of data: the backing file and the buffers.
-    const auto backing_next = [&](ByteOffset at, int what) -> Result<ByteOffset> {
-        const off_t found = lseek(*fd, static_cast<off_t>(at.value), what);
-        if (found >= 0) {
-            return ByteOffset{static_cast<std::uint64_t>(found)};
-        }
-        if (errno == ENXIO) {
-            return what == SEEK_HOLE ? at : size_;
-        }
-        return backing::last_error();
-    };
-    if (whence == SEEK_DATA) {
-        const Result<ByteOffset> on_disk = backing_next(from, SEEK_DATA);
-        if (!on_disk) {
-            return on_disk;
-        }
-        const ByteOffset found = std::min(*on_disk, buffers_.first_from(from).value_or(size_));
-        if (found >= size_) {
-            return backing::failed(ENXIO);
-        }
-        return found;
-    }
-    ByteOffset at = from;
-    while (at < size_) {
-        const Result<ByteOffset> hole = backing_next(at, SEEK_HOLE);
-        if (!hole) {
-            return hole;
-        }
-        if (*hole > at) {
-            at = *hole;
-            continue;
-        }
-        // A hole on disk: buffered bytes make it data up to where they end.
-        if (buffers_.first_from(at) != at) {
-            return std::min(at, size_);
-        }
-        at = buffers_.end_of_run(at);
-    }
-    return size_;
+    return whence == SEEK_DATA ? seek_data(*fd, buffers_, from, size_)
+                               : seek_hole(*fd, buffers_, from, size_);
 }
 
 Result<std::size_t> FileData::within_largest_size(ByteOffset offset, std::size_t length) {

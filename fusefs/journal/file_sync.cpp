@@ -19,59 +19,22 @@ using model::PageIndex;
 
 void FileData::start_sync() {
     const std::scoped_lock lock(mutex_);
-    if (unsynced_ && file_.writable()) {
+    if (unsynced_.any() && file_.writable()) {
         ::sync_file_range(file_.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
         close_if_unused();
-    }
-}
-
-void FileData::written_unsynced(ByteRange range) {
-    // Neighbours are joined; beyond this many, what lies between two is taken with them: writing it
-    // again does no harm.
-    constexpr std::size_t kMost = 65536;
-    unsynced_ = true;
-    if (!unsynced_ranges_.empty() && unsynced_ranges_.back().end == range.begin) {
-        unsynced_ranges_.back().end = range.end;
-    } else if (unsynced_ranges_.size() < kMost) {
-        unsynced_ranges_.push_back(range);
-    } else {
-        ByteRange& last = unsynced_ranges_.back();
-        last = {std::min(last.begin, range.begin), std::max(last.end, range.end)};
-    }
-}
-
-void FileData::rewrite_unsynced() {
-    const Result<int> fd = file_.writable();
-    std::vector<std::byte> copy(std::size_t{256} * 1024);
-    for (const ByteRange& range : unsynced_ranges_) {
-        const ByteRange left = intersect(range, {ByteOffset{0}, backing_size_});
-        for (ByteOffset at = left.begin; fd && at < left.end;) {
-            const std::span<std::byte> part =
-                std::span(copy).first(std::min<std::size_t>(copy.size(), (left.end - at).value));
-            const Result<std::size_t> got = backing::read_all(context_.io, *fd, part, at);
-            if (!got || *got == 0) {
-                break;
-            }
-            iovec iov{part.data(), *got};
-            // A failure here changes nothing: the next sync fails as well, and tries again.
-            if (!backing::write_all(context_.io, *fd, {&iov, 1}, at)) {
-                break;
-            }
-            at = at + ByteCount{*got};
-        }
     }
 }
 
 Result<void> FileData::sync_data() {
     std::unique_lock lock(mutex_);
     int error = 0;
-    if (unsynced_) {
+    if (unsynced_.any()) {
         const Result<int> opened = file_.writable();
         if (!opened) {
             return std::unexpected(opened.error());
         }
         const std::shared_ptr<const backing::Fd> fd = file_.shared();
-        unsynced_ = false;
+        unsynced_.sync_begins();
         lock.unlock();
         error = context_.io.fdatasync(fd->get()) == 0 ? 0 : errno;
         lock.lock();
@@ -80,17 +43,14 @@ Result<void> FileData::sync_data() {
         in_flight_.clear();
         flushed_.clear();
         failing_ = 0;
-        // What was written while the system call ran has put its range here again.
-        if (!unsynced_) {
-            unsynced_ranges_.clear();
-        }
+        unsynced_.sync_succeeded();
         if (!ext3()) {
             blocks_.forget_idle();
         }
         close_if_unused();
         return {};
     }
-    unsynced_ = true;
+    unsynced_.sync_failed();
     flushable_ = true;
     for (const FlushedPage& page : flushed_) {
         const auto generation = blocks_.generation(page.page).value_or(model::Generation{0});
@@ -108,7 +68,9 @@ Result<void> FileData::sync_data() {
         });
     buffers_.take_missing(in_flight_);
     flushed_.clear();
-    rewrite_unsynced();
+    if (const Result<int> fd = file_.writable()) {
+        unsynced_.write_again(context_.io, *fd, backing_size_);
+    }
     return backing::failed(error);
 }
 
@@ -118,14 +80,14 @@ Result<bool> FileData::let_metadata_through(bool durable) {
     {
         const std::scoped_lock lock(mutex_);
         const bool size_held = size_ != backing_size_;
-        if (!size_held && !mtime_ && !(durable && metadata_unsynced_)) {
+        if (!size_held && !times_.held_mtime() && !(durable && metadata_unsynced_)) {
             return false;
         }
         const Result<int> fd = file_.writable();
         if (!fd) {
             return std::unexpected(fd.error());
         }
-        changed = size_held || mtime_;
+        changed = size_held || times_.held_mtime();
         if (size_held) {
             // Not over bytes that have come in since the flush.
             const ByteOffset covered =
@@ -139,15 +101,15 @@ Result<bool> FileData::let_metadata_through(bool durable) {
                 metadata_unsynced_ = true;
             }
         }
-        if (mtime_) {
-            const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, *mtime_};
+        if (const auto& mtime = times_.held_mtime()) {
+            const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, *mtime};
             if (context_.io.futimens(*fd, times) != 0 && errno != EPERM) {
                 return backing::last_error();
             }
             if (buffers_.empty() && size_ == backing_size_) {
-                mtime_.reset();
+                times_.release_mtime();
             }
-            flushed_ctime_ = stamp_now();
+            times_.flushed();
         }
         if (durable && metadata_unsynced_) {
             metadata_unsynced_ = false;

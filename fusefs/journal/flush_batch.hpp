@@ -1,12 +1,10 @@
 // What a flush writes in one go.
 #pragma once
 
-#include "fusefs/backing/file_io.hpp"
 #include "fusefs/journal/file_data.hpp"
 
 #include <sys/uio.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -50,16 +48,9 @@ class FileData::Batch {
   private:
     void put() {
         if (error_ == 0 && !parts_.empty()) {
-            const std::vector<model::ByteRange> healed = file_.healed_by(begin_, parts_);
-            const backing::Result<void> done =
-                backing::write_all(file_.context_.io, fd_, parts_, begin_);
-            if (done) {
+            if (const backing::Result<void> done = file_.put(fd_, begin_, parts_); done) {
                 bytes_ += (end_ - begin_).value;
-                file_.unsynced_ = true;
-                file_.flushed_ctime_ = stamp_now();
-                file_.backing_size_ = std::max(file_.backing_size_, end_);
-                file_.heal(healed);
-                file_.written_unsynced({begin_, end_});
+                file_.times_.flushed();
             } else {
                 error_ = done.error().value;
             }
