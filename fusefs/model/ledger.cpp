@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 #include <utility>
 
 namespace partialfs::model {
@@ -76,17 +75,6 @@ void Ledger::record(const LostStore& loss, BlockIndex block, const std::vector<B
                 std::make_move_iterator(news.end()));
 }
 
-void Ledger::heal(InodeId inode, BlockIndex block, Nanoseconds now) {
-    const auto known = open_.find({inode, block});
-    if (known == open_.end()) {
-        return;
-    }
-    for (LostStore& entry : known->second) {
-        move_to_healed(entry, now);
-    }
-    open_.erase(known);
-}
-
 template <typename Taken>
 void Ledger::cut_out(InodeId inode, ByteRange range, BlockSize block_size, Taken taken) {
     if (range.empty()) {
@@ -133,57 +121,28 @@ void Ledger::drop(InodeId inode, ByteRange range, BlockSize block_size) {
     cut_out(inode, range, block_size, [&](LostStore&) { ++counts_.dropped; });
 }
 
-template <typename Keep>
-void Ledger::drop_unless(std::map<Key, std::vector<LostStore>>::iterator block, Keep keep) {
-    std::vector<LostStore> kept;
-    for (LostStore& entry : block->second) {
-        count_closed(entry);
-        if (keep(entry)) {
-            ++counts_.open;
-            counts_.open_bytes += entry.bytes.size().value;
-            kept.push_back(std::move(entry));
-        } else {
-            ++counts_.dropped;
-        }
-    }
-    block->second = std::move(kept);
-    if (block->second.empty()) {
-        open_.erase(block);
-    }
-}
-
-void Ledger::drop(InodeId inode, BlockIndex first, BlockIndex last) {
-    for (auto block = open_.lower_bound({inode, first});
-         block != open_.end() && block->first <= Key{inode, last};) {
-        const auto following = std::next(block);
-        drop_unless(block, [](const LostStore&) { return false; });
-        block = following;
-    }
-}
-
 void Ledger::truncate(InodeId inode, ByteOffset size) {
     for (auto block = open_.lower_bound({inode, BlockIndex{0}});
          block != open_.end() && block->first.first == inode;) {
-        const auto following = std::next(block);
-        drop_unless(block, [&](LostStore& entry) {
+        std::vector<LostStore> kept;
+        for (LostStore& entry : block->second) {
+            count_closed(entry);
             entry.bytes.end = std::min(entry.bytes.end, size);
-            return !entry.bytes.empty();
-        });
-        block = following;
+            if (entry.bytes.empty()) {
+                ++counts_.dropped;
+                continue;
+            }
+            ++counts_.open;
+            counts_.open_bytes += entry.bytes.size().value;
+            kept.push_back(std::move(entry));
+        }
+        block->second = std::move(kept);
+        block = block->second.empty() ? open_.erase(block) : std::next(block);
     }
 }
 
 void Ledger::forget(InodeId inode) {
-    drop(inode, BlockIndex{0}, BlockIndex{std::numeric_limits<std::uint64_t>::max()});
-}
-
-void Ledger::rename(InodeId inode, const std::string& path) {
-    for (auto block = open_.lower_bound({inode, BlockIndex{0}});
-         block != open_.end() && block->first.first == inode; ++block) {
-        for (LostStore& entry : block->second) {
-            entry.path = path;
-        }
-    }
+    truncate(inode, ByteOffset{0});
 }
 
 bool Ledger::has_open(InodeId inode) const {

@@ -61,22 +61,15 @@ class Ledger {
     /// the disk's bytes now says that it was evicted and read again, not that the store came back;
     /// only heal() closes it. `loss` has the common fields; its number and bytes are ignored.
     void record(const LostStore& loss, BlockIndex block, const std::vector<ByteRange>& lost);
-    /// The whole block has been written to disk: its open entries are healed.
-    void heal(InodeId inode, BlockIndex block, Nanoseconds now);
     /// The bytes of `range` have been written to disk: what is open of them is healed. An entry
     /// that lies partly inside is cut: the part outside stays open, under the same number.
     void heal(InodeId inode, ByteRange range, BlockSize block_size, Nanoseconds now);
-    /// The blocks from `first` to `last` no longer hold these bytes (truncate, punch): open entries
-    /// there are dropped.
-    void drop(InodeId inode, BlockIndex first, BlockIndex last);
     /// The bytes of `range` are gone (punch): open entries are cut to what lies outside.
     void drop(InodeId inode, ByteRange range, BlockSize block_size);
     /// The file has become `size` bytes long: open entries are cut off there.
     void truncate(InodeId inode, ByteOffset size);
     /// The inode is gone: all its open entries are dropped.
     void forget(InodeId inode);
-    /// The inode has a new name: its open entries are told under that one.
-    void rename(InodeId inode, const std::string& path);
 
     [[nodiscard]] Counts counts() const { return counts_; }
     [[nodiscard]] bool has_open(InodeId inode) const;
@@ -93,8 +86,6 @@ class Ledger {
     /// Takes `range` out of all open entries; calls `taken(entry)` with each part taken out.
     template <typename Taken>
     void cut_out(InodeId inode, ByteRange range, BlockSize block_size, Taken taken);
-    template <typename Keep>
-    void drop_unless(std::map<Key, std::vector<LostStore>>::iterator block, Keep keep);
 
     std::map<Key, std::vector<LostStore>> open_;
     std::deque<LostStore> healed_;

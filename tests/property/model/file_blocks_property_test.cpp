@@ -96,8 +96,7 @@ class ObservedFile {
                 std::copy(memory_.begin() + long(range.begin.value),
                           memory_.begin() + long(range.end.value),
                           disk_.begin() + long(range.begin.value));
-                ledger_.heal(kInode, blocks_.block_size().index_of(page, BlockInPage{i}),
-                             Nanoseconds{0});
+                ledger_.heal(kInode, range, blocks_.block_size(), Nanoseconds{0});
             }
         }
     }

@@ -9,6 +9,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
+const BlockSize kBlockSize = *BlockSize::from_bytes(1024);
 constexpr InodeId kInode{7};
 constexpr BlockIndex kBlock{4};
 
@@ -59,26 +60,27 @@ TEST(Ledger, ALossSeenAgainIsTheSameEntry) {
 
 TEST(Ledger, WritingPartOfAnEntryHealsThatPart) {
     Ledger ledger;
-    const BlockSize kib = *BlockSize::from_bytes(1024);
     ledger.record(loss_at(1), kBlock, {bytes(4096, 4200)});
-    ledger.heal(loss_at(1).inode, bytes(4100, 4110), kib, Nanoseconds{9});
+    ledger.heal(loss_at(1).inode, bytes(4100, 4110), kBlockSize, Nanoseconds{9});
     const Ledger::Counts counts = ledger.counts();
     EXPECT_EQ(counts.open, 2U);
     EXPECT_EQ(counts.open_bytes, 94U);
     EXPECT_EQ(counts.healed, 1U);
-    EXPECT_TRUE(ledger.has_open(loss_at(1).inode, bytes(4100, 4110), kib))
+    EXPECT_TRUE(ledger.has_open(loss_at(1).inode, bytes(4100, 4110), kBlockSize))
         << "asked by block, not by byte";
-    ledger.drop(loss_at(1).inode, bytes(4000, 4150), kib);
+    ledger.drop(loss_at(1).inode, bytes(4000, 4150), kBlockSize);
     EXPECT_EQ(ledger.counts().open_bytes, 50U);
-    EXPECT_FALSE(ledger.has_open(loss_at(1).inode, bytes(5120, 6144), kib));
+    EXPECT_FALSE(ledger.has_open(loss_at(1).inode, bytes(5120, 6144), kBlockSize));
 }
 
 TEST(Ledger, WritingTheBlockHealsIt) {
     Ledger ledger;
     ledger.record(loss_at(1), kBlock, {bytes(4096, 4100)});
-    ledger.heal(kInode, BlockIndex{5}, Nanoseconds{9});
+    ledger.heal(kInode, kBlockSize.range_of(PageIndex{1}, BlockInPage{1}), kBlockSize,
+                Nanoseconds{9});
     EXPECT_TRUE(ledger.has_open(kInode));
-    ledger.heal(kInode, kBlock, Nanoseconds{9});
+    ledger.heal(kInode, kBlockSize.range_of(PageIndex{1}, BlockInPage{0}), kBlockSize,
+                Nanoseconds{9});
     EXPECT_FALSE(ledger.has_open(kInode));
     EXPECT_EQ(ledger.counts(), (Ledger::Counts{1, 0, 0, 1, 0}));
 }
@@ -104,19 +106,12 @@ TEST(Ledger, ForgettingAnInodeLeavesTheOthers) {
     EXPECT_TRUE(ledger.has_open(InodeId{8}));
 }
 
-TEST(Ledger, RenamingRenamesOpenEntries) {
-    Ledger ledger;
-    ledger.record(loss_at(1), kBlock, {bytes(4096, 4100)});
-    ledger.rename(kInode, "b");
-    EXPECT_EQ(ledger.entries().front().path, "b");
-}
-
 TEST(Ledger, KeepsABoundedNumberOfHealedEntries) {
     Ledger ledger;
     const std::uint64_t made = Ledger::kHealedKept + 10;
     for (std::uint64_t i = 0; i < made; ++i) {
         ledger.record(loss_at(i), kBlock, {bytes(4096, 4097)});
-        ledger.heal(kInode, kBlock, Nanoseconds{i});
+        ledger.heal(kInode, bytes(4096, 4097), kBlockSize, Nanoseconds{i});
     }
     EXPECT_EQ(ledger.entries().size(), Ledger::kHealedKept);
     EXPECT_EQ(ledger.counts().healed, made);

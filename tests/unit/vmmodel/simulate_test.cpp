@@ -59,7 +59,7 @@ class Bookkeeper final : public SimulationListener {
     explicit Bookkeeper(model::BlockSize block_size) : block_size_(block_size) {}
 
     void written(model::PageIndex page, model::BlockInPage block) override {
-        ledger_.heal(kInode, block_size_.index_of(page, block), model::Nanoseconds{1});
+        ledger_.heal(kInode, block_size_.range_of(page, block), block_size_, model::Nanoseconds{1});
         gone_.erase(block_size_.index_of(page, block));
     }
     void passed_over(model::PageIndex page, model::BlockInPage block) override {
