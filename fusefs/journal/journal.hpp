@@ -16,14 +16,15 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
 namespace partialfs::journal {
 
-/// One thread runs all commits, as kjournald does; request threads leave their wishes in a queue
-/// and go on, so that none of them ever waits for a commit, which may itself wait for a request of
-/// the kernel's to be served.
+/// One thread runs all commits, as kjournald does; request threads leave what they want in a
+/// queue and go on, so that none of them ever waits for a commit, which may itself wait for a
+/// request of the kernel's to be served.
 ///
 /// A commit, in this order: look for PG_dirty pages of files that may be mapped; write the dirty
 /// blocks that the flush policy chooses, file by file, in ascending order; fdatasync those files;
@@ -51,7 +52,7 @@ class Journal {
 
     /// Starts the thread.
     void start();
-    /// A last commit, then the thread ends; wishes that come later are answered with ENODEV.
+    /// A last commit, then the thread ends; what is asked for later is answered with ENODEV.
     /// Returns the errno of the last commit, or 0.
     int stop();
 
@@ -91,29 +92,46 @@ class Journal {
     [[nodiscard]] FileData::Gauge gauge() const;
 
   private:
-    struct Wish {
+    /// What a request thread asks for.
+    struct Request {
         enum class Kind : std::uint8_t { fsync, commit, write, flush };
         Kind kind = Kind::commit;
         std::shared_ptr<FileData> file;
         bool data_only = false;
         Done done;
         std::function<bool()> attempt;
+        bool needs_commit = true; ///< fsync: whether it commits, or syncs its file alone
+    };
+    /// Requests served together, by one commit at most.
+    struct Round {
+        bool commits = false;
+        /// Files to be made durable; true: with their attributes.
+        std::map<model::InodeId, bool> asked;
+        std::map<model::InodeId, int> errors; ///< of each file that failed
+        std::set<model::InodeId> committed;
+        int first_error = 0; ///< of the commit
     };
     using Files = std::vector<std::shared_ptr<FileData>>;
     using Clock = std::chrono::steady_clock;
 
-    void submit(Wish wish);
+    void submit(Request request);
     void run();
-    void serve(std::vector<Wish> wishes, bool timer);
+    void serve(std::vector<Request> requests, bool timer);
+    /// What comes before the round's commit.
+    void prepare(Request& request, Round& round);
+    /// What comes after it, and the answer.
+    void finish(Request& request, const Round& round);
+    void flush_for_rename(const Request& request);
+    [[nodiscard]] int finish_fsync(const Request& request, const Round& round);
     struct Probed {
         std::map<model::InodeId, PageSet> dirty;
         int error = 0; ///< the first errno with which a file that may be mapped was not looked at
     };
     /// Probes all files that may be mapped.
     Probed probe(const Files& files);
-    /// `errors` gets the errno of each file that failed. Returns the first of them, or 0.
-    int commit_now(const std::map<model::InodeId, bool>& asked, bool timer,
-                   std::map<model::InodeId, int>& errors);
+    /// A commit of all enlisted files for the sake of `round`, whose errors it adds. Returns the
+    /// first errno, or 0. `timer`: only if it has anything to do.
+    int commit_now(Round& round, bool timer);
     /// Makes one file durable without a commit. Returns an errno or 0.
     int sync_alone(FileData& file, bool durable);
     [[nodiscard]] Files enlisted_files() const;
@@ -127,7 +145,7 @@ class Journal {
 
     mutable std::mutex mutex_; ///< guards what follows; taken before files_mutex_
     std::condition_variable wake_;
-    std::vector<Wish> wishes_;
+    std::vector<Request> requests_;
     bool stopping_ = false;
     bool stopped_ = false;
     bool hurry_ = false;

@@ -1,0 +1,159 @@
+// The journal's commits: look for dirty pages, flush, sync, let the metadata through.
+#include "fusefs/journal/journal.hpp"
+#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/trace/recorder.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace partialfs::journal {
+
+using backing::Result;
+using model::CommitId;
+using model::InodeId;
+
+namespace {
+
+/// Whether a file could not be probed because the kernel has nothing of it any more: it has
+/// forgotten the inode, or the mount is gone.
+constexpr bool has_no_pages(int error) {
+    return error == ENODEV || error == ENOTCONN || error == EXDEV || error == ENOENT ||
+           error == ESTALE;
+}
+
+} // namespace
+
+int Journal::sync_alone(FileData& file, bool durable) {
+    int error = 0;
+    if (const Result<void> synced = file.sync_data(); !synced) {
+        error = synced.error().value;
+    } else if (const Result<bool> changed = file.let_metadata_through(durable); !changed) {
+        error = changed.error().value;
+    } else if (*changed) {
+        cache_.attributes_changed(file.id());
+    }
+    if (error != 0) {
+        file.report_failure(error, true);
+    }
+    return error;
+}
+
+Journal::Probed Journal::probe(const Files& files) {
+    Probed found;
+    const auto began = Clock::now();
+    bool any = false;
+    for (const auto& file : files) {
+        if (!file->may_be_mapped()) {
+            continue;
+        }
+        any = true;
+        file->probe_begins();
+        Result<PageSet> dirty = cache_.dirty_pages(*file, file->size());
+        if (!dirty) {
+            const int error = dirty.error().value;
+            spdlog::log(has_no_pages(error) ? spdlog::level::debug : spdlog::level::warn,
+                        "looking for mapped stores into inode {}: {}", file->id().value,
+                        std::strerror(error));
+            if (!has_no_pages(error) && found.error == 0) {
+                found.error = error;
+            }
+            file->learn_dirty({});
+            continue;
+        }
+        file->learn_dirty(*dirty);
+        found.dirty.emplace(file->id(), std::move(*dirty));
+    }
+    last_probe_at_ = Clock::now();
+    probe_cost_ = last_probe_at_ - began;
+    if (any) {
+        const std::scoped_lock lock(mutex_);
+        status_.last_probe = probe_cost_;
+        ++status_.probes;
+    }
+    return found;
+}
+
+int Journal::commit_now(Round& round, bool timer) {
+    const auto began = Clock::now();
+    const Files files = enlisted_files();
+    Probed probed;
+    // What the last probe cost must have been earned since by time that passed.
+    const bool affordable =
+        std::chrono::duration<double>(probe_cost_).count() <=
+        options_.probe_share * std::chrono::duration<double>(began - last_probe_at_).count();
+    if (!timer || affordable) {
+        probed = probe(files);
+    }
+    if (timer) {
+        bool work = false;
+        for (const auto& file : files) {
+            work = work || file->has_work();
+        }
+        if (!work) {
+            return 0;
+        }
+    }
+    CommitId commit;
+    {
+        const std::scoped_lock lock(mutex_);
+        commit = CommitId{static_cast<std::uint32_t>(++status_.commits)};
+    }
+    context_.ledger.commit_began(commit, trace::now());
+    context_.trace.record({.commit = commit, .kind = trace::Kind::commit_begin});
+
+    int first_error = 0;
+    const auto failed = [&](const std::shared_ptr<FileData>& file, int error) {
+        file->report_failure(error, round.asked.contains(file->id()));
+        if (round.errors.emplace(file->id(), error).second) {
+            spdlog::warn("commit {}: inode {}: {}", commit.value, file->id().value,
+                         std::strerror(error));
+        }
+        first_error = first_error == 0 ? error : first_error;
+    };
+    for (const auto& file : files) {
+        const FileData::Flushed flushed = file->flush(cache_, probed.dirty[file->id()], commit);
+        if (flushed.error != 0) {
+            failed(file, flushed.error);
+        }
+    }
+    for (const auto& file : files) {
+        if (files.size() > 1) {
+            file->start_sync();
+        }
+    }
+    for (const auto& file : files) {
+        if (const Result<void> synced = file->sync_data(); !synced) {
+            failed(file, synced.error().value);
+        }
+    }
+    for (const auto& file : files) {
+        if (round.errors.contains(file->id())) {
+            continue;
+        }
+        const auto wanted = round.asked.find(file->id());
+        const bool durable = wanted != round.asked.end() && wanted->second;
+        const Result<bool> changed = file->let_metadata_through(durable);
+        if (!changed) {
+            failed(file, changed.error().value);
+        } else if (*changed) {
+            cache_.attributes_changed(file->id());
+        }
+    }
+    context_.trace.record({.commit = commit, .error = first_error, .kind = trace::Kind::commit});
+    for (const auto& file : files) {
+        if (!file->keep_enlisted()) {
+            const std::scoped_lock lock(files_mutex_);
+            if (!file->enlisted()) { // or somebody has just enlisted it again
+                files_.erase(file->id());
+            }
+        }
+    }
+    const std::scoped_lock lock(mutex_);
+    status_.last_commit = Clock::now() - began;
+    return first_error != 0 ? first_error : probed.error;
+}
+
+} // namespace partialfs::journal
