@@ -277,6 +277,20 @@ bool FileData::may_be_mapped() const {
     return mappable_handles_ > 0;
 }
 
+bool FileData::needs_kernel() const {
+    const std::scoped_lock lock(mutex_);
+    if (mappable_handles_ > 0) {
+        return true;
+    }
+    for (auto page = blocks_.next_dirty(PageIndex{0}); page;
+         page = blocks_.next_dirty(PageIndex{page->value + 1})) {
+        if (blocks_.page(*page).told) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool FileData::has_work() const {
     const std::scoped_lock lock(mutex_);
     return unsynced_.any() || size_ != backing_size_ || times_.held_mtime() ||

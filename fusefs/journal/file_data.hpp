@@ -138,6 +138,9 @@ class FileData {
     /// Whether a shared mapping may be storing into the file: a handle is open for reading and
     /// writing. (A mapping keeps its file open, so release comes after munmap.)
     [[nodiscard]] bool may_be_mapped() const;
+    /// Whether a flush has to ask the kernel: for pages that a shared mapping may be storing into,
+    /// or for the bytes of pages known PG_dirty.
+    [[nodiscard]] bool needs_kernel() const;
     /// Whether a rename must wait for a flush: something of the file is not yet on disk.
     [[nodiscard]] bool needs_flush() const;
 
@@ -165,7 +168,7 @@ class FileData {
     /// `dirty` are the pages found PG_dirty, whose bytes are fetched from `cache`. Journal's thread
     /// only; takes and releases the mutex batch by batch.
     Flushed flush(PageCache& cache, const PageSet& dirty, model::CommitId commit);
-    /// The same without asking the kernel, for a file that no mapping can be storing into.
+    /// The same without asking the kernel, for a file of which needs_kernel() says no.
     Flushed flush_buffers(model::CommitId commit);
     /// fsync under the policy ext3: the filesystem's own writepage of the pages that only write(2)
     /// dirtied.

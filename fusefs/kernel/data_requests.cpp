@@ -368,7 +368,7 @@ void close_file(Mount& mount, fuse_file_info& fi) {
 void flush_own_blocks_then(Mount& mount, const std::shared_ptr<Inode>& inode,
                            std::function<void(int)> then) {
     FileData& data = *inode->data();
-    if (data.may_be_mapped()) {
+    if (data.needs_kernel()) {
         mount.journal.flush_file(shared_data(inode), std::move(then));
         return;
     }

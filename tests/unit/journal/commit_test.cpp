@@ -88,6 +88,26 @@ TEST_F(CommitTest, AWriteIntoAPageOnceTakenForStoredIntoIsNotLeftBehind) {
     EXPECT_EQ(disk().substr(0, 9), "unmounted");
 }
 
+TEST_F(CommitTest, AFileIsFlushedWithTheKernelAsLongAsAPageOfItIsKnownDirty) {
+    write(0, "aaaa");
+    EXPECT_EQ(commit(), 0);
+    file_->probe_begins();
+    PageSet found;
+    found.append({model::PageIndex{0}, model::PageIndex{0}});
+    EXPECT_EQ(file_->learn_dirty(found), 1U); // mistaken: the cache has nothing
+    write(0, "bbbb");
+    file_->released(O_RDWR);
+    EXPECT_FALSE(file_->may_be_mapped());
+    EXPECT_TRUE(file_->needs_kernel());
+    std::promise<int> done;
+    journal_->flush_file(file_, [&](int error) { done.set_value(error); });
+    EXPECT_EQ(done.get_future().get(), 0);
+    EXPECT_EQ(disk(), "bbbb");
+    EXPECT_FALSE(file_->needs_kernel());
+    told_ = *file_->opened(O_RDWR);
+    EXPECT_TRUE(file_->needs_kernel());
+}
+
 TEST_F(CommitTest, TheRecipeLosesAndTheLedgerSaysWhat) {
     write(0, std::string(4096, '0'));
     cache_.pages[PageIndex{0}].bytes.assign(4096, std::byte{'0'});
