@@ -206,6 +206,13 @@ class FileData {
         bool told = false;
     };
     class Batch;
+    /// One flush of the file, on its way from page to page.
+    struct Pass {
+        model::FlushPolicy policy;
+        model::CommitId commit;
+        Flushed result = {};
+        bool left_over = false; ///< pages were passed over that the next flush must look at
+    };
 
     /// The page cache reads pages: it had not got them, or has dropped them since.
     void note_read(model::ByteRange range);
@@ -234,16 +241,22 @@ class FileData {
     /// The batch has been written, or has failed with `error`.
     void settle(const Batch& batch, int error, model::CommitId commit, bool from_kernel,
                 Flushed& result);
+    /// Flushes the pages of `dirty` from `first` on, which lie in the kernel's page cache: as many
+    /// as can be fetched at once. Releases `lock` meanwhile. Returns the page to go on with.
+    model::PageIndex flush_cached(PageCache& cache, const PageSet& dirty, model::PageIndex first,
+                                  std::unique_lock<std::mutex>& lock, Pass& pass);
+    /// The same for one page that was found PG_dirty once and is so no more: either its writeback
+    /// is on the way to us, or the kernel has dropped it without a word.
+    model::PageIndex flush_doubtful(PageCache& cache, model::PageIndex page,
+                                    std::unique_lock<std::mutex>& lock, Pass& pass);
     /// Writes pages from a copy of the kernel's, unless they have changed since. Returns the page
     /// after the last one that the copy has.
     model::PageIndex flush_retrieved(PageRange run,
                                      std::span<const std::optional<model::Generation>> generations,
                                      Epoch since, const backing::Result<RetrievedPages>& fetched,
-                                     model::FlushPolicy policy, model::CommitId commit,
-                                     Flushed& result);
+                                     Pass& pass);
     /// Writes pages whose dirty blocks are all in the buffers. Returns the page to go on with.
-    model::PageIndex flush_run(model::PageIndex first, model::FlushPolicy policy,
-                               model::CommitId commit, Flushed& result);
+    model::PageIndex flush_run(model::PageIndex first, Pass& pass);
 
     const model::InodeId id_;
     const backing::Fd& path_fd_;

@@ -90,105 +90,99 @@ void FileData::settle(const Batch& batch, int error, CommitId commit, bool from_
 }
 
 FileData::Flushed FileData::flush(PageCache& cache, const PageSet& dirty, CommitId commit) {
-    const FlushPolicy policy = context_.policy.load(std::memory_order_relaxed);
-    Flushed result;
-    std::optional<PageIndex> cursor{PageIndex{0}};
+    Pass pass{.policy = context_.policy.load(std::memory_order_relaxed), .commit = commit};
     std::unique_lock lock(mutex_);
     if (!flushable_) {
-        return result;
+        return pass.result;
     }
     flushable_ = false;
-    bool left_over = false;
-    while (result.error == 0) {
-        cursor = blocks_.next_flushable(*cursor, policy, size_);
-        if (!cursor) {
-            break;
-        }
-        if (dirty.contains(*cursor) && blocks_.page(*cursor).told) {
-            // The bytes are in the kernel's page cache.
-            PageRange run{*cursor, *cursor};
-            std::vector<std::optional<model::Generation>> generations;
-            const std::uint64_t limit = std::min(kBatchPages, cache.retrieve_limit());
-            generations.push_back(blocks_.generation(run.first));
-            for (PageIndex page{run.first.value + 1};
-                 run.count() < limit && dirty.contains(page) &&
-                 blocks_.next_flushable(page, policy, size_) == page;
-                 ++page) {
-                generations.push_back(blocks_.generation(page));
-                run.last = page;
-            }
-            ++epoch_;
-            const Epoch since = epoch_;
+    std::optional<PageIndex> cursor{PageIndex{0}};
+    while (pass.result.error == 0 &&
+           (cursor = blocks_.next_flushable(*cursor, pass.policy, size_))) {
+        if (!blocks_.page(*cursor).told) {
+            cursor = flush_run(*cursor, pass);
+            // Let others in between batches: who unlocks and locks again at once goes first.
             lock.unlock();
-            const Result<RetrievedPages> fetched = cache.retrieve(id_, run);
+            std::this_thread::yield();
             lock.lock();
-            const PageIndex next{
-                flush_retrieved(run, generations, since, fetched, policy, commit, result)};
-            left_over = left_over || next <= run.last;
-            cursor = PageIndex{std::max(next.value, run.first.value + 1)};
-            continue;
+        } else if (dirty.contains(*cursor)) {
+            cursor = flush_cached(cache, dirty, *cursor, lock, pass);
+        } else {
+            cursor = flush_doubtful(cache, *cursor, lock, pass);
         }
-        if (blocks_.page(*cursor).told) {
-            // Its writeback is on the way to us, or the kernel has dropped the page. Where the
-            // kernel cannot be asked, the page is fetched: what is not in its cache is not dirty
-            // there.
-            const PageIndex page = *cursor;
-            const std::array generations{blocks_.generation(page)};
-            const Epoch since = ++epoch_;
-            lock.unlock();
-            bool clean = false;
-            Result<RetrievedPages> fetched{};
-            if (const std::optional<bool> answer = cache.is_clean(id_, page)) {
-                clean = *answer;
-            } else {
-                fetched = cache.retrieve(id_, {page, page});
-                clean = fetched ? fetched->bytes.empty() : kernel_is_gone(fetched.error().value);
-            }
-            lock.lock();
-            if (fetched && !fetched->bytes.empty()) {
-                left_over = flush_retrieved({page, page}, generations, since, fetched, policy,
-                                            commit, result) <= page ||
-                            left_over;
-                cursor = PageIndex{page.value + 1};
-                continue;
-            }
-            if (clean && blocks_.generation(page) == generations[0] && blocks_.page(page).told) {
-                BlockMask buffered;
-                for (std::uint8_t i = 0; i < context_.block_size.per_page(); ++i) {
-                    if (buffers_.touches(context_.block_size.range_of(page, BlockInPage{i}))) {
-                        buffered |= BlockMask::of(BlockInPage{i});
-                    }
-                }
-                blocks_.forget_told(page, buffered);
-                continue;
-            }
-            left_over = true;
-            cursor = PageIndex{page.value + 1};
-            continue;
-        }
-        cursor = flush_run(*cursor, policy, commit, result);
-        // Let others in between batches: who unlocks and locks again at once goes first.
-        lock.unlock();
-        std::this_thread::yield();
-        lock.lock();
     }
-    flushable_ = flushable_ || left_over || result.error != 0;
+    flushable_ = flushable_ || pass.left_over || pass.result.error != 0;
     close_if_unused();
-    return result;
+    return pass.result;
+}
+
+PageIndex FileData::flush_cached(PageCache& cache, const PageSet& dirty, PageIndex first,
+                                 std::unique_lock<std::mutex>& lock, Pass& pass) {
+    PageRange run{first, first};
+    std::vector<std::optional<model::Generation>> generations{blocks_.generation(first)};
+    const std::uint64_t limit = std::min(kBatchPages, cache.retrieve_limit());
+    for (PageIndex page{first.value + 1}; run.count() < limit && dirty.contains(page) &&
+                                          blocks_.next_flushable(page, pass.policy, size_) == page;
+         ++page) {
+        generations.push_back(blocks_.generation(page));
+        run.last = page;
+    }
+    const Epoch since = ++epoch_;
+    lock.unlock();
+    const Result<RetrievedPages> fetched = cache.retrieve(id_, run);
+    lock.lock();
+    const PageIndex next = flush_retrieved(run, generations, since, fetched, pass);
+    pass.left_over = pass.left_over || next <= run.last;
+    return std::max(next, PageIndex{first.value + 1});
+}
+
+PageIndex FileData::flush_doubtful(PageCache& cache, PageIndex page,
+                                   std::unique_lock<std::mutex>& lock, Pass& pass) {
+    const std::array generations{blocks_.generation(page)};
+    const Epoch since = ++epoch_;
+    lock.unlock();
+    bool clean = false;
+    Result<RetrievedPages> fetched{};
+    if (const std::optional<bool> answer = cache.is_clean(id_, page)) {
+        clean = *answer;
+    } else {
+        // The kernel cannot be asked: what is not in its cache is not dirty there.
+        fetched = cache.retrieve(id_, {page, page});
+        clean = fetched ? fetched->bytes.empty() : kernel_is_gone(fetched.error().value);
+    }
+    lock.lock();
+    const PageIndex next{page.value + 1};
+    if (fetched && !fetched->bytes.empty()) {
+        const PageIndex reached = flush_retrieved({page, page}, generations, since, fetched, pass);
+        pass.left_over = pass.left_over || reached <= page;
+        return next;
+    }
+    if (clean && blocks_.generation(page) == generations[0] && blocks_.page(page).told) {
+        BlockMask buffered;
+        for (std::uint8_t i = 0; i < context_.block_size.per_page(); ++i) {
+            if (buffers_.touches(context_.block_size.range_of(page, BlockInPage{i}))) {
+                buffered |= BlockMask::of(BlockInPage{i});
+            }
+        }
+        blocks_.forget_told(page, buffered);
+        return page; // what it has buffered is flushed now
+    }
+    pass.left_over = true;
+    return next;
 }
 
 PageIndex FileData::flush_retrieved(PageRange run,
                                     std::span<const std::optional<model::Generation>> generations,
                                     Epoch since, const Result<RetrievedPages>& fetched,
-                                    FlushPolicy policy, CommitId commit, Flushed& result) {
+                                    Pass& pass) {
     const Result<int> fd = file_.writable();
     if (!fd) {
-        result.error = fd.error().value;
+        pass.result.error = fd.error().value;
         return run.first;
     }
     if (!fetched) {
         if (!kernel_is_gone(fetched.error().value)) {
-            result.error = fetched.error().value;
+            pass.result.error = fetched.error().value;
         }
         return run.first;
     }
@@ -203,7 +197,7 @@ PageIndex FileData::flush_retrieved(PageRange run,
         if (blocks_.generation(page) != generations[n] || !blocks_.page(page).told) {
             continue;
         }
-        const BlockMask blocks = blocks_.flush(page, policy, size_, commit);
+        const BlockMask blocks = blocks_.flush(page, pass.policy, size_, pass.commit);
         if (blocks.empty()) {
             continue;
         }
@@ -232,27 +226,26 @@ PageIndex FileData::flush_retrieved(PageRange run,
         }
     }
     const int error = batch.finish();
-    settle(batch, error, commit, /*from_kernel=*/true, result);
+    settle(batch, error, pass.commit, /*from_kernel=*/true, pass.result);
     return page;
 }
 
-PageIndex FileData::flush_run(PageIndex first, FlushPolicy policy, CommitId commit,
-                              Flushed& result) {
+PageIndex FileData::flush_run(PageIndex first, Pass& pass) {
     const Result<int> fd = file_.writable();
     if (!fd) {
-        result.error = fd.error().value;
+        pass.result.error = fd.error().value;
         return first;
     }
     Batch batch(*this, *fd);
     PageIndex page = first;
     const PageIndex limit{first.value + kBatchPages};
     while (page < limit) {
-        const BlockMask blocks = blocks_.flush(page, policy, size_, commit);
+        const BlockMask blocks = blocks_.flush(page, pass.policy, size_, pass.commit);
         if (!blocks.empty()) {
             batch.page(page, blocks);
             add_buffered(batch, page, blocks);
         }
-        const auto next = blocks_.next_flushable(PageIndex{page.value + 1}, policy, size_);
+        const auto next = blocks_.next_flushable(PageIndex{page.value + 1}, pass.policy, size_);
         if (!next) {
             page = limit;
             break;
@@ -263,21 +256,21 @@ PageIndex FileData::flush_run(PageIndex first, FlushPolicy policy, CommitId comm
         }
     }
     const int error = batch.finish();
-    settle(batch, error, commit, /*from_kernel=*/false, result);
+    settle(batch, error, pass.commit, /*from_kernel=*/false, pass.result);
     return page;
 }
 
 FileData::Flushed FileData::flush_buffers(CommitId commit) {
-    const FlushPolicy policy = context_.policy.load(std::memory_order_relaxed);
-    Flushed result;
+    Pass pass{.policy = context_.policy.load(std::memory_order_relaxed), .commit = commit};
     const std::scoped_lock lock(mutex_);
     std::optional<PageIndex> cursor{PageIndex{0}};
-    while (result.error == 0 && (cursor = blocks_.next_flushable(*cursor, policy, size_))) {
-        cursor = blocks_.page(*cursor).told ? PageIndex{cursor->value + 1}
-                                            : flush_run(*cursor, policy, commit, result);
+    while (pass.result.error == 0 &&
+           (cursor = blocks_.next_flushable(*cursor, pass.policy, size_))) {
+        cursor =
+            blocks_.page(*cursor).told ? PageIndex{cursor->value + 1} : flush_run(*cursor, pass);
     }
     close_if_unused();
-    return result;
+    return pass.result;
 }
 
 FileData::Flushed FileData::write_back_unmapped() {
