@@ -235,8 +235,8 @@ TEST_F(OnFixedPartialfs, NothingIsLost) {
 
 TEST_F(OnPartialfs, PressureLosesWhatTheLedgerHolds) {
     {
-        const auto pressure = MemoryPressure::apply(ByteCount{1U << 30U});
-        if (!pressure || pressure->how() != std::string_view("control group")) {
+        const auto pressure = MemoryPressure::apply(ByteCount{1U << 30U}, "ext4");
+        if (!pressure || !pressure->how().ends_with("by a control group")) {
             GTEST_SKIP() << "no memory control group may be made here";
         }
     }

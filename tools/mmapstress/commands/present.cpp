@@ -117,6 +117,9 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
         result.partialfs.empty() || result.filesystem == "fuse.partialfs" ? "" : " (partialfs)",
         result.kernel,
         result.interrupted && !result.cut_short ? ", ended before the schedule did" : "");
+    if (!result.memory.empty()) {
+        out += fmt::format("  memory   {}\n", result.memory);
+    }
     if (result.cut_short) {
         out +=
             fmt::format("  all operations up to {} had been carried out, none after {} begun:\n"

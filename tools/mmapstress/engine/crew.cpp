@@ -10,7 +10,8 @@ namespace {
 class Alone final : public Crew {
   public:
     explicit Alone(const Setting& setting)
-        : executor_(setting.files, setting.header, setting.directory, setting.drop) {}
+        : executor_(setting.files, setting.header, setting.directory, setting.drop,
+                    setting.reclaim_every) {}
 
     Outcome<> execute(const Op& op, OpId& failed) override {
         failed = op.id;

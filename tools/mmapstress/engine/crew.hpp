@@ -27,6 +27,7 @@ class Crew {
         const Header& header;
         std::string directory;
         std::optional<OpId> drop;
+        ByteCount reclaim_every{0}; ///< see Executor
         OpSourceFactory factory;
     };
 

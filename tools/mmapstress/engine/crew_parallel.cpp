@@ -15,7 +15,8 @@ class Parallel final : public Crew {
   public:
     Parallel(Setting setting, std::vector<std::unique_ptr<CrewProcess>> processes)
         : setting_(std::move(setting)), processes_(std::move(processes)),
-          executor_(setting_.files, setting_.header, setting_.directory, setting_.drop),
+          executor_(setting_.files, setting_.header, setting_.directory, setting_.drop,
+                    setting_.reclaim_every),
           team_(std::vector<Executor>(setting_.header.threads, executor_)) {}
 
     Outcome<> execute(const Op& op, OpId& failed) override;

@@ -67,7 +67,8 @@ class Child {
     Child(const Crew::Setting& setting, std::size_t index)
         : setting_(setting), walker_(setting.factory()),
           first_worker_(index * setting.header.threads),
-          follower_(setting.files, setting.header, setting.directory, setting.drop),
+          follower_(setting.files, setting.header, setting.directory, setting.drop,
+                    setting.reclaim_every),
           team_(std::vector<Executor>(setting.header.threads, follower_)) {}
 
     std::optional<OpFailure> walk(OpId last) {

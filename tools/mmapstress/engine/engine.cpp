@@ -53,7 +53,7 @@ std::expected<RunResult, StartError> run(const RunSettings& settings,
     if (const auto made = start_files(*directory, factory()->header()); !made) {
         return cannot_start(made.error());
     }
-    auto pressure = MemoryPressure::apply(settings.memory_limit);
+    auto pressure = MemoryPressure::apply(settings.memory_limit, place->filesystem);
     if (!pressure) {
         return cannot_start(pressure.error());
     }

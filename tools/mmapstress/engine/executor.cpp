@@ -129,7 +129,25 @@ Outcome<> Executor::store(const Op& op) {
     }
     const bool stored = guarded(
         [&] { fill_content(*bytes, op.content, seed_, op.file, op.id, op.offset, op.offset); });
-    return stored ? Outcome<>{} : faulted(file.path(), op);
+    if (!stored) {
+        return faulted(file.path(), op);
+    }
+    if (reclaim_every_.value != 0) {
+        reclaim(op.range());
+    }
+    return {};
+}
+
+void Executor::reclaim(ByteRange stored) {
+    const std::uint64_t pages =
+        (stored.end.value + kPageSize - 1) / kPageSize - stored.begin.value / kPageSize;
+    dirtied_.value += pages * kPageSize;
+    if (dirtied_ >= reclaim_every_) {
+        dirtied_.value = 0;
+        for (TestFile& each : files_) {
+            each.ask_pages_to_leave();
+        }
+    }
 }
 
 Outcome<> Executor::fork_store(const Op& op) {

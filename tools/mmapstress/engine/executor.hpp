@@ -20,10 +20,13 @@ using TestFiles = std::deque<TestFile>;
 class Executor {
   public:
     /// `drop`: the operation that is not to store anything, though it is expected to.
+    /// `reclaim_every`: bytes of pages that all workers together store into before pages are asked
+    /// to leave memory; 0: they are not.
     Executor(TestFiles& files, const Header& header, std::string directory,
-             std::optional<OpId> drop)
+             std::optional<OpId> drop, ByteCount reclaim_every)
         : files_(files), seed_(header.seed), commit_by_(header.commit_by),
-          directory_(std::move(directory)), drop_(drop) {}
+          directory_(std::move(directory)), drop_(drop),
+          reclaim_every_(reclaim_every.value / header.workers()) {}
 
     /// Does it. Not for the checks, which need the expected bytes. The failure names the file.
     /// An append needs its offset. Sizes of the TestFiles are the caller's to follow.
@@ -47,6 +50,8 @@ class Executor {
     /// The mapped bytes that an operation works on.
     Outcome<std::span<std::byte>> needed_bytes(const Op& op);
     Outcome<> store(const Op& op);
+    /// After a store, whose pages these are.
+    void reclaim(ByteRange stored);
     Outcome<> fork_store(const Op& op);
     Outcome<> write(const Op& op);
     Outcome<> sync_mapping(const Op& op, int flags);
@@ -63,6 +68,8 @@ class Executor {
     CommitBy commit_by_;
     std::string directory_;
     std::optional<OpId> drop_;
+    ByteCount reclaim_every_; ///< 0: never
+    ByteCount dirtied_{0};    ///< since pages were asked to leave, at most
     std::vector<std::byte> buffer_;
 };
 

@@ -3,6 +3,7 @@
 
 #include "tools/mmapstress/schedule/durability.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
+#include "tools/mmapstress/system/page_cache.hpp"
 
 #include <sys/utsname.h>
 
@@ -47,8 +48,8 @@ Outcome<> Run::begin_log() {
 
 RunResult Run::carry_out(Judge judge) {
     const FaultGuard guard;
-    auto crew = Crew::assemble(
-        {directory_.files(), walker_.header(), directory_.path(), settings_.drop, factory_});
+    auto crew = Crew::assemble({directory_.files(), walker_.header(), directory_.path(),
+                                settings_.drop, pressure_.by_hand(), factory_});
     if (!crew) {
         problem(crew.error().message(), OpId{});
     } else {
@@ -116,11 +117,32 @@ void Run::run_ops(Crew& crew) {
         problem(finished.error().message(), op);
     }
     result_.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    note_pressure();
     pressure_.release();
     if (const auto written = recorder_.finish(); !written) {
         problem(written.error().message(), OpId{});
     }
     result_.schedule = recorder_.take();
+}
+
+void Run::note_pressure() {
+    const std::string how = pressure_.how();
+    if (how.empty()) {
+        return;
+    }
+    std::uint64_t in_memory = 0;
+    std::uint64_t all = 0;
+    for (const TestFile& file : directory_.files()) {
+        const auto pages = cached_pages(file.fd(), file.size());
+        if (!pages) {
+            result_.memory = how;
+            return;
+        }
+        in_memory += *pages * kPageSize;
+        all += file.size().value;
+    }
+    result_.memory = how + "; of the files' " + std::to_string(all >> 20U) + " MiB " +
+                     std::to_string(in_memory >> 20U) + " MiB were in memory at the end";
 }
 
 Outcome<> Run::note_done(const Crew& crew, const Op& op) {

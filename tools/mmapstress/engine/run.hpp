@@ -44,6 +44,8 @@ class Run {
     /// Times are kept of as many operations as the schedule is.
     void note_time(const Op& op);
     void tell_progress();
+    /// How much memory there was, while it is as little as that.
+    void note_pressure();
 
     void run_ops(Crew& crew);
     bool carry_out_op(Crew& crew, const Op& op);

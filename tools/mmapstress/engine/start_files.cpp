@@ -7,7 +7,7 @@
 namespace mmapstress {
 
 Outcome<> start_files(RunDirectory& directory, const Header& header) {
-    Executor executor(directory.files(), header, directory.path(), std::nullopt);
+    Executor executor(directory.files(), header, directory.path(), std::nullopt, ByteCount{0});
     const Expected start(header);
     for (std::uint32_t i = 0; i < header.files.size(); ++i) {
         const FileIndex file{i};

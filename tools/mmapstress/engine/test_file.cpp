@@ -1,5 +1,7 @@
 #include "tools/mmapstress/engine/test_file.hpp"
 
+#include "tools/mmapstress/system/page_cache.hpp"
+
 #include <sys/mman.h>
 
 #include <utility>
@@ -62,6 +64,14 @@ void TestFile::unmap(MapIndex index) {
 void TestFile::unmap_all() {
     for (std::uint8_t i = 0; i < kMapsPerFile; ++i) {
         unmap(MapIndex{i});
+    }
+}
+
+void TestFile::ask_pages_to_leave() {
+    for (const Mapping& mapping : maps_) {
+        if (!mapping.bytes.empty()) {
+            ask_to_leave(mapping.bytes, fd_.get());
+        }
     }
 }
 

@@ -51,6 +51,9 @@ class TestFile {
     /// if the file is empty.
     Outcome<std::span<std::byte>> mapping(MapIndex index);
 
+    /// ask_to_leave() of page_cache.hpp, for all mappings.
+    void ask_pages_to_leave();
+
   private:
     TestFile(partialfs::backing::Fd fd, std::string path)
         : fd_(std::move(fd)), path_(std::move(path)) {}

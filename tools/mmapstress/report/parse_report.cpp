@@ -239,6 +239,9 @@ Report read_report(const Json& json) {
     result.directory = text(json, "directory");
     result.kept = truth(json, "kept");
     result.synced = truth(json, "synced");
+    if (json.contains("memory")) { // not in a report of the first 1.0.0
+        result.memory = text(json, "memory");
+    }
     for (const Json& file : list(json, "files")) {
         result.files.push_back(text(file, "path"));
         result.sizes.emplace_back(number(file, "size"));

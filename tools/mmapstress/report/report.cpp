@@ -144,6 +144,7 @@ std::string report_json(const RunResult& result, ReportState state) {
                       {"kept", result.kept},
                       {"synced", result.synced},
                       {"files", std::move(files)},
+                      {"memory", text_or_null(result.memory)},
                       {"rounds", result.rounds},
                       {"operations", operations_json(result)},
                       {"stages", std::move(stages)},

@@ -74,6 +74,7 @@ struct RunResult {
     std::string partialfs;          ///< the root of the partialfs mount; empty: it is none
     std::string filesystem;         ///< type, as /proc/self/mountinfo names it
     std::string kernel;             ///< uname's release
+    std::string memory;             ///< how much there was, and by what; empty: as much as there is
     bool interrupted = false;       ///< stopped before the schedule's end
     /// The schedule's end was reached and all files were synced, so that every byte must be there.
     bool synced = false;

@@ -1,15 +1,11 @@
 #include "tools/mmapstress/system/memory_pressure.hpp"
 
-#include "fusefs/backing/fd.hpp"
 #include "tools/mmapstress/system/files.hpp"
+#include "tools/mmapstress/system/page_cache.hpp"
 
 #include <sys/mman.h>
-#include <sys/stat.h>
 
-#include <algorithm>
-#include <array>
 #include <charconv>
-#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -19,66 +15,45 @@ namespace {
 
 /// What the program itself may need, the operations it keeps included.
 constexpr ByteCount kLeast{16U << 20U};
+/// Pages asked to leave are written first and go at the next asking, so a part of the limit at a
+/// time.
+constexpr std::uint64_t kAskingsPerLimit = 4;
 
-bool write_text(const std::string& path, const std::string& text) {
-    const auto fd = partialfs::backing::Fd::open(AT_FDCWD, path.c_str(), O_WRONLY);
-    return fd && ::write(fd->get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+/// Of a line "MemFree:   123 kB"; 0 if there is none.
+std::uint64_t bytes_of(const std::string& text, std::string_view name) {
+    const std::size_t at = text.find(name);
+    if (at == std::string::npos) {
+        return 0;
+    }
+    const std::size_t digits = text.find_first_not_of(' ', at + name.size());
+    std::uint64_t kibibytes = 0;
+    if (digits != std::string::npos) {
+        std::from_chars(text.data() + digits, text.data() + text.size(), kibibytes);
+    }
+    return kibibytes * 1024;
 }
 
-/// This process's group in the hierarchy of the memory controller, as a directory; empty: none.
-struct Group {
-    std::string directory;
-    const char* limit_file = nullptr;
-};
-
-Group memory_group() {
-    // Lines "5:memory:/path" (version 1) or "0::/path" (version 2).
-    const auto text = read_file("/proc/self/cgroup");
-    if (!text) {
-        return {};
-    }
-    Group found;
-    std::string_view left = *text;
-    while (!left.empty()) {
-        const std::string_view line = left.substr(0, left.find('\n'));
-        left.remove_prefix(std::min(line.size() + 1, left.size()));
-        const std::size_t first = line.find(':');
-        const std::size_t second = line.find(':', first + 1);
-        if (second == std::string_view::npos) {
-            continue;
-        }
-        const std::string_view controllers = line.substr(first + 1, second - first - 1);
-        const std::string path(line.substr(second + 1));
-        if (controllers == "memory") {
-            return {"/sys/fs/cgroup/memory" + path, "/memory.limit_in_bytes"};
-        }
-        if (controllers.empty()) {
-            found = {"/sys/fs/cgroup" + path, "/memory.max"};
-        }
-    }
-    return found;
-}
-
-/// Bytes that the system says are available; 0 if it does not.
+/// Bytes that are available in the system; 0 if it does not say.
 std::uint64_t available_memory() {
     const auto text = read_file("/proc/meminfo");
     if (!text) {
         return 0;
     }
-    constexpr std::string_view kName = "MemAvailable:";
-    const std::size_t at = text->find(kName);
-    if (at == std::string::npos) {
-        return 0;
-    }
-    const std::size_t digits = text->find_first_not_of(' ', at + kName.size());
-    std::uint64_t kibibytes = 0;
-    std::from_chars(text->data() + digits, text->data() + text->size(), kibibytes);
-    return kibibytes * 1024;
+    const std::uint64_t available = bytes_of(*text, "MemAvailable:");
+    // Linux before 3.14 has no such line.
+    return available != 0 ? available
+                          : bytes_of(*text, "\nMemFree:") + bytes_of(*text, "\nBuffers:") +
+                                bytes_of(*text, "\nCached:");
+}
+
+std::string mebibytes(std::uint64_t bytes) {
+    return std::to_string(bytes >> 20U) + " MiB";
 }
 
 } // namespace
 
-Outcome<MemoryPressure> MemoryPressure::apply(ByteCount limit) {
+Outcome<MemoryPressure> MemoryPressure::apply(ByteCount limit, std::string_view filesystem,
+                                              bool any_group, ByteCount most_ballast) {
     MemoryPressure pressure;
     if (limit.value == 0) {
         return pressure;
@@ -88,67 +63,78 @@ Outcome<MemoryPressure> MemoryPressure::apply(ByteCount limit) {
                        " bytes leaves too little for the program itself: at least " +
                        std::to_string(kLeast.value));
     }
-    const Group parent = memory_group();
-    if (!parent.directory.empty()) {
-        const std::string group = parent.directory + "/mmapstress." + std::to_string(::getpid());
-        if (::mkdir(group.c_str(), 0755) == 0) {
-            if (write_text(group + parent.limit_file, std::to_string(limit.value)) &&
-                write_text(group + "/cgroup.procs", std::to_string(::getpid()))) {
-                pressure.group_ = group;
-                pressure.parent_ = parent.directory;
-                return pressure;
-            }
-            ::rmdir(group.c_str());
+    pressure.limit_ = limit;
+    if (any_group) {
+        auto group = MemoryGroup::join(limit);
+        if (group) {
+            pressure.group_.emplace(std::move(*group));
+            pressure.by_hand_ = filesystem.starts_with("fuse") && pages_can_be_asked_to_leave();
+            return pressure;
         }
+        pressure.no_group_ = group.error().message();
     }
     const std::uint64_t available = available_memory();
-    if (available <= limit.value) {
-        return refused("cannot apply memory pressure: no memory control group may be made, and the "
-                       "memory available in the system is not known or below the limit already");
+    const std::uint64_t size = available - std::min(available, limit.value);
+    if (size != 0 && size <= most_ballast.value) {
+        void* const ballast =
+            ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_NORESERVE, -1, 0);
+        if (ballast != MAP_FAILED) {
+            ::mlock(ballast, size); // if it may: otherwise it stays as long as nothing swaps it out
+            pressure.ballast_ = static_cast<std::byte*>(ballast);
+            pressure.ballast_size_ = size;
+            return pressure;
+        }
     }
-    const std::size_t size = available - limit.value;
-    void* const ballast = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_NORESERVE, -1, 0);
-    if (ballast == MAP_FAILED) {
-        return failed("cannot apply memory pressure: no control group may be made, and " +
-                      std::to_string(size) + " bytes of ballast cannot be had");
+    if (pages_can_be_asked_to_leave()) {
+        pressure.by_hand_ = true;
+        return pressure;
     }
-    pressure.ballast_ = static_cast<std::byte*>(ballast);
-    pressure.ballast_size_ = size;
-    return pressure;
+    return refused("cannot apply memory pressure: " + pressure.no_group_ + "; leaving " +
+                   mebibytes(limit.value) + " of " + mebibytes(available) +
+                   " available would take too large a ballast; and the kernel cannot be asked to "
+                   "reclaim pages (MADV_PAGEOUT: Linux 5.4)");
 }
 
 MemoryPressure::MemoryPressure(MemoryPressure&& other) noexcept
-    : group_(std::exchange(other.group_, {})), parent_(std::move(other.parent_)),
+    : limit_(std::exchange(other.limit_, ByteCount{0})), by_hand_(other.by_hand_),
+      no_group_(std::move(other.no_group_)), group_(std::move(other.group_)),
       ballast_(std::exchange(other.ballast_, nullptr)),
-      ballast_size_(std::exchange(other.ballast_size_, 0)) {}
+      ballast_size_(std::exchange(other.ballast_size_, 0)) {
+    other.group_.reset();
+}
 
 void MemoryPressure::release() {
-    if (!group_.empty()) {
-        // All that are in it, as a group with processes cannot be removed; again, as one of them
-        // may just have forked.
-        for (int attempt = 0; attempt != 10 && ::rmdir(group_.c_str()) != 0; ++attempt) {
-            const auto members = read_file(group_ + "/cgroup.procs");
-            std::string_view left = members ? std::string_view(*members) : std::string_view();
-            while (!left.empty()) {
-                const std::string_view pid = left.substr(0, left.find('\n'));
-                left.remove_prefix(std::min(pid.size() + 1, left.size()));
-                write_text(parent_ + "/cgroup.procs", std::string(pid));
-            }
-        }
-        group_.clear();
-    }
+    group_.reset();
     if (ballast_ != nullptr) {
         ::munmap(ballast_, ballast_size_);
         ballast_ = nullptr;
     }
+    limit_ = ByteCount{0};
 }
 
-const char* MemoryPressure::how() const {
-    if (!group_.empty()) {
-        return "control group";
+ByteCount MemoryPressure::by_hand() const {
+    return ByteCount{by_hand_ ? limit_.value / kAskingsPerLimit : 0};
+}
+
+std::string MemoryPressure::how() const {
+    if (limit_.value == 0) {
+        return {};
     }
-    return ballast_ != nullptr ? "ballast" : "none";
+    std::string text = mebibytes(limit_.value);
+    if (group_) {
+        const ByteCount now = group_->limit();
+        if (limit_ < now) {
+            text += ", raised to " + mebibytes(now.value) + " as too few pages could be written,";
+        }
+        return text + " by a control group" +
+               (by_hand_ ? " and by asking for writeback and reclaim" : "");
+    }
+    if (ballast_ != nullptr) {
+        return text + " by a ballast of " + mebibytes(ballast_size_);
+    }
+    return text + " by asking for writeback and reclaim" +
+           (no_group_.empty() ? std::string() : " (" + no_group_ + ")");
 }
 
 } // namespace mmapstress

@@ -4,21 +4,33 @@
 
 #include "tools/mmapstress/schedule/op.hpp"
 #include "tools/mmapstress/system/failure.hpp"
+#include "tools/mmapstress/system/memory_group.hpp"
 
 #include <cstddef>
-#include <memory>
+#include <optional>
 #include <string>
-
+#include <string_view>
 namespace mmapstress {
 
-/// While it lives, this process and those it forks have `limit` bytes of memory: by a memory
-/// control group of their own (version 2 or 1) where one may be made, else by a ballast of
-/// locked-in pages that leaves no more than that available in the system. One at a time; not
-/// thread-safe.
+/// While it lives, this process and those it forks have `limit` bytes of memory, in the first of
+/// these ways that is possible:
+/// - a memory control group of their own;
+/// - a ballast of memory that leaves no more than that available in the system, if it need not be
+///   larger than 1 GiB: filling a large machine would harm everybody on it;
+/// - by hand: whoever stores asks the kernel again and again to write and reclaim the files' pages
+///   (ask_to_leave() in page_cache.hpp), before more than the limit can be dirty. Under FUSE that
+///   is done in a control group, too: pages that a daemon hands over by splice are charged to it,
+///   and the group alone would leave whole files in memory.
+///
+/// One at a time; not thread-safe; made before there are threads.
 class MemoryPressure {
   public:
-    /// A limit of 0 applies no pressure. Fails if neither way works, or for a limit below 16 MiB.
-    static Outcome<MemoryPressure> apply(ByteCount limit);
+    /// A limit of 0 applies no pressure. Fails if no way works, or for a limit below 16 MiB.
+    /// `filesystem`: the type of the files', as in /proc/self/mountinfo.
+    /// `any_group`, `most_ballast`: for tests, which ways may be used.
+    static Outcome<MemoryPressure> apply(ByteCount limit, std::string_view filesystem,
+                                         bool any_group = true,
+                                         ByteCount most_ballast = ByteCount{1U << 30U});
 
     MemoryPressure(MemoryPressure&& other) noexcept;
     MemoryPressure& operator=(MemoryPressure&&) = delete;
@@ -29,14 +41,19 @@ class MemoryPressure {
     /// Takes the pressure off, of all processes in the group.
     void release();
 
-    /// How it is done: "none", "control group", "ballast".
-    [[nodiscard]] const char* how() const;
+    /// By hand: after storing into so many bytes of pages, all workers together, pages are to be
+    /// asked to leave. 0: that is not needed.
+    [[nodiscard]] ByteCount by_hand() const;
+
+    /// For the result, before it is released: "64 MiB by a control group". Empty without pressure.
+    [[nodiscard]] std::string how() const;
 
   private:
     MemoryPressure() = default;
-
-    std::string group_;  ///< the control group's directory; empty: none
-    std::string parent_; ///< the group to go back to
+    ByteCount limit_{0};
+    bool by_hand_ = false;
+    std::string no_group_; ///< why there is none
+    std::optional<MemoryGroup> group_;
     std::byte* ballast_ = nullptr;
     std::size_t ballast_size_ = 0;
 };

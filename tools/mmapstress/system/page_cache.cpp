@@ -17,6 +17,7 @@ namespace {
 
 using partialfs::backing::Fd;
 
+constexpr int kMadvPageout = 21; // in <sys/mman.h> since glibc 2.30
 constexpr long kCachestat = 451; // the same number on every architecture
 
 struct CachestatRange {
@@ -78,6 +79,24 @@ Outcome<std::uint64_t> cached_pages(int fd, ByteCount size) {
     }
     const auto mapped = count_by_mincore(fd, size);
     return mapped ? std::max(found.cached + found.writeback, *mapped) : mapped;
+}
+
+void ask_to_leave(std::span<std::byte> mapping, int fd) {
+    // Attempts: what they leave is asked again. Each fault's readahead would bring back far more
+    // than the page that is wanted. Pages that are mapped are not dropped, so the order matters.
+    ::madvise(mapping.data(), mapping.size(), MADV_RANDOM);
+    ::madvise(mapping.data(), mapping.size(), kMadvPageout);
+    ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+bool pages_can_be_asked_to_leave() {
+    void* const page = ::mmap(nullptr, 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        return false;
+    }
+    const bool known = ::madvise(page, 1, kMadvPageout) == 0;
+    ::munmap(page, 1);
+    return known;
 }
 
 Outcome<> drop_pages(int fd, ByteCount size) {

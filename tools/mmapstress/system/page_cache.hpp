@@ -4,7 +4,9 @@
 #include "tools/mmapstress/schedule/op.hpp"
 #include "tools/mmapstress/system/failure.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace mmapstress {
 
@@ -19,5 +21,13 @@ Outcome<std::uint64_t> cached_pages(int fd, ByteCount size);
 /// 20 times; then /proc/sys/vm/drop_caches if it may be written. The file must not be mapped by
 /// anybody. Fails if pages are left in the end, or if nobody can say.
 Outcome<> drop_pages(int fd, ByteCount size);
+
+/// Does to the pages of a mapping what reclaim would: takes them out of the page tables (what was
+/// stored is then known to be dirty), drops those that are clean and begins to write the others
+/// back, to be dropped the next time. Changes nothing that anybody reads. Pages that another
+/// process has mapped, too, stay. Thread-safe.
+void ask_to_leave(std::span<std::byte> mapping, int fd);
+/// Whether the kernel can do that: MADV_PAGEOUT, Linux 5.4.
+bool pages_can_be_asked_to_leave();
 
 } // namespace mmapstress

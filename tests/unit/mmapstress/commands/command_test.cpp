@@ -95,6 +95,22 @@ TEST_F(Command, AReplayWritesTheScheduleThatItRan) {
         << "three schedules, one report, nothing else";
 }
 
+TEST_F(Command, PressureSaysWhatMemoryThereWas) {
+    const std::string report = here() + "/r";
+    const Said said =
+        run("run " + here() + " --workload pressure --memory 16M --ops 3000 --report " + report);
+    if (said.code == 3) {
+        GTEST_SKIP() << "temporary files cannot be evicted here: " << said.text;
+    }
+    EXPECT_EQ(said.code, 0) << said.text;
+    EXPECT_NE(said.text.find("\n  memory   16 MiB by "), std::string::npos) << said.text;
+    EXPECT_NE(said.text.find("MiB were in memory at the end\n"), std::string::npos) << said.text;
+    std::ostringstream text;
+    text << std::ifstream(report).rdbuf();
+    EXPECT_NE(text.str().find("\"memory\": \"16 MiB by "), std::string::npos);
+    EXPECT_EQ(run("explain " + report).code, 0);
+}
+
 TEST_F(Command, ARecordedScheduleHasAReportLikeAnyOther) {
     const std::string line =
         R"({"id":"one","kernel":"2.6.19","block":4096,"files":1,"size":4096,"start":"written",)"
