@@ -45,11 +45,11 @@ Verdict minimise_command(const MinimiseOptions& options) {
         complain(schedule.error());
         return Verdict::usage;
     }
+    note_stop_signals();
     if (const auto reason = unwritable(options.output)) {
         complain(*reason);
         return Verdict::usage;
     }
-    note_stop_signals();
     MinimiseSettings settings;
     settings.run = options.run;
     settings.run.stop = stop_signalled;

@@ -136,10 +136,10 @@ Verdict run_command(const RunOptions& options) {
     if (workload == nullptr) {
         return refuse("no such workload: '" + options.workload + "'; see mmapstress workloads");
     }
+    note_stop_signals();
     if (const auto reason = unwritable(options.common.report)) {
         return refuse(*reason);
     }
-    note_stop_signals();
     std::uint64_t round = 1;
     RunSettings settings = options.common.run;
     settings.report_file = options.common.report;
@@ -158,10 +158,10 @@ Verdict replay_command(const CommonOptions& options, const std::string& path) {
     if (!text) {
         return refuse(text.error());
     }
+    note_stop_signals();
     if (const auto reason = unwritable(options.report)) {
         return refuse(*reason);
     }
-    note_stop_signals();
     CommonOptions settled = options;
     settled.run.stop = stop_signalled;
     if (text->starts_with('{') && !text->starts_with("{\n")) {

@@ -118,7 +118,10 @@ class Minimiser {
                 found_.result = std::move(*result);
                 return std::nullopt;
             }
-            if (result->verdict() == Verdict::unknown || stopped()) {
+            if (stopped()) {
+                return StartError{Verdict::unknown, "ended before the schedule had lost data here"};
+            }
+            if (result->verdict() == Verdict::unknown) {
                 return StartError{Verdict::unknown, result->problems.empty()
                                                         ? "the schedule could not be run"
                                                         : result->problems.front().message};
