@@ -1,5 +1,6 @@
 #include "fusefs/daemon.hpp"
 
+#include "fusefs/backing/exceptions.hpp"
 #include "fusefs/backing/object.hpp"
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/journal/ledger_book.hpp"
@@ -185,11 +186,17 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
                      [&] {
                          control.stop();
                          reclaimer.stop();
-                         page_cache.write_everything_back();
-                         // While requests are served, as pages are fetched from the kernel.
-                         std::promise<int> committed;
-                         journal.commit([&](int error) { committed.set_value(error); });
-                         commit_error = committed.get_future().get();
+                         const auto commit = [&]() -> backing::Result<void> {
+                             page_cache.write_everything_back();
+                             // While requests are served, as pages are fetched from the kernel.
+                             std::promise<int> committed;
+                             journal.commit([&](int error) { committed.set_value(error); });
+                             commit_error = committed.get_future().get();
+                             return {};
+                         };
+                         if (auto done = backing::without_exceptions(commit); !done) {
+                             commit_error = done.error().value;
+                         }
                      },
                  .disconnected =
                      [&] {

@@ -10,6 +10,7 @@
 #include <array>
 #include <charconv>
 #include <fstream>
+#include <new>
 #include <sstream>
 #include <thread>
 #include <utility>
@@ -60,6 +61,10 @@ auto look_up(const Table& table, std::string_view name)
 bool add_word(FaultRule& rule, std::string_view word) {
     if (const auto error = look_up(kErrnoNames, word)) {
         rule.error = Errno{*error};
+        return true;
+    }
+    if (word == "bad_alloc") {
+        rule.out_of_memory = true;
         return true;
     }
     const auto equals = word.find('=');
@@ -207,6 +212,9 @@ FaultRule FaultyIo::consult(IoOperation operation, int fd) {
         }
     }
     std::this_thread::sleep_for(found.delay);
+    if (found.out_of_memory) {
+        throw std::bad_alloc{};
+    }
     return found;
 }
 

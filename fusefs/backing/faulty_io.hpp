@@ -9,6 +9,7 @@
 //     pwrite short=512                   a pwrite writes no more than 512 bytes
 //     fdatasync delay=200ms              an fdatasync takes 200 ms longer
 //     any EIO after=3                    the first three operations pass
+//     pread bad_alloc                    a pread throws, as if there were no memory
 //
 // OPERATION is a function of FileIo (pread, pwrite, fdatasync, fsync, ftruncate, fallocate,
 // futimens) or `any`; an errno is given by its symbol. `after` and `count` count the operations
@@ -43,6 +44,7 @@ enum class IoOperation : std::uint8_t {
 struct FaultRule {
     std::optional<IoOperation> operation; ///< nothing: any
     std::optional<Errno> error;           ///< the operation fails with it, and does nothing else
+    bool out_of_memory = false;           ///< the operation throws std::bad_alloc instead
     std::optional<std::size_t> at_most;   ///< a pwrite or pread moves no more bytes than this
     std::chrono::milliseconds delay{0};
     std::string name = "*"; ///< fnmatch(3) pattern for the last part of the file's path

@@ -43,7 +43,7 @@ class BufferBudget {
 /// costs a page fault for every page of it. Thread-safe; its mutex is a leaf.
 class MemoryPool {
   public:
-    explicit MemoryPool(std::size_t keep) : keep_(keep) {}
+    explicit MemoryPool(std::size_t keep) : keep_(keep) { free_.reserve(keep); }
     MemoryPool(const MemoryPool&) = delete;
     MemoryPool& operator=(const MemoryPool&) = delete;
     ~MemoryPool();

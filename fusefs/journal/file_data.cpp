@@ -314,6 +314,7 @@ void FileData::report_failure(int error, bool asked) {
         errors_.record(error);
     }
     failing_ = error;
+    flushable_ = true; // and tried again
     context_.write_errors.fetch_add(1, std::memory_order_relaxed);
     context_.trace.record({.inode = id_, .error = error, .kind = trace::Kind::write_error});
 }

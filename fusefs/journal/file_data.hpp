@@ -239,8 +239,7 @@ class FileData {
     /// Adds the buffered bytes of these blocks.
     void add_buffered(Batch& batch, model::PageIndex page, model::BlockMask blocks);
     /// The batch has been written, or has failed with `error`.
-    void settle(const Batch& batch, int error, model::CommitId commit, bool from_kernel,
-                Flushed& result);
+    void settle(Batch& batch, int error, model::CommitId commit, bool from_kernel, Flushed& result);
     /// Flushes the pages of `dirty` from `first` on, which lie in the kernel's page cache: as many
     /// as can be fetched at once. Releases `lock` meanwhile. Returns the page to go on with.
     model::PageIndex flush_cached(PageCache& cache, const PageSet& dirty, model::PageIndex first,

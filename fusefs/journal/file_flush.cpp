@@ -52,8 +52,7 @@ void FileData::add_buffered(Batch& batch, PageIndex page, BlockMask blocks) {
     }
 }
 
-void FileData::settle(const Batch& batch, int error, CommitId commit, bool from_kernel,
-                      Flushed& result) {
+void FileData::settle(Batch& batch, int error, CommitId commit, bool from_kernel, Flushed& result) {
     std::vector<trace::Event> events;
     std::uint64_t flushed = 0;
     for (const auto& [page, blocks] : batch.pages()) {
@@ -80,6 +79,7 @@ void FileData::settle(const Batch& batch, int error, CommitId commit, bool from_
                           .kind = trace::Kind::ordered_flush,
                           .written = blocks});
     }
+    batch.settled();
     context_.trace.record(events);
     context_.blocks_flushed.fetch_add(flushed, std::memory_order_relaxed);
     result.blocks += flushed;
@@ -190,7 +190,7 @@ PageIndex FileData::flush_retrieved(PageRange run,
     // Stores that lie past the end of what was fetched, in a file that has grown since, are of
     // write(2) alone and in the buffers.
     buffers_.overlay(start_of(run.first), bytes, since);
-    Batch batch(*this, *fd);
+    Batch batch(*this, *fd, kBatchPages);
     PageIndex page = run.first;
     for (std::size_t n = 0; page <= run.last && n * model::kPageSize < bytes.size(); ++n, ++page) {
         // Written back, truncated or punched since: the copy may be older than what is on disk.
@@ -236,7 +236,7 @@ PageIndex FileData::flush_run(PageIndex first, Pass& pass) {
         pass.result.error = fd.error().value;
         return first;
     }
-    Batch batch(*this, *fd);
+    Batch batch(*this, *fd, kBatchPages);
     PageIndex page = first;
     const PageIndex limit{first.value + kBatchPages};
     while (page < limit) {
@@ -283,7 +283,7 @@ FileData::Flushed FileData::write_back_unmapped() {
             result.error = fd.error().value;
             break;
         }
-        Batch batch(*this, *fd);
+        Batch batch(*this, *fd, kBatchPages);
         std::vector<trace::Event> events;
         const PageIndex limit{cursor->value + kBatchPages};
         while (cursor && *cursor < limit) {

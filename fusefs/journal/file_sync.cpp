@@ -42,7 +42,6 @@ Result<void> FileData::sync_data() {
     if (error == 0) {
         in_flight_.clear();
         flushed_.clear();
-        failing_ = 0;
         unsynced_.sync_succeeded();
         if (!ext3()) {
             blocks_.forget_idle();
@@ -79,6 +78,7 @@ Result<bool> FileData::let_metadata_through(bool durable) {
     bool changed = false;
     {
         const std::scoped_lock lock(mutex_);
+        failing_ = 0; // a file whose flush or sync failed does not get here
         const bool size_held = size_ != backing_size_;
         if (!size_held && !times_.held_mtime() && !(durable && metadata_unsynced_)) {
             return false;

@@ -14,13 +14,22 @@
 namespace partialfs::journal {
 
 /// Pieces of pages, collected in ascending order and written run by run; what was written in vain
-/// becomes dirty again. Lives with the file's mutex held.
+/// becomes dirty again, also if an exception ends the flush. Lives with the file's mutex held.
 class FileData::Batch {
   public:
-    Batch(FileData& file, int fd) : file_(file), fd_(fd) {}
+    /// Of at most so many pages.
+    Batch(FileData& file, int fd, std::uint64_t most_pages) : file_(file), fd_(fd) {
+        pages_.reserve(most_pages);
+    }
     Batch(const Batch&) = delete;
     Batch& operator=(const Batch&) = delete;
-    ~Batch() = default;
+    ~Batch() {
+        if (!settled_) {
+            for (const auto& [page, blocks] : pages_) {
+                file_.blocks_.flush_failed(page, blocks);
+            }
+        }
+    }
 
     /// The blocks `blocks` of `page` have been called clean by `flush` and are to be written.
     void page(model::PageIndex page, model::BlockMask blocks) { pages_.push_back({page, blocks}); }
@@ -40,6 +49,8 @@ class FileData::Batch {
         put();
         return error_;
     }
+    /// What has become of the blocks is entered.
+    void settled() { settled_ = true; }
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
     [[nodiscard]] const std::vector<std::pair<model::PageIndex, model::BlockMask>>& pages() const {
         return pages_;
@@ -62,6 +73,7 @@ class FileData::Batch {
     FileData& file_;
     int fd_;
     int error_ = 0;
+    bool settled_ = false;
     std::uint64_t bytes_ = 0;
     model::ByteOffset begin_;
     model::ByteOffset end_{std::numeric_limits<std::uint64_t>::max()};

@@ -1,6 +1,8 @@
 #include "fusefs/journal/journal.hpp"
 
+#include "fusefs/backing/exceptions.hpp"
 #include "fusefs/journal/buffer.hpp"
+#include "fusefs/journal/error_of.hpp"
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
@@ -9,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
+#include <type_traits>
 #include <utility>
 
 namespace partialfs::journal {
@@ -40,13 +43,24 @@ int Journal::stop() {
     return last_error_;
 }
 
-void Journal::enlist(std::shared_ptr<FileData> file) {
+void Journal::enlist(const std::shared_ptr<FileData>& file) {
+    if (file->enlisted()) {
+        return;
+    }
+    decltype(files_) entry; // made before the file is told: there may be no memory for it
+    entry.emplace(file->id(), file);
+    if (!file->enlist_once()) {
+        return;
+    }
     const std::scoped_lock lock(files_mutex_);
-    const InodeId id = file->id();
-    files_.insert_or_assign(id, std::move(file));
+    const auto placed = files_.insert(entry.extract(entry.begin()));
+    if (!placed.inserted) {
+        placed.position->second = file;
+    }
 }
 
-void Journal::submit(Request request) {
+void Journal::submit(Request&& request) {
+    static_assert(std::is_nothrow_move_constructible_v<Request>);
     {
         const std::scoped_lock lock(mutex_);
         if (!stopped_) {
@@ -55,7 +69,7 @@ void Journal::submit(Request request) {
             return;
         }
     }
-    request.done(ENODEV);
+    request.answer(ENODEV);
 }
 
 void Journal::fsync(std::shared_ptr<FileData> file, bool data_only, Done done) {
@@ -130,9 +144,13 @@ void Journal::run() {
         const bool timer = options_.interval.count() != 0 && Clock::now() >= next_timer;
         if (last) {
             Round none;
-            last_error_ = commit_now(none, /*timer=*/false);
+            try {
+                last_error_ = commit_now(none, /*timer=*/false);
+            } catch (...) {
+                last_error_ = backing::errno_of_exception().value;
+            }
         } else if (!requests.empty() || timer || hurried) {
-            serve(std::move(requests), timer || hurried);
+            serve_all(requests, timer || hurried);
         }
         if (timer) {
             next_timer = Clock::now() + options_.interval;
@@ -145,7 +163,22 @@ void Journal::run() {
     }
 }
 
-void Journal::serve(std::vector<Request> requests, bool timer) {
+void Journal::serve_all(std::vector<Request>& requests, bool timer) {
+    try {
+        serve(requests, timer);
+    } catch (...) {
+        // What is dirty stays so, and the next commit tries again.
+        const int error = backing::errno_of_exception().value;
+        spdlog::warn("a commit could not be carried out: {}", std::strerror(error));
+        for (Request& request : requests) {
+            if (request.done) {
+                request.answer(error);
+            }
+        }
+    }
+}
+
+void Journal::serve(std::vector<Request>& requests, bool timer) {
     Round round;
     for (Request& request : requests) {
         prepare(request, round);
@@ -167,12 +200,10 @@ void Journal::prepare(Request& request, Round& round) {
     switch (request.kind) {
     case Request::Kind::fsync:
         if (context_.policy.load() == model::FlushPolicy::ext3) {
-            const FileData::Flushed written = request.file->write_back_unmapped();
-            if (written.error != 0) {
-                spdlog::warn("fsync: inode {}: {}", request.file->id().value,
-                             std::strerror(written.error));
-                request.file->report_failure(written.error, true);
-                round.errors.emplace(request.file->id(), written.error);
+            if (const int error = error_of([&] { return request.file->write_back_unmapped(); })) {
+                spdlog::warn("fsync: inode {}: {}", request.file->id().value, std::strerror(error));
+                request.file->report_failure(error, true);
+                round.errors.emplace(request.file->id(), error);
             }
             request.needs_commit = request.file->take_inode_dirty();
         }
@@ -189,36 +220,36 @@ void Journal::prepare(Request& request, Round& round) {
     }
 }
 
-void Journal::flush_for_rename(const Request& request) {
+void Journal::flush_for_rename(Request& request) {
     FileData& file = *request.file;
     // A probe that fails may have waited for the very rename that waits for us.
     const std::map<InodeId, PageSet> dirty = probe({request.file}).dirty;
     const auto found = dirty.find(file.id());
     const CommitId next = running_commit();
     context_.ledger.commit_began(next, trace::now());
-    const FileData::Flushed flushed =
-        file.flush(cache_, found == dirty.end() ? PageSet{} : found->second, next);
+    const int error = error_of(
+        [&] { return file.flush(cache_, found == dirty.end() ? PageSet{} : found->second, next); });
     context_.trace.record({.inode = file.id(), .kind = trace::Kind::rename_flush});
-    if (flushed.error != 0) {
-        file.report_failure(flushed.error, true);
+    if (error != 0) {
+        file.report_failure(error, true);
     }
-    request.done(flushed.error);
+    request.answer(error);
 }
 
 void Journal::finish(Request& request, const Round& round) {
     switch (request.kind) {
     case Request::Kind::fsync:
-        request.done(finish_fsync(request, round));
+        request.answer(finish_fsync(request, round));
         break;
     case Request::Kind::commit:
-        request.done(round.first_error);
+        request.answer(round.first_error);
         break;
     case Request::Kind::write:
         if (request.attempt()) {
             break;
         }
         if (round.first_error != 0) {
-            request.done(round.first_error);
+            request.answer(round.first_error);
         } else {
             submit(std::move(request)); // others have taken the room meanwhile
         }

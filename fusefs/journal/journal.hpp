@@ -18,6 +18,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace partialfs::journal {
@@ -56,9 +57,9 @@ class Journal {
     /// Returns the errno of the last commit, or 0.
     int stop();
 
-    /// The file has something for a commit to do, or may come to have. To be called whenever
-    /// FileData::enlist_once() says true.
-    void enlist(std::shared_ptr<FileData> file);
+    /// The file has something for a commit to do, or may come to have. Does nothing if it is
+    /// enlisted.
+    void enlist(const std::shared_ptr<FileData>& file);
 
     /// fsync(2), after the kernel has written the file's PG_dirty pages back. Commits as the flush
     /// policy says and calls `done` from the journal's thread with 0, or the errno of the commit's
@@ -98,9 +99,11 @@ class Journal {
         Kind kind = Kind::commit;
         std::shared_ptr<FileData> file;
         bool data_only = false;
-        Done done;
+        Done done; ///< null once it has been called
         std::function<bool()> attempt;
         bool needs_commit = true; ///< fsync: whether it commits, or syncs its file alone
+
+        void answer(int error) { std::exchange(done, nullptr)(error); }
     };
     /// Requests served together, by one commit at most.
     struct Round {
@@ -114,14 +117,17 @@ class Journal {
     using Files = std::vector<std::shared_ptr<FileData>>;
     using Clock = std::chrono::steady_clock;
 
-    void submit(Request request);
+    /// If this throws, the request is as it was.
+    void submit(Request&& request);
     void run();
-    void serve(std::vector<Request> requests, bool timer);
+    /// Serves the requests, and answers them whatever goes wrong.
+    void serve_all(std::vector<Request>& requests, bool timer);
+    void serve(std::vector<Request>& requests, bool timer);
     /// What comes before the round's commit.
     void prepare(Request& request, Round& round);
     /// What comes after it, and the answer.
     void finish(Request& request, const Round& round);
-    void flush_for_rename(const Request& request);
+    void flush_for_rename(Request& request);
     [[nodiscard]] int finish_fsync(const Request& request, const Round& round);
     struct Probed {
         std::map<model::InodeId, PageSet> dirty;
@@ -134,6 +140,8 @@ class Journal {
     int commit_now(Round& round, bool timer);
     /// Makes one file durable without a commit. Returns an errno or 0.
     int sync_alone(FileData& file, bool durable);
+    /// As FileData::let_metadata_through(), and the kernel is told. Returns an errno or 0.
+    int let_metadata_through(FileData& file, bool durable);
     [[nodiscard]] Files enlisted_files() const;
 
     Context& context_;

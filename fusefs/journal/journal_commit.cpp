@@ -1,4 +1,5 @@
 // The journal's commits: look for dirty pages, flush, sync, let the metadata through.
+#include "fusefs/journal/error_of.hpp"
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
@@ -27,18 +28,24 @@ constexpr bool has_no_pages(int error) {
 } // namespace
 
 int Journal::sync_alone(FileData& file, bool durable) {
-    int error = 0;
-    if (const Result<void> synced = file.sync_data(); !synced) {
-        error = synced.error().value;
-    } else if (const Result<bool> changed = file.let_metadata_through(durable); !changed) {
-        error = changed.error().value;
-    } else if (*changed) {
-        cache_.attributes_changed(file.id());
+    int error = error_of([&] { return file.sync_data(); });
+    if (error == 0) {
+        error = let_metadata_through(file, durable);
     }
     if (error != 0) {
         file.report_failure(error, true);
     }
     return error;
+}
+
+int Journal::let_metadata_through(FileData& file, bool durable) {
+    return error_of([&] {
+        const Result<bool> changed = file.let_metadata_through(durable);
+        if (changed && *changed) {
+            cache_.attributes_changed(file.id());
+        }
+        return changed;
+    });
 }
 
 Journal::Probed Journal::probe(const Files& files) {
@@ -114,9 +121,9 @@ int Journal::commit_now(Round& round, bool timer) {
         first_error = first_error == 0 ? error : first_error;
     };
     for (const auto& file : files) {
-        const FileData::Flushed flushed = file->flush(cache_, probed.dirty[file->id()], commit);
-        if (flushed.error != 0) {
-            failed(file, flushed.error);
+        const PageSet& dirty = probed.dirty[file->id()];
+        if (const int error = error_of([&] { return file->flush(cache_, dirty, commit); })) {
+            failed(file, error);
         }
     }
     for (const auto& file : files) {
@@ -125,8 +132,8 @@ int Journal::commit_now(Round& round, bool timer) {
         }
     }
     for (const auto& file : files) {
-        if (const Result<void> synced = file->sync_data(); !synced) {
-            failed(file, synced.error().value);
+        if (const int error = error_of([&] { return file->sync_data(); })) {
+            failed(file, error);
         }
     }
     for (const auto& file : files) {
@@ -135,11 +142,8 @@ int Journal::commit_now(Round& round, bool timer) {
         }
         const auto wanted = round.asked.find(file->id());
         const bool durable = wanted != round.asked.end() && wanted->second;
-        const Result<bool> changed = file->let_metadata_through(durable);
-        if (!changed) {
-            failed(file, changed.error().value);
-        } else if (*changed) {
-            cache_.attributes_changed(file->id());
+        if (const int error = let_metadata_through(*file, durable)) {
+            failed(file, error);
         }
     }
     context_.trace.record({.commit = commit, .error = first_error, .kind = trace::Kind::commit});

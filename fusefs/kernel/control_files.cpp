@@ -1,5 +1,6 @@
 #include "fusefs/kernel/control_files.hpp"
 
+#include "fusefs/backing/exceptions.hpp"
 #include "fusefs/backing/object.hpp"
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/journal/ledger_book.hpp"
@@ -129,7 +130,8 @@ void control_write(fuse_req_t req, fuse_ino_t number, const char* data, std::siz
                 done(ENODEV);
                 return;
             }
-            const Result<void> evicted = evict(mount, path);
+            const Result<void> evicted =
+                backing::without_exceptions([&] { return evict(mount, path); });
             done(evicted ? 0 : evicted.error().value);
         });
         break;

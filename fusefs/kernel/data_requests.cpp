@@ -57,7 +57,7 @@ ByteOffset offset_of(off_t offset) {
 }
 
 void enlist(Mount& mount, const std::shared_ptr<Inode>& inode) {
-    if (inode->data()->enlist_once()) {
+    if (!inode->data()->enlisted()) {
         mount.journal.enlist(shared_data(inode));
     }
 }
@@ -104,11 +104,8 @@ void read(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_
         fuse_reply_data(req, &source, FUSE_BUF_SPLICE_MOVE);
         return;
     }
-    thread_local std::vector<std::byte> memory;
-    if (memory.size() < size) {
-        memory.resize(size);
-    }
-    const Result<std::size_t> got = data.read(range.begin, std::span(memory).first(size), cached);
+    const std::span<std::byte> memory = Session::scratch(size);
+    const Result<std::size_t> got = data.read(range.begin, memory, cached);
     if (!got) {
         reply(req, got.error());
         return;
@@ -340,22 +337,27 @@ backing::Result<void> open_file(Mount& mount, const std::shared_ptr<Inode>& inod
     if (inode->data() == nullptr) {
         return backing::failed(inode->type() == S_IFDIR ? EISDIR : ENXIO);
     }
+    auto handle = std::make_unique<Handle>();
+    handle->inode = inode;
+    handle->flags = fi.flags;
     const Result<ErrorSequence::Position> position =
         inode->data()->opened(fi.flags, std::move(created));
     if (!position) {
         return std::unexpected(position.error());
     }
-    auto handle = std::make_unique<Handle>();
-    handle->inode = inode;
-    handle->flags = fi.flags;
     handle->told = *position;
-    fi.fh = mount.handles.add(std::move(handle));
+    try {
+        if ((fi.flags & O_ACCMODE) != O_RDONLY) {
+            enlist(mount, inode);
+        }
+        fi.fh = mount.handles.add(std::move(handle));
+    } catch (...) {
+        inode->data()->released(fi.flags);
+        throw;
+    }
     // Only the daemon changes the data, and it says so itself.
     fi.keep_cache = 1;
     fi.noflush = mount.page_cache.is_probing(caller) ? 1 : 0;
-    if ((fi.flags & O_ACCMODE) != O_RDONLY) {
-        enlist(mount, inode);
-    }
     return {};
 }
 

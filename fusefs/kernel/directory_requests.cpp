@@ -1,6 +1,7 @@
 #include "fusefs/kernel/directory_requests.hpp"
 
 #include "fusefs/backing/directory_stream.hpp"
+#include "fusefs/backing/exceptions.hpp"
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/kernel/reply.hpp"
 
@@ -169,10 +170,13 @@ void fsyncdir(fuse_req_t req, fuse_ino_t, int, fuse_file_info* fi) {
     // The kernel keeps the handle open until it is answered.
     DirectoryHandle& handle = handle_of(fi);
     mount.journal.commit([req, &mount, &handle](int error) {
-        if (error == 0 && mount.context.io.fsync(handle.stream.fd()) != 0) {
-            error = errno;
-        }
-        fuse_reply_err(req, error);
+        const auto sync = [&]() -> backing::Result<void> {
+            if (mount.context.io.fsync(handle.stream.fd()) != 0) {
+                return backing::last_error();
+            }
+            return {};
+        };
+        reply(req, error != 0 ? backing::failed(error) : backing::without_exceptions(sync));
     });
 }
 

@@ -1,5 +1,6 @@
 #include "fusefs/kernel/fuse_page_cache.hpp"
 
+#include "fusefs/backing/exceptions.hpp"
 #include "fusefs/journal/file_data.hpp"
 #include "fusefs/kernel/control_nodes.hpp"
 #include "fusefs/kernel/session.hpp"
@@ -268,7 +269,7 @@ Result<RetrievedPages> FusePageCache::retrieve(InodeId inode, PageRange pages) {
     }
     waiting_ = false;
     if (reply_) {
-        return std::move(*std::exchange(reply_, std::nullopt));
+        return *std::exchange(reply_, std::nullopt);
     }
     if (error == -ENOENT) {
         return RetrievedPages{}; // the kernel has forgotten the inode: nothing is cached
@@ -276,7 +277,7 @@ Result<RetrievedPages> FusePageCache::retrieve(InodeId inode, PageRange pages) {
     return backing::failed(error != 0 ? -error : ENODEV);
 }
 
-void FusePageCache::retrieved(InodeId inode, ByteOffset offset, const fuse_bufvec& data) {
+Result<RetrievedPages> FusePageCache::take_over(const fuse_bufvec& data) {
     RetrievedPages pages;
     if (data.buf[0].size > 0) {
         auto* bytes = static_cast<std::byte*>(data.buf[0].mem);
@@ -287,6 +288,11 @@ void FusePageCache::retrieved(InodeId inode, ByteOffset offset, const fuse_bufve
             }
         });
     }
+    return pages;
+}
+
+void FusePageCache::retrieved(InodeId inode, ByteOffset offset, const fuse_bufvec& data) {
+    Result<RetrievedPages> pages = backing::without_exceptions([&] { return take_over(data); });
     const std::scoped_lock lock(mutex_);
     if (waiting_ && inode == wanted_inode_ && offset == wanted_offset_) {
         reply_ = std::move(pages);

@@ -77,10 +77,13 @@ class FusePageCache final : public journal::PageCache {
     /// Has the kernel write all dirty pages of the mount back. As evict().
     void write_everything_back();
 
-    /// The reply to a retrieve: a request of its own, on any request thread.
+    /// The reply to a retrieve: a request of its own, on any request thread. Throws nothing: for
+    /// want of memory it is the retrieve that fails.
     void retrieved(model::InodeId inode, model::ByteOffset offset, const fuse_bufvec& data);
 
   private:
+    /// The pages of a reply, in the memory that it came in.
+    backing::Result<journal::RetrievedPages> take_over(const fuse_bufvec& data);
     /// Opens an inode of our own mount and runs `job(fd)`, which returns a Result, on the visitor's
     /// thread. Afterwards the kernel is told to forget the name that the inode was opened by: that
     /// name would keep it, and the space of an unlinked file, for as long as the kernel likes.
@@ -107,7 +110,7 @@ class FusePageCache final : public journal::PageCache {
     bool waiting_ = false;
     model::InodeId wanted_inode_;
     model::ByteOffset wanted_offset_;
-    std::optional<journal::RetrievedPages> reply_;
+    std::optional<backing::Result<journal::RetrievedPages>> reply_;
 };
 
 } // namespace partialfs::kernel

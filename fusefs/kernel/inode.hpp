@@ -31,7 +31,7 @@ struct BackingKey {
 /// living Inode by key before it makes a new one. The open descriptor keeps the key from being
 /// reused meanwhile.
 ///
-/// Immutable but for `data()`, which has its own lock, and `nlookup`.
+/// Immutable but for `data()`, which has its own lock, `nlookup` and `findable`.
 class Inode {
   public:
     /// `fd` is an O_PATH descriptor of the object; `status` its stat(2).
@@ -58,6 +58,8 @@ class Inode {
     /// How often the kernel has been told of this inode and has not forgotten it.
     /// Guarded by the inode table's mutex.
     std::uint64_t nlookup = 0;
+    /// Whether the table can be asked for it by key. Guarded as nlookup.
+    bool findable = false;
 
   private:
     model::InodeId id_;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -108,8 +109,12 @@ void InodeReclaimer::run() {
         const std::size_t known = inodes_.known();
         const auto now = std::chrono::steady_clock::now();
         if (now - asked_at >= kPatience || known >= known_then + limit_ / 64) {
-            const std::size_t asked = reclaim(known);
-            spdlog::debug("{} inodes known: asked the kernel to forget {}", known, asked);
+            try {
+                const std::size_t asked = reclaim(known);
+                spdlog::debug("{} inodes known: asked the kernel to forget {}", known, asked);
+            } catch (const std::exception& error) {
+                spdlog::warn("asking the kernel to forget inodes: {}", error.what());
+            }
             asked_at = now;
             known_then = known;
             if (inodes_.crowded()) {

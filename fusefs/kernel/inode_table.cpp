@@ -8,6 +8,7 @@
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
+#include <utility>
 
 namespace partialfs::kernel {
 namespace {
@@ -52,7 +53,8 @@ struct InodeTable::State {
     static std::shared_ptr<Inode> make(const std::shared_ptr<State>& self, backing::Object object) {
         ++self->last_id;
         const auto bury = [self](const Inode* dead) {
-            {
+            // If not, there was no memory for it, and the mutex is held just now.
+            if (dead->findable) {
                 const std::unique_lock lock(self->mutex);
                 const auto entry = self->by_key.find(dead->key());
                 if (entry != self->by_key.end() && entry->second.address == dead) {
@@ -64,6 +66,7 @@ struct InodeTable::State {
         std::shared_ptr<Inode> inode(
             new Inode(self->last_id, std::move(object.fd), object.status, self->context), bury);
         self->by_key.insert_or_assign(inode->key(), Living{inode.get(), inode});
+        inode->findable = true;
         return inode;
     }
 };
@@ -104,6 +107,7 @@ std::shared_ptr<Inode> InodeTable::find(BackingKey key) const {
 std::shared_ptr<Inode> InodeTable::remember(backing::Object object, model::InodeId parent,
                                             std::string_view name) {
     std::shared_ptr<Inode> inode;
+    std::string its_name(name);
     bool many = false;
     {
         const std::unique_lock lock(state_->mutex);
@@ -114,16 +118,16 @@ std::shared_ptr<Inode> InodeTable::remember(backing::Object object, model::Inode
         if (!inode) {
             inode = State::make(state_, std::move(object));
         }
-        ++inode->nlookup;
         State::Known& known = state_->by_id[inode->id()];
         known.inode = inode;
         known.parent = parent;
-        known.name = name;
+        known.name = std::move(its_name);
         known.used = known.queued;
         if (!known.queued) {
-            known.queued = true;
             state_->queue.push_back(inode->id());
+            known.queued = true;
         }
+        ++inode->nlookup; // last of all: what throws has told the kernel of nothing
         many = state_->by_id.size() >= state_->limit;
     }
     if (many) {

@@ -1,5 +1,6 @@
 #include "fusefs/kernel/name_requests.hpp"
 
+#include "fusefs/backing/exceptions.hpp"
 #include "fusefs/backing/object.hpp"
 #include "fusefs/kernel/caller_identity.hpp"
 #include "fusefs/kernel/data_requests.hpp"
@@ -270,7 +271,9 @@ void rename(fuse_req_t req, fuse_ino_t parent_number, const char* name,
             fuse_reply_err(req, error);
             return;
         }
-        reply(req, move_name(mount, *parent, from, *new_parent, to, flags, moved));
+        reply(req, backing::without_exceptions([&] {
+                  return move_name(mount, *parent, from, *new_parent, to, flags, moved);
+              }));
     };
     if (!moved || moved->data() == nullptr || !moved->data()->needs_flush()) {
         go_on(0);

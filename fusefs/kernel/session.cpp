@@ -16,22 +16,38 @@
 #include <csignal>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
-#include <system_error>
+#include <exception>
+#include <new>
 #include <utility>
 
 namespace partialfs::kernel {
 
 struct Session::Worker {
+    Worker() = default;
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+    ~Worker() { std::free(request.mem); }
+
     std::thread thread;
+    /// Always has memory once a request has been received: see take_request_memory().
     fuse_buf request{};
+    std::vector<std::byte> scratch;
     std::atomic<bool> ended{false};
 };
 
 namespace {
 
-/// The request memory of this thread, while it handles a request.
-thread_local void** request_memory = nullptr;
+/// What this thread has for the request that it handles. Nothing with a destructor is thread_local:
+/// glibc ends the process where there is no memory to register one.
+struct Received {
+    void** memory = nullptr; ///< the request's
+    journal::MemoryPool* pool = nullptr;
+    bool taken = false; ///< the request's memory has been
+    std::vector<std::byte>* scratch = nullptr;
+};
+thread_local Received received;
 
 /// Wakes a request thread out of its system call; the handler has nothing to do.
 constexpr int kWakeSignal = SIGUSR1;
@@ -74,7 +90,26 @@ void log_from_libfuse(fuse_log_level level, const char* format, va_list argument
 } // namespace
 
 void* Session::take_request_memory() {
-    return request_memory != nullptr ? std::exchange(*request_memory, nullptr) : nullptr;
+    if (received.memory == nullptr || received.taken) {
+        return nullptr;
+    }
+    void* next = received.pool->take();
+    if (next == nullptr) {
+        next = std::malloc(malloc_usable_size(*received.memory));
+    }
+    if (next == nullptr) {
+        throw std::bad_alloc{};
+    }
+    received.taken = true;
+    return std::exchange(*received.memory, next);
+}
+
+std::span<std::byte> Session::scratch(std::size_t size) {
+    std::vector<std::byte>& memory = *received.scratch;
+    if (memory.size() < size) {
+        memory.resize(size);
+    }
+    return std::span(memory).first(size);
 }
 
 Session::Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_options, bool debug,
@@ -128,7 +163,9 @@ std::expected<void, std::string> Session::mount(const std::string& mountpoint) {
     // The kernel's first request is INIT, and it comes by itself.
     Worker first;
     const bool answered = serve_one(first);
-    std::free(first.request.mem);
+    if (first.request.mem != nullptr) {
+        pool_.give_back(std::exchange(first.request.mem, nullptr)); // for the first of run()
+    }
     if (!answered) {
         return std::unexpected("the kernel closed the FUSE connection at once at " + mountpoint);
     }
@@ -136,9 +173,6 @@ std::expected<void, std::string> Session::mount(const std::string& mountpoint) {
 }
 
 bool Session::serve_one(Worker& self) {
-    if (self.request.mem == nullptr) {
-        self.request.mem = pool_.take();
-    }
     const int got = fuse_session_receive_buf(session_, &self.request);
     if (got == -EINTR || got == -EAGAIN) {
         return true;
@@ -147,27 +181,41 @@ bool Session::serve_one(Worker& self) {
         return false;
     }
     if (idle_.fetch_sub(1) == 1) {
-        start_worker();
+        start_worker(malloc_usable_size(self.request.mem));
     }
-    request_memory = &self.request.mem;
+    received = {&self.request.mem, &pool_, false, &self.scratch};
     fuse_session_process_buf(session_, &self.request);
-    request_memory = nullptr;
+    received = {};
     idle_.fetch_add(1);
     return true;
 }
 
-void Session::start_worker() {
+void Session::add_worker(std::unique_ptr<Worker> worker) {
+    workers_.push_back(std::move(worker));
+    Worker& self = *workers_.back();
+    idle_.fetch_add(1);
+    try {
+        self.thread = std::thread([this, &self] { work(self); });
+    } catch (...) {
+        idle_.fetch_sub(1);
+        workers_.pop_back();
+        throw;
+    }
+}
+
+void Session::start_worker(std::size_t request_size) {
     const std::scoped_lock lock(mutex_);
     if (workers_.empty() || workers_.size() >= most_workers_ || ending_) {
         return; // before run(), or enough
     }
-    Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
-    idle_.fetch_add(1);
     try {
-        worker.thread = std::thread([this, &worker] { work(worker); });
-    } catch (const std::system_error& error) {
-        idle_.fetch_sub(1);
-        workers_.pop_back();
+        auto worker = std::make_unique<Worker>();
+        worker->request.mem = std::malloc(request_size);
+        if (worker->request.mem == nullptr) {
+            throw std::bad_alloc{};
+        }
+        add_worker(std::move(worker));
+    } catch (const std::exception& error) {
         if (!threads_are_short_.exchange(true)) {
             spdlog::warn("no thread more than {} for requests: {}", workers_.size(), error.what());
         }
@@ -178,8 +226,6 @@ void Session::work(Worker& self) {
     pthread_setname_np(pthread_self(), "request");
     while (!ending_ && !fuse_session_exited(session_) && serve_one(self)) {
     }
-    std::free(self.request.mem);
-    self.request.mem = nullptr;
     if (!ending_) {
         const std::uint64_t one = 1;
         if (::write(gone_event_.get(), &one, sizeof one) < 0) {
@@ -226,20 +272,31 @@ void Session::run(const Callbacks& callbacks) {
     const backing::Fd signals{signalfd(-1, &ends, SFD_CLOEXEC)};
     {
         const std::scoped_lock lock(mutex_);
-        Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
-        idle_ = 1;
-        worker.thread = std::thread([this, &worker] { work(worker); });
+        auto worker = std::make_unique<Worker>();
+        worker->request.mem = pool_.take();
+        idle_ = 0;
+        add_worker(std::move(worker));
     }
-    const bool wanted = callbacks.serving();
+    bool wanted = false;
+    std::exception_ptr failure;
+    try {
+        wanted = callbacks.serving();
+    } catch (...) {
+        failure = std::current_exception(); // no memory for a thread
+    }
     std::array<pollfd, 3> wait{pollfd{signals.get(), POLLIN, 0},
                                pollfd{gone_event_.get(), POLLIN, 0},
                                pollfd{callbacks.mounts_changed_fd, POLLPRI, 0}};
     while (wanted && ((wait[0].revents | wait[1].revents) & POLLIN) == 0) {
         if (::poll(wait.data(), wait.size(), -1) > 0 && (wait[2].revents & POLLPRI) != 0) {
-            callbacks.mounts_changed();
+            try {
+                callbacks.mounts_changed();
+            } catch (const std::exception& error) {
+                spdlog::warn("the mounts have changed: {}", error.what());
+            }
         }
     }
-    if (!wanted) {
+    if (!wanted && !failure) {
         callbacks.before_end();
     }
     if ((wait[0].revents & POLLIN) != 0) {
@@ -254,6 +311,9 @@ void Session::run(const Callbacks& callbacks) {
     if (mounted_) {
         fuse_session_unmount(session_);
         mounted_ = false;
+    }
+    if (failure) {
+        std::rethrow_exception(failure);
     }
 }
 

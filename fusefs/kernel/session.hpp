@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -60,12 +61,18 @@ class Session {
 
     /// Within a handler: takes over the memory in which its request was received, and which the
     /// handler's pointers point into. Null if taken already, or outside a request thread.
-    /// Goes back to the pool given to the session.
+    /// Goes back to the pool given to the session. Throws std::bad_alloc, and leaves the memory
+    /// where it is, if there is none to receive the next request in.
     static void* take_request_memory();
+    /// Within a handler: memory of this size that nobody else uses until the handler returns.
+    static std::span<std::byte> scratch(std::size_t size);
 
   private:
     struct Worker;
-    void start_worker();
+    /// One more request thread, unless there are enough or there is no memory for it.
+    void start_worker(std::size_t request_size);
+    /// With the mutex held.
+    void add_worker(std::unique_ptr<Worker> worker);
     void work(Worker& self);
     /// Processes one request; false when the session is over.
     bool serve_one(Worker& self);

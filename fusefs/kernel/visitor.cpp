@@ -54,6 +54,13 @@ Visitor::Outcome Visitor::run(const Job& job) {
     }
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return task->state == Task::State::done; });
+    return end_of(*task);
+}
+
+Visitor::Outcome Visitor::end_of(const Task& task) {
+    if (task.thrown) {
+        std::rethrow_exception(task.thrown);
+    }
     return Outcome::done;
 }
 
@@ -70,7 +77,7 @@ Visitor::Outcome Visitor::run(const Visit& visit, std::chrono::nanoseconds patie
         return Outcome::gave_up;
     }
     changed_.wait(lock, [&] { return task->state == Task::State::done; });
-    return Outcome::done;
+    return end_of(*task);
 }
 
 void Visitor::serve() {
@@ -98,15 +105,19 @@ void Visitor::serve() {
             continue;
         }
         lock.unlock();
-        task->visit([&] {
-            const std::scoped_lock arriving(mutex_);
-            if (task->state == Task::State::given_up) {
-                return false;
-            }
-            task->state = Task::State::arrived;
-            changed_.notify_all();
-            return true;
-        });
+        try {
+            task->visit([&] {
+                const std::scoped_lock arriving(mutex_);
+                if (task->state == Task::State::given_up) {
+                    return false;
+                }
+                task->state = Task::State::arrived;
+                changed_.notify_all();
+                return true;
+            });
+        } catch (...) {
+            task->thrown = std::current_exception();
+        }
         lock.lock();
         task->state = Task::State::done;
         changed_.notify_all();

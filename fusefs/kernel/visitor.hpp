@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -47,9 +48,9 @@ class Visitor {
     void start();
     /// Ends the thread after the jobs that it has.
     void stop();
-    /// Leaves `job` to the thread, without waiting for it.
+    /// Leaves `job` to the thread, without waiting for it. What it throws is lost.
     void post(Job job);
-    /// Runs `job` on the thread and waits for its end.
+    /// Runs `job` on the thread and waits for its end. Throws what it throws.
     Outcome run(const Job& job);
     /// As run(); but if `visit` has not arrived after `patience`, it is given up: what it waits for
     /// may be us.
@@ -62,10 +63,13 @@ class Visitor {
         enum class State : std::uint8_t { on_its_way, arrived, done, given_up };
         Visit visit;
         State state = State::on_its_way;
+        std::exception_ptr thrown{}; ///< by the visit, for run() to throw again
     };
 
     std::shared_ptr<Task> submit(Visit visit);
     void serve();
+    /// Of a task that is done.
+    static Outcome end_of(const Task& task);
 
     std::mutex mutex_; ///< guards what follows, and the tasks' states; a leaf
     std::condition_variable changed_;

@@ -29,13 +29,14 @@ const FileBlocks::Entry* FileBlocks::find(PageIndex index) const {
 }
 
 FileBlocks::Entry& FileBlocks::entry(PageIndex index) {
-    std::unique_ptr<Chunk>& chunk = chunks_[chunk_of(index)];
-    if (!chunk) {
-        chunk = std::make_unique<Chunk>();
+    auto found = chunks_.find(chunk_of(index));
+    if (found == chunks_.end()) {
+        found = chunks_.emplace(chunk_of(index), std::make_unique<Chunk>()).first;
     }
-    Entry& entry = chunk->entries[slot_of(index)];
-    if ((chunk->present & bit_of(index)) == 0) {
-        chunk->present |= bit_of(index);
+    Chunk& chunk = *found->second;
+    Entry& entry = chunk.entries[slot_of(index)];
+    if ((chunk.present & bit_of(index)) == 0) {
+        chunk.present |= bit_of(index);
         ++entries_;
         entry = Entry{};
         entry.generation = ++last_generation_;

@@ -1,5 +1,7 @@
 #include "fusefs/trace/recorder.hpp"
 
+#include "fusefs/backing/exceptions.hpp"
+
 #include <time.h>
 
 #include <algorithm>
@@ -80,6 +82,7 @@ void Recorder::write_file() {
     // wait.
     constexpr auto kPatience = std::chrono::milliseconds(50);
     std::vector<Event> batch;
+    batch.reserve(kBatch);
     std::unique_lock lock(mutex_);
     for (;;) {
         written_.wait_for(lock, kPatience, [&] { return stop_ || last_ - exported_ >= kKept / 2; });
@@ -95,8 +98,13 @@ void Recorder::write_file() {
         }
         room_.notify_all();
         lock.unlock();
-        const std::string text = lines(batch);
+        std::string text;
         int error = 0;
+        try {
+            text = lines(batch);
+        } catch (...) {
+            error = backing::errno_of_exception().value;
+        }
         for (std::size_t done = 0; done < text.size() && error == 0;) {
             const ssize_t put = ::write(file_.get(), text.data() + done, text.size() - done);
             if (put > 0) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <fstream>
+#include <new>
 #include <sstream>
 #include <string>
 
@@ -52,6 +53,15 @@ TEST_F(Faults, AnErrorIsReturnedAndNothingIsDone) {
     EXPECT_EQ(content("file"), "");
     EXPECT_EQ(io.fdatasync(file.get()), 0);
     EXPECT_EQ(io.injected(), 1U);
+}
+
+TEST_F(Faults, WantOfMemoryIsThrown) {
+    FaultyIo io;
+    const Fd file = open("file");
+    tell(io, "pwrite bad_alloc");
+    EXPECT_THROW(write(io, file, "text"), std::bad_alloc);
+    EXPECT_EQ(content("file"), "");
+    EXPECT_EQ(io.fdatasync(file.get()), 0);
 }
 
 TEST_F(Faults, AfterAndCountLimitARule) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <fstream>
 #include <future>
+#include <new>
 #include <string>
 
 namespace partialfs::journal {
@@ -46,6 +47,43 @@ TEST_F(CommitErrors, ANoSpaceKeepsTheDataTellsOnceAndIsTriedAgain) {
     fail("");
     EXPECT_EQ(commit(), 0);
     EXPECT_EQ(disk(), std::string(3000, 'x'));
+}
+
+TEST_F(CommitErrors, WantOfMemoryKeepsTheDataAndIsToldAsAnyOtherFailure) {
+    write(0, std::string(3000, 'x'));
+    fail("pwrite bad_alloc");
+    EXPECT_EQ(commit(), ENOMEM);
+    EXPECT_EQ(file_->check_error(told_), ENOMEM);
+    EXPECT_EQ(file_->check_error(told_), 0);
+    fail("");
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(disk(), std::string(3000, 'x'));
+    EXPECT_EQ(budget_.used(), 0U);
+}
+
+TEST_F(CommitErrors, AnAttemptThatThrowsIsAnswered) {
+    std::promise<int> done;
+    journal_->write_when_room([]() -> bool { throw std::bad_alloc{}; },
+                              [&](int error) { done.set_value(error); });
+    EXPECT_EQ(done.get_future().get(), ENOMEM);
+    EXPECT_EQ(commit(), 0) << "and the journal goes on";
+}
+
+TEST_F(CommitErrors, AFailureThatRepeatsItselfIsToldOnceUntilItEnds) {
+    write(0, std::string(3000, 'x'));
+    fail("pwrite EIO");
+    EXPECT_EQ(commit(), EIO);
+    EXPECT_EQ(file_->check_error(told_), EIO);
+    EXPECT_EQ(commit(), EIO);
+    EXPECT_EQ(file_->check_error(told_), 0) << "nobody has asked for this file";
+    EXPECT_EQ(fsync(), EIO);
+    EXPECT_EQ(file_->check_error(told_), EIO);
+    fail("");
+    EXPECT_EQ(commit(), 0);
+    write(0, "y");
+    fail("pwrite EIO");
+    EXPECT_EQ(commit(), EIO);
+    EXPECT_EQ(file_->check_error(told_), EIO) << "a new one";
 }
 
 TEST_F(CommitErrors, AShortWriteIsGoneOnWith) {

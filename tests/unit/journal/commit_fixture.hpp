@@ -57,9 +57,7 @@ class CommitTest : public ::testing::Test {
                     static_cast<std::byte>(text[i]);
             }
         }
-        if (file_->enlist_once()) {
-            journal_->enlist(file_);
-        }
+        journal_->enlist(file_);
     }
     int commit() {
         std::promise<int> done;
@@ -67,9 +65,7 @@ class CommitTest : public ::testing::Test {
         return done.get_future().get();
     }
     int fsync() {
-        if (file_->enlist_once()) {
-            journal_->enlist(file_);
-        }
+        journal_->enlist(file_);
         std::promise<int> done;
         journal_->fsync(file_, false, [&](int error) { done.set_value(error); });
         return done.get_future().get();
@@ -82,11 +78,7 @@ class CommitTest : public ::testing::Test {
     void fail(const std::string& rules) {
         io_.faults.set_rules(*backing::parse_fault_rules(rules));
     }
-    void enlist_mapped() {
-        if (file_->enlist_once()) {
-            journal_->enlist(file_);
-        }
-    }
+    void enlist_mapped() { journal_->enlist(file_); }
 
     partialfs::testing::TemporaryDirectory directory_;
     WatchedIo io_;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 
@@ -37,6 +38,14 @@ TEST_F(VisitorTest, RunsJobsInTheirOrderOnItsOwnThread) {
     EXPECT_EQ(order, "abc");
     EXPECT_EQ(thread, visitor_.thread());
     EXPECT_NE(thread, gettid());
+}
+
+TEST_F(VisitorTest, WhatAJobThrowsIsThrownToWhoWaits) {
+    EXPECT_THROW(visitor_.run([] { throw std::bad_alloc{}; }), std::bad_alloc);
+    EXPECT_THROW(visitor_.run([](const Visitor::Arrived&) { throw std::bad_alloc{}; }, kForever),
+                 std::bad_alloc);
+    visitor_.post([] { throw std::bad_alloc{}; });
+    EXPECT_EQ(visitor_.run([] {}), Outcome::done) << "and the thread goes on";
 }
 
 TEST_F(VisitorTest, HasNoneOfOurDescriptors) {
