@@ -180,6 +180,7 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
                          journal.start();
                          control.start();
                          reclaimer.start(session.handle());
+                         page_cache.wait_until_ready();
                          return ready();
                      },
                  .before_end =

@@ -113,6 +113,10 @@ void FusePageCache::start() {
     visitor_.post([&] { view_->find_directory(); });
 }
 
+void FusePageCache::wait_until_ready() {
+    visitor_.run([] {}); // after what start() has left it
+}
+
 void FusePageCache::disconnect() {
     disconnected_ = true;
     {

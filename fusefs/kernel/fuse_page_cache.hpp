@@ -52,6 +52,9 @@ class FusePageCache final : public journal::PageCache {
     void set_session(fuse_session* session);
     /// Starts the thread that probes. After set_session(), before run().
     void start();
+    /// Waits until files can be probed whatever directory others lock. Once requests are served,
+    /// and before anybody is told that the mount can be used.
+    void wait_until_ready();
     /// For poll(2) with POLLPRI; then call mounts_changed(). -1: nothing to poll.
     [[nodiscard]] int mounts_changed_fd() const;
     /// Lets go of the private view if the mount is gone. While requests are served.

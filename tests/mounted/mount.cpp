@@ -197,7 +197,7 @@ void Mount::start(std::vector<std::string> options,
             daemon_ = -1;
             return true;
         }
-        return is_mounted();
+        return is_mounted() && errors().find("is mounted at") != std::string::npos;
     });
     if (!running()) {
         throw std::runtime_error("the daemon ended with " + std::to_string(code_of(status)) + ": " +
