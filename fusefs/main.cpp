@@ -65,6 +65,16 @@ void raise_descriptor_limit() {
     }
 }
 
+/// A limit on the size of files is meant for what else the shell starts that started us.
+void raise_file_size_limit() {
+    rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0 && ::getrlimit(RLIMIT_FSIZE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    std::signal(SIGXFSZ, SIG_IGN); // what cannot be raised answers EFBIG, and does not end us
+}
+
 std::unique_ptr<backing::FileIo> make_io() {
     const char* rules = std::getenv(kFaultsVariable);
     if (rules == nullptr) {
@@ -141,6 +151,7 @@ int start(int argc, const char* const* argv) {
     options->fuse_options =
         startup::complete_flags(std::move(options->fuse_options), options->source);
     std::signal(SIGPIPE, SIG_IGN);
+    raise_file_size_limit();
     if (options->foreground) {
         return run(*options, startup::Readiness{});
     }

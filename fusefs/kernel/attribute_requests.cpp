@@ -60,7 +60,15 @@ Result<void> set_size(const Inode& inode, const struct stat& wanted, int to_set)
     if (inode.data() == nullptr) {
         return backing::failed(inode.type() == S_IFDIR ? EISDIR : EINVAL);
     }
-    return inode.data()->truncate(model::ByteOffset{static_cast<std::uint64_t>(wanted.st_size)});
+    const model::ByteOffset size{static_cast<std::uint64_t>(wanted.st_size)};
+    if (size.value > 0) {
+        // While growth is held back, SOURCE would not be asked.
+        const model::ByteOffset last{size.value - 1};
+        if (const auto fits = inode.data()->within_largest_size(last, 1); !fits) {
+            return std::unexpected(fits.error());
+        }
+    }
+    return inode.data()->truncate(size);
 }
 
 /// What utimensat(2) gets for one time: the time, now, or to leave it.
@@ -168,14 +176,50 @@ void getxattr(fuse_req_t req, fuse_ino_t number, const char* name, std::size_t s
                 [&](std::span<char> to) { return backing::get_xattr(inode->fd(), name, to); });
 }
 
+/// Takes out of a list of names what listxattr(2) shows to the privileged alone. The new length.
+std::size_t without_trusted(std::span<char> names) {
+    std::size_t kept = 0;
+    for (std::size_t at = 0; at < names.size();) {
+        const std::size_t length = std::string_view(&names[at]).size() + 1;
+        if (!std::string_view(&names[at]).starts_with("trusted.")) {
+            std::copy_n(names.begin() + static_cast<std::ptrdiff_t>(at), length,
+                        names.begin() + static_cast<std::ptrdiff_t>(kept));
+            kept += length;
+        }
+        at += length;
+    }
+    return kept;
+}
+
+/// Whether the caller is taken for one who may see trusted attributes, for want of its
+/// capabilities.
+bool sees_trusted(fuse_req_t req) {
+    return fuse_req_ctx(req)->uid == 0;
+}
+
 void listxattr(fuse_req_t req, fuse_ino_t number, std::size_t size) {
     const auto inode = inode_of(req, number);
     if (!inode) {
         reply(req, Errno{ESTALE});
         return;
     }
-    reply_sized(req, size,
-                [&](std::span<char> to) { return backing::list_xattrs(inode->fd(), to); });
+    // All of them, also if only their length is asked for.
+    const auto length = backing::list_xattrs(inode->fd(), {});
+    std::vector<char> names(length.value_or(0));
+    auto got = length && *length != 0 ? backing::list_xattrs(inode->fd(), names) : length;
+    if (got && !sees_trusted(req)) {
+        got = without_trusted(std::span(names).first(*got));
+    }
+    if (got && size != 0 && *got > size) {
+        got = backing::failed(ERANGE);
+    }
+    if (!got) {
+        reply(req, got.error());
+    } else if (size == 0) {
+        fuse_reply_xattr(req, *got);
+    } else {
+        fuse_reply_buf(req, names.data(), *got);
+    }
 }
 
 /// Whether the caller is root or in the group, as in_group_or_capable() of the kernel asks it.

@@ -152,6 +152,8 @@ TEST_F(Data, TheFilesystemsSizeLimitIsTold) {
             s.call("across", ::pwrite(fd, data.data(), data.size(), limit - 5000));
             s.call("before", ::pwrite(fd, data.data(), 100, limit - 100));
             s.call("behind", ::pwrite(fd, data.data(), 100, limit));
+            s.call("ftruncate behind", ::ftruncate(fd, limit + 1));
+            s.call("ftruncate to the end", ::ftruncate(fd, INT64_MAX));
             s.fstat(fd);
         }
         s.call("ftruncate", ::ftruncate(fd, 0));

@@ -167,6 +167,29 @@ TEST_F(ExtendedAttributes, UmaskIsIgnoredWhereADefaultAclRules) {
     });
 }
 
+TEST_F(ExtendedAttributes, TrustedOnesAreShownToRootAlone) {
+    const auto prepare = [](Script& s) {
+        s.open("file", O_CREAT | O_RDWR, 0644);
+        for (const char* name : {"trusted.first", "user.a", "trusted.t", "user.b"}) {
+            s.call(name, ::setxattr(s.at("file").c_str(), name, "v", 1, 0));
+        }
+    };
+    User root;
+    for (const User& user : {root, ordinary_user()}) {
+        expect_same_as(mount(), user, prepare, [](Script& s) {
+            std::string names(1000, '\0');
+            for (const std::size_t room : {std::size_t{1000}, std::size_t{14}, std::size_t{5}}) {
+                const long length =
+                    s.call("list", ::listxattr(s.at("file").c_str(), names.data(), room));
+                std::string shown = names.substr(0, static_cast<std::size_t>(std::max(length, 0L)));
+                std::ranges::replace(shown, '\0', ' ');
+                s.note(shown);
+            }
+            s.call("size", ::listxattr(s.at("file").c_str(), nullptr, 0));
+        });
+    }
+}
+
 TEST_F(ExtendedAttributes, AnAclSetFromOutsideTheGroupTakesSetgidAway) {
     const auto prepare = [](Script& s) {
         for (const auto& [name, group] : {std::pair{"foreign", 3001}, std::pair{"own", 2001}}) {

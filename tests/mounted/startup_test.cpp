@@ -237,6 +237,18 @@ TEST_F(Startup, AReadOnlyMountRefusesChanges) {
     EXPECT_EQ(mount_->stop().code, 0);
 }
 
+TEST_F(Startup, TheShellsLimitOnFileSizesIsNotTheMounts) {
+    mount_->set_wrapper({"prlimit", "--fsize=100000:unlimited"});
+    mount_->start({"--contract=linux-2.6.20"});
+    expect_same(*mount_, [](Script& s) {
+        const int fd = s.open("file", O_CREAT | O_RDWR);
+        s.fill(fd, 0, 500000, 1);
+        s.call("fsync", ::fsync(fd));
+        s.contents("file");
+    });
+    EXPECT_EQ(mount_->stop().code, 0);
+}
+
 TEST_F(Startup, OneThreadIsEnough) {
     mount_->start({"-s", "--contract=linux-2.6.20", "--commit-interval=5ms"});
     expect_same(*mount_, [](Script& s) {
