@@ -249,6 +249,7 @@ std::expected<Options, ExitRequest> parse_options(int argc, const char* const* a
     app.add_option("-o", mount_option_lists, "mount options, separated by commas")
         ->type_name("OPTION,...")
         ->expected(1)
+        ->allow_extra_args(false) // what follows is SOURCE
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     try {
         app.parse(argc, argv);

@@ -55,6 +55,15 @@ TEST(Options, LongOptionsAndMountOptionsSayTheSame) {
     }
 }
 
+TEST(Options, OptionsMayComeFirst) {
+    const Options options =
+        parse({"-o", "ro", "-o", "contract=linux-2.6.20", "/src", "-f", "/mnt"}).value();
+    EXPECT_EQ(options.source, "/src");
+    EXPECT_EQ(options.mountpoint, "/mnt");
+    EXPECT_TRUE(options.read_only);
+    EXPECT_EQ(options.contract, model::Contract::linux_2_6_20);
+}
+
 TEST(Options, WhatMountFuseCallsIsUnderstood) {
     const Options options =
         parse({"/src", "/mnt", "-o", "ro,noexec,nosuid,nodev,user=me,x-systemd.idle-timeout=1min"})
