@@ -109,7 +109,9 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
     const std::string done =
         result.cut_short
             ? "cut short"
-            : fmt::format("{} in {:.2f} s", plural(result.ops, "operation"), result.seconds);
+            : fmt::format("{}{} in {:.2f} s",
+                          result.rounds > 1 ? fmt::format("round {}, ", result.rounds) : "",
+                          plural(result.ops, "operation"), result.seconds);
     std::string out = fmt::format(
         "{}, seed {}: {} on {}{} (Linux {}){}\n",
         result.header.workload.empty() ? "schedule" : result.header.workload, result.header.seed,

@@ -95,6 +95,26 @@ TEST_F(Command, AReplayWritesTheScheduleThatItRan) {
         << "three schedules, one report, nothing else";
 }
 
+TEST_F(Command, ARunForSomeTimeSaysHowManyRoundsItWas) {
+    const Said said =
+        run("run " + here() + " --ops 20 --duration 1s --seed 8 --report " + here() + "/r");
+    if (said.code == 3) {
+        GTEST_SKIP() << "temporary files cannot be evicted here: " << said.text;
+    }
+    EXPECT_EQ(said.code, 0) << said.text;
+    // The seed is the last round's: each has one more.
+    std::ostringstream text;
+    text << std::ifstream(directory_ / "r").rdbuf();
+    const std::string report = text.str();
+    const std::string name = "\"rounds\": ";
+    ASSERT_NE(report.find(name), std::string::npos);
+    const unsigned long rounds = std::stoul(report.substr(report.find(name) + name.size()));
+    EXPECT_GT(rounds, 1U);
+    EXPECT_TRUE(said.text.starts_with("mix, seed " + std::to_string(7 + rounds) + ": round " +
+                                      std::to_string(rounds) + ", "))
+        << said.text;
+}
+
 TEST_F(Command, PressureSaysWhatMemoryThereWas) {
     const std::string report = here() + "/r";
     const Said said =
