@@ -9,8 +9,9 @@ namespace partialfs::kernel {
 /// The mount's share of the memory that may be dirty, in percent. Not all of it: the daemon writes
 /// to SOURCE, and must find room for that.
 inline constexpr unsigned kMaxRatioPercent = 40;
-/// What is read ahead of a sequential reader, in KiB: one request's worth.
-inline constexpr unsigned kReadAheadKiB = 1024;
+/// What is read ahead of a sequential reader, in KiB. Not the megabyte of a largest request: its
+/// answer would not fit into a pipe, through which pages get to the kernel uncopied.
+inline constexpr unsigned kReadAheadKiB = 512;
 
 /// A FUSE mount begins with one percent of the memory that may be dirty, and 128 KiB of readahead:
 /// limits for daemons that nobody trusts. A program that stores through a mapping is held up by the

@@ -29,7 +29,7 @@ TEST(BdiSettings, TheFilesOfTheMountsOwnDeviceAreWritten) {
     std::ofstream(bdi / "read_ahead_kb");
     raise_bdi_limits(directory.path(), directory / "bdi");
     EXPECT_EQ(first_line(bdi / "max_ratio"), "40");
-    EXPECT_EQ(first_line(bdi / "read_ahead_kb"), "1024");
+    EXPECT_EQ(first_line(bdi / "read_ahead_kb"), "512");
 }
 
 TEST(BdiSettings, WhatIsNotThereIsNotMade) {
