@@ -153,7 +153,9 @@ void reply_part(fuse_req_t req, std::string_view whole, std::size_t size, off_t 
 }
 
 void control_read(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* fi) {
-    reply_part(req, OpenHandles::get<std::string>(fi->fh), size, offset);
+    const std::shared_ptr<const std::string> text =
+        mount_of(req).handles.share<std::string>(fi->fh);
+    reply_part(req, *text, size, offset);
 }
 
 void control_fsync(fuse_req_t req, fuse_ino_t, int, fuse_file_info*) {

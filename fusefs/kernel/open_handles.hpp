@@ -29,6 +29,13 @@ class OpenHandles {
     static Handle& get(std::uint64_t number) {
         return *reinterpret_cast<Handle*>(number);
     }
+    /// The same, kept alive beyond its RELEASE, which can be on its way as soon as a reply has
+    /// reached the kernel: for who still needs the handle then.
+    template <typename Handle>
+    std::shared_ptr<Handle> share(std::uint64_t number) {
+        const std::scoped_lock lock(mutex_);
+        return std::static_pointer_cast<Handle>(handles_.at(number));
+    }
     /// Takes a handle out: it ends with the last that the caller keeps of what is returned.
     std::shared_ptr<void> take(std::uint64_t number) {
         const std::scoped_lock lock(mutex_);
