@@ -71,13 +71,22 @@ if [ ${#excluded[@]} -gt 0 ]; then
     ctest_args+=(-LE "^($(IFS='|'; echo "${excluded[*]}"))\$")
 fi
 
-# Reports of a sanitizer end the process that they are about, so that no test can pass over them.
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:halt_on_error=1}
-export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+# Reports of a sanitizer end the process that they are about. They go to files, as a daemon in the background has no
+# terminal, and are shown at the end; one is enough to fail the run.
+reports=$PWD/$build/sanitizer-report
+rm -f "$reports".*
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:halt_on_error=1:log_path=$reports}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1:log_path=$reports}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:log_path=$reports}
 
 status=0
 ctest --test-dir "$build" --output-on-failure --no-tests=error -j2 \
     --output-junit results.xml "${ctest_args[@]}" || status=$?
 python3 scripts/skipped-tests.py "$build/results.xml" "$build" || status=1
+for report in "$reports".*; do
+    [ -e "$report" ] || continue
+    echo "== $report"
+    cat "$report"
+    status=1
+done
 exit "$status"
