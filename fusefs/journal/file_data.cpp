@@ -227,6 +227,15 @@ bool FileData::write(ByteOffset offset, std::span<const std::byte> bytes, const 
         errors_.record(fd.error().value);
     }
     learn_allocation(range);
+    // All that may want memory comes first: bytes must not be buffered in blocks that are clean.
+    blocks_.reserve(range);
+    for (const PageIndex page : {range.first_page(), range.last_page()}) {
+        if (ext3() && intersect(range, range_of(page)) != range_of(page) &&
+            blocks_.page(page).mapped.empty()) {
+            partial_.insert(page);
+        }
+    }
+    hashes_.written(offset, bytes);
     if (bytes.size() >= kTakeFrom) {
         std::shared_ptr<Buffer> owner = take();
         if (!owner) {
@@ -236,13 +245,6 @@ bool FileData::write(ByteOffset offset, std::span<const std::byte> bytes, const 
     } else if (!buffers_.insert_copy(offset, bytes, epoch_, context_.budget)) {
         return false;
     }
-    for (const PageIndex page : {range.first_page(), range.last_page()}) {
-        if (ext3() && intersect(range, range_of(page)) != range_of(page) &&
-            blocks_.page(page).mapped.empty()) {
-            partial_.insert(page);
-        }
-    }
-    hashes_.written(offset, bytes);
     if (blocks_.explicit_write(range)) {
         inode_dirty_ = true;
     }

@@ -28,12 +28,16 @@ const FileBlocks::Entry* FileBlocks::find(PageIndex index) const {
     return &chunk->second->entries[slot_of(index)];
 }
 
-FileBlocks::Entry& FileBlocks::entry(PageIndex index) {
-    auto found = chunks_.find(chunk_of(index));
+FileBlocks::Chunk& FileBlocks::chunk(std::uint64_t number) {
+    auto found = chunks_.find(number);
     if (found == chunks_.end()) {
-        found = chunks_.emplace(chunk_of(index), std::make_unique<Chunk>()).first;
+        found = chunks_.emplace(number, std::make_unique<Chunk>()).first;
     }
-    Chunk& chunk = *found->second;
+    return *found->second;
+}
+
+FileBlocks::Entry& FileBlocks::entry(PageIndex index) {
+    Chunk& chunk = this->chunk(chunk_of(index));
     Entry& entry = chunk.entries[slot_of(index)];
     if ((chunk.present & bit_of(index)) == 0) {
         chunk.present |= bit_of(index);
@@ -78,6 +82,13 @@ CommitId FileBlocks::cleaned_by(PageIndex index, BlockInPage block) const {
 void FileBlocks::set_allocated(PageIndex index, BlockMask allocated) {
     if (find(index) != nullptr || !allocated.empty()) {
         entry(index).state.allocated = allocated;
+    }
+}
+
+void FileBlocks::reserve(ByteRange range) {
+    for (std::uint64_t number = chunk_of(range.first_page());
+         !range.empty() && number <= chunk_of(range.last_page()); ++number) {
+        chunk(number);
     }
 }
 

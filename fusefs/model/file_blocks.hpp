@@ -43,6 +43,9 @@ class FileBlocks {
     /// matters: it decides whether the inode becomes dirty.
     void set_allocated(PageIndex index, BlockMask allocated);
 
+    /// Makes room for the states of the pages that `range` touches: an explicit_write() of it then
+    /// wants no memory, and cannot fail.
+    void reserve(ByteRange range);
     /// write(2) of `range`. Returns whether a block was allocated. See model::explicit_write().
     bool explicit_write(ByteRange range);
     /// PG_dirty was found set. Returns whether this was news. See model::learn_dirty().
@@ -101,6 +104,7 @@ class FileBlocks {
     };
 
     [[nodiscard]] const Entry* find(PageIndex index) const;
+    Chunk& chunk(std::uint64_t number);
     Entry& entry(PageIndex index);
     /// Frees the entry if it says no more than no entry would.
     void release_if_empty(PageIndex index);

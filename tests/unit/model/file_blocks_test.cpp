@@ -88,6 +88,20 @@ TEST(FileBlocks, EveryWritepageAndEveryNewEntryChangesTheGeneration) {
         << "a copy fetched before the writepage must not pass for a present one";
 }
 
+TEST(FileBlocks, RoomForPagesIsNoStateOfThem) {
+    FileBlocks file(kKiB);
+    file.reserve(bytes(70 * kPageSize, 30 * kPageSize));
+    file.reserve(bytes(5, 0));
+    EXPECT_EQ(file.entries(), 0U);
+    EXPECT_FALSE(file.next_entry(PageIndex{0}));
+    EXPECT_FALSE(file.generation(PageIndex{70}));
+    file.explicit_write(bytes(75 * kPageSize, 10));
+    EXPECT_EQ(file.next_entry(PageIndex{0}), PageIndex{75});
+    EXPECT_EQ(file.entries(), 1U);
+    file.truncate(ByteOffset{0}, false);
+    EXPECT_EQ(file.entries(), 0U);
+}
+
 TEST(FileBlocks, AFailedFlushIsTriedAgain) {
     FileBlocks file(kKiB);
     file.explicit_write(bytes(0, 1));
