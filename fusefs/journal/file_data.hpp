@@ -236,8 +236,8 @@ class FileData {
     /// Nothing is held back. With the mutex held.
     [[nodiscard]] bool lock_clean() const;
 
-    /// Adds the buffered bytes of these blocks.
-    void add_buffered(Batch& batch, model::PageIndex page, model::BlockMask blocks);
+    /// Adds the buffered bytes of its blocks.
+    void add_buffered(Batch& batch);
     /// The batch has been written, or has failed with `error`.
     void settle(Batch& batch, int error, model::CommitId commit, bool from_kernel, Flushed& result);
     /// Flushes the pages of `dirty` from `first` on, which lie in the kernel's page cache: as many

@@ -38,18 +38,14 @@ constexpr bool kernel_is_gone(int error) {
 
 } // namespace
 
-void FileData::add_buffered(Batch& batch, PageIndex page, BlockMask blocks) {
-    for (std::uint8_t i = 0; i < context_.block_size.per_page(); ++i) {
-        if (blocks.contains(BlockInPage{i})) {
-            const ByteRange block = intersect(context_.block_size.range_of(page, BlockInPage{i}),
-                                              {ByteOffset{0}, size_});
-            // Writing just the buffered bytes leaves the rest of the block as it is on disk, which
-            // is what reading it and writing it back would do.
-            buffers_.for_each(block, [&](ByteOffset at, std::span<const std::byte> part) {
-                batch.piece(at, part);
-            });
-        }
-    }
+void FileData::add_buffered(Batch& batch) {
+    batch.for_each_run([&](ByteRange run) {
+        // Writing just the buffered bytes leaves the rest of a block as it is on disk, which is
+        // what reading it and writing it back would do.
+        buffers_.for_each(
+            intersect(run, {ByteOffset{0}, size_}),
+            [&](ByteOffset at, std::span<const std::byte> part) { batch.piece(at, part); });
+    });
 }
 
 void FileData::settle(Batch& batch, int error, CommitId commit, bool from_kernel, Flushed& result) {
@@ -60,16 +56,6 @@ void FileData::settle(Batch& batch, int error, CommitId commit, bool from_kernel
             blocks_.flush_failed(page, blocks);
             continue;
         }
-        for (std::uint8_t i = 0; i < context_.block_size.per_page(); ++i) {
-            if (blocks.contains(BlockInPage{i})) {
-                const ByteRange block = context_.block_size.range_of(page, BlockInPage{i});
-                if (from_kernel) {
-                    buffers_.erase(block);
-                } else {
-                    buffers_.move_to(in_flight_, block);
-                }
-            }
-        }
         flushed_.push_back({page, blocks, blocks_.generation(page).value_or(model::Generation{0}),
                             blocks_.page(page).told});
         flushed += static_cast<std::uint64_t>(blocks.count());
@@ -78,6 +64,15 @@ void FileData::settle(Batch& batch, int error, CommitId commit, bool from_kernel
                           .commit = commit,
                           .kind = trace::Kind::ordered_flush,
                           .written = blocks});
+    }
+    if (error == 0) {
+        batch.for_each_run([&](ByteRange run) {
+            if (from_kernel) {
+                buffers_.erase(run);
+            } else {
+                buffers_.move_to(in_flight_, run);
+            }
+        });
     }
     batch.settled();
     context_.trace.record(events);
@@ -243,7 +238,6 @@ PageIndex FileData::flush_run(PageIndex first, Pass& pass) {
         const BlockMask blocks = blocks_.flush(page, pass.policy, size_, pass.commit);
         if (!blocks.empty()) {
             batch.page(page, blocks);
-            add_buffered(batch, page, blocks);
         }
         const auto next = blocks_.next_flushable(PageIndex{page.value + 1}, pass.policy, size_);
         if (!next) {
@@ -255,6 +249,7 @@ PageIndex FileData::flush_run(PageIndex first, Pass& pass) {
             break;
         }
     }
+    add_buffered(batch);
     const int error = batch.finish();
     settle(batch, error, pass.commit, /*from_kernel=*/false, pass.result);
     return page;
@@ -292,7 +287,6 @@ FileData::Flushed FileData::write_back_unmapped() {
             inode_dirty_ = inode_dirty_ || !(decision.written - allocated).empty();
             if (!decision.written.empty()) {
                 batch.page(*cursor, decision.written);
-                add_buffered(batch, *cursor, decision.written);
             }
             events.push_back({.inode = id_,
                               .page_or_offset = cursor->value,
@@ -302,6 +296,7 @@ FileData::Flushed FileData::write_back_unmapped() {
             cursor = blocks_.next_unmapped_dirty(PageIndex{cursor->value + 1});
         }
         context_.trace.record(events);
+        add_buffered(batch);
         const int error = batch.finish();
         Flushed ignored;
         settle(batch, error, CommitId{0}, /*from_kernel=*/false, ignored);

@@ -31,9 +31,35 @@ class FileData::Batch {
         }
     }
 
-    /// The blocks `blocks` of `page` have been called clean by `flush` and are to be written.
+    /// The blocks `blocks` of `page`, which lies after those before, have been called clean and are
+    /// to be written.
     void page(model::PageIndex page, model::BlockMask blocks) { pages_.push_back({page, blocks}); }
-    /// Bytes of the latest page.
+    /// Calls `visit(ByteRange)` for each run of neighbouring blocks among the pages, ascending.
+    template <typename Visit>
+    void for_each_run(Visit visit) const {
+        model::ByteRange run;
+        for (const auto& [page, blocks] : pages_) {
+            for (std::uint8_t i = 0; i < file_.context_.block_size.per_page(); ++i) {
+                if (!blocks.contains(model::BlockInPage{i})) {
+                    continue;
+                }
+                const model::ByteRange block =
+                    file_.context_.block_size.range_of(page, model::BlockInPage{i});
+                if (!run.empty() && run.end == block.begin) {
+                    run.end = block.end;
+                    continue;
+                }
+                if (!run.empty()) {
+                    visit(run);
+                }
+                run = block;
+            }
+        }
+        if (!run.empty()) {
+            visit(run);
+        }
+    }
+    /// Bytes of these pages, ascending.
     void piece(model::ByteOffset at, std::span<const std::byte> bytes) {
         if (at != end_) {
             put();
@@ -41,7 +67,12 @@ class FileData::Batch {
         if (parts_.empty()) {
             begin_ = at;
         }
-        parts_.push_back({const_cast<std::byte*>(bytes.data()), bytes.size()});
+        auto* const data = const_cast<std::byte*>(bytes.data());
+        if (!parts_.empty() && end_of(parts_.back()) == data) {
+            parts_.back().iov_len += bytes.size(); // neighbours in memory, too
+        } else {
+            parts_.push_back({data, bytes.size()});
+        }
         end_ = at + model::ByteCount{bytes.size()};
     }
     /// Writes what is left. Returns the errno of the first write that failed, or 0.
@@ -57,6 +88,9 @@ class FileData::Batch {
     }
 
   private:
+    static const std::byte* end_of(const iovec& part) {
+        return static_cast<const std::byte*>(part.iov_base) + part.iov_len;
+    }
     void put() {
         if (error_ == 0 && !parts_.empty()) {
             if (const backing::Result<void> done = file_.put(fd_, begin_, parts_); done) {
