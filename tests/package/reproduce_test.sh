@@ -9,52 +9,12 @@ reproduce=$1/scripts/reproduce.sh
 shift
 for directory in "$@"; do PATH=$directory:$PATH; done
 
-mine=$(mktemp -d -t reproduce-test.XXXXXX)
-export TMPDIR=$mine/tmp
-mkdir "$TMPDIR"
-failures=0
-runner=
+# shellcheck source=tests/package/script_fixture.sh
+. "$(dirname "$0")/script_fixture.sh"
 
-mounts() { grep -F " $mine/" /proc/self/mounts | cut -d ' ' -f 2; }
-# shellcheck disable=SC2317  # the trap calls it
-clean_up() {
-    [ -z "$runner" ] || kill "$runner" 2>/dev/null
-    wait
-    mounts | xargs -r -n 1 umount -l
-    rm -rf --one-file-system "$mine"
-}
-trap clean_up EXIT
-trap 'exit 130' INT TERM
-
-fail() {
-    echo "FAILED: $*"
-    sed 's/^/  | /' "$mine/out"
-    failures=$((failures + 1))
-}
-expect_nothing_left() {
-    [ -z "$(mounts)" ] || fail "$1: a mount is left: $(mounts)"
-    [ -z "$(ls -A "$TMPDIR")" ] || fail "$1: files are left: $(ls -A "$TMPDIR")"
-    ! pgrep -f -- "$TMPDIR" >"$mine/left" || fail "$1: processes are left: $(xargs -r ps -o args= -p <"$mine/left")"
-}
-# expect NAME CODE GOT TEXT...: the exit code, and extended regular expressions of what was printed.
-expect() {
-    local name=$1 text
-    [ "$3" -eq "$2" ] || fail "$name: exit code $3, not $2"
-    shift 3
-    for text in "$@"; do grep -qE -- "$text" "$mine/out" || fail "$name: no '$text' in what it printed"; done
-    echo "done: $name"
-}
 # A row of the closing table, with numbers above zero or all zero.
 lossy='linux-2\.6\.19 +CORRUPT [1-9][0-9]* +CORRUPT [1-9][0-9]* +[1-9][0-9]*'
 fixed='linux-2\.6\.20 +clean 0 +clean 0 +0'
-
-# instead PROGRAM LINES: a directory with a program of that name, a script of these lines; $real is the true one.
-instead() {
-    mkdir -p "$mine/instead-$1"
-    printf '#!/usr/bin/env bash\nreal=%q\n%s\n' "$(command -v "$1")" "$2" >"$mine/instead-$1/$1"
-    chmod +x "$mine/instead-$1/$1"
-    echo "$mine/instead-$1"
-}
 
 "$reproduce" --installed --model >"$mine/out" 2>&1
 expect "by the model" 0 $? 'linux-2\.6\.19 +yes' 'linux-2\.6\.20 +no, .* within these bounds' 'nothing is written'
@@ -138,23 +98,15 @@ expect_nothing_left "--keep and its advice"
 # By ^C (to the whole process group), and by signals to the script alone, once its first or second mount is there.
 for how in INT TERM HUP; do
     for mount in linux-2.6.19 linux-2.6.20; do
-        # As from a terminal: a process group of its own, and SIGINT not ignored, as bash has it in `&`.
-        python3 -c 'import os, signal, sys
-os.setsid()
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$reproduce" --installed --keep >"$mine/out" 2>&1 &
+        as_from_a_terminal "$reproduce" --installed --keep >"$mine/out" 2>&1 &
         runner=$!
         until mounts | grep -q "$mount/mnt"; do
             kill -0 "$runner" 2>/dev/null || { fail "it ended before it could be interrupted"; break; }
         done
-        if [ $how = INT ]; then kill -INT -- "-$runner"; else kill -$how "$runner"; fi
-        wait "$runner"
-        code=$?
-        runner=
+        stop_runner $how
         expect "interrupted by SIG$how on $mount" $((128 + $(kill -l $how))) $code
         expect_nothing_left "interrupted by SIG$how on $mount"
     done
 done
 
-echo "$failures failures"
-[ "$failures" -eq 0 ]
+end_of_test

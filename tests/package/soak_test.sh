@@ -8,55 +8,23 @@ soak=$1/scripts/soak.sh
 shift
 for directory in "$@"; do PATH=$directory:$PATH; done
 
-mine=$(mktemp -d -t soak-test.XXXXXX)
-export TMPDIR=$mine/tmp
-mkdir "$TMPDIR" "$mine/plain"
-failures=0
-runner=
+# shellcheck source=tests/package/script_fixture.sh
+. "$(dirname "$0")/script_fixture.sh"
+mkdir "$mine/plain"
 
-mounts() { grep -F " $mine/" /proc/self/mounts | cut -d ' ' -f 2; }
-# shellcheck disable=SC2317  # the trap calls it
-clean_up() {
-    [ -z "$runner" ] || kill "$runner" 2>/dev/null
-    wait
-    mounts | xargs -r -n 1 umount -l
-    rm -rf --one-file-system "$mine"
+expect_nothing_kept() { # NAME
+    expect_nothing_left "$1"
+    [ -z "$(ls -A "$mine/plain")" ] || fail "$1: files are left: $(ls -A "$mine/plain")"
 }
-trap clean_up EXIT
-trap 'exit 130' INT TERM
-
-fail() {
-    echo "FAILED: $*"
-    sed 's/^/  | /' "$mine/out"
-    failures=$((failures + 1))
-}
-# expect NAME CODE GOT TEXT...: the exit code, and extended regular expressions of what was printed.
-expect() {
-    local name=$1 text
-    [ "$3" -eq "$2" ] || fail "$name: exit code $3, not $2"
-    shift 3
-    for text in "$@"; do grep -qE -- "$text" "$mine/out" || fail "$name: no '$text' in what it printed"; done
-    [ -z "$(mounts)" ] || fail "$name: a mount is left: $(mounts)"
-    [ -z "$(ls -A "$mine/plain")" ] || fail "$name: files are left: $(ls -A "$mine/plain")"
-    ! pgrep -f -- "$TMPDIR" >"$mine/left" || fail "$name: processes are left: $(xargs -r ps -o args= -p <"$mine/left")"
-    echo "done: $name"
-}
-expect_nothing_kept() { [ -z "$(ls -A "$TMPDIR")" ] || fail "$1: files are left: $(ls -A "$TMPDIR")"; }
 # What was found is where the last line says, and is then taken away.
 expect_kept() { # NAME FILE...
     local place file
+    expect_nothing_runs "$1"
     place=$(sed -n 's/^soak.sh: what there is to look at: //p' "$mine/out")
     [ -n "$place" ] || { fail "$1: nothing is kept"; return; }
     for file in "${@:2}"; do compgen -G "$place/$file" >/dev/null || fail "$1: $file is not kept"; done
     rm -r "$place"
     expect_nothing_kept "$1"
-}
-# instead LINES: a directory with a program mmapstress, a script of these lines; $real is the true one.
-instead() {
-    mkdir -p "$mine/instead"
-    printf '#!/usr/bin/env bash\nreal=%q\n%s\n' "$(command -v mmapstress)" "$1" >"$mine/instead/mmapstress"
-    chmod +x "$mine/instead/mmapstress"
-    echo "$mine/instead"
 }
 figures='[1-9][0-9,]* runs in [0-9]+ s: [1-9][0-9,]+ operations, [1-9][0-9,]+ of them stores; [1-9][0-9,]+ bytes compared, [1-9][0-9,]+ of them after'
 cd "$mine" || exit 1
@@ -72,7 +40,7 @@ done
 expect "in a directory" 0 $? 'mix recipe; for 1s, from seed 7, /.*/plain$' "^$figures"
 expect_nothing_kept "in a directory"
 # shellcheck disable=SC2016  # expanded by the program that stands in
-PATH=$(instead '[ "$1" = workloads ] || echo "no space"; [ "$1" != run ] || exit 3; exec "$real" "$@"'):$PATH \
+PATH=$(instead mmapstress '[ "$1" = workloads ] || echo "no space"; [ "$1" != run ] || exit 3; exec "$real" "$@"'):$PATH \
     "$soak" --installed --dir plain --workload mix --seed 9 >"$mine/out" 2>&1
 expect "a run that cannot tell" 3 $? '^no space$' '^soak.sh: mix, seed 9, .*: exit code 3$'
 expect_kept "a run that cannot tell" printed
@@ -94,34 +62,27 @@ grep -q 'writepage passed over' "$mine/explained" || fail "data is lost: what is
 expect_kept "data is lost" report.json schedule printed trace status disk/mmapstress.*/file0
 
 # shellcheck disable=SC2016
-PATH=$(instead '"$real" "$@"; [ $? -le 1 ]'):$PATH "$soak" --installed --contract linux-2.6.19 --workload recipe \
+PATH=$(instead mmapstress '"$real" "$@"; [ $? -le 1 ]'):$PATH "$soak" --installed --contract linux-2.6.19 --workload recipe \
     --seed 3 >"$mine/out" 2>&1
 expect "only the ledger knows" 1 $? '^soak.sh: seed 3, .*: something is in the ledger$'
 expect_kept "only the ledger knows" ledger status trace
 
-PATH=$(instead 'exec "$real" "$@"'):$PATH "$soak" --installed --contract none >"$mine/out" 2>&1
+# shellcheck disable=SC2016
+PATH=$(instead mmapstress 'exec "$real" "$@"'):$PATH "$soak" --installed --contract none >"$mine/out" 2>&1
 expect "no mount is possible" 3 $? "^soak.sh: cannot mount: .*none"
 expect_kept "no mount is possible" partialfs.log
 
 # By ^C, to the whole process group, and by a signal to the script alone, while a run goes on.
 for how in INT TERM HUP; do
-    # As from a terminal: a process group of its own, and SIGINT not ignored, as bash has it in `&`.
-    python3 -c 'import os, signal, sys
-os.setsid()
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$soak" --installed --workload torrent >"$mine/out" 2>&1 &
+    as_from_a_terminal "$soak" --installed --workload torrent >"$mine/out" 2>&1 &
     runner=$!
     until compgen -G "$TMPDIR/*/mnt/mmapstress.*/file0" >/dev/null; do
         kill -0 "$runner" 2>/dev/null || { fail "it ended before it could be stopped"; break; }
         sleep 0.01
     done
-    if [ $how = INT ]; then kill -INT -- "-$runner"; else kill -$how "$runner"; fi
-    wait "$runner"
-    code=$?
-    runner=
+    stop_runner $how
     expect "stopped by SIG$how" $((128 + $(kill -l $how))) $code '^[0-9]+ runs in'
     expect_nothing_kept "stopped by SIG$how"
 done
 
-echo "$failures failures"
-[ "$failures" -eq 0 ]
+end_of_test
