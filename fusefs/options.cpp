@@ -108,7 +108,7 @@ constexpr std::array kSettings{
                             "512, 1024, 2048 or 4096");
             }},
     Setting{"commit-interval", "TIME",
-            "time between commits, with a unit: ms, s or min (default 5s; 0: no timer)",
+            "time between commits, with a unit: ms, s, min or h (default 5s; 0: no timer)",
             [](Options& options, const std::string& value) {
                 options.commit_interval = checked("--commit-interval", value, parse_duration(value),
                                                   "a time such as 250ms, 5s or 1min, or 0");

@@ -33,6 +33,8 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
         factor = 1000;
     } else if (unit == "min") {
         factor = 60'000;
+    } else if (unit == "h") {
+        factor = 3'600'000;
     } else if (!unit.empty() || number != 0) {
         return std::nullopt;
     }

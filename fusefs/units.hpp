@@ -9,8 +9,8 @@
 
 namespace partialfs {
 
-/// A duration: digits and one of ms, s, min ("250ms", "5s", "2min"), or "0". Nothing for any other
-/// text, for a number without a unit, or for more than ten years.
+/// A duration: digits and one of ms, s, min, h ("250ms", "5s", "2min", "1h"), or "0". Nothing for
+/// any other text, for a number without a unit, or for more than ten years.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 /// A size: digits and optionally K, M, G or T, powers of 1024, each also as "KiB" and so on

@@ -7,16 +7,17 @@ namespace {
 
 using std::chrono::milliseconds;
 
-TEST(Duration, UnitsAreMillisecondsSecondsAndMinutes) {
+TEST(Duration, UnitsAreMillisecondsSecondsMinutesAndHours) {
     EXPECT_EQ(parse_duration("250ms"), milliseconds(250));
     EXPECT_EQ(parse_duration("5s"), milliseconds(5000));
     EXPECT_EQ(parse_duration("2min"), milliseconds(120'000));
+    EXPECT_EQ(parse_duration("3h"), milliseconds(10'800'000));
     EXPECT_EQ(parse_duration("0"), milliseconds(0));
     EXPECT_EQ(parse_duration("0s"), milliseconds(0));
 }
 
 TEST(Duration, AnythingElseIsNone) {
-    for (const char* text : {"", "5", "s", "-1s", "5 s", "5sec", "1.5s", "5m", "5s ",
+    for (const char* text : {"", "5", "s", "-1s", "5 s", "5sec", "5hours", "1.5s", "5m", "5s ",
                              "99999999999999999999s", "18446744073709551615min"}) {
         EXPECT_EQ(parse_duration(text), std::nullopt) << text;
     }
