@@ -140,8 +140,18 @@ TEST_F(Lossy, EveryLossIsReportedAndNoneInvented) {
         });
         const auto lost = ranges_told(losses_told, *result, mount.mountpoint());
         EXPECT_EQ(joined(wrong_bytes(result->damage, Stage::evicted)), joined(lost));
-        EXPECT_EQ(wrong_bytes(result->damage, Stage::live).size(), 0U)
-            << "the page cache is right all the time";
+        // The page cache is right as long as nobody on the machine drops it; what is read from the
+        // disk after that is wrong where the disk is, and nowhere else.
+        const std::vector<DamagedBytes> all_lost = joined(lost);
+        for (const DamagedBytes& live : wrong_bytes(result->damage, Stage::live)) {
+            EXPECT_TRUE(std::ranges::any_of(all_lost,
+                                            [&](const DamagedBytes& range) {
+                                                return range.file == live.file &&
+                                                       range.range.begin <= live.range.begin &&
+                                                       live.range.end <= range.range.end;
+                                            }))
+                << "file " << live.file.value << " at " << live.range.begin.value;
+        }
         losses += lost.size();
     }
     RecordProperty("losses", static_cast<int>(losses));
