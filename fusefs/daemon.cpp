@@ -121,7 +121,8 @@ std::expected<void, std::string> serve(const Options& options, backing::FileIo& 
                              .contract = options.contract,
                              .policy = options.flush_policy,
                              .compare_pages = *probe == kernel::Probe::compare,
-                             .reopens_any_file = kernel::may_open_any_file()};
+                             .reopens_any_file = kernel::may_open_any_file(),
+                             .whole_filesystem = backing::filesystem_sync_of(source)};
     kernel::InodeTable inodes(context);
     inodes.add_root(std::move(*root));
     // Receive memory outlives the buffers and retrieved pages made of it.

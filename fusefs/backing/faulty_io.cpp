@@ -40,6 +40,7 @@ constexpr std::array kOperationNames{
     std::pair{std::string_view{"pwrite"}, IoOperation::pwrite},
     std::pair{std::string_view{"fdatasync"}, IoOperation::fdatasync},
     std::pair{std::string_view{"fsync"}, IoOperation::fsync},
+    std::pair{std::string_view{"syncfs"}, IoOperation::syncfs},
     std::pair{std::string_view{"ftruncate"}, IoOperation::ftruncate},
     std::pair{std::string_view{"fallocate"}, IoOperation::fallocate},
     std::pair{std::string_view{"futimens"}, IoOperation::futimens},
@@ -260,6 +261,10 @@ int FaultyIo::fdatasync(int fd) {
 
 int FaultyIo::fsync(int fd) {
     return guarded(IoOperation::fsync, fd, [&] { return FileIo::fsync(fd); });
+}
+
+int FaultyIo::syncfs(int fd) {
+    return guarded(IoOperation::syncfs, fd, [&] { return FileIo::syncfs(fd); });
 }
 
 int FaultyIo::ftruncate(int fd, off_t size) {

@@ -11,10 +11,10 @@
 //     any EIO after=3                    the first three operations pass
 //     pread bad_alloc                    a pread throws, as if there were no memory
 //
-// OPERATION is a function of FileIo (pread, pwrite, fdatasync, fsync, ftruncate, fallocate,
-// futimens) or `any`; an errno is given by its symbol. `after` and `count` count the operations
-// that the rule matches. The first rule that matches and is not used up acts. Empty lines and lines
-// that begin with # mean nothing.
+// OPERATION is a function of FileIo (pread, pwrite, fdatasync, fsync, syncfs, ftruncate,
+// fallocate, futimens) or `any`; an errno is given by its symbol. `after` and `count` count the
+// operations that the rule matches. The first rule that matches and is not used up acts. Empty
+// lines and lines that begin with # mean nothing.
 #pragma once
 
 #include "fusefs/backing/file_io.hpp"
@@ -36,6 +36,7 @@ enum class IoOperation : std::uint8_t {
     pwrite,
     fdatasync,
     fsync,
+    syncfs,
     ftruncate,
     fallocate,
     futimens,
@@ -75,6 +76,7 @@ class FaultyIo final : public FileIo {
     ssize_t pwritev(int fd, const iovec* parts, int count, off_t offset) override;
     int fdatasync(int fd) override;
     int fsync(int fd) override;
+    int syncfs(int fd) override;
     int ftruncate(int fd, off_t size) override;
     int fallocate(int fd, int mode, off_t offset, off_t length) override;
     int futimens(int fd, const timespec times[2]) override;

@@ -21,6 +21,9 @@ int FileIo::fdatasync(int fd) {
 int FileIo::fsync(int fd) {
     return ::fsync(fd);
 }
+int FileIo::syncfs(int fd) {
+    return ::syncfs(fd);
+}
 int FileIo::ftruncate(int fd, off_t size) {
     return ::ftruncate(fd, size);
 }

@@ -31,6 +31,7 @@ class FileIo {
     virtual ssize_t pwritev(int fd, const iovec* parts, int count, off_t offset);
     virtual int fdatasync(int fd);
     virtual int fsync(int fd);
+    virtual int syncfs(int fd);
     virtual int ftruncate(int fd, off_t size);
     virtual int fallocate(int fd, int mode, off_t offset, off_t length);
     virtual int futimens(int fd, const timespec times[2]);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fusefs/backing/file_io.hpp"
+#include "fusefs/backing/filesystem_sync.hpp"
 #include "fusefs/model/contract.hpp"
 #include "fusefs/model/types.hpp"
 
@@ -33,6 +34,8 @@ struct Context {
     bool compare_pages = false;
     /// The daemon may open any file of SOURCE, whatever its mode (CAP_DAC_OVERRIDE).
     bool reopens_any_file = false;
+    /// A commit of many files syncs them together by this.
+    backing::FilesystemSync whole_filesystem{};
     std::atomic<std::uint64_t> explicit_writes{0};
     std::atomic<std::uint64_t> writepages{0};
     std::atomic<std::uint64_t> pages_found_dirty{0};

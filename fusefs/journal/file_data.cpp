@@ -30,9 +30,10 @@ bool writes(int flags) {
 
 FileData::FileData(model::InodeId id, const backing::Fd& path_fd, const struct stat& status,
                    Context& context)
-    : id_(id), path_fd_(path_fd), context_(context), file_(path_fd, context.reopens_any_file),
-      blocks_(context.block_size), size_(static_cast<std::uint64_t>(status.st_size)),
-      backing_size_(size_), losses_(id, file_, context), hashes_(context.compare_pages) {}
+    : id_(id), path_fd_(path_fd), device_(status.st_dev), context_(context),
+      file_(path_fd, context.reopens_any_file), blocks_(context.block_size),
+      size_(static_cast<std::uint64_t>(status.st_size)), backing_size_(size_),
+      losses_(id, file_, context), hashes_(context.compare_pages) {}
 
 // --- Open and close -----------------------------------------------------------------------------
 

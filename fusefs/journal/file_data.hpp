@@ -175,8 +175,17 @@ class FileData {
     Flushed write_back_unmapped();
     /// Whether fsync commits under the policy ext3. Clears it.
     [[nodiscard]] bool take_inode_dirty();
+    /// The device of the filesystem that the backing file lies on. Without a lock.
+    [[nodiscard]] dev_t device() const { return device_; }
+    /// Whether the backing file has been written to since its last sync.
+    [[nodiscard]] bool needs_sync() const;
     /// Asks the kernel to begin writing the backing file, without waiting.
     void start_sync();
+    /// A sync of the whole filesystem begins.
+    void whole_sync_begins();
+    /// It has ended. `done`: without an error, which makes it as good as sync_data(); if not, that
+    /// is to be called, and finds out whether the error is this file's.
+    void whole_sync_ended(bool done);
     /// fdatasync(2) of the backing file if anything was written to it since the last one. If it
     /// fails, what was flushed is dirty again. The system call is made without the mutex.
     /// Journal's thread only.
@@ -233,6 +242,8 @@ class FileData {
     [[nodiscard]] bool ext3() const {
         return context_.policy.load(std::memory_order_relaxed) == model::FlushPolicy::ext3;
     }
+    /// A sync of the data has succeeded. With the mutex held.
+    void synced();
     /// Nothing is held back. With the mutex held.
     [[nodiscard]] bool lock_clean() const;
 
@@ -259,6 +270,7 @@ class FileData {
 
     const model::InodeId id_;
     const backing::Fd& path_fd_;
+    const dev_t device_;
     Context& context_;
     std::atomic<bool> enlisted_{false};
 

@@ -25,6 +25,35 @@ void FileData::start_sync() {
     }
 }
 
+bool FileData::needs_sync() const {
+    const std::scoped_lock lock(mutex_);
+    return unsynced_.any();
+}
+
+void FileData::whole_sync_begins() {
+    const std::scoped_lock lock(mutex_);
+    unsynced_.sync_begins();
+}
+
+void FileData::whole_sync_ended(bool done) {
+    const std::scoped_lock lock(mutex_);
+    if (done) {
+        synced();
+    } else {
+        unsynced_.sync_failed();
+    }
+}
+
+void FileData::synced() {
+    in_flight_.clear();
+    flushed_.clear();
+    unsynced_.sync_succeeded();
+    if (!ext3()) {
+        blocks_.forget_idle();
+    }
+    close_if_unused();
+}
+
 Result<void> FileData::sync_data() {
     std::unique_lock lock(mutex_);
     int error = 0;
@@ -40,13 +69,7 @@ Result<void> FileData::sync_data() {
         lock.lock();
     }
     if (error == 0) {
-        in_flight_.clear();
-        flushed_.clear();
-        unsynced_.sync_succeeded();
-        if (!ext3()) {
-            blocks_.forget_idle();
-        }
-        close_if_unused();
+        synced();
         return {};
     }
     unsynced_.sync_failed();

@@ -138,6 +138,9 @@ class Journal {
     /// A commit of all enlisted files for the sake of `round`, whose errors it adds. Returns the
     /// first errno, or 0. `timer`: only if it has anything to do.
     int commit_now(Round& round, bool timer);
+    /// Makes durable what has been flushed; `failed` gets each file that this fails for.
+    void sync_files(const Files& files,
+                    const std::function<void(const std::shared_ptr<FileData>&, int)>& failed);
     /// Makes one file durable without a commit. Returns an errno or 0.
     int sync_alone(FileData& file, bool durable);
     /// As FileData::let_metadata_through(), and the kernel is told. Returns an errno or 0.

@@ -6,8 +6,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 namespace partialfs::journal {
@@ -17,6 +19,10 @@ using model::CommitId;
 using model::InodeId;
 
 namespace {
+
+/// From so many files on, a commit syncs their whole filesystem: one wait for the disk instead of
+/// one a file. Below, what others have written there is none of our business.
+constexpr std::size_t kTogetherFrom = 32;
 
 /// Whether a file could not be probed because the kernel has nothing of it any more: it has
 /// forgotten the inode, or the mount is gone.
@@ -83,6 +89,34 @@ Journal::Probed Journal::probe(const Files& files) {
     return found;
 }
 
+void Journal::sync_files(const Files& files,
+                         const std::function<void(const std::shared_ptr<FileData>&, int)>& failed) {
+    const backing::FilesystemSync& whole = context_.whole_filesystem;
+    Files together;
+    std::ranges::copy_if(files, std::back_inserter(together), [&](const auto& file) {
+        return whole.covers(file->device()) && file->needs_sync();
+    });
+    if (together.size() >= kTogetherFrom) {
+        for (const auto& file : together) {
+            file->whole_sync_begins();
+        }
+        const bool done = context_.io.syncfs(whole.fd()) == 0;
+        for (const auto& file : together) {
+            file->whole_sync_ended(done);
+        }
+    }
+    for (const auto& file : files) {
+        if (files.size() > 1) {
+            file->start_sync();
+        }
+    }
+    for (const auto& file : files) {
+        if (const int error = error_of([&] { return file->sync_data(); })) {
+            failed(file, error);
+        }
+    }
+}
+
 int Journal::commit_now(Round& round, bool timer) {
     const auto began = Clock::now();
     const Files files = enlisted_files();
@@ -126,16 +160,7 @@ int Journal::commit_now(Round& round, bool timer) {
             failed(file, error);
         }
     }
-    for (const auto& file : files) {
-        if (files.size() > 1) {
-            file->start_sync();
-        }
-    }
-    for (const auto& file : files) {
-        if (const int error = error_of([&] { return file->sync_data(); })) {
-            failed(file, error);
-        }
-    }
+    sync_files(files, failed);
     for (const auto& file : files) {
         if (round.errors.contains(file->id())) {
             continue;

@@ -31,6 +31,10 @@ class WatchedIo final : public backing::FileIo {
         calls.emplace_back("fsync");
         return faults.fsync(fd);
     }
+    int syncfs(int fd) override {
+        calls.emplace_back("syncfs");
+        return faults.syncfs(fd);
+    }
     int ftruncate(int fd, off_t size) override {
         calls.push_back("truncate " + std::to_string(size));
         return faults.ftruncate(fd, size);
