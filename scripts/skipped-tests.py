@@ -28,7 +28,7 @@ NEEDS = {
 
 # Reasons that are the machine's, whatever else it can do.
 EXCUSES = re.compile(r"is not installed|is missing \(|unknown filesystem type|may not trace here"
-                     r"|no memory control group may be made")
+                     r"|no memory control group may be made|a sanitizer's runtime needs")
 
 # In a mount namespace of its own, so that nothing stays mounted; a loop device goes with its mount.
 MOUNT = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
