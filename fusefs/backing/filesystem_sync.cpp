@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 
@@ -16,8 +17,7 @@ namespace partialfs::backing {
 
 namespace {
 
-constexpr std::array<long, 4> kFilesystems{EXT4_SUPER_MAGIC /* ext2 and ext3, too */,
-                                           XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC};
+constexpr std::array<long, 2> kFilesystems{EXT4_SUPER_MAGIC /* ext2 and ext3, too */, TMPFS_MAGIC};
 
 } // namespace
 
@@ -29,7 +29,21 @@ bool syncfs_tells_errors(std::string_view release) {
         return false;
     }
     const auto minor = std::from_chars(major.ptr + 1, end, version.second);
-    return minor.ec == std::errc{} && version >= std::pair{5U, 8U};
+    return minor.ec == std::errc{} && version >= std::pair{5U, 17U};
+}
+
+Result<void> FilesystemSync::sync(FileIo& io) const {
+    if (io.syncfs(fd_.get()) != 0) {
+        return last_error();
+    }
+    struct statfs filesystem{};
+    if (::fstatfs(fd_.get(), &filesystem) != 0) {
+        return last_error();
+    }
+    if ((filesystem.f_flags & ST_RDONLY) != 0) {
+        return failed(EROFS);
+    }
+    return {};
 }
 
 FilesystemSync filesystem_sync_of(const std::string& directory) {

@@ -246,6 +246,7 @@ void Journal::finish(Request& request, const Round& round) {
         break;
     case Request::Kind::write:
         if (request.attempt()) {
+            request.done = nullptr; // it has answered
             break;
         }
         if (round.first_error != 0) {

@@ -99,7 +99,7 @@ class Journal {
         Kind kind = Kind::commit;
         std::shared_ptr<FileData> file;
         bool data_only = false;
-        Done done; ///< null once it has been called
+        Done done; ///< null once the request is answered
         std::function<bool()> attempt;
         bool needs_commit = true; ///< fsync: whether it commits, or syncs its file alone
 
@@ -138,9 +138,11 @@ class Journal {
     /// A commit of all enlisted files for the sake of `round`, whose errors it adds. Returns the
     /// first errno, or 0. `timer`: only if it has anything to do.
     int commit_now(Round& round, bool timer);
+    using Failed = std::function<void(const std::shared_ptr<FileData>&, int)>;
     /// Makes durable what has been flushed; `failed` gets each file that this fails for.
-    void sync_files(const Files& files,
-                    const std::function<void(const std::shared_ptr<FileData>&, int)>& failed);
+    void sync_files(const Files& files, const Failed& failed);
+    /// The same for all that one sync of their filesystem is good for, if they are many.
+    void sync_together(const Files& files, const Failed& failed);
     /// Makes one file durable without a commit. Returns an errno or 0.
     int sync_alone(FileData& file, bool durable);
     /// As FileData::let_metadata_through(), and the kernel is told. Returns an errno or 0.
@@ -167,6 +169,9 @@ class Journal {
     Clock::time_point last_probe_at_;
     Clock::duration probe_cost_{};
     int last_error_ = 0;
+    /// A sync of the whole filesystem has failed. The error it told is told no more, and may be
+    /// that of a file whose data came after the commit had begun: from then on each file is asked.
+    bool whole_sync_failed_ = false;
 };
 
 } // namespace partialfs::journal

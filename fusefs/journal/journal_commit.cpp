@@ -89,22 +89,37 @@ Journal::Probed Journal::probe(const Files& files) {
     return found;
 }
 
-void Journal::sync_files(const Files& files,
-                         const std::function<void(const std::shared_ptr<FileData>&, int)>& failed) {
+void Journal::sync_together(const Files& files, const Failed& failed) {
     const backing::FilesystemSync& whole = context_.whole_filesystem;
     Files together;
     std::ranges::copy_if(files, std::back_inserter(together), [&](const auto& file) {
         return whole.covers(file->device()) && file->needs_sync();
     });
-    if (together.size() >= kTogetherFrom) {
-        for (const auto& file : together) {
-            file->whole_sync_begins();
-        }
-        const bool done = context_.io.syncfs(whole.fd()) == 0;
-        for (const auto& file : together) {
-            file->whole_sync_ended(done);
+    if (whole_sync_failed_ || together.size() < kTogetherFrom) {
+        return;
+    }
+    for (const auto& file : together) {
+        file->whole_sync_begins();
+    }
+    int error = error_of([&] { return whole.sync(context_.io); });
+    // One file by itself: ext2, or a journal with nothing left to write, leaves the disk's cache.
+    const std::shared_ptr<FileData> one = together.back();
+    together.pop_back();
+    one->whole_sync_ended(false);
+    if (error == 0) {
+        error = error_of([&] { return one->sync_data(); });
+        if (error != 0) {
+            failed(one, error);
         }
     }
+    for (const auto& file : together) {
+        file->whole_sync_ended(error == 0);
+    }
+    whole_sync_failed_ = error != 0;
+}
+
+void Journal::sync_files(const Files& files, const Failed& failed) {
+    sync_together(files, failed);
     for (const auto& file : files) {
         if (files.size() > 1) {
             file->start_sync();

@@ -8,11 +8,11 @@
 namespace partialfs::backing {
 namespace {
 
-TEST(FilesystemSync, TellsErrorsSinceLinux5Point8) {
-    for (const char* release : {"5.8.0", "5.8", "5.10.0-28-amd64", "6.1.0-13-amd64", "10.0"}) {
+TEST(FilesystemSync, TellsErrorsSinceLinux5Point17) {
+    for (const char* release : {"5.17.0", "5.17", "5.19.0-28-amd64", "6.1.0-13-amd64", "10.0"}) {
         EXPECT_TRUE(syncfs_tells_errors(release)) << release;
     }
-    for (const char* release : {"5.7.19", "4.19.0", "2.6.20", "5", "", "x", "6", "5.x"}) {
+    for (const char* release : {"5.16.19", "5.8", "4.19.0", "2.6.20", "5", "", "x", "6", "5.x"}) {
         EXPECT_FALSE(syncfs_tells_errors(release)) << release;
     }
 }

@@ -21,7 +21,8 @@ class CommitMany : public CommitTest {
     }
     /// Writes "text" to so many files.
     void write_files(std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t before = files_.size();
+        for (std::size_t i = before; i < before + count; ++i) {
             const std::string name = directory_ / std::to_string(i);
             std::ofstream(name).flush();
             path_fds_.push_back(
@@ -58,7 +59,7 @@ TEST_F(CommitMany, FilesAreSyncedTogether) {
     write_files(40);
     EXPECT_EQ(commit(), 0);
     EXPECT_EQ(calls("syncfs"), 1);
-    EXPECT_EQ(calls("fdatasync"), 0);
+    EXPECT_EQ(calls("fdatasync"), 1) << "for the disk's cache";
     const auto sync = std::ranges::find(io_.calls, "syncfs");
     EXPECT_EQ(std::count(io_.calls.begin(), sync, "write 0+4"), 40) << "all data comes first";
     EXPECT_EQ(std::count(sync, io_.calls.end(), "times"), 40) << "the metadata comes after";
@@ -95,6 +96,33 @@ TEST_F(CommitMany, AnErrorOfTheFilesystemIsToldToTheFileItIsOf) {
     fail("");
     EXPECT_EQ(commit(), 0) << "it is tried again";
     EXPECT_EQ(error_of(7), 0);
+    EXPECT_FALSE(journal_->gauge().dirty);
+}
+
+// The error may be that of a file whose data came after the commit had begun, and is told no more.
+TEST_F(CommitMany, AfterAnErrorFilesAreSyncedOneByOne) {
+    sync_together();
+    write_files(40);
+    fail("syncfs EIO count=1");
+    EXPECT_EQ(commit(), 0);
+    write_files(40);
+    io_.calls.clear();
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(calls("syncfs"), 0);
+    EXPECT_EQ(calls("fdatasync"), 40);
+}
+
+TEST_F(CommitMany, AnErrorOfTheLastFileIsToldAndTheOthersAreAsked) {
+    sync_together();
+    write_files(40);
+    fail("fdatasync EIO count=1");
+    EXPECT_EQ(commit(), EIO);
+    EXPECT_EQ(calls("syncfs"), 1);
+    EXPECT_GE(calls("fdatasync"), 40);
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+        EXPECT_EQ(error_of(i), i == 39 ? EIO : 0) << i;
+    }
+    EXPECT_EQ(commit(), 0);
     EXPECT_FALSE(journal_->gauge().dirty);
 }
 
