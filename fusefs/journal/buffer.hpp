@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace partialfs::journal {
@@ -59,43 +61,62 @@ class MemoryPool {
     std::vector<void*> free_;
 };
 
-/// A block of memory charged to a budget. What extents share.
+/// Memory on its way from one owner to another.
+struct GiveBack {
+    MemoryPool* pool;
+    void operator()(void* memory) const { pool->give_back(memory); }
+};
+using PoolMemory = std::unique_ptr<void, GiveBack>;
+
+/// A block of memory, charged to a budget for as long as it lives. What extents share.
 class Buffer {
   public:
-    /// Memory of its own of `capacity` bytes. `charge` has been reserved and is released at the
-    /// end.
-    Buffer(std::size_t capacity, BufferBudget& budget, std::uint64_t charge)
+    /// Memory of its own of `capacity` bytes.
+    Buffer(std::size_t capacity, BufferBudget& budget)
         : memory_(static_cast<std::byte*>(std::malloc(capacity))), capacity_(capacity),
-          budget_(budget), charge_(charge) {
+          budget_(budget) {
         if (memory_ == nullptr) {
             throw std::bad_alloc{};
         }
     }
-    /// Takes over `memory`, which goes back to `pool` at the end.
-    Buffer(void* memory, std::size_t capacity, MemoryPool& pool, BufferBudget& budget,
-           std::uint64_t charge)
-        : memory_(static_cast<std::byte*>(memory)), capacity_(capacity), pool_(&pool),
-          budget_(budget), charge_(charge) {}
+    /// Takes over `memory`, which goes back to its pool at the end.
+    Buffer(PoolMemory&& memory, std::size_t capacity, BufferBudget& budget)
+        : pool_(memory.get_deleter().pool), memory_(static_cast<std::byte*>(memory.release())),
+          capacity_(capacity), budget_(budget) {}
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     ~Buffer() {
         if (pool_ != nullptr) {
-            pool_->give_back(memory_);
+            if (memory_ != nullptr) {
+                pool_->give_back(memory_);
+            }
         } else {
             std::free(memory_);
         }
         budget_.release(charge_);
     }
 
+    /// Takes `bytes` out of the budget until the end. False if that does not allow it.
+    [[nodiscard]] bool charge(std::uint64_t bytes) {
+        if (!budget_.reserve(bytes)) {
+            return false;
+        }
+        charge_ += bytes;
+        return true;
+    }
+    /// The memory, given away. Only for a buffer that has taken it over from a pool.
+    [[nodiscard]] PoolMemory release() {
+        return PoolMemory(std::exchange(memory_, nullptr), GiveBack{pool_});
+    }
     [[nodiscard]] std::byte* data() const { return memory_; }
     [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
   private:
+    MemoryPool* pool_ = nullptr;
     std::byte* memory_;
     std::size_t capacity_;
-    MemoryPool* pool_ = nullptr;
     BufferBudget& budget_;
-    std::uint64_t charge_;
+    std::uint64_t charge_ = 0;
 };
 
 } // namespace partialfs::journal

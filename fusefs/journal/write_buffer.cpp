@@ -87,10 +87,10 @@ bool WriteBuffer::insert_copy(ByteOffset offset, std::span<const std::byte> byte
     }
     const std::uint64_t to_page_end = model::kPageSize - offset.value % model::kPageSize;
     const std::size_t capacity = std::max<std::size_t>(bytes.size(), to_page_end);
-    if (!budget.reserve(capacity + kOverhead)) {
+    auto owner = std::make_shared<Buffer>(capacity, budget);
+    if (!owner->charge(capacity + kOverhead)) {
         return false;
     }
-    auto owner = std::make_shared<Buffer>(capacity, budget, capacity + kOverhead);
     std::memcpy(owner->data(), bytes.data(), bytes.size());
     const std::span<const std::byte> copy{owner->data(), bytes.size()};
     insert(offset, std::move(owner), copy, epoch);

@@ -25,6 +25,7 @@ using backing::Result;
 using journal::Buffer;
 using journal::ErrorSequence;
 using journal::FileData;
+using journal::PoolMemory;
 using model::ByteCount;
 using model::ByteOffset;
 using model::ByteRange;
@@ -114,38 +115,31 @@ void read(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_
 }
 
 /// Makes `memory` a buffer charged to the budget, if that allows it; `memory` is null then.
-std::shared_ptr<Buffer> buffer_from(void*& memory, journal::MemoryPool& pool,
-                                    journal::BufferBudget& budget) {
-    if (memory == nullptr) {
+std::shared_ptr<Buffer> buffer_from(PoolMemory& memory, journal::BufferBudget& budget) {
+    if (!memory) {
         return nullptr;
     }
-    const std::size_t capacity = malloc_usable_size(memory);
-    if (!budget.reserve(capacity)) {
+    const std::size_t capacity = malloc_usable_size(memory.get());
+    auto buffer = std::make_shared<Buffer>(std::move(memory), capacity, budget);
+    if (!buffer->charge(capacity)) {
+        memory = buffer->release();
         return nullptr;
     }
-    return std::make_shared<Buffer>(std::exchange(memory, nullptr), capacity, pool, budget,
-                                    capacity);
+    return buffer;
 }
 
 /// A write(2) that waits for room, with the memory that it came in.
 class WaitingWrite {
   public:
     WaitingWrite(fuse_req_t request, std::shared_ptr<Inode> file, ByteOffset at,
-                 std::span<const std::byte> data, void* memory, journal::MemoryPool& pool)
-        : req_(request), inode_(std::move(file)), offset_(at), bytes_(data), memory_(memory),
-          pool_(pool) {}
-    WaitingWrite(const WaitingWrite&) = delete;
-    WaitingWrite& operator=(const WaitingWrite&) = delete;
-    ~WaitingWrite() {
-        if (memory_ != nullptr) {
-            pool_.give_back(memory_);
-        }
-    }
+                 std::span<const std::byte> data, PoolMemory memory)
+        : req_(request), inode_(std::move(file)), offset_(at), bytes_(data),
+          memory_(std::move(memory)) {}
 
     /// Whether it went through, and was answered.
     bool attempt(Mount& mount) {
         const bool done = inode_->data()->write(
-            offset_, bytes_, [&] { return buffer_from(memory_, pool_, mount.context.budget); });
+            offset_, bytes_, [&] { return buffer_from(memory_, mount.context.budget); });
         if (done) {
             enlist(mount, inode_);
             fuse_reply_write(req_, bytes_.size());
@@ -158,27 +152,24 @@ class WaitingWrite {
     std::shared_ptr<Inode> inode_;
     ByteOffset offset_;
     std::span<const std::byte> bytes_;
-    void* memory_;
-    journal::MemoryPool& pool_;
+    PoolMemory memory_;
 };
 
 /// Lets a write wait for room.
 void wait_for_room(Mount& mount, fuse_req_t req, const std::shared_ptr<Inode>& inode,
-                   ByteOffset offset, std::span<const std::byte> bytes, void* memory,
-                   journal::MemoryPool& pool) {
-    const auto waiting = std::make_shared<WaitingWrite>(req, inode, offset, bytes, memory, pool);
+                   ByteOffset offset, std::span<const std::byte> bytes, PoolMemory memory) {
+    const auto waiting =
+        std::make_shared<WaitingWrite>(req, inode, offset, bytes, std::move(memory));
     mount.journal.write_when_room([waiting, &mount] { return waiting->attempt(mount); },
                                   [req](int error) { fuse_reply_err(req, error); });
 }
 
 void explicit_write(fuse_req_t req, Mount& mount, const std::shared_ptr<Inode>& inode,
                     std::span<const std::byte> bytes, ByteOffset offset) {
-    journal::MemoryPool& pool = mount.memory;
-    journal::BufferBudget& budget = mount.context.budget;
-    void* memory = nullptr;
+    PoolMemory memory(nullptr, journal::GiveBack{&mount.memory});
     const bool done = inode->data()->write(offset, bytes, [&] {
-        memory = Session::take_request_memory();
-        return buffer_from(memory, pool, budget);
+        memory.reset(Session::take_request_memory());
+        return buffer_from(memory, mount.context.budget);
     });
     if (done) {
         enlist(mount, inode);
@@ -188,10 +179,10 @@ void explicit_write(fuse_req_t req, Mount& mount, const std::shared_ptr<Inode>& 
         fuse_reply_write(req, bytes.size());
         return;
     }
-    if (memory == nullptr) {
-        memory = Session::take_request_memory();
+    if (!memory) {
+        memory.reset(Session::take_request_memory());
     }
-    wait_for_room(mount, req, inode, offset, bytes, memory, pool);
+    wait_for_room(mount, req, inode, offset, bytes, std::move(memory));
 }
 
 void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size, off_t offset,
@@ -303,15 +294,15 @@ void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_in
                 break;
             }
             // No room at all: the bytes wait as those of a write(2) do.
-            void* memory = std::malloc(*got);
-            if (memory == nullptr) {
+            PoolMemory memory(std::malloc(*got), journal::GiveBack{&mount.small_memory});
+            if (!memory) {
                 reply(req, Errno{ENOMEM});
                 return;
             }
-            std::ranges::copy(part.first(*got), static_cast<std::byte*>(memory));
-            wait_for_room(mount, req, to.inode, offset_of(to_offset),
-                          {static_cast<const std::byte*>(memory), *got}, memory,
-                          mount.small_memory);
+            auto* const copy = static_cast<std::byte*>(memory.get());
+            std::ranges::copy(part.first(*got), copy);
+            wait_for_room(mount, req, to.inode, offset_of(to_offset), {copy, *got},
+                          std::move(memory));
             return;
         }
         done += *got;

@@ -148,10 +148,10 @@ TEST(WriteBuffer, MemoryTakenOverGoesBackToItsPoolOnce) {
     MemoryPool pool(4);
     BufferBudget budget(1U << 20U);
     void* const memory = std::malloc(8192);
-    ASSERT_TRUE(budget.reserve(8192));
     {
         WriteBuffer buffer;
-        auto owner = std::make_shared<Buffer>(memory, 8192, pool, budget, 8192);
+        auto owner = std::make_shared<Buffer>(PoolMemory(memory, GiveBack{&pool}), 8192, budget);
+        ASSERT_TRUE(owner->charge(8192));
         const std::span<const std::byte> bytes{owner->data(), 8192};
         buffer.insert(ByteOffset{0}, std::move(owner), bytes, Epoch{1});
         buffer.erase({ByteOffset{100}, ByteOffset{200}}); // two extents, one memory
