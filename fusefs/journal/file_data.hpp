@@ -233,8 +233,8 @@ class FileData {
     backing::Result<void> read_image(model::ByteOffset offset, std::span<std::byte> target);
     backing::Result<void> grow(model::ByteOffset size);
     /// Writes buffered bytes that lie between the end of the backing file and `offset`, so that it
-    /// can be extended by what follows. Their blocks stay dirty. Returns an errno or 0.
-    int write_growth_below(model::ByteOffset offset);
+    /// can be extended by what follows. Their blocks stay dirty.
+    backing::Result<void> write_growth_below(model::ByteOffset offset);
     /// Writes to the backing file. What that makes of its size, of the ledger and of what the next
     /// sync is for follows.
     backing::Result<void> put(int fd, model::ByteOffset offset, std::span<iovec> parts);

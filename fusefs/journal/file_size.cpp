@@ -154,7 +154,10 @@ Result<std::size_t> FileData::within_largest_size(ByteOffset offset, std::size_t
         return length;
     }
     const std::scoped_lock lock(mutex_);
-    const Result<int> fd = file_.readable();
+    Result<int> fd = file_.readable();
+    if (!fd) {
+        fd = file_.writable(); // a file that may be written, not read
+    }
     if (!fd) {
         return std::unexpected(fd.error());
     }
@@ -162,16 +165,17 @@ Result<std::size_t> FileData::within_largest_size(ByteOffset offset, std::size_t
     const auto allowed = [&](std::uint64_t size) {
         return ::lseek(*fd, static_cast<off_t>(size), SEEK_SET) >= 0;
     };
+    std::size_t fits = 0;
     if (allowed(end.value)) {
         allowed_size_.store(end.value, std::memory_order_relaxed);
-        return length;
+        fits = length;
     }
-    std::size_t fits = 0;
     for (std::size_t tried = std::bit_ceil(length); tried > 0; tried /= 2) {
         if (fits + tried < length && allowed(offset.value + fits + tried)) {
             fits += tried;
         }
     }
+    close_if_unused();
     if (fits == 0) {
         return backing::failed(EFBIG);
     }

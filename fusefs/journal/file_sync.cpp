@@ -1,4 +1,5 @@
 // FileData's part of a commit: the sync after the flush, and the metadata held back until then.
+#include "fusefs/journal/error_of.hpp"
 #include "fusefs/journal/file_data.hpp"
 
 #include <fcntl.h>
@@ -65,7 +66,12 @@ Result<void> FileData::sync_data() {
         const std::shared_ptr<const backing::Fd> fd = file_.shared();
         unsynced_.sync_begins();
         lock.unlock();
-        error = context_.io.fdatasync(fd->get()) == 0 ? 0 : errno;
+        error = error_of([&]() -> Result<void> {
+            if (context_.io.fdatasync(fd->get()) != 0) {
+                return backing::last_error();
+            }
+            return {};
+        });
         lock.lock();
     }
     if (error == 0) {

@@ -1,4 +1,5 @@
 // FileData's answer to the kernel's writeback: what the contract lets be written, and what is lost.
+#include "fusefs/journal/error_of.hpp"
 #include "fusefs/journal/file_data.hpp"
 #include "fusefs/trace/recorder.hpp"
 
@@ -43,10 +44,19 @@ Result<void> FileData::writepage(ByteOffset offset, std::span<const std::byte> b
     probe_.written_back({range.first_page(), range.last_page()});
     learn_allocation(range);
     const model::Contract contract = context_.contract.load(std::memory_order_relaxed);
+    // All that wants memory comes before the first block is called clean: what throws has changed
+    // nothing then.
+    const std::uint64_t pages = range.last_page().value - range.first_page().value + 1;
     std::vector<ByteRange> to_write;
+    to_write.reserve(pages * context_.block_size.per_page());
     std::vector<trace::Event> events;
-    events.reserve(range.last_page().value - range.first_page().value + 1);
+    events.reserve(pages);
     std::vector<FileLosses::PassedOver> passed_over;
+    passed_over.reserve(contract == model::Contract::linux_2_6_19 ? pages : 0);
+    blocks_.reserve(range);
+    hashes_.set(offset, bytes);
+    // The page holds all that write(2) brought as well: its bytes replace the buffered ones.
+    buffers_.erase({start_of(range.first_page()), range_of(range.last_page()).end});
     for (PageIndex page = range.first_page(); page <= range.last_page(); ++page) {
         std::array<CommitId, 8> cleaned_by{};
         for (std::uint8_t i = 0; i < context_.block_size.per_page(); ++i) {
@@ -75,41 +85,47 @@ Result<void> FileData::writepage(ByteOffset offset, std::span<const std::byte> b
                           .skipped = decision.skipped});
     }
     context_.trace.record(events);
-    // The page holds all that write(2) brought as well: its bytes replace the buffered ones.
-    const ByteRange pages{start_of(range.first_page()),
-                          ByteOffset{start_of(range.last_page()).value + model::kPageSize}};
-    buffers_.erase(pages);
-    hashes_.set(offset, bytes);
     flushable_ = true;
 
     int error = fd ? 0 : fd.error().value;
     if (error == 0 && !to_write.empty() && offset > backing_size_) {
-        error = write_growth_below(offset);
+        error = error_of([&] { return write_growth_below(offset); });
     }
+    bool kept = true; // what is not on disk is in memory, and what is lost in the ledger
     for (const ByteRange& run : to_write) {
         const std::span<const std::byte> part =
             bytes.subspan((run.begin - offset).value, run.size().value);
         if (error == 0) {
             iovec iov{const_cast<std::byte*>(part.data()), part.size()};
-            if (const Result<void> done = put(*fd, run.begin, {&iov, 1}); !done) {
-                error = done.error().value;
-            }
+            error = error_of([&]() -> Result<void> {
+                const Result<void> done = put(*fd, run.begin, {&iov, 1});
+                if (done) {
+                    in_flight_.erase(run);
+                }
+                return done;
+            });
         }
-        if (error == 0) {
-            in_flight_.erase(run);
-            continue;
+        if (error != 0) {
+            // Not on disk: the bytes are kept here, as if write(2) had just brought them.
+            const int unkept = error_of([&]() -> Result<void> {
+                if (!buffers_.insert_copy(run.begin, part, epoch_, context_.budget)) {
+                    return backing::failed(error);
+                }
+                blocks_.explicit_write(run);
+                return {};
+            });
+            kept = kept && unkept == 0;
         }
-        // Not on disk: the bytes are kept here, as if write(2) had just brought them.
-        if (!buffers_.insert_copy(run.begin, part, epoch_, context_.budget)) {
-            errors_.record(error);
-            return backing::failed(error);
-        }
-        blocks_.explicit_write(run);
     }
-    if (!nameless_) {
-        for (const FileLosses::PassedOver& passed : passed_over) {
-            losses_.note(passed, offset, bytes.first(range.size().value));
-        }
+    for (const FileLosses::PassedOver& passed : passed_over) {
+        const int unnoted = error_of([&]() -> Result<void> {
+            if (!nameless_) {
+                losses_.note(passed, offset, bytes.first(range.size().value));
+            }
+            return {};
+        });
+        error = error != 0 ? error : unnoted;
+        kept = kept && unnoted == 0;
     }
     if (times_.held_mtime() && !to_write.empty()) {
         touch_times();
@@ -120,19 +136,20 @@ Result<void> FileData::writepage(ByteOffset offset, std::span<const std::byte> b
         context_.write_errors.fetch_add(1, std::memory_order_relaxed);
         context_.trace.record({.inode = id_, .error = error, .kind = trace::Kind::write_error});
     }
+    if (!kept) {
+        return backing::failed(error);
+    }
     return {};
 }
 
-int FileData::write_growth_below(ByteOffset offset) {
-    int error = 0;
+Result<void> FileData::write_growth_below(ByteOffset offset) {
+    Result<void> done;
     std::vector<iovec> parts;
     ByteOffset begin;
     ByteOffset end;
     const auto put_run = [&] {
-        if (error == 0 && !parts.empty()) {
-            if (const Result<void> done = put(file_.get(), begin, parts); !done) {
-                error = done.error().value;
-            }
+        if (done && !parts.empty()) {
+            done = put(file_.get(), begin, parts);
         }
         parts.clear();
     };
@@ -147,7 +164,7 @@ int FileData::write_growth_below(ByteOffset offset) {
         end = at + ByteCount{part.size()};
     });
     put_run();
-    return error;
+    return done;
 }
 
 Result<void> FileData::put(int fd, ByteOffset offset, std::span<iovec> parts) {

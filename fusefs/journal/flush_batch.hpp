@@ -3,6 +3,7 @@
 
 #include "fusefs/journal/file_data.hpp"
 
+#include <spdlog/spdlog.h>
 #include <sys/uio.h>
 
 #include <cstdint>
@@ -24,9 +25,15 @@ class FileData::Batch {
     Batch(const Batch&) = delete;
     Batch& operator=(const Batch&) = delete;
     ~Batch() {
-        if (!settled_) {
-            for (const auto& [page, blocks] : pages_) {
+        if (settled_) {
+            return;
+        }
+        for (const auto& [page, blocks] : pages_) {
+            try {
                 file_.blocks_.flush_failed(page, blocks);
+            } catch (...) { // no memory for one state: the application is told, as for all of them
+                spdlog::error("inode {}: what was to be flushed of page {} cannot be flushed again",
+                              file_.id_.value, page.value);
             }
         }
     }

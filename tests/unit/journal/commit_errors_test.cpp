@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <future>
@@ -69,6 +70,29 @@ TEST_F(CommitErrors, AnAttemptThatThrowsIsAnswered) {
     EXPECT_EQ(commit(), 0) << "and the journal goes on";
 }
 
+TEST_F(CommitErrors, AnAttemptThatWentThroughIsNotAnsweredAgain) {
+    std::promise<int> answered;
+    bool again = false;
+    std::promise<void> in_commit;
+    std::promise<void> both_wait;
+    // Both are to be in one round: the journal is held up until they are.
+    journal_->write_when_room(
+        [&] {
+            in_commit.set_value();
+            both_wait.get_future().wait();
+            return true;
+        },
+        [](int) {});
+    in_commit.get_future().wait();
+    journal_->write_when_room([] { return true; }, [&](int) { again = true; });
+    journal_->write_when_room([]() -> bool { throw std::bad_alloc{}; },
+                              [&](int error) { answered.set_value(error); });
+    both_wait.set_value();
+    EXPECT_EQ(answered.get_future().get(), ENOMEM);
+    EXPECT_EQ(commit(), 0);
+    EXPECT_FALSE(again);
+}
+
 TEST_F(CommitErrors, AFailureThatRepeatsItselfIsToldOnceUntilItEnds) {
     write(0, std::string(3000, 'x'));
     fail("pwrite EIO");
@@ -119,6 +143,30 @@ TEST_F(CommitErrors, AFailedWritepageKeepsThePageAndTellsTheApplication) {
     EXPECT_EQ(commit(), 0);
     EXPECT_EQ(disk(), std::string(4096, 'm'));
     EXPECT_EQ(ledger_.counts().recorded, 0U);
+}
+
+TEST_F(CommitErrors, AWritepageThatWantsMemoryKeepsThePageAndTellsTheApplication) {
+    ASSERT_TRUE(file_->truncate(ByteOffset{4096}));
+    write(0, "write(2) has brought this"); // replaced by the page's bytes
+    cache_.store(0, 4096, std::byte{'m'});
+    fail("pwrite bad_alloc");
+    EXPECT_TRUE(cache_.write_back(*file_, PageIndex{0})) << "the daemon has the bytes: no loss";
+    EXPECT_EQ(file_->check_error(told_), ENOMEM);
+    fail("");
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(disk(), std::string(4096, 'm'));
+    EXPECT_EQ(budget_.used(), 0U);
+    EXPECT_FALSE(journal_->gauge().dirty);
+}
+
+// A sync that could not even be asked for has synced nothing.
+TEST_F(CommitErrors, ASyncThatThrowsIsDoneAgain) {
+    write(0, "text");
+    fail("fdatasync bad_alloc count=1");
+    EXPECT_EQ(commit(), ENOMEM);
+    io_.calls.clear();
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(std::ranges::count(io_.calls, "fdatasync"), 1);
 }
 
 TEST_F(CommitErrors, WritersAreToldWhenThereCanBeNoRoom) {
