@@ -1,6 +1,6 @@
 // Errors of the files underneath: they reach the application once per open file description, at its
 // next write, fsync or close; what could not be written stays dirty and is tried again.
-#include "tests/mounted/mounted_test.hpp"
+#include "tests/mounted/faulty_test.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -8,48 +8,12 @@
 
 #include <atomic>
 #include <fstream>
-#include <sstream>
 #include <thread>
 
 namespace partialfs::testing {
 namespace {
 
-/// 0 or the errno of a call that answers -1.
-int error_of(long result) {
-    return result < 0 ? errno : 0;
-}
-
-class Errors : public ::testing::Test {
-  protected:
-    void SetUp() override {
-        SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
-        mount_.emplace();
-        mount_->start_with_faults({"--contract=linux-2.6.20", "--commit-interval=0"});
-    }
-    void TearDown() override {
-        if (mount_ && mount_->running()) {
-            const Ended ended = mount_->stop();
-            EXPECT_EQ(ended.code, 0) << ended.errors;
-        }
-    }
-    int open(const char* name, int flags = O_CREAT | O_RDWR) {
-        return ::open((mount_->path() / name).c_str(), flags | O_CLOEXEC, 0644);
-    }
-    /// Writes the control file that asks for a commit; 0 or its errno.
-    int commit() {
-        const int fd = ::open((mount_->path() / ".partialfs/commit").c_str(), O_WRONLY | O_CLOEXEC);
-        const int error = error_of(::write(fd, "1", 1));
-        ::close(fd);
-        return error;
-    }
-    std::string on_disk(const char* name) {
-        std::ostringstream text;
-        text << std::ifstream(mount_->source() / name).rdbuf();
-        return text.str();
-    }
-
-    std::optional<Mount> mount_;
-};
+class Errors : public Faulty {};
 
 class EveryError : public Errors, public ::testing::WithParamInterface<const char*> {};
 

@@ -1,5 +1,5 @@
 // Want of memory in the daemon: what cannot be done answers ENOMEM, and the daemon goes on.
-#include "tests/mounted/mounted_test.hpp"
+#include "tests/mounted/faulty_test.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -7,48 +7,15 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 namespace partialfs::testing {
 namespace {
 
-/// 0 or the errno of a call that answers -1.
-int error_of(long result) {
-    return result < 0 ? errno : 0;
-}
-
-class Memory : public ::testing::Test {
+class Memory : public Faulty {
   protected:
-    void SetUp() override {
-        SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
-        mount_.emplace();
-        mount_->start_with_faults(
-            {"--contract=linux-2.6.20", "--commit-interval=0", "--dirty-limit=1G"});
-    }
-    void TearDown() override {
-        if (mount_ && mount_->running()) {
-            const Ended ended = mount_->stop();
-            EXPECT_EQ(ended.code, 0) << ended.errors;
-        }
-    }
-    int open(const char* name, int flags = O_CREAT | O_RDWR) {
-        return ::open((mount_->path() / name).c_str(), flags | O_CLOEXEC, 0644);
-    }
-    int commit() {
-        const int fd = ::open((mount_->path() / ".partialfs/commit").c_str(), O_WRONLY | O_CLOEXEC);
-        const int error = error_of(::write(fd, "1", 1));
-        ::close(fd);
-        return error;
-    }
-    std::string on_disk(const char* name) {
-        std::ostringstream text;
-        text << std::ifstream(mount_->source() / name).rdbuf();
-        return text.str();
-    }
-
-    std::optional<Mount> mount_;
+    Memory() { dirty_limit_ = "1G"; }
 };
 
 TEST_F(Memory, ItsWantInARequestIsAnsweredAndNoMore) {
