@@ -31,11 +31,6 @@ namespace {
 /// Pages written in one go, with the mutex held: bounds how long others wait for it.
 constexpr std::uint64_t kBatchPages = 256;
 
-/// Whether a request to the kernel failed because the mount is no longer there.
-constexpr bool kernel_is_gone(int error) {
-    return error == ENODEV || error == ENOTCONN;
-}
-
 } // namespace
 
 void FileData::add_buffered(Batch& batch) {

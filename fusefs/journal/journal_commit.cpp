@@ -24,13 +24,6 @@ namespace {
 /// one a file. Below, what others have written there is none of our business.
 constexpr std::size_t kTogetherFrom = 32;
 
-/// Whether a file could not be probed because the kernel has nothing of it any more: it has
-/// forgotten the inode, or the mount is gone.
-constexpr bool has_no_pages(int error) {
-    return error == ENODEV || error == ENOTCONN || error == EXDEV || error == ENOENT ||
-           error == ESTALE;
-}
-
 } // namespace
 
 int Journal::sync_alone(FileData& file, bool durable) {

@@ -6,6 +6,7 @@
 #include "fusefs/model/types.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -61,6 +62,17 @@ struct RetrievedPages {
     std::shared_ptr<void> owner; ///< keeps `bytes` alive
     std::span<std::byte> bytes;
 };
+
+/// Whether a request to the kernel failed because the mount is no longer there.
+constexpr bool kernel_is_gone(int error) {
+    return error == ENODEV || error == ENOTCONN;
+}
+
+/// Whether it failed because the kernel has nothing of the file any more: the mount is gone, or the
+/// kernel has forgotten the inode.
+constexpr bool has_no_pages(int error) {
+    return kernel_is_gone(error) || error == EXDEV || error == ENOENT || error == ESTALE;
+}
 
 /// Each function may be called by the journal's thread only, with no lock held, and may wait for
 /// requests of the kernel's being served by other threads.
