@@ -34,10 +34,9 @@ class FilesystemSync {
 };
 
 /// For the filesystem of `directory`, if it is of a kind known to write everything (FUSE and
-/// overlayfs are not) and the kernel tells what went wrong: writing any file, since Linux 5.8
-/// (commit 735e4ae5ba28), and the filesystem's own journal, since 5.17, where syncfs(2) returns
-/// what
-/// ->sync_fs() does. Else it covers nothing.
+/// overlayfs are not) and the kernel tells what went wrong: with any file since Linux 5.8 (commit
+/// 735e4ae5ba28), with the filesystem's own journal since 5.17, where syncfs(2) returns the error
+/// of ->sync_fs(). Else it covers nothing.
 FilesystemSync filesystem_sync_of(const std::string& directory);
 
 /// Whether a kernel of this release ("6.1.0-13-amd64") is Linux 5.17 or later.

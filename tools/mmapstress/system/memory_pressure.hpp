@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+
 namespace mmapstress {
 
 /// While it lives, this process and those it forks have `limit` bytes of memory, in the first of
