@@ -2,12 +2,12 @@
 
 #include "fusefs/backing/faulty_io.hpp"
 #include "fusefs/backing/file_io.hpp"
-#include "fusefs/daemon.hpp"
-#include "fusefs/options.hpp"
 #include "fusefs/startup/background.hpp"
 #include "fusefs/startup/checks.hpp"
+#include "fusefs/startup/daemon.hpp"
 #include "fusefs/startup/log.hpp"
 #include "fusefs/startup/mount_flags.hpp"
+#include "fusefs/startup/options.hpp"
 
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -26,6 +26,7 @@
 namespace {
 
 using namespace partialfs;
+using namespace partialfs::startup;
 
 /// Tests point it to a file of rules that tell which backing operations fail; see
 /// fusefs/backing/faulty_io.hpp.

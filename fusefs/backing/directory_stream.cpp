@@ -4,20 +4,20 @@
 
 namespace partialfs::backing {
 
-Result<DirectoryStream> DirectoryStream::open(const Fd& object) {
-    auto fd = reopen(object, O_RDONLY | O_DIRECTORY);
+base::Result<DirectoryStream> DirectoryStream::open(const base::Fd& object) {
+    auto fd = base::reopen(object, O_RDONLY | O_DIRECTORY);
     if (!fd) {
         return std::unexpected(fd.error());
     }
     DIR* stream = ::fdopendir(fd->get());
     if (stream == nullptr) {
-        return last_error();
+        return base::last_error();
     }
     static_cast<void>(fd->release());
     return DirectoryStream(stream);
 }
 
-Result<std::optional<DirectoryEntry>> DirectoryStream::at(off_t position) {
+base::Result<std::optional<DirectoryEntry>> DirectoryStream::at(off_t position) {
     if (put_back_ && put_back_position_ == position) {
         return std::exchange(put_back_, std::nullopt);
     }
@@ -29,7 +29,7 @@ Result<std::optional<DirectoryEntry>> DirectoryStream::at(off_t position) {
     const dirent* entry = ::readdir(stream_.get());
     if (entry == nullptr) {
         if (errno != 0) {
-            return last_error();
+            return base::last_error();
         }
         position_ = position;
         return std::optional<DirectoryEntry>{};

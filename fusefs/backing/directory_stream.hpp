@@ -1,8 +1,8 @@
 // An open directory, read entry by entry, with positions that may be returned to.
 #pragma once
 
-#include "fusefs/backing/errno.hpp"
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/errno.hpp"
+#include "fusefs/base/fd.hpp"
 
 #include <dirent.h>
 #include <sys/types.h>
@@ -24,12 +24,12 @@ struct DirectoryEntry {
 class DirectoryStream {
   public:
     /// Opens the directory that `object` (O_PATH) refers to.
-    static Result<DirectoryStream> open(const Fd& object);
+    static base::Result<DirectoryStream> open(const base::Fd& object);
 
     /// The entry at `position`: 0 for the first, or DirectoryEntry::next of an earlier one. Nothing
     /// at the end. As with readdir(3), an entry made or removed meanwhile may be seen or not, and
     /// every other is seen once.
-    Result<std::optional<DirectoryEntry>> at(off_t position);
+    base::Result<std::optional<DirectoryEntry>> at(off_t position);
     /// The next at() gives this entry once more if it asks for the position that it was got by.
     void put_back(DirectoryEntry entry, off_t position);
 

@@ -1,6 +1,6 @@
 #include "fusefs/backing/faulty_io.hpp"
 
-#include "fusefs/units.hpp"
+#include "fusefs/base/units.hpp"
 
 #include <fnmatch.h>
 #include <sys/stat.h>
@@ -61,7 +61,7 @@ auto look_up(const Table& table, std::string_view name)
 /// Adds what one word says to the rule. Whether it was understood.
 bool add_word(FaultRule& rule, std::string_view word) {
     if (const auto error = look_up(kErrnoNames, word)) {
-        rule.error = Errno{*error};
+        rule.error = base::Errno{*error};
         return true;
     }
     if (word == "bad_alloc") {
@@ -79,7 +79,7 @@ bool add_word(FaultRule& rule, std::string_view word) {
         return true;
     }
     if (key == "delay") {
-        const auto delay = parse_duration(value);
+        const auto delay = base::parse_duration(value);
         rule.delay = delay.value_or(rule.delay);
         return delay.has_value();
     }
@@ -187,7 +187,7 @@ FaultRule FaultyIo::consult(IoOperation operation, int fd) {
         const std::lock_guard lock(mutex_);
         reload_if_changed();
         if (file_is_bad_) {
-            found.error = Errno{EINVAL};
+            found.error = base::Errno{EINVAL};
             return found;
         }
         std::optional<std::string> name;

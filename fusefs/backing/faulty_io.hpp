@@ -44,7 +44,7 @@ enum class IoOperation : std::uint8_t {
 
 struct FaultRule {
     std::optional<IoOperation> operation; ///< nothing: any
-    std::optional<Errno> error;           ///< the operation fails with it, and does nothing else
+    std::optional<base::Errno> error;     ///< the operation fails with it, and does nothing else
     bool out_of_memory = false;           ///< the operation throws std::bad_alloc instead
     std::optional<std::size_t> at_most;   ///< a pwrite or pread moves no more bytes than this
     std::chrono::milliseconds delay{0};

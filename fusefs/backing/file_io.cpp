@@ -34,8 +34,8 @@ int FileIo::futimens(int fd, const timespec times[2]) {
     return ::futimens(fd, times);
 }
 
-Result<std::size_t> read_all(FileIo& io, int fd, std::span<std::byte> data,
-                             model::ByteOffset offset) {
+base::Result<std::size_t> read_all(FileIo& io, int fd, std::span<std::byte> data,
+                                   model::ByteOffset offset) {
     std::size_t done = 0;
     while (done < data.size()) {
         const ssize_t got = io.pread(fd, data.data() + done, data.size() - done,
@@ -44,7 +44,7 @@ Result<std::size_t> read_all(FileIo& io, int fd, std::span<std::byte> data,
             if (errno == EINTR) {
                 continue;
             }
-            return last_error();
+            return base::last_error();
         }
         if (got == 0) {
             break;
@@ -54,7 +54,7 @@ Result<std::size_t> read_all(FileIo& io, int fd, std::span<std::byte> data,
     return done;
 }
 
-Result<void> write_all(FileIo& io, int fd, std::span<iovec> parts, model::ByteOffset offset) {
+base::Result<void> write_all(FileIo& io, int fd, std::span<iovec> parts, model::ByteOffset offset) {
     auto position = static_cast<off_t>(offset.value);
     while (!parts.empty()) {
         const int count = static_cast<int>(std::min<std::size_t>(parts.size(), IOV_MAX));
@@ -63,7 +63,7 @@ Result<void> write_all(FileIo& io, int fd, std::span<iovec> parts, model::ByteOf
             if (errno == EINTR) {
                 continue;
             }
-            return last_error();
+            return base::last_error();
         }
         position += put;
         auto left = static_cast<std::size_t>(put);
@@ -77,7 +77,7 @@ Result<void> write_all(FileIo& io, int fd, std::span<iovec> parts, model::ByteOf
             parts.front().iov_base = static_cast<std::byte*>(parts.front().iov_base) + left;
             parts.front().iov_len -= left;
             if (!advanced) {
-                return failed(ENOSPC);
+                return base::failed(ENOSPC);
             }
         }
     }

@@ -4,7 +4,7 @@
 // tests can put one in that fails, writes short or is slow.
 #pragma once
 
-#include "fusefs/backing/errno.hpp"
+#include "fusefs/base/errno.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <sys/types.h>
@@ -38,11 +38,11 @@ class FileIo {
 };
 
 /// Reads until `data` is full or the file ends. Returns the bytes read.
-Result<std::size_t> read_all(FileIo& io, int fd, std::span<std::byte> data,
-                             model::ByteOffset offset);
+base::Result<std::size_t> read_all(FileIo& io, int fd, std::span<std::byte> data,
+                                   model::ByteOffset offset);
 
 /// Writes all the parts, one behind the other from `offset` on; goes on after a short write.
 /// `parts` is used up. ENOSPC if the system writes nothing and says nothing.
-Result<void> write_all(FileIo& io, int fd, std::span<iovec> parts, model::ByteOffset offset);
+base::Result<void> write_all(FileIo& io, int fd, std::span<iovec> parts, model::ByteOffset offset);
 
 } // namespace partialfs::backing

@@ -32,16 +32,16 @@ bool syncfs_tells_errors(std::string_view release) {
     return minor.ec == std::errc{} && version >= std::pair{5U, 17U};
 }
 
-Result<void> FilesystemSync::sync(FileIo& io) const {
+base::Result<void> FilesystemSync::sync(FileIo& io) const {
     if (io.syncfs(fd_.get()) != 0) {
-        return last_error();
+        return base::last_error();
     }
     struct statfs filesystem{};
     if (::fstatfs(fd_.get(), &filesystem) != 0) {
-        return last_error();
+        return base::last_error();
     }
     if ((filesystem.f_flags & ST_RDONLY) != 0) {
-        return failed(EROFS);
+        return base::failed(EROFS);
     }
     return {};
 }
@@ -51,7 +51,7 @@ FilesystemSync filesystem_sync_of(const std::string& directory) {
     if (::uname(&system) != 0 || !syncfs_tells_errors(system.release)) {
         return {};
     }
-    auto fd = Fd::open(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY);
+    auto fd = base::Fd::open(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY);
     struct statfs filesystem{};
     struct stat status{};
     if (!fd || ::fstatfs(fd->get(), &filesystem) != 0 || ::fstat(fd->get(), &status) != 0 ||

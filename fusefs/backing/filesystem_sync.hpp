@@ -1,9 +1,9 @@
 // The whole filesystem that files lie on, made durable by one system call.
 #pragma once
 
-#include "fusefs/backing/errno.hpp"
-#include "fusefs/backing/fd.hpp"
 #include "fusefs/backing/file_io.hpp"
+#include "fusefs/base/errno.hpp"
+#include "fusefs/base/fd.hpp"
 
 #include <sys/types.h>
 
@@ -20,16 +20,16 @@ class FilesystemSync {
     /// On no filesystem: files are synced one by one.
     FilesystemSync() = default;
     /// On `device`; `fd` is an open directory of it.
-    FilesystemSync(Fd fd, dev_t device) : fd_(std::move(fd)), device_(device) {}
+    FilesystemSync(base::Fd fd, dev_t device) : fd_(std::move(fd)), device_(device) {}
 
     /// Whether sync() is of use for a file on `device`.
     [[nodiscard]] bool covers(dev_t device) const { return fd_ && device == device_; }
     /// The errno of syncfs(2); EROFS on a filesystem that is, or has become, read-only: there
     /// syncfs(2) does nothing, and says that all is well.
-    [[nodiscard]] Result<void> sync(FileIo& io) const;
+    [[nodiscard]] base::Result<void> sync(FileIo& io) const;
 
   private:
-    Fd fd_;
+    base::Fd fd_;
     dev_t device_ = 0;
 };
 

@@ -1,8 +1,8 @@
 #include "fusefs/journal/journal.hpp"
 
-#include "fusefs/backing/exceptions.hpp"
-#include "fusefs/journal/buffer.hpp"
-#include "fusefs/journal/error_of.hpp"
+#include "fusefs/base/exceptions.hpp"
+#include "fusefs/file/buffer.hpp"
+#include "fusefs/file/error_of.hpp"
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
@@ -16,11 +16,11 @@
 
 namespace partialfs::journal {
 
-using backing::Result;
+using base::Result;
 using model::CommitId;
 using model::InodeId;
 
-Journal::Journal(Context& context, PageCache& cache, Options options)
+Journal::Journal(file::Context& context, file::PageCache& cache, Options options)
     : context_(context), cache_(cache), options_(options), last_probe_at_(Clock::now()) {}
 
 Journal::~Journal() {
@@ -43,7 +43,7 @@ int Journal::stop() {
     return last_error_;
 }
 
-void Journal::enlist(const std::shared_ptr<FileData>& file) {
+void Journal::enlist(const std::shared_ptr<file::FileData>& file) {
     if (file->enlisted()) {
         return;
     }
@@ -72,7 +72,7 @@ void Journal::submit(Request&& request) {
     request.answer(ENODEV);
 }
 
-void Journal::fsync(std::shared_ptr<FileData> file, bool data_only, Done done) {
+void Journal::fsync(std::shared_ptr<file::FileData> file, bool data_only, Done done) {
     submit({Request::Kind::fsync, std::move(file), data_only, std::move(done), {}});
 }
 void Journal::commit(Done done) {
@@ -81,7 +81,7 @@ void Journal::commit(Done done) {
 void Journal::write_when_room(std::function<bool()> attempt, Done fail) {
     submit({Request::Kind::write, nullptr, false, std::move(fail), std::move(attempt)});
 }
-void Journal::flush_file(std::shared_ptr<FileData> file, Done done) {
+void Journal::flush_file(std::shared_ptr<file::FileData> file, Done done) {
     submit({Request::Kind::flush, std::move(file), false, std::move(done), {}});
 }
 
@@ -100,16 +100,16 @@ Journal::Status Journal::status() const {
     return status;
 }
 
-std::shared_ptr<FileData> Journal::find(InodeId id) const {
+std::shared_ptr<file::FileData> Journal::find(InodeId id) const {
     const std::scoped_lock lock(files_mutex_);
     const auto file = files_.find(id);
     return file == files_.end() ? nullptr : file->second;
 }
 
-FileData::Gauge Journal::gauge() const {
-    FileData::Gauge sum;
+file::FileData::Gauge Journal::gauge() const {
+    file::FileData::Gauge sum;
     for (const auto& file : enlisted_files()) {
-        const FileData::Gauge one = file->gauge();
+        const file::FileData::Gauge one = file->gauge();
         sum.page_entries += one.page_entries;
         sum.extents += one.extents;
         sum.dirty = sum.dirty || one.dirty;
@@ -147,7 +147,7 @@ void Journal::run() {
             try {
                 last_error_ = commit_now(none, /*timer=*/false);
             } catch (...) {
-                last_error_ = backing::errno_of_exception().value;
+                last_error_ = base::errno_of_exception().value;
             }
         } else if (!requests.empty() || timer || hurried) {
             serve_all(requests, timer || hurried);
@@ -168,7 +168,7 @@ void Journal::serve_all(std::vector<Request>& requests, bool timer) {
         serve(requests, timer);
     } catch (...) {
         // What is dirty stays so, and the next commit tries again.
-        const int error = backing::errno_of_exception().value;
+        const int error = base::errno_of_exception().value;
         spdlog::warn("a commit could not be carried out: {}", std::strerror(error));
         for (Request& request : requests) {
             if (request.done) {
@@ -200,7 +200,8 @@ void Journal::prepare(Request& request, Round& round) {
     switch (request.kind) {
     case Request::Kind::fsync:
         if (context_.policy.load() == model::FlushPolicy::ext3) {
-            if (const int error = error_of([&] { return request.file->write_back_unmapped(); })) {
+            if (const int error =
+                    file::error_of([&] { return request.file->write_back_unmapped(); })) {
                 spdlog::warn("fsync: inode {}: {}", request.file->id().value, std::strerror(error));
                 request.file->report_failure(error, true);
                 round.errors.emplace(request.file->id(), error);
@@ -221,14 +222,15 @@ void Journal::prepare(Request& request, Round& round) {
 }
 
 void Journal::flush_for_rename(Request& request) {
-    FileData& file = *request.file;
+    file::FileData& file = *request.file;
     // A probe that fails may have waited for the very rename that waits for us.
-    const std::map<InodeId, PageSet> dirty = probe({request.file}).dirty;
+    const std::map<InodeId, file::PageSet> dirty = probe({request.file}).dirty;
     const auto found = dirty.find(file.id());
     const CommitId next = running_commit();
     context_.ledger.commit_began(next, trace::now());
-    const int error = error_of(
-        [&] { return file.flush(cache_, found == dirty.end() ? PageSet{} : found->second, next); });
+    const int error = file::error_of([&] {
+        return file.flush(cache_, found == dirty.end() ? file::PageSet{} : found->second, next);
+    });
     context_.trace.record({.inode = file.id(), .kind = trace::Kind::rename_flush});
     if (error != 0) {
         file.report_failure(error, true);

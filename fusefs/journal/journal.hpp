@@ -2,9 +2,9 @@
 // out.
 #pragma once
 
-#include "fusefs/journal/context.hpp"
-#include "fusefs/journal/file_data.hpp"
-#include "fusefs/journal/page_cache.hpp"
+#include "fusefs/file/context.hpp"
+#include "fusefs/file/file_data.hpp"
+#include "fusefs/file/page_cache.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <atomic>
@@ -45,7 +45,7 @@ class Journal {
     };
 
     /// `context` and `cache` must outlive the journal.
-    Journal(Context& context, PageCache& cache, Options options);
+    Journal(file::Context& context, file::PageCache& cache, Options options);
     Journal(const Journal&) = delete;
     Journal& operator=(const Journal&) = delete;
     /// As stop().
@@ -59,19 +59,19 @@ class Journal {
 
     /// The file has something for a commit to do, or may come to have. Does nothing if it is
     /// enlisted.
-    void enlist(const std::shared_ptr<FileData>& file);
+    void enlist(const std::shared_ptr<file::FileData>& file);
 
     /// fsync(2), after the kernel has written the file's PG_dirty pages back. Commits as the flush
     /// policy says and calls `done` from the journal's thread with 0, or the errno of the commit's
     /// own failure on this file.
-    void fsync(std::shared_ptr<FileData> file, bool data_only, Done done);
+    void fsync(std::shared_ptr<file::FileData> file, bool data_only, Done done);
     /// A commit of everything. `done` gets the first error.
     void commit(Done done);
     /// A write(2) that the dirty limit does not allow: tried again after a commit has made room.
     /// `attempt` returns whether it went through; if commits do not help, `fail` gets the errno.
     void write_when_room(std::function<bool()> attempt, Done fail);
     /// Flushes one file as a commit would, without syncing: for rename.
-    void flush_file(std::shared_ptr<FileData> file, Done done);
+    void flush_file(std::shared_ptr<file::FileData> file, Done done);
     /// Asks for a commit soon, without waiting: much data is buffered.
     void hurry();
 
@@ -88,16 +88,16 @@ class Journal {
         return model::CommitId{static_cast<std::uint32_t>(status().commits + 1)};
     }
     /// The enlisted file with this number, or null.
-    [[nodiscard]] std::shared_ptr<FileData> find(model::InodeId id) const;
+    [[nodiscard]] std::shared_ptr<file::FileData> find(model::InodeId id) const;
     /// Sums over the enlisted files.
-    [[nodiscard]] FileData::Gauge gauge() const;
+    [[nodiscard]] file::FileData::Gauge gauge() const;
 
   private:
     /// What a request thread asks for.
     struct Request {
         enum class Kind : std::uint8_t { fsync, commit, write, flush };
         Kind kind = Kind::commit;
-        std::shared_ptr<FileData> file;
+        std::shared_ptr<file::FileData> file;
         bool data_only = false;
         Done done; ///< null once the request is answered
         std::function<bool()> attempt;
@@ -114,7 +114,7 @@ class Journal {
         std::set<model::InodeId> committed;
         int first_error = 0; ///< of the commit
     };
-    using Files = std::vector<std::shared_ptr<FileData>>;
+    using Files = std::vector<std::shared_ptr<file::FileData>>;
     using Clock = std::chrono::steady_clock;
 
     /// If this throws, the request is as it was.
@@ -130,7 +130,7 @@ class Journal {
     void flush_for_rename(Request& request);
     [[nodiscard]] int finish_fsync(const Request& request, const Round& round);
     struct Probed {
-        std::map<model::InodeId, PageSet> dirty;
+        std::map<model::InodeId, file::PageSet> dirty;
         int error = 0; ///< the first errno with which a file that may be mapped was not looked at
     };
     /// Probes all files that may be mapped.
@@ -138,23 +138,23 @@ class Journal {
     /// A commit of all enlisted files for the sake of `round`, whose errors it adds. Returns the
     /// first errno, or 0. `timer`: only if it has anything to do.
     int commit_now(Round& round, bool timer);
-    using Failed = std::function<void(const std::shared_ptr<FileData>&, int)>;
+    using Failed = std::function<void(const std::shared_ptr<file::FileData>&, int)>;
     /// Makes durable what has been flushed; `failed` gets each file that this fails for.
     void sync_files(const Files& files, const Failed& failed);
     /// The same for all that one sync of their filesystem is good for, if they are many.
     void sync_together(const Files& files, const Failed& failed);
     /// Makes one file durable without a commit. Returns an errno or 0.
-    int sync_alone(FileData& file, bool durable);
+    int sync_alone(file::FileData& file, bool durable);
     /// As FileData::let_metadata_through(), and the kernel is told. Returns an errno or 0.
-    int let_metadata_through(FileData& file, bool durable);
+    int let_metadata_through(file::FileData& file, bool durable);
     [[nodiscard]] Files enlisted_files() const;
 
-    Context& context_;
-    PageCache& cache_;
+    file::Context& context_;
+    file::PageCache& cache_;
     Options options_;
 
     mutable std::mutex files_mutex_; ///< guards files_; a leaf: taken with a file's mutex held
-    std::map<model::InodeId, std::shared_ptr<FileData>> files_;
+    std::map<model::InodeId, std::shared_ptr<file::FileData>> files_;
 
     mutable std::mutex mutex_; ///< guards what follows; taken before files_mutex_
     std::condition_variable wake_;

@@ -1,5 +1,5 @@
 // The journal's commits: look for dirty pages, flush, sync, let the metadata through.
-#include "fusefs/journal/error_of.hpp"
+#include "fusefs/file/error_of.hpp"
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
@@ -14,7 +14,7 @@
 
 namespace partialfs::journal {
 
-using backing::Result;
+using base::Result;
 using model::CommitId;
 using model::InodeId;
 
@@ -26,8 +26,8 @@ constexpr std::size_t kTogetherFrom = 32;
 
 } // namespace
 
-int Journal::sync_alone(FileData& file, bool durable) {
-    int error = error_of([&] { return file.sync_data(); });
+int Journal::sync_alone(file::FileData& file, bool durable) {
+    int error = file::error_of([&] { return file.sync_data(); });
     if (error == 0) {
         error = let_metadata_through(file, durable);
     }
@@ -37,8 +37,8 @@ int Journal::sync_alone(FileData& file, bool durable) {
     return error;
 }
 
-int Journal::let_metadata_through(FileData& file, bool durable) {
-    return error_of([&] {
+int Journal::let_metadata_through(file::FileData& file, bool durable) {
+    return file::error_of([&] {
         const Result<bool> changed = file.let_metadata_through(durable);
         if (changed && *changed) {
             cache_.attributes_changed(file.id());
@@ -57,13 +57,13 @@ Journal::Probed Journal::probe(const Files& files) {
         }
         any = true;
         file->probe_begins();
-        Result<PageSet> dirty = cache_.dirty_pages(*file, file->size());
+        Result<file::PageSet> dirty = cache_.dirty_pages(*file, file->size());
         if (!dirty) {
             const int error = dirty.error().value;
-            spdlog::log(has_no_pages(error) ? spdlog::level::debug : spdlog::level::warn,
+            spdlog::log(file::has_no_pages(error) ? spdlog::level::debug : spdlog::level::warn,
                         "looking for mapped stores into inode {}: {}", file->id().value,
                         std::strerror(error));
-            if (!has_no_pages(error) && found.error == 0) {
+            if (!file::has_no_pages(error) && found.error == 0) {
                 found.error = error;
             }
             file->learn_dirty({});
@@ -94,13 +94,13 @@ void Journal::sync_together(const Files& files, const Failed& failed) {
     for (const auto& file : together) {
         file->whole_sync_begins();
     }
-    int error = error_of([&] { return whole.sync(context_.io); });
+    int error = file::error_of([&] { return whole.sync(context_.io); });
     // One file by itself: ext2, or a journal with nothing left to write, leaves the disk's cache.
-    const std::shared_ptr<FileData> one = together.back();
+    const std::shared_ptr<file::FileData> one = together.back();
     together.pop_back();
     one->whole_sync_ended(false);
     if (error == 0) {
-        error = error_of([&] { return one->sync_data(); });
+        error = file::error_of([&] { return one->sync_data(); });
         if (error != 0) {
             failed(one, error);
         }
@@ -119,7 +119,7 @@ void Journal::sync_files(const Files& files, const Failed& failed) {
         }
     }
     for (const auto& file : files) {
-        if (const int error = error_of([&] { return file->sync_data(); })) {
+        if (const int error = file::error_of([&] { return file->sync_data(); })) {
             failed(file, error);
         }
     }
@@ -154,7 +154,7 @@ int Journal::commit_now(Round& round, bool timer) {
     context_.trace.record({.commit = commit, .kind = trace::Kind::commit_begin});
 
     int first_error = 0;
-    const auto failed = [&](const std::shared_ptr<FileData>& file, int error) {
+    const auto failed = [&](const std::shared_ptr<file::FileData>& file, int error) {
         file->report_failure(error, round.asked.contains(file->id()));
         if (round.errors.emplace(file->id(), error).second) {
             spdlog::warn("commit {}: inode {}: {}", commit.value, file->id().value,
@@ -163,8 +163,8 @@ int Journal::commit_now(Round& round, bool timer) {
         first_error = first_error == 0 ? error : first_error;
     };
     for (const auto& file : files) {
-        const PageSet& dirty = probed.dirty[file->id()];
-        if (const int error = error_of([&] { return file->flush(cache_, dirty, commit); })) {
+        const file::PageSet& dirty = probed.dirty[file->id()];
+        if (const int error = file::error_of([&] { return file->flush(cache_, dirty, commit); })) {
             failed(file, error);
         }
     }

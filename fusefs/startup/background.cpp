@@ -10,7 +10,7 @@
 namespace partialfs::startup {
 namespace {
 
-using backing::Fd;
+using base::Fd;
 
 /// Stdin, stdout and stderr lead nowhere from now on.
 void let_go_of_terminal() {

@@ -1,7 +1,7 @@
 // Going to the background, but only once the mount is usable.
 #pragma once
 
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 
 #include <expected>
 #include <optional>
@@ -13,14 +13,14 @@ namespace partialfs::startup {
 class Readiness {
   public:
     Readiness() = default;
-    explicit Readiness(backing::Fd pipe) : pipe_(std::move(pipe)) {}
+    explicit Readiness(base::Fd pipe) : pipe_(std::move(pipe)) {}
 
     /// The mount is usable: the parent exits with 0, and this process lets go of the terminal.
     /// False if the parent is no longer there to be told, which means that the user gave up.
     [[nodiscard]] bool tell();
 
   private:
-    std::optional<backing::Fd> pipe_;
+    std::optional<base::Fd> pipe_;
 };
 
 /// What the process is now.

@@ -1,7 +1,7 @@
 #include "fusefs/startup/checks.hpp"
 
 #include "fusefs/backing/directory_stream.hpp"
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <fcntl.h>
@@ -16,7 +16,7 @@ namespace partialfs::startup {
 namespace {
 
 namespace fs = std::filesystem;
-using backing::Fd;
+using base::Fd;
 
 std::string text_of(int error) {
     return std::generic_category().message(error);
@@ -53,7 +53,7 @@ bool is_inside(const fs::path& inner, const fs::path& outer) {
 }
 
 /// The name of something in the directory, or nothing.
-backing::Result<std::string> first_entry(const fs::path& directory) {
+base::Result<std::string> first_entry(const fs::path& directory) {
     const auto object = Fd::open(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY);
     if (!object) {
         return std::unexpected(object.error());

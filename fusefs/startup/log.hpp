@@ -1,7 +1,7 @@
 // Where messages go: a file, stderr in the foreground, syslog in the background.
 #pragma once
 
-#include "fusefs/options.hpp"
+#include "fusefs/startup/options.hpp"
 
 #include <expected>
 #include <string>

@@ -1,6 +1,6 @@
 #include "fusefs/trace/recorder.hpp"
 
-#include "fusefs/backing/exceptions.hpp"
+#include "fusefs/base/exceptions.hpp"
 
 #include <time.h>
 
@@ -24,7 +24,7 @@ void Recorder::set_path_of(PathOf path_of) {
     path_of_ = std::move(path_of);
 }
 
-void Recorder::start_file(backing::Fd file) {
+void Recorder::start_file(base::Fd file) {
     const std::scoped_lock lock(mutex_);
     file_ = std::move(file);
     exported_ = last_;
@@ -103,7 +103,7 @@ void Recorder::write_file() {
         try {
             text = lines(batch);
         } catch (...) {
-            error = backing::errno_of_exception().value;
+            error = base::errno_of_exception().value;
         }
         for (std::size_t done = 0; done < text.size() && error == 0;) {
             const ssize_t put = ::write(file_.get(), text.data() + done, text.size() - done);

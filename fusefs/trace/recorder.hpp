@@ -1,7 +1,7 @@
 // Keeps the latest events, and writes all of them to a file if there is one.
 #pragma once
 
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 #include "fusefs/trace/event.hpp"
 
 #include <condition_variable>
@@ -38,7 +38,7 @@ class Recorder {
     /// To be called once, before events are exported. Called without a lock of the recorder's.
     void set_path_of(PathOf path_of);
     /// From now on every event is appended to `file` as JSON Lines by a thread of its own.
-    void start_file(backing::Fd file);
+    void start_file(base::Fd file);
     /// Ends the writing thread after it has written all there is.
     void stop_file();
 
@@ -70,7 +70,7 @@ class Recorder {
     bool exporting_ = false;
     bool stop_ = false;
     int file_error_ = 0;
-    backing::Fd file_;
+    base::Fd file_;
     std::thread writer_;
 };
 

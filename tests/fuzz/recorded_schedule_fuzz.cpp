@@ -1,5 +1,5 @@
 // Any text is a recorded schedule or an error with a reason; what it becomes is a valid schedule.
-#include "tools/mmapstress/schedule/golden.hpp"
+#include "tools/schedule/golden.hpp"
 
 #include <cstdlib>
 #include <string_view>

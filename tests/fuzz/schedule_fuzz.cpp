@@ -1,5 +1,5 @@
 // Any text is a schedule or an error with a reason; a schedule survives printing and reading again.
-#include "tools/mmapstress/schedule/schedule.hpp"
+#include "tools/schedule/schedule.hpp"
 
 #include <cstdlib>
 #include <string_view>

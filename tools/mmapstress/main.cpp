@@ -1,5 +1,5 @@
 // mmapstress: the command line.
-#include "fusefs/units.hpp"
+#include "fusefs/base/units.hpp"
 #include "fusefs/version.hpp"
 #include "tools/mmapstress/commands/commands.hpp"
 
@@ -46,7 +46,7 @@ CLI::Option* add_size(CLI::App& command, const char* name, std::optional<ByteCou
         .add_option_function<std::string>(
             name,
             [&to, name](const std::string& text) {
-                to = partialfs::parse_size(text);
+                to = partialfs::base::parse_size(text);
                 if (!to) {
                     throw CLI::ValidationError(name,
                                                "'" + text + "' is not a size, as 64K, 8M, 2G");
@@ -138,7 +138,7 @@ void add_run(CLI::App& app, Verdict& verdict) {
         ->add_option_function<std::string>(
             "--duration",
             [options](const std::string& text) {
-                options->duration = partialfs::parse_duration(text);
+                options->duration = partialfs::base::parse_duration(text);
                 if (!options->duration || options->duration->count() == 0) {
                     throw CLI::ValidationError("--duration", "'" + text +
                                                                  "' is not a time, as 500ms, 30s, "

@@ -16,7 +16,7 @@
 //     MMAPSTRESS_VERIFY_REPORT   verify's; default verify.json beside MMAPSTRESS_REPORT
 //
 // Exit status: 0 every byte as expected, 1 damage found, 2 wrong settings, 3 could not tell.
-#include "fusefs/units.hpp"
+#include "fusefs/base/units.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/engine/rounds.hpp"
 #include "tools/mmapstress/report/load_report.hpp"
@@ -87,13 +87,13 @@ RunSettings run_settings() {
 WorkloadSettings workload_settings() {
     WorkloadSettings settings;
     settings.seed = parsed("SEED", number<std::uint64_t>).value_or(settings.seed);
-    settings.size = parsed("SIZE", partialfs::parse_size);
+    settings.size = parsed("SIZE", partialfs::base::parse_size);
     settings.files = parsed("FILES", number<std::uint32_t>);
     settings.ops = parsed("OPS", number<std::uint64_t>);
     settings.threads = parsed("THREADS", number<std::uint16_t>).value_or(settings.threads);
     settings.processes = parsed("PROCESSES", number<std::uint16_t>).value_or(settings.processes);
     settings.commit_by = parsed("COMMIT_BY", commit_by_named).value_or(settings.commit_by);
-    settings.memory = parsed("MEMORY", partialfs::parse_size).value_or(settings.memory);
+    settings.memory = parsed("MEMORY", partialfs::base::parse_size).value_or(settings.memory);
     return settings;
 }
 
@@ -144,7 +144,7 @@ Verdict run_workload(const RunSettings& settings) {
     }
     const auto done =
         run_rounds(settings, {*workload, workload_settings(),
-                              parsed("DURATION", partialfs::parse_duration), nullptr});
+                              parsed("DURATION", partialfs::base::parse_duration), nullptr});
     return done ? deliver(done->result, setting("REPORT").value_or("")) : refuse(done.error());
 }
 

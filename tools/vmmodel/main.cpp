@@ -1,5 +1,5 @@
 // vmmodel: the command line.
-#include "tools/vmmodel/command/commands.hpp"
+#include "tools/vmmodel/commands/commands.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -1,6 +1,6 @@
 // mmapstress on the kernel's own filesystems, on loop devices: they are clean, and where they are
 // full or read-only it says so.
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 #include "tests/mounted/mmapstress/loop_mount.hpp"
 #include "tests/mounted/mount.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
@@ -107,8 +107,8 @@ TEST_F(OnOverlay, IsClean) {
 
 TEST_F(OnOverlay, PagesInTheCacheAreSeen) {
     constexpr std::uint64_t kPages = 16;
-    const auto fd = partialfs::backing::Fd::open(AT_FDCWD, (path() / "file").c_str(),
-                                                 O_RDWR | O_CREAT | O_EXCL, 0600);
+    const auto fd = partialfs::base::Fd::open(AT_FDCWD, (path() / "file").c_str(),
+                                              O_RDWR | O_CREAT | O_EXCL, 0600);
     ASSERT_TRUE(fd);
     const std::vector<char> bytes(kPages * kPageSize, 'x');
     ASSERT_EQ(::pwrite(fd->get(), bytes.data(), bytes.size(), 0),

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tools/mmapstress/engine/engine.hpp"
-#include "tools/mmapstress/schedule/golden.hpp"
+#include "tools/schedule/golden.hpp"
 
 #include <nlohmann/json_fwd.hpp>
 

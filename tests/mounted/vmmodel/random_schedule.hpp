@@ -1,7 +1,7 @@
 // Random schedules of every kind of operation, short enough that many of them can be run.
 #pragma once
 
-#include "tools/mmapstress/schedule/schedule.hpp"
+#include "tools/schedule/schedule.hpp"
 
 #include <cstdint>
 #include <string>

@@ -1,7 +1,7 @@
 // The interval map, the expected bytes and the text format against naive references.
-#include "tools/mmapstress/schedule/pattern.hpp"
 #include "tools/mmapstress/verify/expected.hpp"
 #include "tools/mmapstress/verify/version_map.hpp"
+#include "tools/schedule/pattern.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

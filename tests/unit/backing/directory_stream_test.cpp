@@ -17,8 +17,8 @@ class Streams : public ::testing::Test {
         for (int i = 0; i < kFiles; ++i) {
             std::ofstream(temporary_ / ("file" + std::to_string(i)));
         }
-        const Fd object =
-            Fd::open(AT_FDCWD, temporary_.path().c_str(), O_PATH | O_DIRECTORY).value();
+        const base::Fd object =
+            base::Fd::open(AT_FDCWD, temporary_.path().c_str(), O_PATH | O_DIRECTORY).value();
         stream_.emplace(DirectoryStream::open(object).value());
     }
 
@@ -67,8 +67,8 @@ TEST_F(Streams, AnEntryPutBackComesAgainAtItsPositionOnly) {
 TEST(Stream, AFileIsNoDirectory) {
     const testing::TemporaryDirectory temporary;
     std::ofstream(temporary / "file");
-    const Fd file = Fd::open(AT_FDCWD, (temporary / "file").c_str(), O_PATH).value();
-    EXPECT_EQ(DirectoryStream::open(file).error(), Errno{ENOTDIR});
+    const base::Fd file = base::Fd::open(AT_FDCWD, (temporary / "file").c_str(), O_PATH).value();
+    EXPECT_EQ(DirectoryStream::open(file).error(), base::Errno{ENOTDIR});
 }
 
 } // namespace

@@ -1,5 +1,5 @@
 #include "fusefs/backing/faulty_io.hpp"
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 #include "tests/temporary_directory.hpp"
 
 #include <gtest/gtest.h>
@@ -15,13 +15,14 @@ namespace {
 
 class Faults : public ::testing::Test {
   protected:
-    Fd open(const char* name) {
-        return Fd::open(AT_FDCWD, (temporary_ / name).c_str(), O_RDWR | O_CREAT, 0600).value();
+    base::Fd open(const char* name) {
+        return base::Fd::open(AT_FDCWD, (temporary_ / name).c_str(), O_RDWR | O_CREAT, 0600)
+            .value();
     }
     void tell(FaultyIo& io, std::string_view rules) {
         io.set_rules(parse_fault_rules(rules).value());
     }
-    static ssize_t write(FaultyIo& io, const Fd& fd, std::string text) {
+    static ssize_t write(FaultyIo& io, const base::Fd& fd, std::string text) {
         const iovec part{text.data(), text.size()};
         return io.pwritev(fd.get(), &part, 1, 0);
     }
@@ -36,7 +37,7 @@ class Faults : public ::testing::Test {
 
 TEST_F(Faults, WithoutRulesEverythingIsDone) {
     FaultyIo io;
-    const Fd file = open("file");
+    const base::Fd file = open("file");
     EXPECT_EQ(write(io, file, "text"), 4);
     EXPECT_EQ(io.fdatasync(file.get()), 0);
     EXPECT_EQ(io.ftruncate(file.get(), 2), 0);
@@ -46,7 +47,7 @@ TEST_F(Faults, WithoutRulesEverythingIsDone) {
 
 TEST_F(Faults, AnErrorIsReturnedAndNothingIsDone) {
     FaultyIo io;
-    const Fd file = open("file");
+    const base::Fd file = open("file");
     tell(io, "pwrite ENOSPC");
     EXPECT_EQ(write(io, file, "text"), -1);
     EXPECT_EQ(errno, ENOSPC);
@@ -57,7 +58,7 @@ TEST_F(Faults, AnErrorIsReturnedAndNothingIsDone) {
 
 TEST_F(Faults, WantOfMemoryIsThrown) {
     FaultyIo io;
-    const Fd file = open("file");
+    const base::Fd file = open("file");
     tell(io, "pwrite bad_alloc");
     EXPECT_THROW(write(io, file, "text"), std::bad_alloc);
     EXPECT_EQ(content("file"), "");
@@ -66,7 +67,7 @@ TEST_F(Faults, WantOfMemoryIsThrown) {
 
 TEST_F(Faults, AfterAndCountLimitARule) {
     FaultyIo io;
-    const Fd file = open("file");
+    const base::Fd file = open("file");
     tell(io, "fdatasync EIO after=2 count=1");
     const std::array expected{0, 0, -1, 0, 0};
     for (const int answer : expected) {
@@ -80,14 +81,14 @@ TEST_F(Faults, ARuleMayNameFiles) {
     EXPECT_EQ(io.fsync(open("a.txt").get()), 0);
     EXPECT_EQ(io.fsync(open("a.db").get()), -1);
     EXPECT_EQ(errno, EDQUOT);
-    const Fd removed = open("b.db");
+    const base::Fd removed = open("b.db");
     std::filesystem::remove(temporary_ / "b.db");
     EXPECT_EQ(io.fsync(removed.get()), -1) << "an unlinked file still has its name";
 }
 
 TEST_F(Faults, ShortWritesAreGoneOnWith) {
     FaultyIo io;
-    const Fd file = open("file");
+    const base::Fd file = open("file");
     tell(io, "pwrite short=3");
     std::string first = "abcdefgh";
     std::string second = "ij";
@@ -99,7 +100,7 @@ TEST_F(Faults, ShortWritesAreGoneOnWith) {
 
 TEST_F(Faults, TheRulesFileIsReadAgainWhenItChanges) {
     FaultyIo io(temporary_ / "rules");
-    const Fd file = open("file");
+    const base::Fd file = open("file");
     EXPECT_EQ(io.fdatasync(file.get()), 0) << "no file, no rules";
     std::ofstream(temporary_ / "rules") << "fdatasync EIO\n";
     EXPECT_EQ(io.fdatasync(file.get()), -1);
@@ -123,7 +124,7 @@ TEST(FaultRules, EveryWordIsRead) {
         parse_fault_rules("pwrite EFBIG short=7 delay=2s name=a*b after=1 count=9").value();
     FaultRule expected;
     expected.operation = IoOperation::pwrite;
-    expected.error = Errno{EFBIG};
+    expected.error = base::Errno{EFBIG};
     expected.at_most = 7;
     expected.delay = std::chrono::seconds(2);
     expected.name = "a*b";

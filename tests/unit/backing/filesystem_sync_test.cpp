@@ -21,7 +21,7 @@ TEST(FilesystemSync, CoversTheDeviceItIsOf) {
     const partialfs::testing::TemporaryDirectory directory;
     struct stat status{};
     ASSERT_EQ(::stat(directory.path().c_str(), &status), 0);
-    const FilesystemSync one(*Fd::open(AT_FDCWD, directory.path().c_str(), O_RDONLY),
+    const FilesystemSync one(*base::Fd::open(AT_FDCWD, directory.path().c_str(), O_RDONLY),
                              status.st_dev);
     EXPECT_TRUE(one.covers(status.st_dev));
     EXPECT_FALSE(one.covers(status.st_dev + 1));

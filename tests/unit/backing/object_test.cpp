@@ -11,25 +11,26 @@ namespace {
 class Objects : public ::testing::Test {
   protected:
     void SetUp() override {
-        directory_ = Fd::open(AT_FDCWD, temporary_.path().c_str(), O_PATH | O_DIRECTORY).value();
+        directory_ =
+            base::Fd::open(AT_FDCWD, temporary_.path().c_str(), O_PATH | O_DIRECTORY).value();
         ASSERT_EQ(::symlinkat("nowhere", directory_.get(), "link"), 0);
-        Fd::open(directory_.get(), "file", O_CREAT | O_WRONLY, 0600).value();
+        base::Fd::open(directory_.get(), "file", O_CREAT | O_WRONLY, 0600).value();
     }
     Object open(const char* name) { return std::move(open_object(directory_, name).value()); }
 
     testing::TemporaryDirectory temporary_;
-    Fd directory_;
+    base::Fd directory_;
 };
 
 TEST_F(Objects, SymlinkIsOpenedItselfAndTellsItsTarget) {
     const Object link = open("link");
     EXPECT_TRUE(S_ISLNK(link.status.st_mode));
     EXPECT_EQ(link_target(link.fd), "nowhere");
-    EXPECT_EQ(link_target(open("file").fd).error(), Errno{ENOENT});
+    EXPECT_EQ(link_target(open("file").fd).error(), base::Errno{ENOENT});
 }
 
 TEST_F(Objects, MissingNameAnswersEnoent) {
-    EXPECT_EQ(open_object(directory_, "missing").error(), Errno{ENOENT});
+    EXPECT_EQ(open_object(directory_, "missing").error(), base::Errno{ENOENT});
 }
 
 TEST_F(Objects, ChangesReachTheObjectAfterItsNameIsGone) {
@@ -59,7 +60,7 @@ TEST_F(Objects, NamesAreAddedToFilesAndToSymlinksThemselves) {
         const Object second = open("second");
         EXPECT_EQ(second.status.st_ino, object.status.st_ino);
         EXPECT_EQ(second.status.st_nlink, 2U);
-        EXPECT_EQ(add_name(object.fd, directory_, "second").error(), Errno{EEXIST});
+        EXPECT_EQ(add_name(object.fd, directory_, "second").error(), base::Errno{EEXIST});
         ASSERT_EQ(::unlinkat(directory_.get(), "second", 0), 0);
     }
 }
@@ -68,7 +69,7 @@ TEST_F(Objects, ExtendedAttributesAreSetListedReadAndRemoved) {
     const Object file = open("file");
     constexpr std::string_view kValue = "some value";
     const auto set = set_xattr(file.fd, "user.test", kValue, 0);
-    if (!set && set.error() == Errno{ENOTSUP}) {
+    if (!set && set.error() == base::Errno{ENOTSUP}) {
         GTEST_SKIP() << temporary_.path() << " has no user extended attributes";
     }
     ASSERT_TRUE(set);
@@ -76,12 +77,13 @@ TEST_F(Objects, ExtendedAttributesAreSetListedReadAndRemoved) {
     std::string value(kValue.size(), ' ');
     EXPECT_EQ(get_xattr(file.fd, "user.test", value), kValue.size());
     EXPECT_EQ(value, kValue);
-    EXPECT_EQ(get_xattr(file.fd, "user.test", std::span(value).first(2)).error(), Errno{ERANGE});
+    EXPECT_EQ(get_xattr(file.fd, "user.test", std::span(value).first(2)).error(),
+              base::Errno{ERANGE});
     std::string names(list_xattrs(file.fd, {}).value(), ' ');
     ASSERT_TRUE(list_xattrs(file.fd, names));
     EXPECT_NE(names.find("user.test"), std::string::npos);
     EXPECT_TRUE(remove_xattr(file.fd, "user.test"));
-    EXPECT_EQ(get_xattr(file.fd, "user.test", {}).error(), Errno{ENODATA});
+    EXPECT_EQ(get_xattr(file.fd, "user.test", {}).error(), base::Errno{ENODATA});
 }
 
 } // namespace

@@ -5,8 +5,8 @@
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 #include "tests/temporary_directory.hpp"
+#include "tests/unit/file/watched_io.hpp"
 #include "tests/unit/journal/simulated_cache.hpp"
-#include "tests/unit/journal/watched_io.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -34,10 +34,10 @@ class CommitTest : public ::testing::Test {
                    .contract = model::Contract::linux_2_6_19,
                    .policy = model::FlushPolicy::eager} {
         std::ofstream(directory_ / "file").flush();
-        path_fd_ = *backing::Fd::open(AT_FDCWD, (directory_ / "file").c_str(), O_PATH);
+        path_fd_ = *base::Fd::open(AT_FDCWD, (directory_ / "file").c_str(), O_PATH);
         struct stat status{};
         EXPECT_EQ(::fstat(path_fd_.get(), &status), 0);
-        file_ = std::make_shared<FileData>(model::InodeId{2}, path_fd_, status, context_);
+        file_ = std::make_shared<file::FileData>(model::InodeId{2}, path_fd_, status, context_);
         told_ = *file_->opened(O_RDWR);
         journal_.emplace(context_, cache_, Journal::Options{.interval = {}});
         journal_->start();
@@ -81,15 +81,15 @@ class CommitTest : public ::testing::Test {
     void enlist_mapped() { journal_->enlist(file_); }
 
     partialfs::testing::TemporaryDirectory directory_;
-    WatchedIo io_;
-    BufferBudget budget_{1U << 20U};
+    file::WatchedIo io_;
+    file::BufferBudget budget_{1U << 20U};
     LedgerBook ledger_;
     trace::Recorder trace_{*model::BlockSize::from_bytes(1024)};
-    Context context_;
+    file::Context context_;
     SimulatedCache cache_;
-    backing::Fd path_fd_;
-    std::shared_ptr<FileData> file_;
-    ErrorSequence::Position told_ = 0;
+    base::Fd path_fd_;
+    std::shared_ptr<file::FileData> file_;
+    file::ErrorSequence::Position told_ = 0;
     std::optional<Journal> journal_;
 };
 

@@ -16,8 +16,8 @@ class CommitMany : public CommitTest {
     void sync_together() {
         struct stat status{};
         ASSERT_EQ(::fstat(path_fd_.get(), &status), 0);
-        context_.whole_filesystem = {
-            *backing::Fd::open(AT_FDCWD, directory_.path().c_str(), O_RDONLY), status.st_dev};
+        context_.whole_filesystem = {*base::Fd::open(AT_FDCWD, directory_.path().c_str(), O_RDONLY),
+                                     status.st_dev};
     }
     /// Writes "text" to so many files.
     void write_files(std::size_t count) {
@@ -26,11 +26,11 @@ class CommitMany : public CommitTest {
             const std::string name = directory_ / std::to_string(i);
             std::ofstream(name).flush();
             path_fds_.push_back(
-                std::make_unique<backing::Fd>(*backing::Fd::open(AT_FDCWD, name.c_str(), O_PATH)));
+                std::make_unique<base::Fd>(*base::Fd::open(AT_FDCWD, name.c_str(), O_PATH)));
             struct stat status{};
             ASSERT_EQ(::fstat(path_fds_.back()->get(), &status), 0);
-            files_.push_back(std::make_shared<FileData>(model::InodeId{100 + i}, *path_fds_.back(),
-                                                        status, context_));
+            files_.push_back(std::make_shared<file::FileData>(model::InodeId{100 + i},
+                                                              *path_fds_.back(), status, context_));
             told_of_.push_back(*files_.back()->opened(O_RDWR));
             const std::string text = "text";
             ASSERT_TRUE(files_.back()->write(ByteOffset{0}, std::as_bytes(std::span(text)),
@@ -49,9 +49,9 @@ class CommitMany : public CommitTest {
         files_.clear();
     }
 
-    std::vector<std::unique_ptr<backing::Fd>> path_fds_;
-    std::vector<std::shared_ptr<FileData>> files_;
-    std::vector<ErrorSequence::Position> told_of_;
+    std::vector<std::unique_ptr<base::Fd>> path_fds_;
+    std::vector<std::shared_ptr<file::FileData>> files_;
+    std::vector<file::ErrorSequence::Position> told_of_;
 };
 
 TEST_F(CommitMany, FilesAreSyncedTogether) {

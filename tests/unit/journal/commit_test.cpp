@@ -92,7 +92,7 @@ TEST_F(CommitTest, AFileIsFlushedWithTheKernelAsLongAsAPageOfItIsKnownDirty) {
     write(0, "aaaa");
     EXPECT_EQ(commit(), 0);
     file_->probe_begins();
-    PageSet found;
+    file::PageSet found;
     found.append({model::PageIndex{0}, model::PageIndex{0}});
     EXPECT_EQ(file_->learn_dirty(found), 1U); // mistaken: the cache has nothing
     write(0, "bbbb");
@@ -128,17 +128,17 @@ TEST_F(CommitTest, TheRecipeLosesAndTheLedgerSaysWhat) {
 }
 
 TEST_F(CommitTest, TheDescriptorOfAFileThatNobodyHasOpenIsNotKept) {
-    Context context{.io = io_,
-                    .block_size = *model::BlockSize::from_bytes(1024),
-                    .budget = budget_,
-                    .ledger = ledger_,
-                    .trace = trace_,
-                    .contract = Contract::linux_2_6_19,
-                    .policy = FlushPolicy::eager,
-                    .reopens_any_file = true};
+    file::Context context{.io = io_,
+                          .block_size = *model::BlockSize::from_bytes(1024),
+                          .budget = budget_,
+                          .ledger = ledger_,
+                          .trace = trace_,
+                          .contract = Contract::linux_2_6_19,
+                          .policy = FlushPolicy::eager,
+                          .reopens_any_file = true};
     struct stat status{};
     ASSERT_EQ(::fstat(path_fd_.get(), &status), 0);
-    FileData file(InodeId{3}, path_fd_, status, context);
+    file::FileData file(InodeId{3}, path_fd_, status, context);
     const auto descriptors = [] {
         return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
     };

@@ -1,8 +1,8 @@
 // A page cache for tests of the journal: what the kernel would do with a mapped file, without it.
 #pragma once
 
-#include "fusefs/journal/file_data.hpp"
-#include "fusefs/journal/page_cache.hpp"
+#include "fusefs/file/file_data.hpp"
+#include "fusefs/file/page_cache.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <cerrno>
@@ -15,7 +15,7 @@
 namespace partialfs::journal {
 
 /// Whole pages of one file: all cached, some PG_dirty.
-class SimulatedCache final : public PageCache {
+class SimulatedCache final : public file::PageCache {
   public:
     struct Page {
         std::vector<std::byte> bytes = std::vector<std::byte>(model::kPageSize);
@@ -31,10 +31,10 @@ class SimulatedCache final : public PageCache {
     int retrieve_error = 0; ///< an errno with which retrieve() fails
 
     [[nodiscard]] std::uint64_t retrieve_limit() const override { return 4; }
-    backing::Result<PageSet> dirty_pages(FileData&, model::ByteOffset) override {
-        PageSet set;
+    base::Result<file::PageSet> dirty_pages(file::FileData&, model::ByteOffset) override {
+        file::PageSet set;
         if (gone || probe_error != 0) {
-            return backing::failed(gone ? ENODEV : probe_error);
+            return base::failed(gone ? ENODEV : probe_error);
         }
         for (const auto& [index, page] : pages) {
             if (page.dirty) {
@@ -43,10 +43,10 @@ class SimulatedCache final : public PageCache {
         }
         return set;
     }
-    backing::Result<RetrievedPages> retrieve(model::InodeId, PageRange range) override {
+    base::Result<file::RetrievedPages> retrieve(model::InodeId, file::PageRange range) override {
         ++retrieves;
         if (gone || retrieve_error != 0) {
-            return backing::failed(gone ? ENODEV : retrieve_error);
+            return base::failed(gone ? ENODEV : retrieve_error);
         }
         auto copy = std::make_shared<std::vector<std::byte>>();
         for (model::PageIndex page = range.first; page <= range.last; ++page) {
@@ -59,7 +59,7 @@ class SimulatedCache final : public PageCache {
         if (during_retrieve) {
             during_retrieve();
         }
-        return RetrievedPages{copy, *copy};
+        return file::RetrievedPages{copy, *copy};
     }
     std::optional<bool> is_clean(model::InodeId, model::PageIndex page) override {
         if (!can_tell || gone) {
@@ -78,7 +78,7 @@ class SimulatedCache final : public PageCache {
         }
     }
     /// The kernel writes a page back.
-    backing::Result<void> write_back(FileData& file, model::PageIndex index) {
+    base::Result<void> write_back(file::FileData& file, model::PageIndex index) {
         Page& page = pages[index];
         page.dirty = false;
         return file.writepage(start_of(index), page.bytes);

@@ -1,9 +1,9 @@
 #include "tools/mmapstress/commands/commands.hpp"
 #include "tools/mmapstress/commands/stop_signals.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
-#include "tools/mmapstress/schedule/op_walker.hpp"
 #include "tools/mmapstress/verify/expected.hpp"
 #include "tools/mmapstress/workloads/dice.hpp"
+#include "tools/schedule/op_walker.hpp"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 // Tells whether two workers touch the same bytes.
 #pragma once
 
-#include "tools/mmapstress/schedule/op.hpp"
+#include "tools/schedule/op.hpp"
 
 #include <map>
 #include <utility>

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "tools/mmapstress/engine/executor.hpp"
-#include "tools/mmapstress/schedule/op_source.hpp"
+#include "tools/schedule/op_source.hpp"
 
 #include <memory>
 #include <optional>

@@ -1,6 +1,6 @@
 #include "tools/mmapstress/engine/crew_process.hpp"
 
-#include "tools/mmapstress/schedule/op_walker.hpp"
+#include "tools/schedule/op_walker.hpp"
 
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -14,7 +14,7 @@
 
 namespace mmapstress {
 
-using partialfs::backing::Fd;
+using partialfs::base::Fd;
 
 struct CrewProcess::Order {
     enum class Kind : std::uint32_t { walk, unmap };

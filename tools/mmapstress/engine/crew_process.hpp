@@ -1,7 +1,7 @@
 // One of the other processes of a run: forked at the start, told through a socket what to do.
 #pragma once
 
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 #include "tools/mmapstress/engine/crew.hpp"
 #include "tools/mmapstress/engine/thread_team.hpp"
 
@@ -32,14 +32,14 @@ class CrewProcess {
     Outcome<> answer(OpId& failed);
 
   private:
-    CrewProcess(pid_t pid, partialfs::backing::Fd socket, std::size_t index)
+    CrewProcess(pid_t pid, partialfs::base::Fd socket, std::size_t index)
         : pid_(pid), socket_(std::move(socket)), index_(index) {}
     struct Order;
     Outcome<> send(const Order& order);
     std::unexpected<Failure> gone();
 
     pid_t pid_;
-    partialfs::backing::Fd socket_;
+    partialfs::base::Fd socket_;
     std::size_t index_;
 };
 

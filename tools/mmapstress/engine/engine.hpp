@@ -3,8 +3,8 @@
 
 #include "tools/mmapstress/engine/run_settings.hpp"
 #include "tools/mmapstress/report/run_result.hpp"
-#include "tools/mmapstress/schedule/op_source.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
+#include "tools/schedule/op_source.hpp"
 
 #include <expected>
 

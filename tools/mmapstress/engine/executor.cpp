@@ -1,9 +1,9 @@
 #include "tools/mmapstress/engine/executor.hpp"
 
-#include "tools/mmapstress/schedule/pattern.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
+#include "tools/schedule/pattern.hpp"
 
 #include <linux/falloc.h>
 #include <sys/mman.h>
@@ -265,7 +265,7 @@ Outcome<> Executor::commit() {
     const std::string name = directory_ + "/sibling." + std::to_string(::getpid()) + "." +
                              std::to_string(number.fetch_add(1, std::memory_order_relaxed));
     const auto sibling =
-        partialfs::backing::Fd::open(AT_FDCWD, name.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0600);
+        partialfs::base::Fd::open(AT_FDCWD, name.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0600);
     if (!sibling) {
         errno = sibling.error().value;
         return failed("cannot create " + name);

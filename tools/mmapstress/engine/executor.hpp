@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tools/mmapstress/engine/test_file.hpp"
-#include "tools/mmapstress/schedule/schedule.hpp"
+#include "tools/schedule/schedule.hpp"
 
 #include <atomic>
 #include <deque>

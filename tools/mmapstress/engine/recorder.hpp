@@ -1,8 +1,8 @@
 // Writes a schedule down while it is carried out.
 #pragma once
 
-#include "tools/mmapstress/schedule/schedule.hpp"
 #include "tools/mmapstress/system/failure.hpp"
+#include "tools/schedule/schedule.hpp"
 
 #include <cstdint>
 #include <cstdio>

@@ -1,9 +1,9 @@
 // The operations of a run.
 #include "tools/mmapstress/engine/run.hpp"
 
-#include "tools/mmapstress/schedule/durability.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
+#include "tools/schedule/durability.hpp"
 
 #include <sys/utsname.h>
 

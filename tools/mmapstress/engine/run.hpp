@@ -6,9 +6,9 @@
 #include "tools/mmapstress/engine/recorder.hpp"
 #include "tools/mmapstress/engine/run_directory.hpp"
 #include "tools/mmapstress/engine/run_log.hpp"
-#include "tools/mmapstress/schedule/op_walker.hpp"
 #include "tools/mmapstress/system/memory_pressure.hpp"
 #include "tools/mmapstress/verify/disk_stages.hpp"
+#include "tools/schedule/op_walker.hpp"
 
 #include <chrono>
 #include <cstdint>

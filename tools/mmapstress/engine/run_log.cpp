@@ -25,8 +25,8 @@ Outcome<RunLog> RunLog::open(const std::string& report, const RunResult& head) {
         return log; // what went into a pipe can be read by nobody after a crash
     }
     log.path_ = progress_path(report);
-    auto file = partialfs::backing::Fd::open(AT_FDCWD, log.path_.c_str(),
-                                             O_WRONLY | O_CREAT | O_APPEND, 0644);
+    auto file =
+        partialfs::base::Fd::open(AT_FDCWD, log.path_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
     if (!file) {
         errno = file.error().value;
         return failed("cannot create " + log.path_);

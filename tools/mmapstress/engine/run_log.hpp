@@ -1,7 +1,7 @@
 // Writes down what a crash would leave nobody to tell: the report's head, and how far the run came.
 #pragma once
 
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 #include "tools/mmapstress/report/run_result.hpp"
 #include "tools/mmapstress/system/failure.hpp"
 
@@ -31,7 +31,7 @@ class RunLog {
   private:
     Outcome<> append(const std::string& line, bool sync);
 
-    partialfs::backing::Fd file_;
+    partialfs::base::Fd file_;
     std::string path_;
     OpId begun_;
     std::chrono::steady_clock::time_point synced_;

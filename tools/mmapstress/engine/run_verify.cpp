@@ -21,7 +21,7 @@ Outcome<> Run::check(const Op& op) {
         return compare_mapped(op.file, op.map, range);
     }
     const auto direct =
-        partialfs::backing::Fd::open(AT_FDCWD, file.path().c_str(), O_RDONLY | O_DIRECT);
+        partialfs::base::Fd::open(AT_FDCWD, file.path().c_str(), O_RDONLY | O_DIRECT);
     if (!direct) {
         errno = direct.error().value;
         return failed("cannot open " + file.path() + " with O_DIRECT");

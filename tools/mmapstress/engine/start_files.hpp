@@ -2,8 +2,8 @@
 #pragma once
 
 #include "tools/mmapstress/engine/run_directory.hpp"
-#include "tools/mmapstress/schedule/schedule.hpp"
 #include "tools/mmapstress/system/failure.hpp"
+#include "tools/schedule/schedule.hpp"
 
 namespace mmapstress {
 

@@ -21,8 +21,7 @@ ByteRange in_pages(ByteRange range) {
 
 Outcome<TestFile> TestFile::create(const std::string& path, const std::string& name) {
     const std::string whole = path + "/" + name;
-    auto fd =
-        partialfs::backing::Fd::open(AT_FDCWD, whole.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
+    auto fd = partialfs::base::Fd::open(AT_FDCWD, whole.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
     if (!fd) {
         errno = fd.error().value;
         return failed("cannot create " + whole);

@@ -1,9 +1,9 @@
 // One of the run's files: its descriptor and its mappings.
 #pragma once
 
-#include "fusefs/backing/fd.hpp"
-#include "tools/mmapstress/schedule/op.hpp"
+#include "fusefs/base/fd.hpp"
 #include "tools/mmapstress/system/failure.hpp"
+#include "tools/schedule/op.hpp"
 
 #include <array>
 #include <cstddef>
@@ -55,7 +55,7 @@ class TestFile {
     void ask_pages_to_leave();
 
   private:
-    TestFile(partialfs::backing::Fd fd, std::string path)
+    TestFile(partialfs::base::Fd fd, std::string path)
         : fd_(std::move(fd)), path_(std::move(path)) {}
 
     /// Whole pages of the file from `begin` on.
@@ -68,7 +68,7 @@ class TestFile {
         }
     };
 
-    partialfs::backing::Fd fd_;
+    partialfs::base::Fd fd_;
     std::string path_;
     ByteCount size_;
     std::array<Mapping, kMapsPerFile> maps_;

@@ -1,7 +1,7 @@
 #include "tools/mmapstress/explain/explain.hpp"
 
 #include "tools/mmapstress/explain/block_picture.hpp"
-#include "tools/mmapstress/schedule/page_history.hpp"
+#include "tools/schedule/page_history.hpp"
 
 #include <algorithm>
 #include <cstdio>

@@ -2,7 +2,7 @@
 
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/minimise/search.hpp"
-#include "tools/mmapstress/schedule/page_history.hpp"
+#include "tools/schedule/page_history.hpp"
 
 #include <algorithm>
 #include <numeric>

@@ -1,6 +1,6 @@
 #include "tools/mmapstress/report/formats.hpp"
 
-#include "tools/xml/escape.hpp"
+#include "fusefs/base/xml.hpp"
 
 #include <algorithm>
 #include <array>
@@ -90,18 +90,19 @@ std::string suite_name(const RunResult& result) {
 
 void append_details(std::string& out, const TestCase& test) {
     for (const std::string& detail : test.details) {
-        out += xml::escaped(detail) + '\n';
+        out += partialfs::base::escaped(detail) + '\n';
     }
 }
 
 void append_case(std::string& out, const std::string& suite, const TestCase& test) {
-    out += "    <testcase classname=\"" + xml::escaped(suite) + "\" name=\"" +
-           xml::escaped(test.name) + "\" time=\"" + decimal(test.seconds) + "\"";
+    out += "    <testcase classname=\"" + partialfs::base::escaped(suite) + "\" name=\"" +
+           partialfs::base::escaped(test.name) + "\" time=\"" + decimal(test.seconds) + "\"";
     if (test.state == State::passed) {
         out += "/>\n";
         return;
     }
-    const std::string message = " message=\"" + xml::escaped(one_line(test.message)) + "\"";
+    const std::string message =
+        " message=\"" + partialfs::base::escaped(one_line(test.message)) + "\"";
     out += ">\n";
     if (test.state == State::skipped) {
         out += "      <skipped" + message + "/>\n";
@@ -186,14 +187,15 @@ std::string junit(const RunResult& result, std::size_t max_ranges) {
                                "\" skipped=\"" + count(State::skipped) + "\" time=\"" +
                                decimal(seconds) + "\"";
     std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites" + counts +
-                      ">\n  <testsuite name=\"" + xml::escaped(suite) + "\"" + counts +
+                      ">\n  <testsuite name=\"" + partialfs::base::escaped(suite) + "\"" + counts +
                       ">\n    <properties>\n";
     const std::array<std::pair<std::string, std::string>, 3> properties{
         std::pair{std::string("seed"), std::to_string(result.header.seed)},
         std::pair{std::string("kernel"), result.kernel},
         std::pair{std::string("filesystem"), result.filesystem}};
     for (const auto& [name, value] : properties) {
-        out += "      <property name=\"" + name + "\" value=\"" + xml::escaped(value) + "\"/>\n";
+        out += "      <property name=\"" + name + "\" value=\"" + partialfs::base::escaped(value) +
+               "\"/>\n";
     }
     out += "    </properties>\n";
     for (const TestCase& test : tests) {

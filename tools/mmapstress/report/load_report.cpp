@@ -1,6 +1,6 @@
 #include "tools/mmapstress/report/load_report.hpp"
 
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 #include "tools/mmapstress/system/files.hpp"
 
 #include <sys/file.h>
@@ -11,7 +11,7 @@ namespace {
 
 /// Whether a run holds its lock on the progress file.
 bool still_going_on(const std::string& path) {
-    const auto file = partialfs::backing::Fd::open(AT_FDCWD, path.c_str(), O_RDONLY);
+    const auto file = partialfs::base::Fd::open(AT_FDCWD, path.c_str(), O_RDONLY);
     return file && ::flock(file->get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tools/mmapstress/report/report.hpp"
-#include "tools/mmapstress/schedule/op_source.hpp"
+#include "tools/schedule/op_source.hpp"
 
 #include <expected>
 #include <string>

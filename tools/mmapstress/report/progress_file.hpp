@@ -12,7 +12,7 @@
 // after a power cut `done` may be a little behind, and what follows it may be anything.
 #pragma once
 
-#include "tools/mmapstress/schedule/op.hpp"
+#include "tools/schedule/op.hpp"
 
 #include <expected>
 #include <string>

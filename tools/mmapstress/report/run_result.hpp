@@ -3,9 +3,9 @@
 // Plain values.
 #pragma once
 
-#include "tools/mmapstress/schedule/schedule.hpp"
 #include "tools/mmapstress/verify/damage.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
+#include "tools/schedule/schedule.hpp"
 
 #include <array>
 #include <cstdint>

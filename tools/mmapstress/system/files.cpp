@@ -1,6 +1,6 @@
 #include "tools/mmapstress/system/files.hpp"
 
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 
 #include <sys/stat.h>
 
@@ -11,7 +11,7 @@
 
 namespace mmapstress {
 
-using partialfs::backing::Fd;
+using partialfs::base::Fd;
 
 std::expected<std::string, std::string> read_file(const std::string& path) {
     const auto fd = Fd::open(AT_FDCWD, path.c_str(), O_RDONLY);

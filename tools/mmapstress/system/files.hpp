@@ -3,8 +3,8 @@
 // Any thread.
 #pragma once
 
-#include "tools/mmapstress/schedule/op.hpp"
 #include "tools/mmapstress/system/failure.hpp"
+#include "tools/schedule/op.hpp"
 
 #include <cstddef>
 #include <expected>

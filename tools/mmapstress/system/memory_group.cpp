@@ -21,7 +21,7 @@ namespace mmapstress {
 
 namespace {
 
-using partialfs::backing::Fd;
+using partialfs::base::Fd;
 
 constexpr const char* kLimitFile1 = "memory.limit_in_bytes";
 constexpr const char* kLimitFile2 = "memory.high";

@@ -1,9 +1,9 @@
 // A memory control group of this process's own.
 #pragma once
 
-#include "fusefs/backing/fd.hpp"
-#include "tools/mmapstress/schedule/op.hpp"
+#include "fusefs/base/fd.hpp"
 #include "tools/mmapstress/system/failure.hpp"
+#include "tools/schedule/op.hpp"
 
 #include <sys/types.h>
 
@@ -44,7 +44,7 @@ class MemoryGroup {
     std::string directory_;  ///< empty: left, or moved from
     std::string limit_file_; ///< name in it
     std::string home_;       ///< the group to go back to
-    partialfs::backing::Fd
+    partialfs::base::Fd
         alive_; ///< what is written to it, or that all have closed it, ends the keeper
     pid_t keeper_ = 0;
 };

@@ -2,9 +2,9 @@
 // do the writing.
 #pragma once
 
-#include "tools/mmapstress/schedule/op.hpp"
 #include "tools/mmapstress/system/failure.hpp"
 #include "tools/mmapstress/system/memory_group.hpp"
+#include "tools/schedule/op.hpp"
 
 #include <cstddef>
 #include <optional>

@@ -1,6 +1,6 @@
 #include "tools/mmapstress/system/page_cache.hpp"
 
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -15,7 +15,7 @@ namespace mmapstress {
 
 namespace {
 
-using partialfs::backing::Fd;
+using partialfs::base::Fd;
 
 constexpr int kMadvPageout = 21; // in <sys/mman.h> since glibc 2.30
 constexpr long kCachestat = 451; // the same number on every architecture

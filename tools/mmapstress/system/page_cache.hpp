@@ -1,8 +1,8 @@
 // Making a file leave the page cache, and the proof that it has.
 #pragma once
 
-#include "tools/mmapstress/schedule/op.hpp"
 #include "tools/mmapstress/system/failure.hpp"
+#include "tools/schedule/op.hpp"
 
 #include <cstddef>
 #include <cstdint>

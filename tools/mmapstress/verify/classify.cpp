@@ -1,8 +1,8 @@
 #include "tools/mmapstress/verify/classify.hpp"
 
-#include "tools/mmapstress/schedule/op_walker.hpp"
-#include "tools/mmapstress/schedule/pattern.hpp"
 #include "tools/mmapstress/verify/match.hpp"
+#include "tools/schedule/op_walker.hpp"
+#include "tools/schedule/pattern.hpp"
 
 #include <algorithm>
 #include <ranges>

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "tools/mmapstress/report/progress_file.hpp"
-#include "tools/mmapstress/schedule/op_source.hpp"
 #include "tools/mmapstress/verify/expected.hpp"
+#include "tools/schedule/op_source.hpp"
 
 #include <cstddef>
 #include <functional>

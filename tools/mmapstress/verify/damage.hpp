@@ -1,8 +1,8 @@
 // A damaged range: bytes that are not what they should be, and what is known of them.
 #pragma once
 
-#include "tools/mmapstress/schedule/golden.hpp"
-#include "tools/mmapstress/schedule/op.hpp"
+#include "tools/schedule/golden.hpp"
+#include "tools/schedule/op.hpp"
 
 #include <cstdint>
 #include <map>

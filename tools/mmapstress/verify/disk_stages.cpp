@@ -1,6 +1,6 @@
 #include "tools/mmapstress/verify/disk_stages.hpp"
 
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 #include "tools/mmapstress/engine/test_file.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/mount_info.hpp"
@@ -14,7 +14,7 @@ namespace mmapstress {
 
 namespace {
 
-using partialfs::backing::Fd;
+using partialfs::base::Fd;
 
 StageResult& result_of(std::array<StageResult, kStages>& results, Stage stage) {
     return results[static_cast<std::size_t>(stage)];

@@ -1,6 +1,6 @@
 #include "tools/mmapstress/verify/expected.hpp"
 
-#include "tools/mmapstress/schedule/pattern.hpp"
+#include "tools/schedule/pattern.hpp"
 
 #include <algorithm>
 #include <array>

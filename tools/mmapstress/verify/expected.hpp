@@ -6,8 +6,8 @@
 // Not thread-safe; const functions may run at the same time as one another.
 #pragma once
 
-#include "tools/mmapstress/schedule/schedule.hpp"
 #include "tools/mmapstress/verify/version_map.hpp"
+#include "tools/schedule/schedule.hpp"
 
 #include <cstddef>
 #include <cstdint>

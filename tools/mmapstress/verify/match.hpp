@@ -3,10 +3,10 @@
 // Pure; any thread.
 #pragma once
 
-#include "tools/mmapstress/schedule/pattern.hpp"
-#include "tools/mmapstress/schedule/schedule.hpp"
 #include "tools/mmapstress/verify/collector.hpp"
 #include "tools/mmapstress/verify/damage.hpp"
+#include "tools/schedule/pattern.hpp"
+#include "tools/schedule/schedule.hpp"
 
 #include <cstddef>
 #include <map>

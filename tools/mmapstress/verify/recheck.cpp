@@ -1,12 +1,12 @@
 #include "tools/mmapstress/verify/recheck.hpp"
 
-#include "fusefs/backing/fd.hpp"
+#include "fusefs/base/fd.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
-#include "tools/mmapstress/schedule/op_walker.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
 #include "tools/mmapstress/verify/classify.hpp"
 #include "tools/mmapstress/verify/crash_state.hpp"
 #include "tools/mmapstress/verify/disk_stages.hpp"
+#include "tools/schedule/op_walker.hpp"
 
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -21,7 +21,7 @@ namespace mmapstress {
 
 namespace {
 
-using partialfs::backing::Fd;
+using partialfs::base::Fd;
 
 std::unexpected<StartError> cannot(std::string message, Verdict verdict = Verdict::unknown) {
     return std::unexpected(StartError{verdict, std::move(message)});

@@ -8,7 +8,7 @@
 // Not thread-safe.
 #pragma once
 
-#include "tools/mmapstress/schedule/op.hpp"
+#include "tools/schedule/op.hpp"
 
 #include <algorithm>
 #include <cstddef>

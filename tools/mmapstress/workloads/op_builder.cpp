@@ -1,6 +1,6 @@
 #include "tools/mmapstress/workloads/op_builder.hpp"
 
-#include "tools/mmapstress/schedule/pattern.hpp"
+#include "tools/schedule/pattern.hpp"
 
 #include <algorithm>
 

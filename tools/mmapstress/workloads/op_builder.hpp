@@ -1,7 +1,7 @@
 // Puts a workload's operations together, with ids whose colours tell versions apart.
 #pragma once
 
-#include "tools/mmapstress/schedule/schedule.hpp"
+#include "tools/schedule/schedule.hpp"
 
 #include <array>
 #include <cstdint>

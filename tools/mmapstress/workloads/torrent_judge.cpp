@@ -1,6 +1,6 @@
 // The client's hash check, made from nothing but the schedule and the bytes on disk.
-#include "tools/mmapstress/schedule/pattern.hpp"
 #include "tools/mmapstress/workloads/torrent.hpp"
+#include "tools/schedule/pattern.hpp"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>

@@ -1,7 +1,7 @@
 // The workloads: programs that make up schedules.
 #pragma once
 
-#include "tools/mmapstress/schedule/op_source.hpp"
+#include "tools/schedule/op_source.hpp"
 
 #include <cstdint>
 #include <expected>

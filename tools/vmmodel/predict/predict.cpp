@@ -1,6 +1,6 @@
 #include "tools/vmmodel/predict/predict.hpp"
 
-#include "tools/mmapstress/schedule/pattern.hpp"
+#include "tools/schedule/pattern.hpp"
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 // Not thread-safe.
 #pragma once
 
-#include "tools/mmapstress/schedule/schedule.hpp"
+#include "tools/schedule/schedule.hpp"
 #include "tools/vmmodel/predict/predictor.hpp"
 
 #include <expected>
@@ -18,7 +18,7 @@ inline OpNumber number_of(const mmapstress::Op& op) {
     return OpNumber{op.id.value};
 }
 
-/// Carries a schedule out on a predictor, as tools/mmapstress/schedule/op.hpp says what each
+/// Carries a schedule out on a predictor, as tools/schedule/op.hpp says what each
 /// operation does.
 class ScheduleRunner {
   public:

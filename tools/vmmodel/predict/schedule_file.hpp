@@ -2,7 +2,7 @@
 // may be compressed with zstd.
 #pragma once
 
-#include "tools/mmapstress/schedule/golden.hpp"
+#include "tools/schedule/golden.hpp"
 
 #include <expected>
 #include <filesystem>

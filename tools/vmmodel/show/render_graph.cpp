@@ -1,7 +1,7 @@
 // Runs as JSON, as a Graphviz graph and as a picture.
+#include "fusefs/base/xml.hpp"
 #include "tools/vmmodel/show/describe.hpp"
 #include "tools/vmmodel/show/render.hpp"
-#include "tools/xml/escape.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -143,7 +143,7 @@ class Picture {
 
     void text(int x, int y, std::string_view what, std::string_view weight = "normal") {
         out_ += fmt::format("<text x=\"{}\" y=\"{}\" font-weight=\"{}\">{}</text>\n", x, y, weight,
-                            xml::escaped(what));
+                            partialfs::base::escaped(what));
     }
 
     /// A colour for each version; a block that is dirty has a thick border.

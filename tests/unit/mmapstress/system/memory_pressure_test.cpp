@@ -185,8 +185,8 @@ TEST(Pages, LeaveWhenAskedAndKeepTheirBytes) {
     if (system.f_type == kTmpfs || !pages_can_be_asked_to_leave()) {
         GTEST_SKIP() << "needs a temporary directory on disk and Linux 5.4";
     }
-    const auto file = partialfs::backing::Fd::open(AT_FDCWD, (directory.path() / "file").c_str(),
-                                                   O_RDWR | O_CREAT, 0600);
+    const auto file = partialfs::base::Fd::open(AT_FDCWD, (directory.path() / "file").c_str(),
+                                                O_RDWR | O_CREAT, 0600);
     ASSERT_TRUE(file);
     constexpr ByteCount kSize{1U << 20U};
     ASSERT_EQ(::ftruncate(file->get(), static_cast<off_t>(kSize.value)), 0);

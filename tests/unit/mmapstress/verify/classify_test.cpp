@@ -1,5 +1,5 @@
-#include "tools/mmapstress/schedule/pattern.hpp"
 #include "tools/mmapstress/verify/classify.hpp"
+#include "tools/schedule/pattern.hpp"
 
 #include <gtest/gtest.h>
 

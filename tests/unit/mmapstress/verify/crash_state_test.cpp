@@ -1,8 +1,8 @@
 // What a crash may leave, and what it must not.
-#include "tools/mmapstress/schedule/durability.hpp"
-#include "tools/mmapstress/schedule/op_walker.hpp"
-#include "tools/mmapstress/schedule/pattern.hpp"
 #include "tools/mmapstress/verify/crash_state.hpp"
+#include "tools/schedule/durability.hpp"
+#include "tools/schedule/op_walker.hpp"
+#include "tools/schedule/pattern.hpp"
 
 #include <gtest/gtest.h>
 

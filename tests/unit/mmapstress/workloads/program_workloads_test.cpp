@@ -1,7 +1,7 @@
 // torrent and apt: that what they do is what those programs did, and that their checkers bite.
-#include "tools/mmapstress/schedule/pattern.hpp"
 #include "tools/mmapstress/workloads/apt/workload.hpp"
 #include "tools/mmapstress/workloads/torrent.hpp"
+#include "tools/schedule/pattern.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,7 +1,7 @@
-#include "tools/mmapstress/schedule/op_walker.hpp"
-#include "tools/mmapstress/schedule/pattern.hpp"
 #include "tools/mmapstress/workloads/op_builder.hpp"
 #include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/schedule/op_walker.hpp"
+#include "tools/schedule/pattern.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,122 @@
+// Memory that holds bytes of write(2) until a flush: who owns it, and how much there is of it.
+#pragma once
+
+#include "fusefs/model/types.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace partialfs::file {
+
+/// How much memory the buffered data of the mount takes, and the most it may take.
+/// Thread-safe, without a lock.
+class BufferBudget {
+  public:
+    explicit BufferBudget(std::uint64_t limit) : limit_(limit) {}
+
+    /// Takes `bytes` out of the budget, unless that would exceed the limit.
+    [[nodiscard]] bool reserve(std::uint64_t bytes) {
+        std::uint64_t used = used_.load(std::memory_order_relaxed);
+        do {
+            if (used + bytes > limit_) {
+                return false;
+            }
+        } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
+        return true;
+    }
+    void release(std::uint64_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t limit() const { return limit_; }
+
+  private:
+    std::uint64_t limit_;
+    std::atomic<std::uint64_t> used_{0};
+};
+
+/// Keeps a few blocks of malloc(3)ed memory, all of the same size, to be used again: fresh memory
+/// costs a page fault for every page of it. Thread-safe; its mutex is a leaf.
+class MemoryPool {
+  public:
+    explicit MemoryPool(std::size_t keep) : keep_(keep) { free_.reserve(keep); }
+    MemoryPool(const MemoryPool&) = delete;
+    MemoryPool& operator=(const MemoryPool&) = delete;
+    ~MemoryPool();
+
+    /// A block given back before, or null: the caller then makes one with malloc().
+    [[nodiscard]] void* take();
+    /// Takes a block over, for reuse or free().
+    void give_back(void* block);
+
+  private:
+    std::size_t keep_;
+    std::mutex mutex_; ///< guards free_
+    std::vector<void*> free_;
+};
+
+/// Memory on its way from one owner to another.
+struct GiveBack {
+    MemoryPool* pool;
+    void operator()(void* memory) const { pool->give_back(memory); }
+};
+using PoolMemory = std::unique_ptr<void, GiveBack>;
+
+/// A block of memory, charged to a budget for as long as it lives. What extents share.
+class Buffer {
+  public:
+    /// Memory of its own of `capacity` bytes.
+    Buffer(std::size_t capacity, BufferBudget& budget)
+        : memory_(static_cast<std::byte*>(std::malloc(capacity))), capacity_(capacity),
+          budget_(budget) {
+        if (memory_ == nullptr) {
+            throw std::bad_alloc{};
+        }
+    }
+    /// Takes over `memory`, which goes back to its pool at the end.
+    Buffer(PoolMemory&& memory, std::size_t capacity, BufferBudget& budget)
+        : pool_(memory.get_deleter().pool), memory_(static_cast<std::byte*>(memory.release())),
+          capacity_(capacity), budget_(budget) {}
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    ~Buffer() {
+        if (pool_ != nullptr) {
+            if (memory_ != nullptr) {
+                pool_->give_back(memory_);
+            }
+        } else {
+            std::free(memory_);
+        }
+        budget_.release(charge_);
+    }
+
+    /// Takes `bytes` out of the budget until the end. False if that does not allow it.
+    [[nodiscard]] bool charge(std::uint64_t bytes) {
+        if (!budget_.reserve(bytes)) {
+            return false;
+        }
+        charge_ += bytes;
+        return true;
+    }
+    /// The memory, given away. Only for a buffer that has taken it over from a pool.
+    [[nodiscard]] PoolMemory release() {
+        return PoolMemory(std::exchange(memory_, nullptr), GiveBack{pool_});
+    }
+    [[nodiscard]] std::byte* data() const { return memory_; }
+    [[nodiscard]] std::size_t capacity() const { return capacity_; }
+
+  private:
+    MemoryPool* pool_ = nullptr;
+    std::byte* memory_;
+    std::size_t capacity_;
+    BufferBudget& budget_;
+    std::uint64_t charge_ = 0;
+};
+
+} // namespace partialfs::file

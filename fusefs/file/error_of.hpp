@@ -1,0 +1,29 @@
+// What became of one step of a commit, as an errno.
+#pragma once
+
+#include "fusefs/base/exceptions.hpp"
+#include "fusefs/file/file_data.hpp"
+
+namespace partialfs::file {
+
+inline int error_in(const FileData::Flushed& flushed) {
+    return flushed.error;
+}
+template <typename Value>
+int error_in(const base::Result<Value>& result) {
+    return result ? 0 : result.error().value;
+}
+
+/// The errno that `step` returns in one way or another, or that stands for what it throws; or 0. A
+/// file that there is no memory to write is told of that as of any other failure, and the others
+/// are written all the same.
+template <typename Step>
+int error_of(Step step) {
+    try {
+        return error_in(step());
+    } catch (...) {
+        return base::errno_of_exception().value;
+    }
+}
+
+} // namespace partialfs::file

@@ -1,0 +1,155 @@
+#include "fusefs/file/file_losses.hpp"
+
+#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/model/ledger.hpp"
+#include "fusefs/trace/recorder.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+namespace partialfs::file {
+
+using base::Result;
+using model::BlockInPage;
+using model::ByteCount;
+using model::ByteOffset;
+using model::ByteRange;
+using model::PageIndex;
+
+bool FileLosses::still_any() {
+    any_ = any_ && context_.ledger.has_open(inode_);
+    return any_;
+}
+
+bool FileLosses::any_in(ByteRange range) const {
+    return any_ && context_.ledger.has_open(inode_, range, context_.block_size);
+}
+
+void FileLosses::pages_read(ByteRange range) {
+    if (!any_ || range.empty()) {
+        return;
+    }
+    for (PageIndex page = range.first_page(); page <= range.last_page(); ++page) {
+        if (any_in(range_of(page))) {
+            reread_.insert(page);
+        }
+    }
+}
+
+void FileLosses::note(const PassedOver& passed, ByteOffset begin,
+                      std::span<const std::byte> bytes) {
+    const ByteRange here =
+        intersect(range_of(passed.page), {begin, begin + ByteCount{bytes.size()}});
+    const std::span<const std::byte> in_memory =
+        bytes.subspan((here.begin - begin).value, here.size().value);
+    std::array<std::byte, model::kPageSize> disk{};
+    const std::span<std::byte> on_disk = std::span(disk).first(in_memory.size());
+    const Result<void> compared = file_.read(context_.io, here.begin, on_disk);
+    if (!compared) {
+        // What cannot be compared counts as lost: the ledger may say too much, never too little.
+        spdlog::warn("{}: page {} was passed over, and its bytes on disk cannot be read: {}; the "
+                     "ledger has them as lost",
+                     context_.ledger.path_of(inode_), passed.page.value,
+                     std::strerror(compared.error().value));
+        context_.trace.record({.inode = inode_,
+                               .page_or_offset = passed.page.value,
+                               .error = compared.error().value,
+                               .kind = trace::Kind::unverified,
+                               .skipped = passed.blocks});
+    } else if (std::memcmp(on_disk.data(), in_memory.data(), on_disk.size()) == 0) {
+        return;
+    }
+    for (std::uint8_t i = 0; i < context_.block_size.per_page(); ++i) {
+        const BlockInPage in_page{i};
+        const ByteRange block = intersect(here, context_.block_size.range_of(passed.page, in_page));
+        if (!passed.blocks.contains(in_page) || block.empty()) {
+            continue;
+        }
+        const std::size_t at = (block.begin - here.begin).value;
+        const std::vector<ByteRange> lost =
+            compared ? model::differing_ranges(in_memory.subspan(at, block.size().value),
+                                               on_disk.subspan(at, block.size().value), block.begin)
+                     : std::vector{block};
+        if (lost.empty()) {
+            continue;
+        }
+        if (!any_in(range_of(passed.page))) {
+            reread_.erase(passed.page); // in memory as it is written back now
+        }
+        any_ = true;
+        context_.ledger.record(inode_, passed.page, in_page,
+                               context_.block_size.index_of(passed.page, in_page),
+                               passed.cleaned_by[i], lost);
+        for (const ByteRange& range : lost) {
+            context_.trace.record({.inode = inode_,
+                                   .page_or_offset = range.begin.value,
+                                   .length = range.size().value,
+                                   .commit = passed.cleaned_by[i],
+                                   .kind = trace::Kind::lost});
+        }
+    }
+}
+
+std::vector<ByteRange> FileLosses::healed_by(ByteOffset begin, std::span<const iovec> parts) {
+    std::vector<ByteRange> changed;
+    if (!any_) {
+        return changed;
+    }
+    std::array<std::byte, model::kPageSize> disk{};
+    ByteOffset at = begin;
+    for (const iovec& part : parts) {
+        std::span<const std::byte> left{static_cast<const std::byte*>(part.iov_base), part.iov_len};
+        while (!left.empty()) {
+            const std::size_t size = std::min(left.size(), disk.size() - at.value % disk.size());
+            const ByteRange here{at, at + ByteCount{size}};
+            if (!reread_.contains(page_of(at))) {
+                changed.push_back(here);
+            } else if (any_in(here)) {
+                const std::span<std::byte> old = std::span(disk).first(size);
+                if (const Result<void> got = file_.read(context_.io, at, old); !got) {
+                    spdlog::warn("{}: page {} is written, and its bytes on disk cannot be read: "
+                                 "{}; what the ledger has as lost of it stays so",
+                                 context_.ledger.path_of(inode_), page_of(at).value,
+                                 std::strerror(got.error().value));
+                } else {
+                    std::ranges::copy(model::differing_ranges(left.first(size), old, at),
+                                      std::back_inserter(changed));
+                }
+            }
+            left = left.subspan(size);
+            at = at + ByteCount{size};
+        }
+    }
+    return changed;
+}
+
+void FileLosses::heal(std::span<const ByteRange> ranges) {
+    for (const ByteRange& range : ranges) {
+        context_.ledger.heal(inode_, range, context_.block_size);
+    }
+}
+
+void FileLosses::drop(ByteRange range) {
+    if (any_) {
+        context_.ledger.drop(inode_, range, context_.block_size);
+    }
+}
+
+void FileLosses::truncate(ByteOffset size) {
+    if (any_) {
+        context_.ledger.truncate(inode_, size);
+    }
+}
+
+void FileLosses::forget() {
+    if (any_) {
+        context_.ledger.forget(inode_);
+        any_ = false;
+    }
+    reread_.clear();
+}
+
+} // namespace partialfs::file

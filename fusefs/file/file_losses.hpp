@@ -1,0 +1,76 @@
+// One file's lost stores: found by a writepage that passes blocks over, healed by what is written
+// later.
+#pragma once
+
+#include "fusefs/file/backing_file.hpp"
+#include "fusefs/file/context.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <sys/uio.h>
+
+#include <array>
+#include <cstddef>
+#include <set>
+#include <span>
+#include <vector>
+
+namespace partialfs::file {
+
+/// Compares with the disk before it says anything, so that the ledger has neither too much nor too
+/// little. Not thread-safe: guarded by the file's mutex; the ledger has a lock of its own.
+class FileLosses {
+  public:
+    /// `file` is the backing file, and outlives this.
+    FileLosses(model::InodeId inode, BackingFile& file, Context& context)
+        : inode_(inode), file_(file), context_(context) {}
+    FileLosses(const FileLosses&) = delete;
+    FileLosses& operator=(const FileLosses&) = delete;
+    /// The ledger's open entries are dropped: nobody can ask for this inode again.
+    ~FileLosses() { forget(); }
+
+    /// Whether the ledger may have open entries.
+    [[nodiscard]] bool any() const { return any_; }
+    /// The same, having asked the ledger.
+    bool still_any();
+    /// Whether the ledger has open entries in the blocks that `range` touches.
+    [[nodiscard]] bool any_in(model::ByteRange range) const;
+
+    /// The page cache reads these pages.
+    void pages_read(model::ByteRange range);
+
+    /// Blocks of a page that a writepage has passed over.
+    struct PassedOver {
+        model::PageIndex page;
+        model::BlockMask blocks;
+        std::array<model::CommitId, 8> cleaned_by; ///< the commit that cleaned each of them
+    };
+    /// `bytes` is what the kernel wrote back, from `begin` on. Blocks that differ from the disk get
+    /// entries in the ledger; those that cannot be compared as well.
+    void note(const PassedOver& passed, model::ByteOffset begin, std::span<const std::byte> bytes);
+
+    /// What of the open entries a write of `parts` at `begin` will heal. All of it, while the page
+    /// has been in the page cache since the loss. Of a page read again since then, only the bytes
+    /// that the disk has not got already: rewriting what the disk had brings no lost store back.
+    /// To be asked before the write.
+    [[nodiscard]] std::vector<model::ByteRange> healed_by(model::ByteOffset begin,
+                                                          std::span<const iovec> parts);
+    /// The write has been done.
+    void heal(std::span<const model::ByteRange> ranges);
+
+    /// The bytes have been punched out.
+    void drop(model::ByteRange range);
+    void truncate(model::ByteOffset size);
+    /// The file has lost its last name: nothing of it counts any more.
+    void forget();
+
+  private:
+    const model::InodeId inode_;
+    BackingFile& file_;
+    Context& context_;
+    bool any_ = false;
+    /// Pages with lost stores that the page cache has read again since: they were evicted, and the
+    /// stores are gone from memory, too.
+    std::set<model::PageIndex> reread_;
+};
+
+} // namespace partialfs::file

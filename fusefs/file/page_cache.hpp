@@ -1,0 +1,98 @@
+// What the journal needs of the kernel's page cache. The real one is in kernel/; tests have their
+// own.
+#pragma once
+
+#include "fusefs/base/errno.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace partialfs::file {
+
+class FileData;
+
+/// Pages from `first` up to and with `last`.
+struct PageRange {
+    model::PageIndex first;
+    model::PageIndex last;
+
+    constexpr bool operator==(const PageRange&) const = default;
+    [[nodiscard]] constexpr std::uint64_t count() const { return last.value - first.value + 1; }
+};
+
+/// Ascending page ranges that do not touch.
+class PageSet {
+  public:
+    /// Adds a range that begins after all there are; one that continues the last is joined to it.
+    void append(PageRange range) {
+        if (!ranges_.empty() && ranges_.back().last.value + 1 == range.first.value) {
+            ranges_.back().last = range.last;
+        } else {
+            ranges_.push_back(range);
+        }
+    }
+    [[nodiscard]] bool contains(model::PageIndex page) const {
+        const auto after = std::ranges::upper_bound(ranges_, page, {}, &PageRange::first);
+        return after != ranges_.begin() && page <= std::prev(after)->last;
+    }
+    [[nodiscard]] const std::vector<PageRange>& ranges() const { return ranges_; }
+    [[nodiscard]] bool empty() const { return ranges_.empty(); }
+    [[nodiscard]] std::uint64_t count() const {
+        std::uint64_t pages = 0;
+        for (const PageRange& range : ranges_) {
+            pages += range.count();
+        }
+        return pages;
+    }
+
+  private:
+    std::vector<PageRange> ranges_;
+};
+
+/// A copy of cached pages: the bytes from the start of the first page on. Shorter than asked for
+/// where the cache or the file ends.
+struct RetrievedPages {
+    std::shared_ptr<void> owner; ///< keeps `bytes` alive
+    std::span<std::byte> bytes;
+};
+
+/// Whether a request to the kernel failed because the mount is no longer there.
+constexpr bool kernel_is_gone(int error) {
+    return error == ENODEV || error == ENOTCONN;
+}
+
+/// Whether it failed because the kernel has nothing of the file any more: the mount is gone, or the
+/// kernel has forgotten the inode.
+constexpr bool has_no_pages(int error) {
+    return kernel_is_gone(error) || error == EXDEV || error == ENOENT || error == ESTALE;
+}
+
+/// Each function may be called by the journal's thread only, with no lock held, and may wait for
+/// requests of the kernel's being served by other threads.
+class PageCache {
+  public:
+    PageCache() = default;
+    PageCache(const PageCache&) = delete;
+    PageCache& operator=(const PageCache&) = delete;
+    virtual ~PageCache() = default;
+
+    /// The most pages that one retrieve() can fetch.
+    [[nodiscard]] virtual std::uint64_t retrieve_limit() const = 0;
+    /// The pages of `file` below `size` that are PG_dirty now.
+    virtual base::Result<PageSet> dirty_pages(FileData& file, model::ByteOffset size) = 0;
+    /// Fetches the cached pages of `pages` up to the first that is not cached.
+    virtual base::Result<RetrievedPages> retrieve(model::InodeId inode, PageRange pages) = 0;
+    /// Whether a page is neither PG_dirty nor under writeback; nothing if that cannot be told.
+    virtual std::optional<bool> is_clean(model::InodeId inode, model::PageIndex page) = 0;
+    /// The file's attributes have changed without a request of the kernel's: it must ask again.
+    virtual void attributes_changed(model::InodeId inode) = 0;
+};
+
+} // namespace partialfs::file

@@ -1,0 +1,25 @@
+// Where a file has data and where holes, when part of its data is still buffered.
+#pragma once
+
+#include "fusefs/base/errno.hpp"
+#include "fusefs/file/write_buffer.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <cstdint>
+
+namespace partialfs::file {
+
+/// lseek(2) with SEEK_DATA on the backing file `fd` with `buffers` laid over it: the first byte of
+/// data at or after `from`, which lies below `size`. ENXIO if there is none.
+base::Result<model::ByteOffset> seek_data(int fd, const WriteBuffer& buffers,
+                                          model::ByteOffset from, model::ByteOffset size);
+/// The same with SEEK_HOLE; the end of the file is a hole.
+base::Result<model::ByteOffset> seek_hole(int fd, const WriteBuffer& buffers,
+                                          model::ByteOffset from, model::ByteOffset size);
+
+/// The bytes of disk space that `buffers` will take when they are flushed, counted in whole pages
+/// as delayed allocation counts. `backing_size` is the present size of the backing file; `fd` is
+/// -1 if that has no holes, or they cannot be asked for.
+std::uint64_t space_to_come(const WriteBuffer& buffers, model::ByteOffset backing_size, int fd);
+
+} // namespace partialfs::file

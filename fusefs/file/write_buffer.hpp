@@ -1,0 +1,87 @@
+// The bytes of one file that write(2) has brought and that are not on disk yet.
+//
+// A map of extents that do not overlap; a later write replaces what it covers. Each extent carries
+// the epoch it was written in, by which a copy of the page fetched from the kernel is told from
+// bytes written after it.
+//
+// Not thread-safe: the owner guards it with the inode's mutex.
+#pragma once
+
+#include "fusefs/file/buffer.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+
+namespace partialfs::file {
+
+/// Counts the fetches of a file's pages from the kernel.
+using Epoch = model::Strong<struct EpochTag>;
+
+class WriteBuffer {
+  public:
+    /// Takes over `bytes`, which lie in `owner`.
+    void insert(model::ByteOffset offset, std::shared_ptr<Buffer> owner,
+                std::span<const std::byte> bytes, Epoch epoch);
+    /// Copies `bytes`. False, and nothing changed, if the budget does not allow it.
+    [[nodiscard]] bool insert_copy(model::ByteOffset offset, std::span<const std::byte> bytes,
+                                   Epoch epoch, BufferBudget& budget);
+    /// Puts what is buffered of [offset, offset + target.size()) over `target`, as far as it was
+    /// written in `since` or later. Returns the number of bytes put.
+    std::size_t overlay(model::ByteOffset offset, std::span<std::byte> target,
+                        Epoch since = Epoch{0}) const;
+    /// Whether every byte of `range` is buffered.
+    [[nodiscard]] bool covers(model::ByteRange range) const;
+    /// Whether any byte of `range` is buffered.
+    [[nodiscard]] bool touches(model::ByteRange range) const;
+    /// Calls `visit(ByteOffset, std::span<const std::byte>)` for the buffered parts of `range`,
+    /// ascending.
+    template <typename Visit>
+    void for_each(model::ByteRange range, Visit visit) const {
+        for (auto extent = first_touching(range);
+             extent != extents_.end() && extent->first < range.end; ++extent) {
+            const model::ByteRange part =
+                intersect(range, {extent->first, extent->first + size_of(extent->second)});
+            visit(part.begin, extent->second.bytes.subspan((part.begin - extent->first).value,
+                                                           part.size().value));
+        }
+    }
+    /// Drops what is buffered of `range`.
+    void erase(model::ByteRange range);
+    /// Moves what is buffered of `range` to `other`, over what that has.
+    void move_to(WriteBuffer& other, model::ByteRange range);
+    /// Takes all of `other` that this one has not got: what is here is newer.
+    void take_missing(WriteBuffer& other);
+    void clear() { extents_.clear(); }
+
+    [[nodiscard]] bool empty() const { return extents_.empty(); }
+    [[nodiscard]] std::size_t extents() const { return extents_.size(); }
+    /// The first buffered byte at or after `offset`.
+    [[nodiscard]] std::optional<model::ByteOffset> first_from(model::ByteOffset offset) const;
+
+    /// Where the run of buffered bytes that `offset` lies in ends; `offset` if it lies in none.
+    [[nodiscard]] model::ByteOffset end_of_run(model::ByteOffset offset) const;
+
+  private:
+    struct Extent {
+        std::shared_ptr<Buffer> owner;
+        std::span<const std::byte> bytes;
+        Epoch epoch;
+    };
+    using Extents = std::map<model::ByteOffset, Extent>;
+
+    static model::ByteCount size_of(const Extent& extent) {
+        return model::ByteCount{extent.bytes.size()};
+    }
+    [[nodiscard]] Extents::const_iterator first_touching(model::ByteRange range) const;
+    /// Cuts the extent that `offset` lies inside of into two that meet there.
+    void split_at(model::ByteOffset offset);
+
+    Extents extents_;
+};
+
+} // namespace partialfs::file

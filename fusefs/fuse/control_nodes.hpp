@@ -1,0 +1,22 @@
+// FUSE's numbers of the control directory's own objects.
+#pragma once
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+namespace partialfs::fuse {
+
+// InodeIds are counted from 1 and never get here.
+inline constexpr fuse_ino_t kFirstControlNode = fuse_ino_t{1} << 63U;
+inline constexpr fuse_ino_t kControlDirectory = kFirstControlNode;
+/// `.partialfs/inode`.
+inline constexpr fuse_ino_t kInodeDirectory = kFirstControlNode + 1;
+inline constexpr fuse_ino_t kStatusFile = kFirstControlNode + 2;
+inline constexpr fuse_ino_t kLedgerFile = kFirstControlNode + 3;
+inline constexpr fuse_ino_t kTraceFile = kFirstControlNode + 4;
+inline constexpr fuse_ino_t kContractFile = kFirstControlNode + 5;
+inline constexpr fuse_ino_t kPolicyFile = kFirstControlNode + 6;
+inline constexpr fuse_ino_t kCommitFile = kFirstControlNode + 7;
+inline constexpr fuse_ino_t kEvictFile = kFirstControlNode + 8;
+
+} // namespace partialfs::fuse

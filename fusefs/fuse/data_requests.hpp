@@ -1,0 +1,37 @@
+// The requests that work on the data of regular files: open, read, write, flush, release, fsync,
+// fallocate, lseek, copy_file_range, and the replies to retrieve.
+#pragma once
+
+#include "fusefs/base/errno.hpp"
+#include "fusefs/fuse/inode.hpp"
+
+#include <functional>
+#include <memory>
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+namespace partialfs::fuse {
+
+struct Mount;
+
+/// Enters the handlers of this file into `ops`.
+void add_data_requests(fuse_lowlevel_ops& ops);
+
+/// The file-data part of open and create: makes the handle and fills in `fi` (fh, keep_cache,
+/// noflush). `fi.flags` are the application's flags. `caller` is the context's pid. `created`: the
+/// descriptor that the file has just been created with, if it has.
+base::Result<void> open_file(Mount& mount, const std::shared_ptr<Inode>& inode, pid_t caller,
+                             fuse_file_info& fi, base::Fd created = {});
+
+/// Takes back what open_file() did, for a handle that the kernel was never told of: nobody will
+/// release it.
+void close_file(Mount& mount, fuse_file_info& fi);
+
+/// Flushes the file's own blocks, if it has any not on disk, and then calls `then` with 0 or the
+/// errno: at once on this thread, or later on the journal's. What rename goes through, so that the
+/// new name never points at data that is not there.
+void flush_own_blocks_then(Mount& mount, const std::shared_ptr<Inode>& inode,
+                           std::function<void(int)> then);
+
+} // namespace partialfs::fuse

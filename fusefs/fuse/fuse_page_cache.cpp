@@ -1,0 +1,352 @@
+#include "fusefs/fuse/fuse_page_cache.hpp"
+
+#include "fusefs/base/exceptions.hpp"
+#include "fusefs/file/file_data.hpp"
+#include "fusefs/fuse/control_nodes.hpp"
+#include "fusefs/fuse/session.hpp"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace partialfs::fuse {
+
+using base::Fd;
+using base::Result;
+using file::PageRange;
+using file::PageSet;
+using file::RetrievedPages;
+using model::ByteCount;
+using model::ByteOffset;
+using model::ByteRange;
+using model::InodeId;
+using model::PageIndex;
+
+namespace {
+
+#ifndef SYS_cachestat
+constexpr long kCachestat = 451; // the same on every architecture; younger than our libc
+#else
+constexpr long kCachestat = SYS_cachestat;
+#endif
+
+/// For how long the way to an inode in our own mount may wait for locks of directories before it is
+/// given up. A lock can be held by a request that waits for us (see PrivateView); else it is soon
+/// free, also on a very busy machine.
+constexpr std::chrono::seconds kPatience{5};
+
+/// The structures of <linux/mman.h> from Linux 6.5 on.
+struct CachestatRange {
+    std::uint64_t offset;
+    std::uint64_t length;
+};
+struct Cachestat {
+    std::uint64_t cache;
+    std::uint64_t dirty;
+    std::uint64_t writeback;
+    std::uint64_t evicted;
+    std::uint64_t recently_evicted;
+};
+
+ByteRange bytes_of(PageRange pages) {
+    return {start_of(pages.first), ByteOffset{start_of(pages.last).value + model::kPageSize}};
+}
+
+/// Appends the dirty pages among `pages`, of which there are `dirty`, to `found`.
+Result<void> bisect(const Fd& file, PageRange pages, std::uint64_t dirty, PageSet& found) {
+    if (dirty == 0) {
+        return {};
+    }
+    if (dirty >= pages.count()) {
+        found.append(pages);
+        return {};
+    }
+    const PageIndex middle{pages.first.value + (pages.count() - 1) / 2};
+    const PageRange low{pages.first, middle};
+    const PageRange high{PageIndex{middle.value + 1}, pages.last};
+    for (const PageRange half : {low, high}) {
+        const Result<CacheStatus> status = cache_status(file, bytes_of(half));
+        if (!status) {
+            return std::unexpected(status.error());
+        }
+        if (const Result<void> done = bisect(file, half, status->dirty, found); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+} // namespace
+
+Result<CacheStatus> cache_status(const Fd& file, ByteRange range) {
+    CachestatRange asked{range.begin.value, range.size().value};
+    Cachestat answer{};
+    if (::syscall(kCachestat, file.get(), &asked, &answer, 0) != 0) {
+        return base::last_error();
+    }
+    return CacheStatus{answer.cache, answer.dirty, answer.writeback};
+}
+
+FusePageCache::FusePageCache(std::string mountpoint, Probe probe, file::MemoryPool& pool)
+    : mountpoint_(std::move(mountpoint)), probe_(probe), pool_(pool) {}
+
+void FusePageCache::set_session(fuse_session* session) {
+    session_ = session;
+    view_ = std::make_unique<PrivateView>(mountpoint_, ".partialfs/inode");
+}
+
+void FusePageCache::start() {
+    visitor_.start();
+    visitor_.run([&] { view_->enter(); });
+    // Waits for the kernel's first requests to be served, which is not yet the case. Those of
+    // others wait as well until then, so that nobody has the root directory locked before us.
+    visitor_.post([&] { view_->find_directory(); });
+}
+
+void FusePageCache::wait_until_ready() {
+    visitor_.run([] {}); // after what start() has left it
+}
+
+void FusePageCache::disconnect() {
+    disconnected_ = true;
+    {
+        const std::scoped_lock lock(mutex_);
+        arrived_.notify_all();
+    }
+    visitor_.run([&] { view_->let_go(); });
+    visitor_.stop();
+}
+
+int FusePageCache::mounts_changed_fd() const {
+    return view_ ? view_->mounts_changed_fd() : -1;
+}
+
+void FusePageCache::mounts_changed() {
+    if (!view_->still_mounted()) {
+        visitor_.run([&] { view_->let_go(); });
+    }
+}
+
+bool FusePageCache::is_probing(pid_t thread) const {
+    return thread != 0 && thread == visitor_.thread();
+}
+
+Result<Fd> FusePageCache::open_inode(InodeId inode) {
+    Result<Fd> fd = view_->open(std::to_string(inode.value), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!fd) {
+        return fd;
+    }
+    // Opened by path, it may lead elsewhere by now: our mount detached, or covered by another.
+    struct statx status{};
+    if (::statx(fd->get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) {
+        return base::last_error();
+    }
+    const std::uint64_t device = makedev(status.stx_dev_major, status.stx_dev_minor);
+    std::uint64_t known = 0;
+    if (!device_.compare_exchange_strong(known, device) && known != device) {
+        return base::failed(EXDEV);
+    }
+    return fd;
+}
+
+template <typename Job>
+auto FusePageCache::visit(InodeId inode, Job job) -> decltype(job(std::declval<const Fd&>())) {
+    decltype(job(std::declval<const Fd&>())) result = base::failed(ENODEV);
+    const std::scoped_lock lock(visits_);
+    if (disconnected_) {
+        return result;
+    }
+    const auto outcome = visitor_.run(
+        [this, inode, &result, &job](const Visitor::Arrived& arrived) {
+            const Result<Fd> fd = open_inode(inode);
+            if (arrived()) {
+                result = fd ? job(*fd) : std::unexpected(fd.error());
+            }
+        },
+        kPatience);
+    if (outcome == Visitor::Outcome::done) {
+        const std::string name = std::to_string(inode.value);
+        fuse_lowlevel_notify_inval_entry(session_, kInodeDirectory, name.c_str(), name.size());
+    } else if (outcome == Visitor::Outcome::gave_up) {
+        spdlog::warn(
+            "inode {} could not be opened in our own mount: somebody has a directory above "
+            "it locked; mapped stores into it are not seen this time",
+            inode.value);
+        result = base::failed(ETIMEDOUT);
+    }
+    return result;
+}
+
+Result<PageSet> FusePageCache::dirty_pages(file::FileData& file, ByteOffset size) {
+    if (probe_ == Probe::compare) {
+        return changed_pages(file);
+    }
+    if (size == ByteOffset{0}) {
+        return PageSet{};
+    }
+    return visit(file.id(), [&](const Fd& fd) -> Result<PageSet> {
+        PageSet found;
+        const PageRange all{PageIndex{0}, page_of(ByteOffset{size.value - 1})};
+        const Result<CacheStatus> status = cache_status(fd, bytes_of(all));
+        if (!status) {
+            return std::unexpected(status.error());
+        }
+        if (const Result<void> done = bisect(fd, all, status->dirty, found); !done) {
+            return std::unexpected(done.error());
+        }
+        return found;
+    });
+}
+
+Result<PageSet> FusePageCache::changed_pages(file::FileData& file) {
+    PageSet found;
+    const PageSet candidates = file.compare_candidates();
+    for (const PageRange& range : candidates.ranges()) {
+        for (PageIndex page = range.first; page <= range.last;) {
+            const PageRange part{
+                page, PageIndex{std::min(range.last.value, page.value + retrieve_limit() - 1)}};
+            const Result<RetrievedPages> copy = retrieve(file.id(), part);
+            if (!copy) {
+                return std::unexpected(copy.error());
+            }
+            const std::size_t size = copy->bytes.size();
+            for (std::size_t at = 0; at < size; at += model::kPageSize, ++page) {
+                if (file.differs(page, copy->bytes.subspan(at, std::min<std::size_t>(
+                                                                   model::kPageSize, size - at)))) {
+                    found.append({page, page});
+                }
+            }
+            if (size == 0) {
+                ++page; // not cached: go on behind it
+            }
+        }
+    }
+    return found;
+}
+
+std::optional<bool> FusePageCache::is_clean(InodeId inode, PageIndex page) {
+    if (probe_ == Probe::compare) {
+        return std::nullopt;
+    }
+    const Result<CacheStatus> status =
+        visit(inode, [&](const Fd& fd) { return cache_status(fd, range_of(page)); });
+    if (!status) {
+        return std::nullopt;
+    }
+    return status->dirty == 0 && status->writeback == 0;
+}
+
+void FusePageCache::attributes_changed(InodeId inode) {
+    if (session_ != nullptr && !disconnected_) {
+        // A negative offset: the attributes alone. ENOENT: the kernel does not know the inode.
+        fuse_lowlevel_notify_inval_inode(session_, inode.value, -1, 0);
+    }
+}
+
+Result<RetrievedPages> FusePageCache::retrieve(InodeId inode, PageRange pages) {
+    const ByteRange range = bytes_of(pages);
+    {
+        const std::scoped_lock lock(mutex_);
+        waiting_ = true;
+        wanted_inode_ = inode;
+        wanted_offset_ = range.begin;
+        reply_.reset();
+    }
+    const int error =
+        disconnected_
+            ? -ENODEV
+            : fuse_lowlevel_notify_retrieve(session_, inode.value, range.size().value,
+                                            static_cast<off_t>(range.begin.value), nullptr);
+    std::unique_lock lock(mutex_);
+    if (error == 0) {
+        arrived_.wait(lock, [&] { return reply_.has_value() || disconnected_; });
+    }
+    waiting_ = false;
+    if (reply_) {
+        return *std::exchange(reply_, std::nullopt);
+    }
+    if (error == -ENOENT) {
+        return RetrievedPages{}; // the kernel has forgotten the inode: nothing is cached
+    }
+    return base::failed(error != 0 ? -error : ENODEV);
+}
+
+Result<RetrievedPages> FusePageCache::take_over(const fuse_bufvec& data) {
+    RetrievedPages pages;
+    if (data.buf[0].size > 0) {
+        auto* bytes = static_cast<std::byte*>(data.buf[0].mem);
+        pages.bytes = {bytes, data.buf[0].size};
+        pages.owner = std::shared_ptr<void>(Session::take_request_memory(), [this](void* memory) {
+            if (memory != nullptr) {
+                pool_.give_back(memory);
+            }
+        });
+    }
+    return pages;
+}
+
+void FusePageCache::retrieved(InodeId inode, ByteOffset offset, const fuse_bufvec& data) {
+    Result<RetrievedPages> pages = base::without_exceptions([&] { return take_over(data); });
+    const std::scoped_lock lock(mutex_);
+    if (waiting_ && inode == wanted_inode_ && offset == wanted_offset_) {
+        reply_ = std::move(pages);
+        arrived_.notify_all();
+    }
+}
+
+Result<void> FusePageCache::evict(InodeId inode) {
+    // Pages that are in use just then stay; a moment later they can go.
+    constexpr int kTries = 5;
+    for (int attempt = 0; attempt < kTries; ++attempt) {
+        const Result<void> dropped = visit(inode, [&](const Fd& fd) -> Result<void> {
+            if (::sync_file_range(fd.get(), 0, 0,
+                                  SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                                      SYNC_FILE_RANGE_WAIT_AFTER) != 0) {
+                return base::last_error();
+            }
+            ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+            return {};
+        });
+        if (!dropped) {
+            return dropped;
+        }
+        // Mapped pages are unmapped only by this, which is a write to /dev/fuse.
+        const int error = fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0);
+        if (error != 0 && error != -EBUSY) {
+            return base::failed(-error);
+        }
+        if (probe_ == Probe::compare) {
+            return error == 0 ? Result<void>{} : base::failed(EBUSY);
+        }
+        const Result<CacheStatus> left = visit(inode, [](const Fd& fd) {
+            return cache_status(fd, {ByteOffset{0}, ByteOffset{INT64_MAX}});
+        });
+        if (!left) {
+            return std::unexpected(left.error());
+        }
+        if (left->cached == 0) {
+            return {};
+        }
+    }
+    return base::failed(EBUSY);
+}
+
+void FusePageCache::write_everything_back() {
+    visitor_.run([&] {
+        if (const Result<Fd> root = view_->open_root()) {
+            ::syncfs(root->get());
+        }
+    });
+}
+
+} // namespace partialfs::fuse

@@ -1,0 +1,118 @@
+// The page cache of our own mount, as the kernel lets a FUSE daemon see it.
+#pragma once
+
+#include "fusefs/base/fd.hpp"
+#include "fusefs/file/buffer.hpp"
+#include "fusefs/file/page_cache.hpp"
+#include "fusefs/fuse/private_view.hpp"
+#include "fusefs/fuse/visitor.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+namespace partialfs::fuse {
+
+/// How pages stored into through a mapping are found.
+enum class Probe : std::uint8_t {
+    cachestat, ///< cachestat(2), Linux 6.5 and later: exact
+    compare,   ///< retrieve the cached pages and compare with a hash of what they were
+};
+
+/// cachestat(2)'s answer for a range of pages.
+struct CacheStatus {
+    std::uint64_t cached = 0;
+    std::uint64_t dirty = 0;
+    std::uint64_t writeback = 0;
+};
+/// ENOSYS before Linux 6.5.
+base::Result<CacheStatus> cache_status(const base::Fd& file, model::ByteRange range);
+
+/// Probes and retrieves. See file::PageCache for who may call what.
+///
+/// A file is probed through `.partialfs/inode/N`, opened just for that in the daemon's private view
+/// of the mount. Such an open is told from others by the thread that makes it, and is answered with
+/// FOPEN_NOFLUSH, or closing it would write every dirty page back.
+class FusePageCache final : public file::PageCache {
+  public:
+    /// `pool` gets back the memory that retrieved pages come in.
+    FusePageCache(std::string mountpoint, Probe probe, file::MemoryPool& pool);
+
+    /// To be called once the session is mounted, and before run().
+    void set_session(fuse_session* session);
+    /// Starts the thread that probes. After set_session(), before run().
+    void start();
+    /// Waits until files can be probed whatever directory others lock. Once requests are served,
+    /// and before anybody is told that the mount can be used.
+    void wait_until_ready();
+    /// For poll(2) with POLLPRI; then call mounts_changed(). -1: nothing to poll.
+    [[nodiscard]] int mounts_changed_fd() const;
+    /// Lets go of the private view if the mount is gone. While requests are served.
+    void mounts_changed();
+    /// The session answers nothing any more: who waits for pages, now or later, gets ENODEV.
+    void disconnect();
+
+    /// Whether this thread of ours is probing just now: its opens are not an application's.
+    [[nodiscard]] bool is_probing(pid_t thread) const;
+    [[nodiscard]] Probe probe() const { return probe_; }
+
+    [[nodiscard]] std::uint64_t retrieve_limit() const override { return 256; }
+    base::Result<file::PageSet> dirty_pages(file::FileData& file, model::ByteOffset size) override;
+    base::Result<file::RetrievedPages> retrieve(model::InodeId inode,
+                                                file::PageRange pages) override;
+    std::optional<bool> is_clean(model::InodeId inode, model::PageIndex page) override;
+    void attributes_changed(model::InodeId inode) override;
+
+    /// Writes the file's pages back and drops them from the cache. EBUSY if some are there again
+    /// afterwards. Any thread but a request thread; waits for requests to be served.
+    base::Result<void> evict(model::InodeId inode);
+    /// Has the kernel write all dirty pages of the mount back. As evict().
+    void write_everything_back();
+
+    /// The reply to a retrieve: a request of its own, on any request thread. Throws nothing: for
+    /// want of memory it is the retrieve that fails.
+    void retrieved(model::InodeId inode, model::ByteOffset offset, const fuse_bufvec& data);
+
+  private:
+    /// The pages of a reply, in the memory that it came in.
+    base::Result<file::RetrievedPages> take_over(const fuse_bufvec& data);
+    /// Opens an inode of our own mount and runs `job(fd)`, which returns a Result, on the visitor's
+    /// thread. Afterwards the kernel is told to forget the name that the inode was opened by: that
+    /// name would keep it, and the space of an unlinked file, for as long as the kernel likes.
+    template <typename Job>
+    auto visit(model::InodeId inode, Job job) -> decltype(job(std::declval<const base::Fd&>()));
+    /// On the visitor's thread.
+    base::Result<base::Fd> open_inode(model::InodeId inode);
+    base::Result<file::PageSet> changed_pages(file::FileData& file);
+
+    std::string mountpoint_;
+    Probe probe_;
+    file::MemoryPool& pool_;
+    fuse_session* session_ = nullptr;
+    std::unique_ptr<PrivateView> view_; ///< from set_session() on
+    std::atomic<bool> disconnected_{false};
+    std::atomic<std::uint64_t> device_{0}; ///< of our mount; 0: not known yet
+    Visitor visitor_;
+    /// Held from opening an inode until its name is forgotten, which waits for the directory that
+    /// the opening locks. Taken before the visitor's own.
+    std::mutex visits_;
+
+    std::mutex mutex_; ///< guards what follows; a leaf
+    std::condition_variable arrived_;
+    bool waiting_ = false;
+    model::InodeId wanted_inode_;
+    model::ByteOffset wanted_offset_;
+    std::optional<base::Result<file::RetrievedPages>> reply_;
+};
+
+} // namespace partialfs::fuse

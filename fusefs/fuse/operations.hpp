@@ -1,0 +1,12 @@
+// All handlers of the filesystem, put together, and what is agreed with the kernel at INIT.
+#pragma once
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+namespace partialfs::fuse {
+
+/// The handlers; their session's userdata must be a Mount.
+fuse_lowlevel_ops all_operations();
+
+} // namespace partialfs::fuse

@@ -1,0 +1,320 @@
+#include "fusefs/fuse/session.hpp"
+
+#include "fusefs/base/fd.hpp"
+
+#include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <utility>
+
+namespace partialfs::fuse {
+
+struct Session::Worker {
+    Worker() = default;
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+    ~Worker() { std::free(request.mem); }
+
+    std::thread thread;
+    /// Always has memory once a request has been received: see take_request_memory().
+    fuse_buf request{};
+    std::vector<std::byte> scratch;
+    std::atomic<bool> ended{false};
+};
+
+namespace {
+
+/// What this thread has for the request that it handles. Nothing with a destructor is thread_local:
+/// glibc ends the process where there is no memory to register one.
+struct Received {
+    void** memory = nullptr; ///< the request's
+    file::MemoryPool* pool = nullptr;
+    bool taken = false; ///< the request's memory has been
+    std::vector<std::byte>* scratch = nullptr;
+};
+thread_local Received received;
+
+/// Wakes a request thread out of its system call; the handler has nothing to do.
+constexpr int kWakeSignal = SIGUSR1;
+
+sigset_t end_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    return signals;
+}
+
+/// What libfuse says goes to our log.
+void log_from_libfuse(fuse_log_level level, const char* format, va_list arguments) {
+    std::array<char, 512> text{};
+    std::vsnprintf(text.data(), text.size(), format, arguments);
+    std::string_view line(text.data());
+    while (!line.empty() && line.back() == '\n') {
+        line.remove_suffix(1);
+    }
+    switch (level) {
+    case FUSE_LOG_EMERG:
+    case FUSE_LOG_ALERT:
+    case FUSE_LOG_CRIT:
+    case FUSE_LOG_ERR:
+        spdlog::error("{}", line);
+        break;
+    case FUSE_LOG_WARNING:
+        spdlog::warn("{}", line);
+        break;
+    case FUSE_LOG_DEBUG:
+        spdlog::debug("{}", line);
+        break;
+    default:
+        spdlog::info("{}", line);
+    }
+}
+
+} // namespace
+
+void* Session::take_request_memory() {
+    if (received.memory == nullptr || received.taken) {
+        return nullptr;
+    }
+    void* next = received.pool->take();
+    if (next == nullptr) {
+        next = std::malloc(malloc_usable_size(*received.memory));
+    }
+    if (next == nullptr) {
+        throw std::bad_alloc{};
+    }
+    received.taken = true;
+    return std::exchange(*received.memory, next);
+}
+
+std::span<std::byte> Session::scratch(std::size_t size) {
+    std::vector<std::byte>& memory = *received.scratch;
+    if (memory.size() < size) {
+        memory.resize(size);
+    }
+    return std::span(memory).first(size);
+}
+
+Session::Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_options, bool debug,
+                 unsigned threads, file::MemoryPool& pool, void* userdata)
+    : most_workers_(std::max(threads, 2U)), pool_(pool) {
+    // Request memory is a megabyte each: let it go back to the system when it is freed.
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    // Buffers are made by request threads and freed by the journal's: few arenas, few gaps.
+    mallopt(M_ARENA_MAX, 2);
+    fuse_set_log_func(log_from_libfuse);
+    arguments_.emplace_back("partialfs");
+    for (std::string& option : fuse_options) {
+        arguments_.emplace_back("-o");
+        arguments_.push_back(std::move(option));
+    }
+    if (debug) {
+        arguments_.emplace_back("-d");
+    }
+    std::vector<char*> argv;
+    argv.reserve(arguments_.size());
+    for (std::string& argument : arguments_) {
+        argv.push_back(argument.data());
+    }
+    fuse_args args = FUSE_ARGS_INIT(static_cast<int>(argv.size()), argv.data());
+    session_ = fuse_session_new(&args, &ops, sizeof(ops), userdata);
+    fuse_opt_free_args(&args);
+    gone_event_ = base::Fd{eventfd(0, EFD_CLOEXEC)};
+}
+
+Session::~Session() {
+    if (session_ != nullptr) {
+        if (mounted_) {
+            fuse_session_unmount(session_);
+        }
+        fuse_session_destroy(session_);
+    }
+}
+
+std::expected<void, std::string> Session::mount(const std::string& mountpoint) {
+    if (session_ == nullptr) {
+        return std::unexpected("libfuse does not accept the mount options; see the message above");
+    }
+    if (!gone_event_) {
+        return std::unexpected(std::string("eventfd: ") + std::strerror(errno));
+    }
+    if (fuse_session_mount(session_, mountpoint.c_str()) != 0) {
+        return std::unexpected("cannot mount at " + mountpoint +
+                               "; see the message above for the reason");
+    }
+    mounted_ = true;
+    // The kernel's first request is INIT, and it comes by itself.
+    Worker first;
+    const bool answered = serve_one(first);
+    if (first.request.mem != nullptr) {
+        pool_.give_back(std::exchange(first.request.mem, nullptr)); // for the first of run()
+    }
+    if (!answered) {
+        return std::unexpected("the kernel closed the FUSE connection at once at " + mountpoint);
+    }
+    return {};
+}
+
+bool Session::serve_one(Worker& self) {
+    const int got = fuse_session_receive_buf(session_, &self.request);
+    if (got == -EINTR || got == -EAGAIN) {
+        return true;
+    }
+    if (got <= 0) {
+        return false;
+    }
+    if (idle_.fetch_sub(1) == 1) {
+        start_worker(malloc_usable_size(self.request.mem));
+    }
+    received = {&self.request.mem, &pool_, false, &self.scratch};
+    fuse_session_process_buf(session_, &self.request);
+    received = {};
+    idle_.fetch_add(1);
+    return true;
+}
+
+void Session::add_worker(std::unique_ptr<Worker> worker) {
+    workers_.push_back(std::move(worker));
+    Worker& self = *workers_.back();
+    idle_.fetch_add(1);
+    try {
+        self.thread = std::thread([this, &self] { work(self); });
+    } catch (...) {
+        idle_.fetch_sub(1);
+        workers_.pop_back();
+        throw;
+    }
+}
+
+void Session::start_worker(std::size_t request_size) {
+    const std::scoped_lock lock(mutex_);
+    if (workers_.empty() || workers_.size() >= most_workers_ || ending_) {
+        return; // before run(), or enough
+    }
+    try {
+        auto worker = std::make_unique<Worker>();
+        worker->request.mem = std::malloc(request_size);
+        if (worker->request.mem == nullptr) {
+            throw std::bad_alloc{};
+        }
+        add_worker(std::move(worker));
+    } catch (const std::exception& error) {
+        if (!threads_are_short_.exchange(true)) {
+            spdlog::warn("no thread more than {} for requests: {}", workers_.size(), error.what());
+        }
+    }
+}
+
+void Session::work(Worker& self) {
+    pthread_setname_np(pthread_self(), "request");
+    while (!ending_ && !fuse_session_exited(session_) && serve_one(self)) {
+    }
+    if (!ending_) {
+        const std::uint64_t one = 1;
+        if (::write(gone_event_.get(), &one, sizeof one) < 0) {
+            spdlog::error("eventfd: {}", std::strerror(errno));
+        }
+    }
+    self.ended = true;
+}
+
+void Session::join_workers() {
+    ending_ = true;
+    fuse_session_exit(session_);
+    for (;;) {
+        // A worker that was just about to wait when the signal came needs another one.
+        std::unique_ptr<Worker> worker;
+        {
+            const std::scoped_lock lock(mutex_);
+            if (workers_.empty()) {
+                return;
+            }
+            worker = std::move(workers_.back());
+            workers_.pop_back();
+        }
+        while (!worker->ended) {
+            pthread_kill(worker->thread.native_handle(), kWakeSignal);
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        worker->thread.join();
+    }
+}
+
+void Session::block_end_signals() {
+    const sigset_t ends = end_signals();
+    pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+}
+
+void Session::run(const Callbacks& callbacks) {
+    block_end_signals();
+    const sigset_t ends = end_signals();
+    struct sigaction wake{};
+    wake.sa_handler = [](int) {};
+    sigaction(kWakeSignal, &wake, nullptr); // without SA_RESTART: read(2) returns EINTR
+    std::signal(SIGPIPE, SIG_IGN);
+    const base::Fd signals{signalfd(-1, &ends, SFD_CLOEXEC)};
+    {
+        const std::scoped_lock lock(mutex_);
+        auto worker = std::make_unique<Worker>();
+        worker->request.mem = pool_.take();
+        idle_ = 0;
+        add_worker(std::move(worker));
+    }
+    bool wanted = false;
+    std::exception_ptr failure;
+    try {
+        wanted = callbacks.serving();
+    } catch (...) {
+        failure = std::current_exception(); // no memory for a thread
+    }
+    std::array<pollfd, 3> wait{pollfd{signals.get(), POLLIN, 0},
+                               pollfd{gone_event_.get(), POLLIN, 0},
+                               pollfd{callbacks.mounts_changed_fd, POLLPRI, 0}};
+    while (wanted && ((wait[0].revents | wait[1].revents) & POLLIN) == 0) {
+        if (::poll(wait.data(), wait.size(), -1) > 0 && (wait[2].revents & POLLPRI) != 0) {
+            try {
+                callbacks.mounts_changed();
+            } catch (const std::exception& error) {
+                spdlog::warn("the mounts have changed: {}", error.what());
+            }
+        }
+    }
+    if (!wanted && !failure) {
+        callbacks.before_end();
+    }
+    if ((wait[0].revents & POLLIN) != 0) {
+        signalfd_siginfo info{};
+        if (::read(signals.get(), &info, sizeof info) == sizeof info) {
+            spdlog::info("{}: ending", strsignal(static_cast<int>(info.ssi_signo)));
+        }
+        callbacks.before_end();
+    }
+    join_workers();
+    callbacks.disconnected();
+    if (mounted_) {
+        fuse_session_unmount(session_);
+        mounted_ = false;
+    }
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+}
+
+} // namespace partialfs::fuse

@@ -1,0 +1,95 @@
+// The FUSE session: its mount, its request threads, and its end.
+#pragma once
+
+#include "fusefs/base/fd.hpp"
+#include "fusefs/file/buffer.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+namespace partialfs::fuse {
+
+/// Not libfuse's own loop: that one does not end on a signal nor on an outside umount, and hands
+/// requests over in memory that a handler cannot keep.
+///
+/// Use: mount(), then at most one fork() (no thread runs yet), then run().
+class Session {
+  public:
+    /// `fuse_options` are libfuse's -o options. At most `threads` request threads, started as
+    /// they are needed. `pool` recycles the memory of requests. `userdata` is what the handlers
+    /// get.
+    Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_options, bool debug,
+            unsigned threads, file::MemoryPool& pool, void* userdata);
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    /// Unmounts, if still mounted.
+    ~Session();
+
+    /// Mounts at `mountpoint` and answers the kernel's INIT: the mount is usable once run() serves.
+    /// On failure a message for the user, in one line.
+    std::expected<void, std::string> mount(const std::string& mountpoint);
+
+    /// What run() calls at its turning points. Each may use the mount but for the last.
+    struct Callbacks {
+        std::function<bool()> serving;        ///< requests are being served now; false: end
+        std::function<void()> before_end;     ///< a signal wants the end; requests are still served
+        std::function<void()> disconnected;   ///< nothing is served any more, whatever the reason
+        int mounts_changed_fd = -1;           ///< POLLPRI: mounts have come or gone; -1: none
+        std::function<void()> mounts_changed; ///< mounts have come or gone; requests are served
+    };
+    /// Blocks SIGTERM, SIGINT and SIGHUP in the calling thread, and in those that it starts from
+    /// then on. To be called before any thread is started: a signal goes to any thread that lets it
+    /// in.
+    static void block_end_signals();
+    /// Serves requests until one of these signals comes, or until the mount is gone. All request
+    /// threads have been joined when it returns. Then unmounts.
+    void run(const Callbacks& callbacks);
+
+    [[nodiscard]] fuse_session* handle() const { return session_; }
+
+    /// Within a handler: takes over the memory in which its request was received, and which the
+    /// handler's pointers point into. Null if taken already, or outside a request thread.
+    /// Goes back to the pool given to the session. Throws std::bad_alloc, and leaves the memory
+    /// where it is, if there is none to receive the next request in.
+    static void* take_request_memory();
+    /// Within a handler: memory of this size that nobody else uses until the handler returns.
+    static std::span<std::byte> scratch(std::size_t size);
+
+  private:
+    struct Worker;
+    /// One more request thread, unless there are enough or there is no memory for it.
+    void start_worker(std::size_t request_size);
+    /// With the mutex held.
+    void add_worker(std::unique_ptr<Worker> worker);
+    void work(Worker& self);
+    /// Processes one request; false when the session is over.
+    bool serve_one(Worker& self);
+    void join_workers();
+
+    std::vector<std::string> arguments_;
+    fuse_session* session_ = nullptr;
+    bool mounted_ = false;
+    unsigned most_workers_;
+    file::MemoryPool& pool_;
+
+    std::mutex mutex_; ///< guards workers_; a leaf
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::atomic<int> idle_{0};
+    std::atomic<bool> ending_{false};
+    std::atomic<bool> threads_are_short_{false}; ///< and this has been logged
+    base::Fd gone_event_;                        ///< eventfd: a worker found the mount gone
+};
+
+} // namespace partialfs::fuse

@@ -1,0 +1,65 @@
+#include "fusefs/file/buffer.hpp"
+#include "fusefs/fuse/control_directory.hpp"
+#include "fusefs/fuse/fuse_page_cache.hpp"
+#include "fusefs/fuse/inode_table.hpp"
+#include "fusefs/fuse/mount.hpp"
+#include "fusefs/journal/journal.hpp"
+#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/trace/recorder.hpp"
+#include "fusefs/version.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace partialfs::fuse {
+
+std::string status_json(const Mount& mount) {
+    const file::Context& context = mount.context;
+    const journal::Journal::Status journal = mount.journal.status();
+    const file::FileData::Gauge gauge = mount.journal.gauge();
+    const model::Ledger::Counts ledger = context.ledger.counts();
+    nlohmann::ordered_json status;
+    status["version"] = kVersion;
+    status["source"] = mount.source;
+    status["mountpoint"] = mount.mountpoint;
+    status["contract"] = name_of(context.contract.load());
+    status["flush_policy"] = name_of(context.policy.load());
+    status["block_size"] = context.block_size.bytes();
+    status["kernel"] = {
+        {"release", mount.kernel_release},
+        {"fuse_protocol", mount.fuse_protocol},
+        {"libfuse", fuse_pkgversion()},
+        {"probe", mount.page_cache.probe() == Probe::cachestat ? "cachestat" : "compare"},
+        {"posix_acl", mount.posix_acl},
+        {"explicit_invalidation", mount.explicit_invalidation},
+        {"max_write", mount.max_write},
+    };
+    status["commits"] = journal.commits;
+    status["last_commit_ns"] = journal.last_commit.count();
+    status["probes"] = journal.probes;
+    status["last_probe_ns"] = journal.last_probe.count();
+    status["buffered_bytes"] = context.budget.used();
+    status["dirty_limit"] = context.budget.limit();
+    status["files_in_transaction"] = journal.files;
+    status["page_entries"] = gauge.page_entries;
+    status["buffer_extents"] = gauge.extents;
+    status["known_inodes"] = mount.inodes.known();
+    status["explicit_writes"] = context.explicit_writes.load();
+    status["writepages"] = context.writepages.load();
+    status["pages_found_dirty"] = context.pages_found_dirty.load();
+    status["blocks_flushed"] = context.blocks_flushed.load();
+    status["blocks_written"] = context.blocks_written.load();
+    status["blocks_skipped"] = context.blocks_skipped.load();
+    status["write_errors"] = context.write_errors.load();
+    status["ledger"] = {{"recorded", ledger.recorded},
+                        {"open", ledger.open},
+                        {"open_bytes", ledger.open_bytes},
+                        {"healed", ledger.healed},
+                        {"dropped", ledger.dropped}};
+    status["trace_events"] = context.trace.recorded();
+    status["trace_file"] =
+        mount.trace_file.empty() ? nullptr : nlohmann::ordered_json(mount.trace_file);
+    status["trace_file_errno"] = context.trace.file_error();
+    return status.dump(2);
+}
+
+} // namespace partialfs::fuse

@@ -1,0 +1,67 @@
+// What the user asked for on the command line, in -o, or in a line of /etc/fstab.
+#pragma once
+
+#include "fusefs/model/contract.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace partialfs::startup {
+
+/// From the chattiest to none at all.
+enum class LogLevel : std::uint8_t { trace, debug, info, warning, error, off };
+
+/// How pages stored into through a mapping are found.
+enum class ProbeChoice : std::uint8_t {
+    automatic, ///< by cachestat(2) where the kernel has it
+    cachestat,
+    compare, ///< by retrieving the cached pages and comparing, as on kernels before 6.5
+};
+
+struct Options {
+    std::filesystem::path source;
+    std::filesystem::path mountpoint;
+
+    model::Contract contract = model::Contract::linux_2_6_19;
+    model::FlushPolicy flush_policy = model::FlushPolicy::eager;
+    model::BlockSize block_size = *model::BlockSize::from_bytes(1024);
+    /// Zero: no timer.
+    std::chrono::milliseconds commit_interval{5000};
+    /// Buffered dirty data above this makes writers flush and wait.
+    model::ByteCount dirty_limit{std::uint64_t{256} << 20U};
+    ProbeChoice probe = ProbeChoice::automatic;
+    std::optional<std::filesystem::path> trace;
+
+    LogLevel log_level = LogLevel::info;
+    std::optional<std::filesystem::path> log_file;
+
+    /// Request threads at most.
+    unsigned threads = 10;
+    bool foreground = false;
+    /// libfuse prints every request and reply. Implies `foreground`.
+    bool debug = false;
+    /// The mount point may hold files, which the mount hides.
+    bool nonempty = false;
+    bool read_only = false;
+    /// What is left for libfuse's -o: allow_other, nosuid, max_read=N, fsname=NAME and so on.
+    /// fsname, subtype and default_permissions are always there.
+    std::vector<std::string> fuse_options;
+};
+
+/// Why there are no Options: what to print, where, and the exit code.
+struct ExitRequest {
+    int code = 0; ///< 0: the user asked for --help or --version. 2: the command line is wrong.
+    std::string text;
+};
+
+/// Understands a command line (`argv[0]` is the program's name).
+/// On failure `text` is one line that names the option and what to do.
+std::expected<Options, ExitRequest> parse_options(int argc, const char* const* argv);
+
+} // namespace partialfs::startup

@@ -1,0 +1,146 @@
+#include "fusefs/file/buffer.hpp"
+#include "fusefs/file/file_losses.hpp"
+#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/trace/recorder.hpp"
+#include "tests/temporary_directory.hpp"
+#include "tests/unit/file/watched_io.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/uio.h>
+
+#include <fstream>
+#include <string>
+
+namespace partialfs::file {
+namespace {
+
+using model::BlockInPage;
+using model::BlockMask;
+using model::ByteOffset;
+using model::ByteRange;
+using model::PageIndex;
+
+constexpr model::InodeId kInode{7};
+constexpr std::uint64_t kPage = model::kPageSize;
+
+/// The losses of a file of two pages, all 'd' on disk.
+class FileLossesTest : public ::testing::Test {
+  protected:
+    FileLossesTest() {
+        std::ofstream(directory_ / "file") << std::string(2 * kPage, 'd');
+        path_fd_ = *base::Fd::open(AT_FDCWD, (directory_ / "file").c_str(), O_PATH);
+    }
+
+    /// A writepage of the first page that brings `text` and passes over its second block.
+    void pass_over(const std::string& text, std::uint64_t page = 0) {
+        losses_.note(
+            {.page = PageIndex{page}, .blocks = BlockMask::of(BlockInPage{1}), .cleaned_by = {}},
+            ByteOffset{page * kPage}, std::as_bytes(std::span(text)));
+    }
+    /// What a page of 'd' becomes by storing 's' into these bytes of it.
+    static std::string stored(std::size_t at, std::size_t size) {
+        std::string text(kPage, 'd');
+        text.replace(at, size, size, 's');
+        return text;
+    }
+    /// A write to the disk, as a flush makes it.
+    void write(std::uint64_t offset, std::string text) {
+        iovec part{text.data(), text.size()};
+        const auto healed = losses_.healed_by(ByteOffset{offset}, {&part, 1});
+        ASSERT_TRUE(backing::write_all(io_, *file_.writable(), {&part, 1}, ByteOffset{offset}));
+        losses_.heal(healed);
+    }
+    [[nodiscard]] std::uint64_t open_bytes() const { return ledger_.counts().open_bytes; }
+
+    partialfs::testing::TemporaryDirectory directory_;
+    WatchedIo io_;
+    BufferBudget budget_{1U << 20U};
+    journal::LedgerBook ledger_;
+    trace::Recorder trace_{*model::BlockSize::from_bytes(1024)};
+    Context context_{.io = io_,
+                     .block_size = *model::BlockSize::from_bytes(1024),
+                     .budget = budget_,
+                     .ledger = ledger_,
+                     .trace = trace_,
+                     .contract = model::Contract::linux_2_6_19,
+                     .policy = model::FlushPolicy::eager};
+    base::Fd path_fd_;
+    BackingFile file_{path_fd_, true};
+    FileLosses losses_{kInode, file_, context_};
+};
+
+TEST_F(FileLossesTest, AreWhatDiffersInBlocksPassedOver) {
+    pass_over(stored(1000, 100)); // 24 bytes in block 0, which was written; 76 in block 1
+    EXPECT_TRUE(losses_.any());
+    EXPECT_EQ(ledger_.counts().open, 1);
+    EXPECT_EQ(open_bytes(), 76);
+    EXPECT_TRUE(losses_.any_in({ByteOffset{1024}, ByteOffset{1025}}));
+    EXPECT_FALSE(losses_.any_in({ByteOffset{0}, ByteOffset{1024}}));
+}
+
+TEST_F(FileLossesTest, AreNoneIfTheDiskHasTheBytes) {
+    pass_over(stored(0, 100));
+    EXPECT_FALSE(losses_.any());
+    EXPECT_EQ(ledger_.counts().recorded, 0);
+}
+
+TEST_F(FileLossesTest, AreTheWholeBlockIfTheDiskCannotBeRead) {
+    io_.faults.set_rules(*backing::parse_fault_rules("pread EIO"));
+    pass_over(std::string(kPage, 'd'));
+    EXPECT_EQ(open_bytes(), 1024);
+}
+
+TEST_F(FileLossesTest, AreHealedByAnyWriteWhileThePageIsCached) {
+    pass_over(stored(1024, 100));
+    write(1024, std::string(50, 'd')); // the same bytes as on disk: memory has them as well now
+    EXPECT_EQ(open_bytes(), 50);
+    write(0, stored(1024, 100));
+    EXPECT_EQ(open_bytes(), 0);
+    EXPECT_FALSE(losses_.still_any());
+    EXPECT_EQ(ledger_.counts().healed, 2);
+}
+
+TEST_F(FileLossesTest, OfAPageReadAgainAreHealedOnlyByOtherBytes) {
+    pass_over(stored(1024, 100));
+    losses_.pages_read({ByteOffset{0}, ByteOffset{kPage}});
+    write(1024, std::string(50, 'd')); // what the disk had: the store is still missing
+    EXPECT_EQ(open_bytes(), 100);
+    write(1024, std::string(50, 'n'));
+    EXPECT_EQ(open_bytes(), 50);
+}
+
+TEST_F(FileLossesTest, StayOpenIfTheDiskCannotBeReadBeforeAWrite) {
+    pass_over(stored(1024, 100));
+    losses_.pages_read({ByteOffset{0}, ByteOffset{kPage}});
+    io_.faults.set_rules(*backing::parse_fault_rules("pread EIO"));
+    write(1024, std::string(100, 'n'));
+    EXPECT_EQ(open_bytes(), 100);
+}
+
+TEST_F(FileLossesTest, OfAPageThatLostAgainAreOfThatMemory) {
+    pass_over(stored(1024, 100));
+    losses_.pages_read({ByteOffset{0}, ByteOffset{kPage}});
+    write(1024, std::string(100, 'n'));
+    EXPECT_FALSE(losses_.still_any());
+    pass_over(stored(1024, 10)); // the page is in the cache again, with 'd' where the disk has 'n'
+    EXPECT_EQ(open_bytes(), 100);
+    write(1024, std::string(100, 'n')); // rewriting it from memory heals
+    EXPECT_EQ(open_bytes(), 0);
+}
+
+TEST_F(FileLossesTest, GoWithTheBytes) {
+    pass_over(stored(1024, 100));
+    pass_over(stored(1024, 100), 1);
+    losses_.drop({ByteOffset{1024}, ByteOffset{1074}});
+    EXPECT_EQ(open_bytes(), 150);
+    losses_.truncate(ByteOffset{kPage + 1034});
+    EXPECT_EQ(open_bytes(), 60);
+    losses_.forget();
+    EXPECT_EQ(open_bytes(), 0);
+    EXPECT_FALSE(losses_.any());
+    EXPECT_EQ(ledger_.counts().healed, 0);
+}
+
+} // namespace
+} // namespace partialfs::file

@@ -1,0 +1,72 @@
+#include "fusefs/file/file_times.hpp"
+
+#include <gtest/gtest.h>
+
+namespace partialfs::file {
+namespace {
+
+constexpr time_t kFuture = 9'000'000'000;
+
+struct stat stat_with(time_t mtime, time_t ctime) {
+    struct stat status{};
+    status.st_mtim.tv_sec = mtime;
+    status.st_ctim.tv_sec = ctime;
+    return status;
+}
+
+TEST(FileTimes, LeavesTheBackingInodesTimesAlone) {
+    const FileTimes times;
+    struct stat status = stat_with(5, 6);
+    times.adjust(status);
+    EXPECT_EQ(status.st_mtim.tv_sec, 5);
+    EXPECT_EQ(status.st_ctim.tv_sec, 6);
+}
+
+TEST(FileTimes, HoldsBackTheTimeOfAChange) {
+    FileTimes times;
+    times.data_changed({.tv_sec = 8, .tv_nsec = 1});
+    struct stat status = stat_with(5, 6);
+    times.adjust(status);
+    EXPECT_EQ(status.st_mtim.tv_sec, 8);
+    EXPECT_EQ(status.st_ctim.tv_sec, 8);
+    times.release_mtime();
+    status = stat_with(8, 9);
+    times.adjust(status);
+    EXPECT_EQ(status.st_mtim.tv_sec, 8);
+}
+
+TEST(FileTimes, HidesTheCtimeOfAFlush) {
+    FileTimes times;
+    times.data_changed({.tv_sec = 8, .tv_nsec = 0});
+    times.flushed(); // now, which is long after 8 s of 1970
+    struct stat status = stat_with(8, FileTimes::now().tv_sec - 100);
+    times.adjust(status);
+    EXPECT_EQ(status.st_ctim.tv_sec, 8);
+    status = stat_with(8, kFuture); // somebody else's change, after the flush
+    times.adjust(status);
+    EXPECT_EQ(status.st_ctim.tv_sec, kFuture);
+}
+
+TEST(FileTimes, ShowsTheCtimeOfAChangedAttribute) {
+    FileTimes times;
+    times.attributes_changed({.tv_sec = 20, .tv_nsec = 0});
+    times.attributes_changed({.tv_sec = 10, .tv_nsec = 0}); // older: no news
+    times.flushed();
+    struct stat status = stat_with(5, 30);
+    times.adjust(status);
+    EXPECT_EQ(status.st_ctim.tv_sec, 20);
+}
+
+TEST(FileTimes, KeepsAnMtimeThatWasSet) {
+    FileTimes times;
+    times.data_changed({.tv_sec = 8, .tv_nsec = 0});
+    times.hold_mtime({.tv_sec = 3, .tv_nsec = 0});
+    struct stat status = stat_with(9, 9);
+    times.adjust(status);
+    EXPECT_EQ(status.st_mtim.tv_sec, 3);
+    ASSERT_TRUE(times.held_mtime());
+    EXPECT_EQ(times.held_mtime()->tv_sec, 3);
+}
+
+} // namespace
+} // namespace partialfs::file

@@ -1,0 +1,183 @@
+#include "fusefs/file/buffer.hpp"
+#include "fusefs/fuse/inode_table.hpp"
+#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/trace/recorder.hpp"
+#include "tests/temporary_directory.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+#include <vector>
+
+namespace partialfs::fuse {
+namespace {
+
+using backing::Object;
+using base::Fd;
+
+class Table : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        directory_ = Fd::open(AT_FDCWD, temporary_.path().c_str(), O_PATH | O_DIRECTORY).value();
+        std::ofstream(temporary_ / "file");
+        std::filesystem::create_directory(temporary_ / "directory");
+        root_ = table_.add_root(
+            Object{Fd::open(AT_FDCWD, temporary_.path().c_str(), O_PATH | O_DIRECTORY).value(),
+                   backing::status_of(directory_).value()});
+    }
+    Object open(const char* name) {
+        return std::move(backing::open_object(directory_, name).value());
+    }
+    std::shared_ptr<Inode> remember(const char* name) {
+        return table_.remember(open(name), root_->id(), name);
+    }
+
+    testing::TemporaryDirectory temporary_;
+    Fd directory_;
+    backing::FileIo io_;
+    file::BufferBudget budget_{1U << 20U};
+    journal::LedgerBook ledger_;
+    trace::Recorder recorder_{*model::BlockSize::from_bytes(1024)};
+    file::Context context_{.io = io_,
+                           .block_size = *model::BlockSize::from_bytes(1024),
+                           .budget = budget_,
+                           .ledger = ledger_,
+                           .trace = recorder_,
+                           .contract = model::Contract::linux_2_6_20,
+                           .policy = model::FlushPolicy::eager};
+    InodeTable table_{context_};
+    std::shared_ptr<Inode> root_;
+};
+
+TEST_F(Table, TheRootIsNumberOneForEver) {
+    EXPECT_EQ(root_->id(), model::InodeId{1});
+    table_.forget(root_->id(), 1000);
+    EXPECT_EQ(table_.root(), root_);
+}
+
+TEST_F(Table, HardLinksAreOneInode) {
+    ASSERT_EQ(::linkat(directory_.get(), "file", directory_.get(), "link", 0), 0);
+    const auto file = remember("file");
+    EXPECT_EQ(remember("link"), file);
+    EXPECT_EQ(table_.known(), 2U);
+    EXPECT_NE(remember("directory"), file);
+}
+
+TEST_F(Table, OnlyRegularFilesHaveData) {
+    EXPECT_NE(remember("file")->data(), nullptr);
+    EXPECT_EQ(remember("directory")->data(), nullptr);
+}
+
+TEST_F(Table, AnInodeIsForgottenWhenAllLookupsAreGivenBack) {
+    const model::InodeId id = remember("file")->id();
+    remember("file");
+    table_.forget(id, 1);
+    EXPECT_NE(table_.find(id), nullptr);
+    table_.forget(id, 1);
+    EXPECT_EQ(table_.find(id), nullptr);
+    table_.forget(id, 1); // ignored
+    EXPECT_NE(remember("file")->id(), id) << "numbers are never used again";
+}
+
+TEST_F(Table, AForgottenInodeThatSomebodyHoldsIsTheSameAgain) {
+    auto file = remember("file");
+    const model::InodeId id = file->id();
+    const BackingKey key = file->key();
+    table_.forget(id, 1);
+    EXPECT_EQ(table_.find(id), nullptr) << "the kernel does not know it any more";
+    EXPECT_EQ(table_.find(key), file) << "but it lives";
+    EXPECT_EQ(remember("file"), file);
+    EXPECT_EQ(table_.find(id), file);
+    table_.forget(id, 1);
+    file.reset();
+    EXPECT_EQ(table_.find(key), nullptr);
+}
+
+TEST_F(Table, InodesMayOutliveTheTable) {
+    std::shared_ptr<Inode> survivor;
+    {
+        InodeTable table(context_);
+        survivor = table.remember(open("file"), root_->id(), "file");
+    }
+    EXPECT_TRUE(survivor->is_regular());
+}
+
+TEST_F(Table, TheLimitIsToldWheneverItIsReached) {
+    int told = 0;
+    table_.set_limit(2, [&] { ++told; });
+    const model::InodeId id = remember("file")->id();
+    EXPECT_EQ(told, 1);
+    table_.forget(id, 1);
+    EXPECT_EQ(told, 1);
+    remember("file");
+    remember("directory");
+    EXPECT_EQ(told, 3);
+}
+
+TEST_F(Table, WhatNobodyUsesIsToldByItsLastNameAndOnce) {
+    for (const char* name : {"a", "b", "c"}) {
+        std::ofstream(temporary_ / name);
+        remember(name);
+    }
+    remember("directory");
+    const auto held = remember("b");
+    remember("a"); // again: used since
+    const auto names = table_.longest_unused(10, false);
+    ASSERT_EQ(names.size(), 1U);
+    EXPECT_EQ(names.front().name, "c");
+    EXPECT_EQ(names.front().parent, root_->id());
+    const auto later = table_.longest_unused(10, false);
+    ASSERT_EQ(later.size(), 1U) << "the second time round";
+    EXPECT_EQ(later.front().name, "a");
+    EXPECT_TRUE(table_.longest_unused(10, false).empty());
+    remember("c");
+    EXPECT_EQ(table_.longest_unused(10, false).size(), 1U);
+}
+
+TEST_F(Table, DirectoriesThatNobodyUsesAreToldWhenAskedForAndAgain) {
+    const model::InodeId directory = remember("directory")->id();
+    const model::InodeId file = remember("file")->id();
+    EXPECT_EQ(table_.longest_unused(1, false).front().id, file) << "passed over";
+    for (int time = 0; time < 2; ++time) {
+        const auto unused = table_.longest_unused(10, true);
+        ASSERT_EQ(unused.size(), 1U);
+        EXPECT_EQ(unused.front().id, directory);
+        EXPECT_EQ(unused.front().name, "directory");
+    }
+    const auto held = table_.find(directory);
+    EXPECT_TRUE(table_.longest_unused(10, true).empty());
+}
+
+TEST_F(Table, RememberingAKnownInodeKeepsItsName) {
+    const model::InodeId id = remember("file")->id();
+    EXPECT_EQ(table_.remember_known(id)->id(), id);
+    EXPECT_EQ(table_.remember_known(model::InodeId{99}), nullptr);
+    EXPECT_EQ(table_.longest_unused(1, false).front().name, "file");
+    table_.forget(id, 1);
+    EXPECT_NE(table_.find(id), nullptr);
+    table_.forget(id, 1);
+    EXPECT_EQ(table_.find(id), nullptr);
+}
+
+TEST_F(Table, ThreadsLookingUpAndForgettingAgreeAtTheEnd) {
+    constexpr int kRounds = 2000;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            for (int round = 0; round < kRounds; ++round) {
+                const auto file = remember("file");
+                EXPECT_EQ(table_.find(file->id()), file);
+                table_.forget(file->id(), 1);
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(table_.known(), 1U) << "the root alone";
+}
+
+} // namespace
+} // namespace partialfs::fuse
