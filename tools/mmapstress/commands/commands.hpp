@@ -2,8 +2,8 @@
 #pragma once
 
 #include "tools/mmapstress/commands/present.hpp"
-#include "tools/mmapstress/engine/run_settings.hpp"
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
+#include "tools/mmapstress/result/run_settings.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 
 #include <chrono>

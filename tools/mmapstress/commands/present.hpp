@@ -1,8 +1,8 @@
 // What people see of a run: the result in the format they asked for, and the progress meanwhile.
 #pragma once
 
-#include "tools/mmapstress/engine/run_settings.hpp"
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
+#include "tools/mmapstress/result/run_settings.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 
 #include <chrono>

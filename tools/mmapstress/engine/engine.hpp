@@ -1,8 +1,8 @@
 // Carries a schedule out in a directory and says what became of the bytes.
 #pragma once
 
-#include "tools/mmapstress/engine/run_settings.hpp"
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
+#include "tools/mmapstress/result/run_settings.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 #include "tools/schedule/op_source.hpp"
 

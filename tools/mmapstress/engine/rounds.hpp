@@ -1,8 +1,8 @@
 // Runs a workload for as long as it is asked for: one round after another.
 #pragma once
 
-#include "tools/mmapstress/engine/run_settings.hpp"
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
+#include "tools/mmapstress/result/run_settings.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 #include "tools/schedule/op_source.hpp"
 

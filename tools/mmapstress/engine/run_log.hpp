@@ -2,7 +2,7 @@
 #pragma once
 
 #include "fusefs/base/fd.hpp"
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
 #include "tools/mmapstress/system/failure.hpp"
 
 #include <chrono>

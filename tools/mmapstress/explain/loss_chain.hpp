@@ -4,7 +4,7 @@
 #pragma once
 
 #include "tools/mmapstress/explain/trace_file.hpp"
-#include "tools/mmapstress/verify/damage.hpp"
+#include "tools/mmapstress/result/damage.hpp"
 
 #include <map>
 #include <optional>

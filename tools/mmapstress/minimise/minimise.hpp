@@ -1,8 +1,8 @@
 // Makes a schedule that loses data as small as it can be and still lose some, by trying.
 #pragma once
 
-#include "tools/mmapstress/engine/run_settings.hpp"
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
+#include "tools/mmapstress/result/run_settings.hpp"
 
 #include <cstdint>
 #include <expected>

@@ -4,7 +4,7 @@
 // Pure: no I/O.
 #pragma once
 
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 
 #include <cstddef>

@@ -34,7 +34,7 @@
 //     "schedule": the schedule's text or null; "schedule_file": its path or null
 #pragma once
 
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
 
 #include <expected>
 #include <string>

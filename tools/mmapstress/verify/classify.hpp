@@ -1,8 +1,8 @@
 // What wrong bytes are: which operation's bytes stand there instead, and which operation was lost.
 #pragma once
 
+#include "tools/mmapstress/result/damage.hpp"
 #include "tools/mmapstress/verify/collector.hpp"
-#include "tools/mmapstress/verify/damage.hpp"
 #include "tools/schedule/op_source.hpp"
 
 #include <map>

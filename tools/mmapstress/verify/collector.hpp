@@ -1,7 +1,7 @@
 // Gathers wrong bytes as they are found, with the page that they were found in.
 #pragma once
 
-#include "tools/mmapstress/verify/damage.hpp"
+#include "tools/mmapstress/result/damage.hpp"
 #include "tools/mmapstress/verify/expected.hpp"
 
 #include <array>

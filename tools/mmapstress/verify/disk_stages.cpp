@@ -1,7 +1,6 @@
 #include "tools/mmapstress/verify/disk_stages.hpp"
 
 #include "fusefs/base/fd.hpp"
-#include "tools/mmapstress/engine/test_file.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/mount_info.hpp"
 

@@ -1,7 +1,7 @@
 // The stages that look at what is on disk: after eviction, by O_DIRECT, and behind the filesystem.
 #pragma once
 
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
 #include "tools/mmapstress/verify/verifier.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 

@@ -3,8 +3,8 @@
 // Pure; any thread.
 #pragma once
 
+#include "tools/mmapstress/result/damage.hpp"
 #include "tools/mmapstress/verify/collector.hpp"
-#include "tools/mmapstress/verify/damage.hpp"
 #include "tools/schedule/pattern.hpp"
 #include "tools/schedule/schedule.hpp"
 

@@ -1,9 +1,9 @@
 // Checks the files that an earlier run left behind.
 #pragma once
 
-#include "tools/mmapstress/engine/run_settings.hpp"
 #include "tools/mmapstress/report/load_report.hpp"
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
+#include "tools/mmapstress/result/run_settings.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 
 #include <expected>

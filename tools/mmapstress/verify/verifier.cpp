@@ -1,6 +1,5 @@
 #include "tools/mmapstress/verify/verifier.hpp"
 
-#include "tools/mmapstress/engine/test_file.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/verify/crash_state.hpp"

@@ -1,8 +1,8 @@
 // Compares files with the expected bytes, in one stage after another.
 #pragma once
 
-#include "tools/mmapstress/engine/run_settings.hpp"
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
+#include "tools/mmapstress/result/run_settings.hpp"
 #include "tools/mmapstress/system/failure.hpp"
 #include "tools/mmapstress/verify/collector.hpp"
 #include "tools/mmapstress/verify/expected.hpp"

@@ -1,7 +1,7 @@
 // The workloads that are made for finding lost stores, and what they share.
 #pragma once
 
-#include "tools/mmapstress/verify/damage.hpp"
+#include "tools/mmapstress/result/damage.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 
 #include <expected>

@@ -1,6 +1,7 @@
 // The workloads: programs that make up schedules.
 #pragma once
 
+#include "tools/mmapstress/result/workload_settings.hpp"
 #include "tools/schedule/op_source.hpp"
 
 #include <cstdint>
@@ -12,20 +13,6 @@
 #include <vector>
 
 namespace mmapstress {
-
-/// What the user asked for. A workload takes its own defaults where nothing was asked.
-struct WorkloadSettings {
-    std::uint64_t seed = 1;
-    std::optional<ByteCount> size; ///< of each file
-    std::optional<std::uint32_t> files;
-    std::optional<std::uint64_t> ops; ///< how many operations, about
-    std::uint16_t threads = 1;
-    std::uint16_t processes = 1;
-    CommitBy commit_by = CommitBy::sibling;
-    ByteCount memory{64U << 20U}; ///< what `pressure` is to exceed
-
-    bool operator==(const WorkloadSettings&) const = default;
-};
 
 /// Reads the bytes of one of the run's files from disk, after eviction: fills `out` from `offset`
 /// on. False if they cannot be read.

@@ -1,7 +1,7 @@
 // What the user asked of a run, and why one did not begin.
 #pragma once
 
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
 
 #include <cstdint>
 #include <functional>

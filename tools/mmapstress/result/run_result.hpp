@@ -3,8 +3,8 @@
 // Plain values.
 #pragma once
 
-#include "tools/mmapstress/verify/damage.hpp"
-#include "tools/mmapstress/workloads/workload.hpp"
+#include "tools/mmapstress/result/damage.hpp"
+#include "tools/mmapstress/result/workload_settings.hpp"
 #include "tools/schedule/schedule.hpp"
 
 #include <array>

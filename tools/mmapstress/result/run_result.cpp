@@ -1,4 +1,4 @@
-#include "tools/mmapstress/report/run_result.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
 
 namespace mmapstress {
 

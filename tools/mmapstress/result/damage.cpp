@@ -1,4 +1,4 @@
-#include "tools/mmapstress/verify/damage.hpp"
+#include "tools/mmapstress/result/damage.hpp"
 
 #include <algorithm>
 #include <array>
