@@ -106,7 +106,7 @@ void control_write(fuse_req_t req, fuse_ino_t number, const char* data, std::siz
     };
     switch (number) {
     case kContractFile: {
-        const auto contract = model::contract_from(text);
+        const auto contract = base::from_name<model::Contract>(text);
         if (contract) {
             mount.context.contract = *contract;
         }
@@ -114,7 +114,7 @@ void control_write(fuse_req_t req, fuse_ino_t number, const char* data, std::siz
         break;
     }
     case kPolicyFile: {
-        const auto policy = model::flush_policy_from(text);
+        const auto policy = base::from_name<model::FlushPolicy>(text);
         if (policy) {
             mount.context.policy = *policy;
         }

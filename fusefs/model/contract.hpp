@@ -1,11 +1,10 @@
 // What the VM promises before it calls ->writepage(), and which pages a commit flushes.
 #pragma once
 
+#include "fusefs/base/enum_names.hpp"
+
 #include <array>
-#include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <string>
 #include <string_view>
 
 namespace partialfs::model {
@@ -22,7 +21,7 @@ enum class Contract : std::uint8_t {
 
 /// What people are told of a contract.
 struct ContractRow {
-    Contract contract;
+    Contract value;
     std::string_view name;
     /// Whether a filesystem that flushes its own blocks loses stores made through shared mappings.
     bool loses_mapped_stores;
@@ -33,6 +32,9 @@ inline constexpr std::array kContracts{
     ContractRow{Contract::linux_2_6_19, "linux-2.6.19", true},
     ContractRow{Contract::linux_2_6_20, "linux-2.6.20", false},
 };
+constexpr const auto& enum_names(Contract) {
+    return kContracts;
+}
 
 /// Which dirty blocks a commit writes by itself.
 enum class FlushPolicy : std::uint8_t {
@@ -43,19 +45,15 @@ enum class FlushPolicy : std::uint8_t {
     ext3,
 };
 
-/// The contract's row.
-constexpr const ContractRow& row_of(Contract contract) {
-    return kContracts[static_cast<std::size_t>(contract)];
+inline constexpr std::array kFlushPolicies{
+    base::EnumName{FlushPolicy::eager, "eager"},
+    base::EnumName{FlushPolicy::ext3, "ext3"},
+};
+constexpr const auto& enum_names(FlushPolicy) {
+    return kFlushPolicies;
 }
 
-/// A name of kContracts; nothing for any other text.
-std::optional<Contract> contract_from(std::string_view name);
-std::string_view name_of(Contract contract);
-/// Every name, for messages: "linux-2.6.19 or linux-2.6.20".
-std::string contract_names();
-
-/// "eager" or "ext3"; nothing for any other text.
-std::optional<FlushPolicy> flush_policy_from(std::string_view name);
-std::string_view name_of(FlushPolicy policy);
+using base::name_of;
+using base::row_of;
 
 } // namespace partialfs::model

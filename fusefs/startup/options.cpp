@@ -46,32 +46,10 @@ std::optional<std::uint64_t> whole_number(std::string_view text) {
     return number;
 }
 
-std::optional<LogLevel> log_level_from(std::string_view name) {
-    constexpr std::array kNames{
-        std::pair{std::string_view{"trace"}, LogLevel::trace},
-        std::pair{std::string_view{"debug"}, LogLevel::debug},
-        std::pair{std::string_view{"info"}, LogLevel::info},
-        std::pair{std::string_view{"warning"}, LogLevel::warning},
-        std::pair{std::string_view{"error"}, LogLevel::error},
-        std::pair{std::string_view{"off"}, LogLevel::off},
-    };
-    for (const auto& [its_name, level] : kNames) {
-        if (its_name == name) {
-            return level;
-        }
-    }
-    return std::nullopt;
-}
-
-std::optional<ProbeChoice> probe_from(const std::string& name) {
-    for (const auto& [choice, text] :
-         {std::pair{ProbeChoice::automatic, "auto"}, std::pair{ProbeChoice::cachestat, "cachestat"},
-          std::pair{ProbeChoice::compare, "compare"}}) {
-        if (name == text) {
-            return choice;
-        }
-    }
-    return std::nullopt;
+/// The value of an enumeration that `text` names.
+template <base::NamedEnum Enum>
+Enum named(std::string_view option, const std::string& text) {
+    return checked(option, text, base::from_name<Enum>(text), base::all_names<Enum>());
 }
 
 /// Several writes of the least size that the kernel sends must fit.
@@ -90,14 +68,12 @@ constexpr std::array kSettings{
             "what the VM promises before writepage: linux-2.6.19 (default; mapped stores get lost) "
             "or linux-2.6.20 (the fix)",
             [](Options& options, const std::string& value) {
-                options.contract = checked("--contract", value, model::contract_from(value),
-                                           model::contract_names());
+                options.contract = named<model::Contract>("--contract", value);
             }},
     Setting{"flush-policy", "NAME",
             "what a commit writes: eager (default; every dirty block) or ext3 (as jbd did)",
             [](Options& options, const std::string& value) {
-                options.flush_policy = checked("--flush-policy", value,
-                                               model::flush_policy_from(value), "eager or ext3");
+                options.flush_policy = named<model::FlushPolicy>("--flush-policy", value);
             }},
     Setting{"block-size", "BYTES", "512, 1024 (default), 2048 or 4096",
             [](Options& options, const std::string& value) {
@@ -127,15 +103,13 @@ constexpr std::array kSettings{
             "how pages stored into through a mapping are found: auto (default), cachestat (needs "
             "Linux 6.5) or compare (retrieves the cached pages; slower)",
             [](Options& options, const std::string& value) {
-                options.probe =
-                    checked("--probe", value, probe_from(value), "auto, cachestat or compare");
+                options.probe = named<ProbeChoice>("--probe", value);
             }},
     Setting{"trace", "FILE", "write every event to FILE as JSON Lines",
             [](Options& options, const std::string& value) { options.trace = absolute(value); }},
     Setting{"log-level", "LEVEL", "trace, debug, info (default), warning, error or off",
             [](Options& options, const std::string& value) {
-                options.log_level = checked("--log-level", value, log_level_from(value),
-                                            "trace, debug, info, warning, error or off");
+                options.log_level = named<LogLevel>("--log-level", value);
             }},
     Setting{"log-file", "FILE",
             "log to FILE; otherwise to stderr in the foreground, to syslog in the background",

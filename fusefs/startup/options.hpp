@@ -1,9 +1,11 @@
 // What the user asked for on the command line, in -o, or in a line of /etc/fstab.
 #pragma once
 
+#include "fusefs/base/enum_names.hpp"
 #include "fusefs/model/contract.hpp"
 #include "fusefs/model/types.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <expected>
@@ -16,6 +18,14 @@ namespace partialfs::startup {
 
 /// From the chattiest to none at all.
 enum class LogLevel : std::uint8_t { trace, debug, info, warning, error, off };
+inline constexpr std::array kLogLevels{
+    base::EnumName{LogLevel::trace, "trace"}, base::EnumName{LogLevel::debug, "debug"},
+    base::EnumName{LogLevel::info, "info"},   base::EnumName{LogLevel::warning, "warning"},
+    base::EnumName{LogLevel::error, "error"}, base::EnumName{LogLevel::off, "off"},
+};
+constexpr const auto& enum_names(LogLevel) {
+    return kLogLevels;
+}
 
 /// How pages stored into through a mapping are found.
 enum class ProbeChoice : std::uint8_t {
@@ -23,6 +33,15 @@ enum class ProbeChoice : std::uint8_t {
     cachestat,
     compare, ///< by retrieving the cached pages and comparing, as on kernels before 6.5
 };
+inline constexpr std::array kProbeChoices{
+    base::EnumName{ProbeChoice::automatic, "auto"},
+    base::EnumName{ProbeChoice::cachestat, "cachestat"},
+    base::EnumName{ProbeChoice::compare, "compare"},
+};
+constexpr const auto& enum_names(ProbeChoice) {
+    return kProbeChoices;
+}
+using base::name_of;
 
 struct Options {
     std::filesystem::path source;

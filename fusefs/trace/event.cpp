@@ -7,44 +7,6 @@
 
 namespace partialfs::trace {
 
-std::string_view name_of(Kind kind) {
-    switch (kind) {
-    case Kind::explicit_write:
-        return "explicit-write";
-    case Kind::page_dirty:
-        return "page-dirty";
-    case Kind::ordered_flush:
-        return "ordered-flush";
-    case Kind::writepage:
-        return "writepage";
-    case Kind::lost:
-        return "lost";
-    case Kind::unverified:
-        return "unverified";
-    case Kind::commit_begin:
-        return "commit-begin";
-    case Kind::commit:
-        return "commit";
-    case Kind::evict:
-        return "evict";
-    case Kind::page_read:
-        return "read";
-    case Kind::truncate:
-        return "truncate";
-    case Kind::punch:
-        return "punch";
-    case Kind::fsync:
-        return "fsync";
-    case Kind::rename_flush:
-        return "rename-flush";
-    case Kind::unlink:
-        return "unlink";
-    case Kind::write_error:
-        return "write-error";
-    }
-    return "unknown";
-}
-
 namespace {
 
 std::string mask_text(model::BlockMask mask, model::BlockSize block_size) {

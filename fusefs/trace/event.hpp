@@ -1,8 +1,10 @@
 // What the trace tells: fixed-size events, and their form as a line of JSON.
 #pragma once
 
+#include "fusefs/base/enum_names.hpp"
 #include "fusefs/model/types.hpp"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,7 +31,28 @@ enum class Kind : std::uint8_t {
     write_error, ///< a write or sync of the backing file failed: error; the blocks are dirty again
 };
 
-std::string_view name_of(Kind kind);
+inline constexpr std::array kKinds{
+    base::EnumName{Kind::explicit_write, "explicit-write"},
+    base::EnumName{Kind::page_dirty, "page-dirty"},
+    base::EnumName{Kind::ordered_flush, "ordered-flush"},
+    base::EnumName{Kind::writepage, "writepage"},
+    base::EnumName{Kind::lost, "lost"},
+    base::EnumName{Kind::unverified, "unverified"},
+    base::EnumName{Kind::commit_begin, "commit-begin"},
+    base::EnumName{Kind::commit, "commit"},
+    base::EnumName{Kind::evict, "evict"},
+    base::EnumName{Kind::page_read, "read"},
+    base::EnumName{Kind::truncate, "truncate"},
+    base::EnumName{Kind::punch, "punch"},
+    base::EnumName{Kind::fsync, "fsync"},
+    base::EnumName{Kind::rename_flush, "rename-flush"},
+    base::EnumName{Kind::unlink, "unlink"},
+    base::EnumName{Kind::write_error, "write-error"},
+};
+constexpr const auto& enum_names(Kind) {
+    return kKinds;
+}
+using base::name_of;
 
 /// One event. Which of the numbers mean something depends on the kind.
 struct Event {

@@ -92,7 +92,7 @@ WorkloadSettings workload_settings() {
     settings.ops = parsed("OPS", number<std::uint64_t>);
     settings.threads = parsed("THREADS", number<std::uint16_t>).value_or(settings.threads);
     settings.processes = parsed("PROCESSES", number<std::uint16_t>).value_or(settings.processes);
-    settings.commit_by = parsed("COMMIT_BY", commit_by_named).value_or(settings.commit_by);
+    settings.commit_by = parsed("COMMIT_BY", from_name<CommitBy>).value_or(settings.commit_by);
     settings.memory = parsed("MEMORY", partialfs::base::parse_size).value_or(settings.memory);
     return settings;
 }

@@ -184,9 +184,9 @@ void read_header(Fields& fields, const Json& line, Header& header) {
     }
     if (files == 0) {
         fields.fail("no files");
-    } else if (const auto known = start_named(start); !known) {
+    } else if (const auto known = from_name<Start>(start); !known) {
         fields.fail("no such start: '" + start + "'");
-    } else if (const auto known_end = end_named(end); !known_end) {
+    } else if (const auto known_end = from_name<End>(end); !known_end) {
         fields.fail("no such end: '" + end + "'");
     } else {
         file.start = *known;

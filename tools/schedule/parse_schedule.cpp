@@ -42,7 +42,7 @@ std::expected<void, std::string> parse_file(Header& header, Words& words) {
             file.size.value = *size;
             has_size = true;
         } else if (item->key == "start") {
-            const auto start = start_named(item->value);
+            const auto start = from_name<Start>(item->value);
             if (!start) {
                 return Error("no such start: " + quoted(item->value));
             }
@@ -123,13 +123,13 @@ std::expected<bool, std::string> parse_header_line(Header& header, std::string_v
         }
         header.block_size = static_cast<std::uint32_t>(*block);
     } else if (keyword == "commit-by") {
-        const auto by = commit_by_named(value);
+        const auto by = from_name<CommitBy>(value);
         if (!by) {
             return Error("no such way to commit: " + quoted(value));
         }
         header.commit_by = *by;
     } else {
-        const auto end = end_named(value);
+        const auto end = from_name<End>(value);
         if (!end) {
             return Error("no such end: " + quoted(value));
         }

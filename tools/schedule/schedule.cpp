@@ -10,44 +10,11 @@ namespace {
 /// Offsets are loff_t.
 constexpr std::uint64_t kMaxOffset = std::numeric_limits<std::int64_t>::max();
 
-constexpr std::array<std::string_view, 4> kStarts{"sparse", "written", "written+fsync",
-                                                  "partial+fsync"};
-constexpr std::array<std::string_view, 2> kEnds{"fsync,munmap,fsync", "munmap,fsync"};
-constexpr std::array<std::string_view, 3> kCommits{"sibling", "syncfs", "sync"};
-
-template <typename Enum, std::size_t N>
-std::optional<Enum> named(const std::array<std::string_view, N>& names, std::string_view name) {
-    const auto* found = std::ranges::find(names, name);
-    if (found == names.end()) {
-        return std::nullopt;
-    }
-    return static_cast<Enum>(found - names.begin());
-}
-
 bool needs_mapping(const OpTraits& traits) {
     return traits.has_map && traits.has_offset && !traits.range_optional;
 }
 
 } // namespace
-
-std::string_view name_of(Start start) {
-    return kStarts[static_cast<std::size_t>(start)];
-}
-std::string_view name_of(End end) {
-    return kEnds[static_cast<std::size_t>(end)];
-}
-std::string_view name_of(CommitBy by) {
-    return kCommits[static_cast<std::size_t>(by)];
-}
-std::optional<Start> start_named(std::string_view name) {
-    return named<Start>(kStarts, name);
-}
-std::optional<End> end_named(std::string_view name) {
-    return named<End>(kEnds, name);
-}
-std::optional<CommitBy> commit_by_named(std::string_view name) {
-    return named<CommitBy>(kCommits, name);
-}
 
 std::string ScheduleError::message() const {
     return line == 0 ? reason : "line " + std::to_string(line) + ": " + reason;

@@ -40,8 +40,10 @@
 // Plain values and pure functions, no I/O; any thread.
 #pragma once
 
+#include "fusefs/base/enum_names.hpp"
 #include "tools/schedule/op.hpp"
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -58,13 +60,28 @@ enum class End : std::uint8_t { fsync_munmap_fsync, munmap_fsync };
 /// What a commit operation calls.
 enum class CommitBy : std::uint8_t { sibling, syncfs, sync };
 
-/// The words of the text format.
-std::string_view name_of(Start start);
-std::string_view name_of(End end);
-std::string_view name_of(CommitBy by);
-std::optional<Start> start_named(std::string_view name);
-std::optional<End> end_named(std::string_view name);
-std::optional<CommitBy> commit_by_named(std::string_view name);
+// Their names are the words of the text format.
+using partialfs::base::EnumName;
+inline constexpr std::array kStarts{EnumName{Start::sparse, "sparse"},
+                                    EnumName{Start::written, "written"},
+                                    EnumName{Start::written_fsync, "written+fsync"},
+                                    EnumName{Start::partial_fsync, "partial+fsync"}};
+inline constexpr std::array kEnds{EnumName{End::fsync_munmap_fsync, "fsync,munmap,fsync"},
+                                  EnumName{End::munmap_fsync, "munmap,fsync"}};
+inline constexpr std::array kCommitBys{EnumName{CommitBy::sibling, "sibling"},
+                                       EnumName{CommitBy::syncfs, "syncfs"},
+                                       EnumName{CommitBy::sync, "sync"}};
+constexpr const auto& enum_names(Start) {
+    return kStarts;
+}
+constexpr const auto& enum_names(End) {
+    return kEnds;
+}
+constexpr const auto& enum_names(CommitBy) {
+    return kCommitBys;
+}
+using partialfs::base::from_name;
+using partialfs::base::name_of;
 
 struct FileSpec {
     ByteCount size;

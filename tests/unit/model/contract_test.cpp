@@ -11,20 +11,20 @@ namespace {
 TEST(Contract, EveryRowIsFoundByItsNameAndHasANameOfItsOwn) {
     std::set<std::string_view> names;
     for (const ContractRow& row : kContracts) {
-        EXPECT_EQ(contract_from(row.name), row.contract);
-        EXPECT_EQ(name_of(row.contract), row.name);
+        EXPECT_EQ(base::from_name<Contract>(row.name), row.value);
+        EXPECT_EQ(name_of(row.value), row.name);
         EXPECT_TRUE(names.insert(row.name).second) << row.name;
     }
 }
 
 TEST(Contract, OtherNamesAreNone) {
     for (const std::string_view name : {"", "linux-2.6.2", "linux-2.6.200", "LINUX-2.6.19"}) {
-        EXPECT_EQ(contract_from(name), std::nullopt) << name;
+        EXPECT_EQ(base::from_name<Contract>(name), std::nullopt) << name;
     }
 }
 
 TEST(Contract, MessagesNameThemAll) {
-    EXPECT_EQ(contract_names(), "linux-2.6.19 or linux-2.6.20");
+    EXPECT_EQ(base::all_names<Contract>(), "linux-2.6.19 or linux-2.6.20");
 }
 
 // What people are told is what the rule does: a store into a page whose blocks a commit has
@@ -37,7 +37,7 @@ TEST(Contract, LosesMappedStoresIffWritepagePassesOverThem) {
         explicit_write(page, all);
         set_page_dirty(page, kib);
         ordered_flush(page, FlushPolicy::eager, all);
-        clear_page_dirty_for_io(page, row.contract, /*pte_was_dirty=*/true, kib);
+        clear_page_dirty_for_io(page, row.value, /*pte_was_dirty=*/true, kib);
         EXPECT_EQ(!writepage(page, all).skipped.empty(), row.loses_mapped_stores) << row.name;
     }
 }

@@ -95,13 +95,11 @@ std::string as_text(const Json& value, const char* of) {
     return value.get<std::string>();
 }
 
-/// The value of an enumeration whose names are `count` in number.
-template <typename Enum, typename NameOf>
-Enum named(const std::string& name, std::size_t count, NameOf name_of_value) {
-    for (std::size_t i = 0; i < count; ++i) {
-        if (name_of_value(static_cast<Enum>(i)) == name) {
-            return static_cast<Enum>(i);
-        }
+/// The value of an enumeration.
+template <typename Enum>
+Enum named(const std::string& name) {
+    if (const auto value = from_name<Enum>(name)) {
+        return *value;
     }
     throw Malformed{"no such word: '" + name + "'"};
 }
@@ -115,17 +113,11 @@ OpId id_of_key(const std::string& key) {
     return OpId{value};
 }
 
-Stage stage_named(const std::string& name) {
-    return named<Stage>(name, kStages, [](Stage stage) { return name_of(stage); });
-}
-
 void read_stages(const Json& report, RunResult& result) {
     for (const Json& json : list(report, "stages")) {
         StageResult& stage =
-            result.stages[static_cast<std::size_t>(stage_named(text(json, "stage")))];
-        stage.state = named<StageResult::State>(
-            text(json, "state"), kStageStates.size(),
-            [](StageResult::State state) { return kStageStates[static_cast<std::size_t>(state)]; });
+            result.stages[static_cast<std::size_t>(named<Stage>(text(json, "stage")))];
+        stage.state = named<StageResult::State>(text(json, "state"));
         stage.reason = text(json, "reason");
         stage.bytes = number(json, "bytes");
         stage.wrong = number(json, "wrong");
@@ -139,11 +131,10 @@ DamagedRange read_damage(const Json& json) {
     range.file = FileIndex{narrow<std::uint32_t>(json, "file")};
     range.range.begin = ByteOffset{number(json, "offset")};
     range.range.end = range.range.begin + ByteCount{number(json, "length")};
-    range.kind = named<DamageKind>(text(json, "kind"), kDamageKinds,
-                                   [](DamageKind kind) { return name_of(kind); });
+    range.kind = named<DamageKind>(text(json, "kind"));
     for (const Json& stage : list(json, "stages")) {
         range.stages |= static_cast<std::uint8_t>(
-            1U << static_cast<unsigned>(stage_named(as_text(stage, "stages"))));
+            1U << static_cast<unsigned>(named<Stage>(as_text(stage, "stages"))));
     }
     range.lost = OpId{number(json, "lost")};
     if (!member(json, "origin").is_null()) {
@@ -198,7 +189,7 @@ std::optional<WorkloadSettings> read_settings(const Json& report) {
     settings.threads = narrow<std::uint16_t>(json, "threads");
     settings.processes = narrow<std::uint16_t>(json, "processes");
     const std::string by = text(json, "commit_by");
-    const auto commit_by = commit_by_named(by);
+    const auto commit_by = from_name<CommitBy>(by);
     if (!commit_by) {
         throw Malformed{"no such word: '" + by + "'"};
     }
@@ -226,10 +217,7 @@ Report read_report(const Json& json) {
     }
     Report report;
     RunResult& result = report.result;
-    report.state =
-        named<ReportState>(text(json, "state"), kReportStates.size(), [](ReportState state) {
-            return kReportStates[static_cast<std::size_t>(state)];
-        });
+    report.state = named<ReportState>(text(json, "state"));
     result.header.seed = number(json, "seed");
     result.header.workload = text(json, "workload");
     result.kernel = text(json, "kernel");

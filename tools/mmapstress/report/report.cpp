@@ -18,7 +18,7 @@ Json text_or_null(const std::string& text) {
 
 Json stage_json(Stage stage, const StageResult& result) {
     return {{"stage", name_of(stage)},
-            {"state", kStageStates[static_cast<std::size_t>(result.state)]},
+            {"state", name_of(result.state)},
             {"reason", text_or_null(result.reason)},
             {"bytes", result.bytes},
             {"wrong", result.wrong},
@@ -133,7 +133,7 @@ std::string report_json(const RunResult& result, ReportState state) {
                       {"version", kReportVersion},
                       {"made_by", kToolVersion},
                       {"verdict", name_of(result.verdict())},
-                      {"state", kReportStates[static_cast<std::size_t>(state)]},
+                      {"state", name_of(state)},
                       {"seed", result.header.seed},
                       {"workload", result.header.workload},
                       {"kernel", result.kernel},

@@ -44,6 +44,12 @@ namespace mmapstress {
 
 /// Whether a report tells of a run that came to its end.
 enum class ReportState : std::uint8_t { finished, interrupted, running };
+inline constexpr std::array kReportStates{EnumName{ReportState::finished, "finished"},
+                                          EnumName{ReportState::interrupted, "interrupted"},
+                                          EnumName{ReportState::running, "running"}};
+constexpr const auto& enum_names(ReportState) {
+    return kReportStates;
+}
 
 /// The report of `result` as JSON text, ended by a newline.
 std::string report_json(const RunResult& result, ReportState state);

@@ -3,15 +3,10 @@
 
 #include "tools/mmapstress/report/report.hpp"
 
-#include <array>
 #include <string_view>
 
 namespace mmapstress {
 
-/// Of ReportState and of StageResult::State.
-inline constexpr std::array<std::string_view, 3> kReportStates{"finished", "interrupted",
-                                                               "running"};
-inline constexpr std::array<std::string_view, 3> kStageStates{"skipped", "checked", "failed"};
 inline constexpr int kReportVersion = 1;
 
 /// The tool's own, which made the report.

@@ -1,21 +1,8 @@
 #include "tools/mmapstress/result/damage.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace mmapstress {
-
-std::string_view name_of(Stage stage) {
-    constexpr std::array<std::string_view, kStages> names{"during",  "live",   "pread",
-                                                          "evicted", "direct", "disk"};
-    return names[static_cast<std::size_t>(stage)];
-}
-
-std::string_view name_of(DamageKind kind) {
-    constexpr std::array<std::string_view, kDamageKinds> names{"stale",   "zeros",   "misplaced",
-                                                               "foreign", "unclear", "missing"};
-    return names[static_cast<std::size_t>(kind)];
-}
 
 std::uint64_t alignment_of(ByteRange range) {
     const std::uint64_t ends = range.begin.value | range.end.value | kPageSize;

@@ -3,10 +3,11 @@
 
 #include "tools/schedule/golden.hpp"
 #include "tools/schedule/op.hpp"
+#include "tools/schedule/schedule.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
-#include <string_view>
 #include <vector>
 
 namespace mmapstress {
@@ -20,8 +21,14 @@ enum class Stage : std::uint8_t {
     direct,  ///< O_DIRECT
     disk,    ///< the file behind the filesystem
 };
-inline constexpr std::size_t kStages = static_cast<std::size_t>(Stage::disk) + 1;
-std::string_view name_of(Stage stage);
+inline constexpr std::array kStageNames{
+    EnumName{Stage::during, "during"}, EnumName{Stage::live, "live"},
+    EnumName{Stage::pread, "pread"},   EnumName{Stage::evicted, "evicted"},
+    EnumName{Stage::direct, "direct"}, EnumName{Stage::disk, "disk"}};
+constexpr const auto& enum_names(Stage) {
+    return kStageNames;
+}
+inline constexpr std::size_t kStages = kStageNames.size();
 
 /// What stands in the place of the expected bytes.
 enum class DamageKind : std::uint8_t {
@@ -33,8 +40,13 @@ enum class DamageKind : std::uint8_t {
     unclear,   ///< no version of their place, and too few to tell whether they belong elsewhere
     missing,   ///< the file is too short
 };
-inline constexpr std::size_t kDamageKinds = static_cast<std::size_t>(DamageKind::missing) + 1;
-std::string_view name_of(DamageKind kind);
+inline constexpr std::array kDamageKinds{
+    EnumName{DamageKind::stale, "stale"},         EnumName{DamageKind::zeros, "zeros"},
+    EnumName{DamageKind::misplaced, "misplaced"}, EnumName{DamageKind::foreign, "foreign"},
+    EnumName{DamageKind::unclear, "unclear"},     EnumName{DamageKind::missing, "missing"}};
+constexpr const auto& enum_names(DamageKind) {
+    return kDamageKinds;
+}
 
 /// Wrong bytes that follow one another inside one page, were last written by one operation, and are
 /// wrong in one way.

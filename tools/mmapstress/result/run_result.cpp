@@ -2,11 +2,6 @@
 
 namespace mmapstress {
 
-std::string_view name_of(Verdict verdict) {
-    constexpr std::array<std::string_view, 4> names{"clean", "damaged", "usage", "could not tell"};
-    return names[static_cast<std::size_t>(verdict)];
-}
-
 Verdict worse_of(Verdict one, Verdict other) {
     const auto rank = [](Verdict verdict) {
         switch (verdict) {

@@ -24,7 +24,12 @@ enum class Verdict : std::uint8_t {
     usage = 2,   ///< nothing was done: the question was wrong
     unknown = 3, ///< could not tell: something failed, or nothing could really be checked
 };
-std::string_view name_of(Verdict verdict);
+inline constexpr std::array kVerdicts{
+    EnumName{Verdict::clean, "clean"}, EnumName{Verdict::damaged, "damaged"},
+    EnumName{Verdict::usage, "usage"}, EnumName{Verdict::unknown, "could not tell"}};
+constexpr const auto& enum_names(Verdict) {
+    return kVerdicts;
+}
 /// The one that counts of two parts of the same work, by this order: clean, usage, unknown,
 /// damaged. What could not be told of one part does not take back the damage found in the other.
 Verdict worse_of(Verdict one, Verdict other);
@@ -52,6 +57,12 @@ struct StageResult {
 
     bool operator==(const StageResult&) const = default;
 };
+inline constexpr std::array kStageStates{EnumName{StageResult::State::skipped, "skipped"},
+                                         EnumName{StageResult::State::checked, "checked"},
+                                         EnumName{StageResult::State::failed, "failed"}};
+constexpr const auto& enum_names(StageResult::State) {
+    return kStageStates;
+}
 
 /// A run that a crash cut short, as far as is known of it.
 struct CutShort {

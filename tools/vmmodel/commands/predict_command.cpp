@@ -111,10 +111,11 @@ predictor_for(const PredictSettings& settings, BlockSize block_size) {
     if (settings.through == Through::kernel) {
         return std::make_unique<KernelPredictor>(settings.era, settings.filesystem, block_size);
     }
-    const auto contract = partialfs::model::contract_from(rules_of(settings.era).name);
+    const auto contract =
+        partialfs::base::from_name<partialfs::model::Contract>(rules_of(settings.era).name);
     if (!contract) {
         return std::unexpected("--through fuse has the contracts " +
-                               partialfs::model::contract_names() + ", not " +
+                               partialfs::base::all_names<partialfs::model::Contract>() + ", not " +
                                std::string{rules_of(settings.era).name});
     }
     const FilesystemRules& filesystem = rules_of(settings.filesystem);
