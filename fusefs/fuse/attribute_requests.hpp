@@ -2,8 +2,7 @@
 // extended attributes, which POSIX ACLs and file capabilities are.
 #pragma once
 
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
+#include "fusefs/fuse/libfuse.hpp"
 
 namespace partialfs::fuse {
 

@@ -10,15 +10,14 @@
 //     inode/N            the inode with FUSE's number N itself, whatever its name
 #pragma once
 
+#include "fusefs/fuse/libfuse.hpp"
+
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
-
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
 
 namespace partialfs::fuse {
 

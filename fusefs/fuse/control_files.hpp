@@ -1,8 +1,7 @@
 // What the files of the control directory hold, and what writing to them does.
 #pragma once
 
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
+#include "fusefs/fuse/libfuse.hpp"
 
 #include <cstddef>
 #include <string>

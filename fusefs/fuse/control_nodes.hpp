@@ -1,8 +1,7 @@
 // FUSE's numbers of the control directory's own objects.
 #pragma once
 
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
+#include "fusefs/fuse/libfuse.hpp"
 
 namespace partialfs::fuse {
 

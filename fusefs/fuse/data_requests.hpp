@@ -4,12 +4,10 @@
 
 #include "fusefs/base/errno.hpp"
 #include "fusefs/fuse/inode.hpp"
+#include "fusefs/fuse/libfuse.hpp"
 
 #include <functional>
 #include <memory>
-
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
 
 namespace partialfs::fuse {
 

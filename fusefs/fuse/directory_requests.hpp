@@ -1,8 +1,7 @@
 // The requests that list directories: opendir, readdir, readdirplus, releasedir, fsyncdir.
 #pragma once
 
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
+#include "fusefs/fuse/libfuse.hpp"
 
 #include <string_view>
 

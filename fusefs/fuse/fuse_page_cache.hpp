@@ -4,6 +4,7 @@
 #include "fusefs/base/fd.hpp"
 #include "fusefs/file/buffer.hpp"
 #include "fusefs/file/page_cache.hpp"
+#include "fusefs/fuse/libfuse.hpp"
 #include "fusefs/fuse/private_view.hpp"
 #include "fusefs/fuse/visitor.hpp"
 #include "fusefs/model/types.hpp"
@@ -17,9 +18,6 @@
 #include <mutex>
 #include <string>
 #include <utility>
-
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
 
 namespace partialfs::fuse {
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "fusefs/fuse/inode_table.hpp"
+#include "fusefs/fuse/libfuse.hpp"
 
 #include <condition_variable>
 #include <cstddef>
@@ -15,9 +16,6 @@
 #include <mutex>
 #include <span>
 #include <thread>
-
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
 
 namespace partialfs::fuse {
 

@@ -2,8 +2,7 @@
 // mknod, mkdir, symlink, link, create, rename, unlink, rmdir.
 #pragma once
 
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
+#include "fusefs/fuse/libfuse.hpp"
 
 namespace partialfs::fuse {
 

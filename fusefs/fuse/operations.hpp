@@ -1,8 +1,7 @@
 // All handlers of the filesystem, put together, and what is agreed with the kernel at INIT.
 #pragma once
 
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
+#include "fusefs/fuse/libfuse.hpp"
 
 namespace partialfs::fuse {
 

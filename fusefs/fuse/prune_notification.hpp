@@ -2,12 +2,10 @@
 #pragma once
 
 #include "fusefs/base/errno.hpp"
+#include "fusefs/fuse/libfuse.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <span>
-
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
 
 namespace partialfs::fuse {
 

@@ -3,10 +3,8 @@
 
 #include "fusefs/base/errno.hpp"
 #include "fusefs/fuse/inode_table.hpp"
+#include "fusefs/fuse/libfuse.hpp"
 #include "fusefs/fuse/mount.hpp"
-
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
 
 #include <memory>
 

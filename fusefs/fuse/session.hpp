@@ -3,6 +3,7 @@
 
 #include "fusefs/base/fd.hpp"
 #include "fusefs/file/buffer.hpp"
+#include "fusefs/fuse/libfuse.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -15,9 +16,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#define FUSE_USE_VERSION 314
-#include <fuse3/fuse_lowlevel.h>
 
 namespace partialfs::fuse {
 
