@@ -148,6 +148,8 @@ class Journal {
     /// As FileData::let_metadata_through(), and the kernel is told. Returns an errno or 0.
     int let_metadata_through(file::FileData& file, bool durable);
     [[nodiscard]] Files enlisted_files() const;
+    /// Drops the files that no later commit, nor the memory of their losses, needs.
+    void let_clean_files_go(const Files& files);
 
     file::Context& context_;
     file::PageCache& cache_;

@@ -125,6 +125,17 @@ void Journal::sync_files(const Files& files, const Failed& failed) {
     }
 }
 
+void Journal::let_clean_files_go(const Files& files) {
+    for (const auto& file : files) {
+        if (!file->keep_enlisted()) {
+            const std::scoped_lock lock(files_mutex_);
+            if (!file->enlisted()) { // or somebody has just enlisted it again
+                files_.erase(file->id());
+            }
+        }
+    }
+}
+
 int Journal::commit_now(Round& round, bool timer) {
     const auto began = Clock::now();
     const Files files = enlisted_files();
@@ -142,6 +153,7 @@ int Journal::commit_now(Round& round, bool timer) {
             work = work || file->has_work();
         }
         if (!work) {
+            let_clean_files_go(files);
             return 0;
         }
     }
@@ -180,14 +192,7 @@ int Journal::commit_now(Round& round, bool timer) {
         }
     }
     context_.trace.record({.commit = commit, .error = first_error, .kind = trace::Kind::commit});
-    for (const auto& file : files) {
-        if (!file->keep_enlisted()) {
-            const std::scoped_lock lock(files_mutex_);
-            if (!file->enlisted()) { // or somebody has just enlisted it again
-                files_.erase(file->id());
-            }
-        }
-    }
+    let_clean_files_go(files);
     const std::scoped_lock lock(mutex_);
     status_.last_commit = Clock::now() - began;
     return first_error != 0 ? first_error : probed.error;

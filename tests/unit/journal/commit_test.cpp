@@ -6,9 +6,11 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <chrono>
 #include <fstream>
 #include <future>
 #include <string>
+#include <thread>
 
 namespace partialfs::journal {
 namespace {
@@ -47,6 +49,20 @@ TEST_F(CommitTest, GrowthByTruncationIsHeldBackWhileDataIsPending) {
     EXPECT_THAT(io_.calls,
                 ::testing::ElementsAre("write 0+3", "fdatasync", "truncate 10000", "times"));
     EXPECT_EQ(disk(), "abc" + std::string(9997, '\0'));
+}
+
+TEST_F(CommitTest, ACommitWithNothingToDoLetsCleanFilesGo) {
+    write(0, "text");
+    EXPECT_EQ(commit(), 0);
+    file_->released(O_RDWR);
+    EXPECT_EQ(journal_->status().files, 1U) << "enlisted while it could be mapped";
+    journal_->hurry(); // as the timer: only if there is anything to do
+    const auto gone = [&] { return journal_->status().files == 0; };
+    for (int tries = 0; tries < 10'000 && !gone(); ++tries) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_TRUE(gone());
+    EXPECT_EQ(journal_->status().commits, 1U) << "no commit was made for it";
 }
 
 TEST_F(CommitTest, AWritepagePastTheEndOfTheDiskWritesWhatIsPendingBelowFirst) {
