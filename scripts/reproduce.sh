@@ -11,6 +11,8 @@
 # Exit code: 0, the first contract lost data, as much as its ledger says, and the second none; 1, it did
 # not come out so, or could not be told; 2, wrong usage. Mounts and temporary files do not outlive it, also on ^C (but with --keep).
 set -euo pipefail
+# shellcheck source=scripts/support/mount.sh
+. "$(dirname "$(readlink -f "$0")")/support/mount.sh"
 
 keep=false
 build=true
@@ -101,30 +103,11 @@ lossy=$work/linux-2.6.19
 fixed=$work/linux-2.6.20
 mkdir -p "$lossy/disk" "$lossy/mnt" "$fixed/disk" "$fixed/mnt"
 
-declare -A daemon # of each mount: the process id
-
-unmount() {
-    local i pid=${daemon[$1]:-}
-    [ -n "$pid" ] || return 0
-    # Before its mount is there, and if all else fails, the daemon is told to end; that unmounts, too.
-    { mountpoint -q "$1/mnt" && { umount "$1/mnt" || fusermount3 -u "$1/mnt"; }; } 2>/dev/null ||
-        kill "$pid" 2>/dev/null || true
-    for ((i = 0; i < 100; ++i)); do
-        kill -0 "$pid" 2>/dev/null || break
-        sleep 0.1
-    done
-    kill -KILL "$pid" 2>/dev/null || true
-    wait "$pid" 2>/dev/null || true
-    # What a daemon leaves that had to be killed: an entry that `mountpoint` cannot look at.
-    if grep -qF " $1/mnt " /proc/self/mounts; then
-        { umount -l "$1/mnt" || fusermount3 -uz "$1/mnt"; } 2>/dev/null || true
-    fi
-}
 cleanup() {
     local status=$?
     trap - EXIT
     trap '' INT TERM HUP
-    unmount "$fixed"
+    unmount_partialfs "$fixed/mnt" || true
     if $keep && mountpoint -q "$lossy/mnt"; then
         local unmounter='fusermount3 -u'
         [ "$(id -u)" -ne 0 ] || unmounter=umount
@@ -136,7 +119,7 @@ The mount is left for you: $lossy/mnt, over the directory $lossy/disk.
     when done:             $unmounter $lossy/mnt && rm -r $work
 END
     else
-        unmount "$lossy"
+        unmount_partialfs "$lossy/mnt" || true
         rm -rf --one-file-system "$work"
     fi
     exit "$status"
@@ -146,24 +129,12 @@ trap 'keep=false; exit 130' INT
 trap 'keep=false; exit 143' TERM
 trap 'keep=false; exit 129' HUP
 
-# Mounts; the daemon stays our child, so that we see it end, in a session of its own, so that ^C is ours. It ends
-# with a last commit, should this script be killed the hard way.
-tied=(setpriv --pdeathsig TERM)
-$keep && tied=()
+# Fails with 3 where no mount is possible, and sets reason.
 mount_in() {
-    setsid "${tied[@]}" partialfs "$1/disk" "$1/mnt" --foreground --contract "$(basename "$1")" --commit-interval 50ms \
-        --log-level error --trace "$1/trace" >"$1/log" 2>&1 </dev/null &
-    daemon[$1]=$!
-    until mountpoint -q "$1/mnt"; do # the daemon itself gives up where it cannot mount
-        if ! kill -0 "${daemon[$1]}" 2>/dev/null; then
-            wait "${daemon[$1]}" || true
-            unset "daemon[$1]"
-            reason=$(head -n 1 "$1/log")
-            return 3
-        fi
-        sleep 0.02
-    done
+    mount_partialfs "$1/log" partialfs "$1/disk" "$1/mnt" --contract "$(basename "$1")" --commit-interval 50ms \
+        --log-level error --trace "$1/trace" || { reason=$(head -n 1 "$1/log"); return 3; }
 }
+! $keep || mount_tie=()
 
 # Bytes that the ledger of a mount holds for lost.
 lost_bytes() { grep -oE '"open_bytes": [0-9]+' "$1/mnt/.partialfs/status" | grep -oE '[0-9]+$'; }

@@ -18,6 +18,9 @@
 # the files themselves are left, and the last line says where; else nothing is.
 set -euo pipefail
 
+# shellcheck source=scripts/support/mount.sh
+. "$(dirname "$(readlink -f "$0")")/support/mount.sh"
+
 duration=1h
 target=
 contract=linux-2.6.20
@@ -70,7 +73,6 @@ done
 
 work=$(mktemp -d -t mmapstress-soak.XXXXXX)
 mount=$work/mnt
-daemon= # its process id
 child=  # that of the mmapstress that runs
 status=0
 stopped=0 # 128 + the signal that stopped us
@@ -83,40 +85,8 @@ complain() { echo "soak.sh: $*" >&2; }
 
 mount_anew() { # POLICY INTERVAL
     mkdir -p "$work/disk" "$mount"
-    # Our child, so that we see it end; in a session of its own, so that ^C is ours.
-    setsid setpriv --pdeathsig TERM partialfs "$work/disk" "$mount" --foreground --contract "$contract" \
-        --flush-policy "$1" --commit-interval "$2" --log-level warning --trace "$work/trace" \
-        >"$work/partialfs.log" 2>&1 </dev/null &
-    daemon=$!
-    until mountpoint -q "$mount"; do # the daemon itself gives up where it cannot mount
-        if ! kill -0 "$daemon" 2>/dev/null; then
-            wait "$daemon" || true
-            daemon=
-            return 1
-        fi
-        sleep 0.02
-    done
-}
-
-# Ends the mount; fails unless the daemon ended, without an error.
-unmount() {
-    local i code=0 pid=$daemon
-    [ -n "$pid" ] || return 0
-    daemon=
-    # Before its mount is there, and if all else fails, the daemon is told to end; that unmounts, too.
-    { mountpoint -q "$mount" && { umount "$mount" || fusermount3 -u "$mount"; }; } 2>/dev/null ||
-        kill "$pid" 2>/dev/null || true
-    for ((i = 0; i < 600; ++i)); do
-        kill -0 "$pid" 2>/dev/null || break
-        sleep 0.1
-    done
-    kill -KILL "$pid" 2>/dev/null || true
-    wait "$pid" 2>/dev/null || code=$?
-    # What a daemon leaves that had to be killed: an entry that `mountpoint` cannot look at.
-    if grep -qF " $mount " /proc/self/mounts; then
-        { umount -l "$mount" || fusermount3 -uz "$mount"; } 2>/dev/null || true
-    fi
-    return $code
+    mount_partialfs "$work/partialfs.log" partialfs "$work/disk" "$mount" --contract "$contract" --flush-policy "$1" \
+        --commit-interval "$2" --log-level warning --trace "$work/trace"
 }
 
 found() { # STATUS MESSAGE
@@ -144,7 +114,7 @@ clean_up() {
         kill "$child" 2>/dev/null || true
         wait "$child" 2>/dev/null || true
     fi
-    unmount || true
+    unmount_partialfs "$mount" || true
     if [ -n "$finding" ]; then
         complain "$finding"
         complain "what there is to look at: $work"
@@ -235,7 +205,7 @@ for ((round = 0; ; ++round, ++seed)); do
             found 1 "seed $seed, $where: something is in the ledger"
         fi
         cp "$mount/.partialfs/status" "$work/status" 2>/dev/null || true
-        if ! unmount && [ -z "$finding" ]; then
+        if ! unmount_partialfs "$mount" && [ -z "$finding" ]; then
             found 3 "seed $seed, $where: partialfs did not end well: $(tail -n 1 "$work/partialfs.log")"
         fi
         [ -n "$finding" ] || rm -rf --one-file-system "$work/trace" "$work/disk"

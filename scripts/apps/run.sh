@@ -22,9 +22,10 @@ set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 support=$here/support
+# shellcheck source=scripts/support/mount.sh
+. "$root/scripts/support/mount.sh"
 tmp=
 on_disk=
-daemon=
 contained=
 
 say() { echo "run.sh: $*" >&2; }
@@ -33,13 +34,6 @@ missing() { echo "skipped: $*" >&2; exit 77; }
 
 ### Nothing is left behind
 
-unmount() {
-    [ -n "$daemon" ] || return 0
-    local unmounter=(fusermount3 -u)
-    [ "$(id -u)" -ne 0 ] || unmounter=(umount)
-    timeout 60 "${unmounter[@]}" "$tmp/mount"
-}
-
 # shellcheck disable=SC2317  # the trap calls it
 cleanup() {
     trap '' INT TERM HUP
@@ -47,20 +41,8 @@ cleanup() {
         kill "$contained" 2>/dev/null
         wait "$contained"
     fi
-    if [ -n "$daemon" ]; then
-        # No process of ours uses the mount any more, so this ends the daemon; if it hangs, by force.
-        unmount 2>/dev/null
-        for ((i = 0; i < 100; ++i)); do
-            kill -0 "$daemon" 2>/dev/null || break
-            sleep 0.1
-        done
-        kill -KILL "$daemon" 2>/dev/null
-        wait "$daemon" 2>/dev/null
-        # Without its daemon a mount still has an entry, but `mountpoint` cannot look at it.
-        grep -qF " $tmp/mount " /proc/self/mounts &&
-            { umount -l "$tmp/mount" || fusermount3 -uz "$tmp/mount"; } 2>/dev/null
-        daemon=
-    fi
+    # No process of ours uses the mount any more, so this ends the daemon; if it hangs, by force.
+    unmount_partialfs "$tmp/mount" 10
     [ -n "$tmp" ] || return 0
     if $keep; then say "kept: $tmp $on_disk"; else rm -rf --one-file-system "$tmp" ${on_disk:+"$on_disk"}; fi
     tmp=
@@ -115,36 +97,10 @@ explain() {
 
 ### The mount
 
-mount_partialfs() {
-    local contract=$1
+mount_run() { # CONTRACT
     mkdir -p "$run/backing" "$tmp/mount"
-    # Ended by SIGTERM, with a last commit, should this script be killed the hard way.
-    setsid setpriv --pdeathsig TERM "$partialfs" "$run/backing" "$tmp/mount" -f --contract "$contract" \
-        --flush-policy eager --commit-interval "$commit_interval" "${mount_options[@]}" \
-        >"$run/partialfs.log" 2>&1 </dev/null &
-    daemon=$!
-    until mountpoint -q "$tmp/mount"; do # the daemon itself gives up where it cannot mount
-        if ! kill -0 "$daemon" 2>/dev/null; then
-            wait "$daemon"
-            daemon=
-            return 1
-        fi
-        sleep 0.02
-    done
-}
-
-# Ends the mount; fails unless the daemon wrote everything and ended without an error, within the time of a step.
-unmount_partialfs() {
-    unmount || return 1
-    for ((i = 0; i < timeout * 20; ++i)); do
-        kill -0 "$daemon" 2>/dev/null || break
-        sleep 0.05
-    done
-    kill -KILL "$daemon" 2>/dev/null && echo "partialfs did not end within $timeout s of its unmount" >>"$run/partialfs.log"
-    wait "$daemon"
-    local code=$?
-    daemon=
-    return "$code"
+    mount_partialfs "$run/partialfs.log" "$partialfs" "$run/backing" "$tmp/mount" --contract "$1" \
+        --flush-policy eager --commit-interval "$commit_interval" "${mount_options[@]}"
 }
 
 ### One run
@@ -153,7 +109,7 @@ unmount_partialfs() {
 one_run() {
     local contract=$1 code
     verdict=error checker=''
-    if ! mount_partialfs "$contract"; then
+    if ! mount_run "$contract"; then
         sed 's/^/  /' "$run/partialfs.log" >&2
         checker="cannot mount: $(last_words partialfs)"
         return
@@ -167,7 +123,9 @@ one_run() {
     elif [ "$code" -ne 0 ]; then
         checker=$(explain run "$code")
     fi
-    unmount_partialfs || checker="partialfs ended with an error: $(last_words partialfs)"
+    # Within the time of a step.
+    unmount_partialfs "$tmp/mount" "$timeout" ||
+        checker="partialfs could not be unmounted, or ended with an error: $(last_words partialfs)"
     [ -z "$checker" ] || return
     if ! "$support/judge.py" compare "$prepared/reference" "$run/backing" "$(lines "${ignore[@]}")" \
         "$(lines "${random_names[@]}")" >"$run/wrong"; then

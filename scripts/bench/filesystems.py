@@ -11,12 +11,14 @@ CPU is the workload's and the daemon's, for --also mounts if --daemon says which
 import argparse
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from mounted import Mounted  # noqa: E402
 
 WORKLOADS = ["sequential-write", "read-cold", "read-warm", "random-write-fsync", "random-read-warm",
              "mapped-sequential", "mapped-random", "mapped-1460", "small-files"]
@@ -55,18 +57,12 @@ class Partialfs(Place):
         os.makedirs(source)
         os.makedirs(mount)
         super().__init__(name, mount)
-        self.daemon = subprocess.Popen(
-            [os.path.join(build, "fusefs/partialfs"), source, mount, "-f",
-             "--contract", "linux-2.6.20", "--log-level", "error", *options])
-        while not os.path.ismount(mount):
-            if self.daemon.poll() is not None:
-                sys.exit("filesystems.py: partialfs did not start")
-            time.sleep(0.01)
-        self.pid = self.daemon.pid
+        self.mounted = Mounted(mount + ".log", os.path.join(build, "fusefs/partialfs"), source, mount,
+                               "--contract", "linux-2.6.20", "--log-level", "error", *options)
+        self.pid = self.mounted.pid
 
     def close(self):
-        self.daemon.send_signal(signal.SIGTERM)
-        self.daemon.wait()
+        self.mounted.close()
 
 
 def measure(build, place, workload):

@@ -1,0 +1,28 @@
+"""A partialfs mount for Python programs, by way of mount.sh."""
+import os
+import subprocess
+
+
+class Mounted:
+    """Mounted when it is made; RuntimeError says why it cannot be. close() unmounts; so does our end."""
+
+    def __init__(self, log, program, directory, mount, *options):
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mount.sh")
+        self._script = subprocess.Popen([script, log, program, directory, mount, *options], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        start_new_session=True)
+        said = self._script.stdout.readline().split()
+        if not said:
+            raise RuntimeError(f"partialfs does not mount: {self._script.communicate()[1].strip()}")
+        self.pid = int(said[1])  # the daemon's
+
+    def close(self):
+        """The daemon's exit code."""
+        self._script.communicate()
+        return self._script.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
