@@ -5,7 +5,7 @@
 #   scripts/install-deps.sh            what building and testing needs
 #   scripts/install-deps.sh --build    only what building needs
 #   scripts/install-deps.sh --apps     also the real programs of scripts/apps
-#   scripts/install-deps.sh --oldkernel  also what scripts/oldkernel needs
+#   scripts/install-deps.sh --kernels  also what scripts/kernels needs (--oldkernel is its old name)
 #   scripts/install-deps.sh --list     print the packages instead of installing them
 set -euo pipefail
 
@@ -18,7 +18,7 @@ test=(libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
       debootstrap buildah zsh man-db lintian)
 apps=(rtorrent apt tdb-tools gdbmtool kyotocabinet-utils systemd-journal-remote systemd
       lmdb-utils python3-lmdb rrdtool sqlite3 strace fuse3 util-linux procps python3)
-oldkernel=(qemu-system-x86 musl-tools make gcc-12 kmod cpio patch reiserfsprogs jfsutils nilfs-tools e2fsprogs
+kernels=(qemu-system-x86 musl-tools make gcc-12 kmod cpio patch reiserfsprogs jfsutils nilfs-tools e2fsprogs
            python3 xz-utils flex bison bc libelf-dev libssl-dev)
 
 packages=("${build[@]}")
@@ -28,7 +28,7 @@ for arg in "$@"; do
     case "$arg" in
     --build) with_test=false ;;
     --apps) packages+=("${apps[@]}") ;;
-    --oldkernel) packages+=("${oldkernel[@]}") ;;
+    --kernels | --oldkernel) packages+=("${kernels[@]}") ;;
     --list) list=true ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     *) echo "install-deps.sh: unknown option '$arg'; see --help" >&2; exit 2 ;;

@@ -46,7 +46,7 @@ while [ $# -gt 0 ]; do
 done
 
 if $install; then
-    scripts/install-deps.sh --apps --oldkernel
+    scripts/install-deps.sh --apps --kernels
 fi
 
 # The compiler's cache serves any checkout of the same sources.

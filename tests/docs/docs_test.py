@@ -110,11 +110,11 @@ def main(source, *programs):
     for name, page in pages.items():
         check_man_page(os.path.join(source, page), helps[name])
     for script in ("reproduce.sh", "test.sh", "install-deps.sh", "lint.sh", "soak.sh", "apps/run.sh",
-                   "oldkernel/run.sh", "oldkernel/compare.sh"):
+                   "kernels/run.sh", "kernels/compare.sh"):
         path = os.path.join(source, "scripts", script)
         helps[os.path.basename(script)] = {"": output(path, "--help")}
     helps["run.sh"] = {"": output(os.path.join(source, "scripts/apps/run.sh"), "--help") +
-                           output(os.path.join(source, "scripts/oldkernel/run.sh"), "--help")}
+                           output(os.path.join(source, "scripts/kernels/run.sh"), "--help")}
     found = output("git", "-C", source, "ls-files", "--cached", "--others", "--exclude-standard", "*.md").split()
     assert "README.md" in found
     for name in found:

@@ -1,0 +1,130 @@
+"""compare.sh: the same schedules on a kernel, on partialfs and in vmmodel's prediction."""
+import os
+import re
+import sys
+from pathlib import Path
+
+from .base import UNKNOWN, USAGE, Failure, can_write, command, need, run_as, talk, temporary_directory, usage_error
+from .comparison import Collected, as_json, differing, exit_code, parts, summary, without_answer
+from .options import Parser, add_common_options, add_kernel_options, add_machine_options, settle_way
+from .schedules import make_random, prefixes, split
+from .sides import Sides, default_program
+
+_DESCRIPTION = """\
+The same schedules on a kernel in QEMU, on a partialfs mount here (contract linux-2.6.19, flush policy
+ext3) and in vmmodel's prediction: for how many are the sets of damaged bytes equal, and where do they
+part? A 2.6.19 of yours with ext3 (--kernel IMAGE) should come out as vmmodel says in all schedules, as
+should Debian's kernel with reiserfs and the fix undone (--debian)."""
+_EPILOG = """\
+The kernel must lose what vmmodel predicts for its filesystem, and partialfs what vmmodel predicts for a
+daemon that knows what partialfs can know. partialfs follows ext3; other filesystems have other rules
+(reiserfs' commit writes only blocks that have just got their place on disk), so the kernel and partialfs
+may differ, as predicted.
+
+Exit code: 0 all sets are as they must be, 1 some are not, 2 usage, 3 could not tell."""
+_PROGRAMS = {"partialfs": "fusefs/partialfs", "mmapstress": "tools/mmapstress/mmapstress",
+             "vmmodel": "tools/vmmodel/vmmodel"}
+
+
+def _schedules(text):
+    if re.fullmatch("[1-9][0-9]{0,5}", text):
+        return int(text)
+    if not os.path.isfile(text):
+        raise usage_error(f"--schedules takes a number or a file, and there is no file {text}")
+    return Path(text)
+
+
+def _number(text):
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise usage_error(f"--seed and --explain take a number, not '{text}'")
+    return int(text)
+
+
+def _filesystem(text):
+    if "," in text:
+        raise usage_error(f"--fs takes one filesystem here, not '{text}'")
+    return text
+
+
+def parse():
+    parser = Parser("compare.sh", description=_DESCRIPTION, epilog=_EPILOG)
+    add_kernel_options(parser)
+    parser.add_argument("--schedules", metavar="N|FILE", type=_schedules, default=50,
+                        help="N seeded random schedules (%(default)s), half with 1 KiB and half with 4 KiB blocks; or "
+                             "recorded ones, as JSON Lines (compressed with zstd if .zst)")
+    parser.add_argument("--seed", metavar="N", type=_number, default=1, help="the first one's seed (%(default)s)")
+    parser.add_argument("--explain", metavar="N", type=_number, default=3,
+                        help="find the operation at which the sides part for the first N schedules that differ "
+                             "(%(default)s): each is run again, cut off after each operation")
+    parser.add_argument("--json", metavar="FILE", help="all sets")
+    for name, path in _PROGRAMS.items():
+        parser.add_argument(f"--{name}", metavar="FILE", default=default_program(path), type=Path,
+                            help="the program (build/release's)")
+    parser.add_argument("--fs", metavar="NAME", type=_filesystem,
+                        help="the kernel's filesystem (reiserfs; with --kernel ext3)")
+    add_machine_options(parser)
+    add_common_options(parser)
+    options = parser.parse_args()
+    settle_way(options)
+    can_write("--json", options.json)
+    return options
+
+
+def run_options(options):
+    """What run.sh gets of our options."""
+    words = [f"--{options.way}", options.kernel or options.suite]
+    words += ["--fix", "undone"] if options.way != "kernel" else []
+    for name in ("mirror", "fs", "bus", "append", "memory", "smp", "timeout", "engine", "cache"):
+        value = getattr(options, name)
+        words += [f"--{name}={value}"] if value else []
+    return words + [f"--{name}" for name in ("kvm", "verbose") if getattr(options, name)]
+
+
+def make_schedules(options, temporary):
+    """(block size, path) of each schedule."""
+    directory = temporary / "made"
+    directory.mkdir()
+    wanted = options.schedules
+    if isinstance(wanted, int):
+        half = (wanted + 1) // 2
+        return make_random(directory, half, options.seed, 1024) + make_random(directory, wanted - half, options.seed, 4096)
+    source = wanted
+    if wanted.suffix == ".zst":
+        need("zstd", "zstd")
+        source = temporary / "recorded.jsonl"
+        command(["zstd", "-qdf", wanted, "-o", source], 600, f"cannot read {wanted}")
+    schedules = split(directory, source)
+    if not schedules:
+        raise Failure(USAGE, f"no schedule in {wanted}")
+    return schedules
+
+
+def main():
+    options = parse()
+    talk(options.verbose)
+    for name in _PROGRAMS:
+        path = getattr(options, name)
+        if not (path.is_file() and os.access(path, os.X_OK)):
+            raise Failure(UNKNOWN, f"no program {path}: cmake --preset release && cmake --build build/release")
+        setattr(options, name, path.resolve())
+    if not os.access("/dev/fuse", os.W_OK):
+        raise Failure(UNKNOWN, "cannot use /dev/fuse, which the partialfs mount needs")
+    with temporary_directory(options.keep) as temporary:
+        sides = Sides(options, run_options(options), temporary)
+        sides.collect(temporary / "all", make_schedules(options, temporary))
+        collected = Collected(temporary / "all")
+        sys.stdout.write(summary(collected) + without_answer(collected))
+        if options.json:
+            Path(options.json).write_text(as_json(collected), encoding="utf-8")
+        differ = differing(collected)[:options.explain]
+        if differ:
+            (temporary / "cut").mkdir()
+            cut = [one for name in differ for one in prefixes(temporary / "cut", temporary / "all/schedules" / name)]
+            sides.collect(temporary / "prefixes", cut)
+            for line in parts(collected, Collected(temporary / "prefixes")):
+                print(line)
+    return exit_code(collected)
+
+
+if __name__ == "__main__":
+    sys.exit(run_as("compare.sh", main))

@@ -1,0 +1,138 @@
+"""What runs inside the guest: its first process, its modules, its programs and its settings, packed
+into an initramfs."""
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+from .base import HERE, ROOT, UNKNOWN, Failure, attempt, command, last_line, need, need_room, note, usage_error
+from .initramfs import write_initramfs
+
+
+def stamp_of(*paths):
+    """Changes with any byte of these files."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def program_given(option, path):
+    """The path of a program that the user named."""
+    if not (Path(path).is_file() and shutil.which(path)):
+        raise usage_error(f"{option}: no program {path}")
+    return Path(path).resolve()
+
+
+def build_init(cache):
+    """The first process, static with musl: its path."""
+    need("musl-gcc", "musl-tools")
+    sources = sorted((HERE / "guest").glob("*.[ch]"))
+    init = cache.path / f"init-{stamp_of(*sources)}"
+    with cache.lock("init"):
+        if not init.exists():
+            note("building the guest's init")
+            part = init.with_suffix(".part")
+            command(["musl-gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-static", "-o", part,
+                     *(path for path in sources if path.suffix == ".c")], 300,
+                    "the guest's init does not build", pattern="error")
+            part.rename(init)
+    return init
+
+
+def build_engine(cache):
+    """mmapstress' engine as a static program: its path."""
+    need("cmake", "cmake")
+    need("ninja", "ninja-build")
+    build = cache.path / "engine"
+    engine = build / "tools/mmapstress/mmapstress-static"
+    if not engine.exists():
+        need_room(cache.path, 150)
+    note("building the static engine (a few minutes the first time)")
+    with cache.lock("engine"):
+        for step in (["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "--toolchain",
+                      HERE / "musl/toolchain.cmake", "-DCMAKE_EXE_LINKER_FLAGS=-s",
+                      "-DPARTIALFS_WERROR=OFF", "-DPARTIALFS_STATIC_ENGINE=ON"],
+                     ["nice", "-n", "5", "cmake", "--build", build, "--target", "mmapstress-static"]):
+            command(step, 3600, "the static engine does not build", pattern="(?i)error|not found")
+    return engine
+
+
+class Guest:
+    """The root directory of one guest."""
+
+    def __init__(self, root, init):
+        self.root = root
+        self.order = []  # of its modules
+        for name in ("modules", "runs", "bin"):
+            (root / name).mkdir(parents=True)
+        shutil.copy(init, root / "init")
+        self.settings = []
+
+    def add_module(self, kernel, name):
+        """A module of the kernel and all that it needs, each once, in loading order."""
+        if kernel.modules is None:
+            return  # all is built in
+        need("modprobe", "kmod")
+        code, said = attempt(["modprobe", "-C", "/dev/null", "-d", kernel.modules, "-S", kernel.release,
+                              "--show-depends", name], 60)
+        paths = re.findall(r"^insmod (\S+)", said, re.M)
+        if code != 0 or not (paths or re.search("^builtin ", said, re.M)):
+            raise Failure(UNKNOWN, f"kernel {kernel.release} has no module {name}: {last_line(said)}")
+        for path in map(Path, paths):
+            self._add_module_file(path)
+
+    def _add_module_file(self, path):
+        if path.name not in self.order:
+            shutil.copy(path, self.root / "modules")
+            self.order.append(path.name)
+
+    def add_kernel_parts(self, kernel, filesystem, fix):
+        for name in ("virtio_pci", "virtio_blk", *filesystem.modules):
+            self.add_module(kernel, name)
+        probe = kernel.probes.get(fix)
+        if probe:
+            self._add_module_file(probe)
+
+    def add_program(self, program):
+        """A dynamic program of the host into /bin, with its loader and its libraries, each where it is
+        here."""
+        shutil.copy(program, self.root / "bin")
+        for library in re.findall(r"(/\S+)", command(["ldd", program], 60, f"ldd {program} failed")):
+            if Path(library).is_absolute() and not library.endswith(":"):
+                target = self.root / library.lstrip("/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(library, target)
+
+    def add_partialfs(self, kernel, program, contract, block):
+        """A partialfs over the test disk. Debian has no static spdlog, so the program goes in as it was
+        built here. No timer: only fsync commits, as on the filesystems of the kernel."""
+        self.add_module(kernel, "fuse")
+        self.add_program(program)
+        (self.root / "partialfs").mkdir()
+        self._put("partialfs/argv", [f"/bin/{program.name}", "/mnt", "/under", "--foreground", "--contract",
+                                     contract, "--block-size", str(block), "--commit-interval", "0"])
+
+    def add_runs(self, engine, runs):
+        shutil.copy(engine, self.root / "mmapstress")
+        for number, run in enumerate(runs, 1):
+            (self.root / f"runs/{number}").mkdir()
+            self._put(f"runs/{number}/env", ["MMAPSTRESS_DIR=@DIR@", "MMAPSTRESS_REPORT=@RUN@/report.json",
+                                             *run.environment])
+            if run.schedule:
+                shutil.copy(run.schedule, self.root / f"runs/{number}/schedule")
+            self._put(f"runs/{number}/argv", ["/mmapstress"])
+            self._put(f"runs/{number}/verify", ["/mmapstress", "verify"])
+        self.set("runs", len(runs))
+
+    def set(self, key, value):
+        """A setting of guest/settings.h; the value has no blanks."""
+        self.settings.append(f"guest.{key}={value}")
+
+    def _put(self, name, lines):
+        (self.root / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def pack(self, file):
+        self._put("modules/order", self.order)
+        self._put("settings", self.settings)
+        write_initramfs(file, self.root)

@@ -1,0 +1,223 @@
+"""The command line of run.sh, and what it shares with compare.sh's."""
+import argparse
+import os
+import re
+from pathlib import Path
+
+from .base import UNKNOWN, Failure, can_write, need, usage_error
+from .filesystems import FILESYSTEMS
+from .qemu import Machine, check_image
+from .report import FORMATS
+from .rows import CONTRACTS
+from .suites import MIRROR, Suite, suite_name
+
+WORKLOADS = ("recipe", "linus", "torrent", "apt", "mix", "pressure")
+
+
+class Parser(argparse.ArgumentParser):
+    """A wrong command line is a usage error of one line."""
+
+    def __init__(self, program, **how):
+        super().__init__(prog=program, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+                         **how)
+
+    def error(self, message):
+        message = re.sub(r"^argument (\S+): expected one argument$", r"\1 needs a value", message)
+        raise usage_error(re.sub(r"^unrecognized arguments: (\S+).*", r"unknown option '\1'", message))
+
+
+def number(name):
+    """A count of at least 1, for the option `name`."""
+    def parse(text):
+        if not re.fullmatch("[1-9][0-9]{0,6}", text):
+            raise usage_error(f"{name} takes a number from 1, not '{text}'")
+        return int(text)
+    return parse
+
+
+def one_of(*words, says):
+    def parse(text):
+        if text not in words:
+            raise usage_error(says.format(text))
+        return text
+    return parse
+
+
+def list_of(parse):
+    return lambda text: tuple(parse(word) for word in text.split(","))
+
+
+def seeds(text):
+    found = re.fullmatch("([1-9][0-9]{0,8})|([0-9]{1,9})-([0-9]{1,9})", text)
+    if not found:
+        raise usage_error(f"--seeds takes a number of seeds or FIRST-LAST, not '{text}'")
+    first, last = (1, int(found[1])) if found[1] else (int(found[2]), int(found[3]))
+    if first > last:
+        raise usage_error(f"--seeds takes FIRST-LAST, and {text} has none")
+    return range(first, last + 1)
+
+
+def expectation(text):
+    pattern, _, word = text.rpartition("=")
+    if word not in ("damage", "clean"):
+        raise usage_error(f"--expect takes [ROW=]damage or [ROW=]clean, not '{text}'")
+    return pattern or None, word
+
+
+def schedule(text):
+    if not (os.path.isfile(text) and os.access(text, os.R_OK)):
+        raise usage_error(f"cannot read the schedule {text}")
+    return Path(text)
+
+
+def contracts(text):
+    if text == "both":
+        return CONTRACTS
+    return list_of(one_of(*CONTRACTS, says="--partialfs takes linux-2.6.19, linux-2.6.20 or both, not '{}'"))(text)
+
+
+def add_kernel_options(parser):
+    """Which kernel: the same for run.sh and compare.sh."""
+    ways = parser.add_argument_group("the kernel")
+    ways.add_argument("--debian", metavar="SUITE", nargs="?", const="bookworm",
+                      help="Debian's kernel of this suite, with the fix undone by a module (bookworm; also trixie, "
+                           "backports, sid, as far as the mirror has them)")
+    ways.add_argument("--kernel", metavar="IMAGE", help="a kernel of yours: 2.6.19, 2.6.20, ...")
+    ways.add_argument("--source", metavar="SUITE", nargs="?", const="bookworm",
+                      help="Linux built here from the suite's linux-source, with and without the fix (bookworm)")
+    ways.add_argument("--mirror", metavar="URI", default=MIRROR, help="Debian's archive (%(default)s)")
+
+
+def add_machine_options(parser):
+    machine = parser.add_argument_group("the machine")
+    for name, default, what in (("--smp", 1, "processors"), ("--memory", 512, "MiB"),
+                                ("--timeout", 120, "seconds for each run")):
+        machine.add_argument(name, metavar="N", type=number(name), default=default, help=f"{what} (%(default)s)")
+    machine.add_argument("--bus", type=one_of("virtio", "ide", says="--bus takes virtio or ide, not '{}'"),
+                         metavar="virtio|ide", help="of the test disk (virtio; with --kernel ide)")
+    machine.add_argument("--append", metavar="WORDS", default="", help="more words for the kernel's command line")
+    machine.add_argument("--kvm", action="store_true",
+                         help="use /dev/kvm (default: QEMU's own translator, which runs everywhere)")
+
+
+def add_common_options(parser):
+    parser.add_argument("--engine", metavar="FILE",
+                        help="a static program built before from tools/mmapstress, in place of building it")
+    parser.add_argument("--cache", metavar="DIR", help="what is fetched and built stays here "
+                        "(${XDG_CACHE_HOME:-~/.cache}/partialfs-kernels)",
+                        default=Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "partialfs-kernels")
+    parser.add_argument("--keep", action="store_true", help="keep the temporary directory: consoles, disks, initramfs")
+    parser.add_argument("--verbose", action="store_true", help="say what is being done")
+
+
+def _add_what_is_run(parser):
+    runs = parser.add_argument_group("what is run")
+    runs.add_argument("--workload", metavar="NAME", default="recipe", help=", ".join(WORKLOADS) + " (%(default)s)",
+                      type=one_of(*WORKLOADS, says="no workload '{}': recipe, linus, torrent, apt, mix or pressure"))
+    runs.add_argument("--seeds", metavar="N|A-B", type=seeds, default=range(1, 11),
+                      help="one run for each seed (10: seeds 1 to 10)")
+    for name, what in (("--size", "SIZE"), ("--files", "N"), ("--ops", "N"), ("--duration", "TIME")):
+        runs.add_argument(name, metavar=what, help="the workload's, as mmapstress run has it")
+    runs.add_argument("--schedule", metavar="FILE", type=schedule, action="append", default=[],
+                      help="run this schedule of mmapstress instead, or that of this report; may be given often "
+                           "(for recorded ones, .jsonl, see compare.sh)")
+
+
+def _add_on_what(parser):
+    what = parser.add_argument_group("on what")
+    what.add_argument("--fs", metavar="LIST", help=f"{', '.join(FILESYSTEMS)}; comma-separated (reiserfs; with --kernel ext3)",
+                      type=list_of(one_of(*FILESYSTEMS, says="no filesystem '{}': " + ", ".join(FILESYSTEMS))))
+    what.add_argument("--matrix", action="store_true", help="every filesystem, fix undone and present")
+    what.add_argument("--block-size", metavar="LIST", help="1024, 4096 (both)", type=lambda text: tuple(map(int, list_of(
+        one_of("1024", "4096", says="--block-size takes 1024, 4096 or both with a comma, not '{}'"))(text))))
+    what.add_argument("--fix", metavar="undone|present|both",
+                      type=one_of("undone", "present", "both", says="--fix takes undone, present or both, not '{}'"),
+                      help="with --debian and --source (both); a kernel of yours is as built")
+    what.add_argument("--partialfs", metavar="LIST", type=contracts, default=(),
+                      help="put a partialfs with this contract (linux-2.6.19, linux-2.6.20 or both) over the filesystem "
+                           "inside the guest, and run on that")
+    what.add_argument("--partialfs-program", metavar="FILE", help="that partialfs (build/release's, or the installed one)")
+    what.add_argument("--background-writeback", action="store_true",
+                      help="leave the kernel's own writeback timers on (they are stretched to an hour, so that only the "
+                           "schedule decides what is written when)")
+
+
+_EPILOG = """\
+--expect [ROW=]damage|clean: ROW is a pattern for FILESYSTEM/BLOCK/FIX, such as 'reiserfs/*/undone'; without it:
+every row. The last that matches counts. Default: clean, but damage for recipe and linus on reiserfs with the fix
+undone, and for these and mix on partialfs with linux-2.6.19; nothing for other workloads there, and nothing with
+--kernel: then any answer is good, as long as there is one.
+
+Exit code: 0 every row as expected, 1 a row is not, 2 usage, 3 could not tell: no QEMU, a panic, a timeout, a
+report that did not arrive."""
+
+
+def run_parser():
+    parser = Parser("run.sh", epilog=_EPILOG, description=(
+        "Boots a kernel in QEMU, runs mmapstress inside on a real filesystem of that kernel, and reports the damage:\n"
+        "the bug of Linux 2.6.19 as it was, and the fix."))
+    add_kernel_options(parser)
+    _add_what_is_run(parser)
+    _add_on_what(parser)
+    add_machine_options(parser)
+    parser.add_argument("--disk", metavar="MiB", type=number("--disk"), default=192, help="size of the test disk (%(default)s)")
+    result = parser.add_argument_group("the result")
+    result.add_argument("--expect", metavar="[ROW=]WORD", type=expectation, action="append", default=[],
+                        help="damage or clean; see below")
+    result.add_argument("--format", metavar="|".join(FORMATS), default="table", help="on standard output (%(default)s)",
+                        type=one_of(*FORMATS, says="no format '{}': table, json or ktap"))
+    result.add_argument("--json", metavar="FILE", help="also there, as JSON")
+    result.add_argument("--ktap", metavar="FILE", help="also there, as KTAP")
+    add_common_options(parser)
+    parser.add_argument("--jobs", metavar="N", type=number("--jobs"), default=os.cpu_count(),
+                        help="boots at the same time (one for each processor)")
+    parser.add_argument("--shell", action="store_true", help="no runs: a shell in the guest, on this terminal")
+    parser.add_argument("--check", action="store_true", help="only say whether what --debian needs is there")
+    return parser
+
+
+def settle_way(options):
+    """options.way and options.suite: which kernel it is, of what suite."""
+    ways = [way for way in ("kernel", "source", "debian") if getattr(options, way)]
+    if len(ways) > 1:
+        raise usage_error(f"--{ways[0]} and --{ways[1]} are two kernels")
+    options.way = ways[0] if ways else "debian"
+    options.suite = suite_name(getattr(options, options.way) or "bookworm") if options.way != "kernel" else None
+    if options.way == "kernel":
+        check_image(options.kernel)
+    options.bus = options.bus or ("ide" if options.way == "kernel" else "virtio")
+    if options.bus == "ide" and options.way != "kernel":
+        raise usage_error("--bus ide goes with --kernel only")
+
+
+def machine_of(options):
+    if options.kvm and not os.access("/dev/kvm", os.W_OK):
+        raise Failure(UNKNOWN, "--kvm: cannot use /dev/kvm; run without it")
+    return Machine(options.smp, options.memory, options.bus, options.append, options.kvm)
+
+
+def parse_run(arguments):
+    options = run_parser().parse_args(arguments)
+    settle_way(options)
+    if options.way == "kernel" and options.fix:
+        raise usage_error("--fix has no meaning with --kernel: your kernel has the fix or has it not")
+    if options.way == "kernel" and options.matrix:
+        raise usage_error("--matrix goes with --debian and --source")
+    can_write("--json", options.json)
+    can_write("--ktap", options.ktap)
+    return options
+
+
+def suite_of(options, cache):
+    return Suite(cache, options.suite or "bookworm", options.mirror)
+
+
+def say_what_is_missing(options, cache):
+    """--check: a failure that names what --debian needs and is not here."""
+    wanted = ["qemu-system-x86_64", "musl-gcc", "mkreiserfs", "make", "gcc-12", "depmod", "cmake"]
+    suite = suite_of(options, cache)
+    for name in wanted if suite.is_of_host else [*wanted, "debootstrap"]:
+        need(name, "that has it")
+    if not (suite.directory / "kernel/ready").exists():
+        suite.update()
+        suite.kernel_release()

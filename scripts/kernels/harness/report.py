@@ -1,0 +1,79 @@
+"""Prints the rows that results.py made: as a table, JSON or KTAP."""
+import json
+
+from .base import UNKNOWN
+
+_WORDS = {"undone": "undone", "present": "present", "absent": "absent", "unknown": "as built"}
+
+
+def first_in_words(first):
+    if first is None:
+        return "-"
+    return (f"{first['run']}: file {first['file']} at {first['offset']}, "
+            f"{first['length']} bytes {first['kind']}")
+
+
+def kinds_in_words(kinds):
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "-"
+
+
+def result_in_words(row):
+    if row["verdict"] == "unknown":
+        return "could not tell"
+    if row["expect"] is None:
+        return row["verdict"]
+    return row["verdict"] + (" (expected)" if row["as_expected"] else f", not {row['expect']}")
+
+
+def filesystem_in_words(row):
+    name = row["filesystem"]
+    return f"partialfs {row['contract']} on {name}" if row.get("contract") else name
+
+
+def table(rows):
+    head = ["kernel", "filesystem", "block", "fix", "runs", "damaged", "first damage",
+            "damaged ranges", "result"]
+    lines = [[row["kernel"] or "?", filesystem_in_words(row), str(row["block_size"]),
+              _WORDS[row["fix"]], str(row["runs"]), str(row["damaged_runs"]),
+              first_in_words(row["first_damage"]), kinds_in_words(row["kinds"]),
+              result_in_words(row)] for row in rows]
+    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
+    out = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
+           for line in [head, *lines]]
+    for row in rows:
+        if row["verdict"] == "unknown" or not row["as_expected"]:
+            out += [f"{row['filesystem']} {row['block_size']}, fix {_WORDS[row['fix']]}: {reason}"
+                    for reason in row["reasons"][:3]]
+    return "\n".join(out) + "\n"
+
+
+def ktap(rows):
+    out = ["KTAP version 1", f"1..{len(rows)}"]
+    for number, row in enumerate(rows, 1):
+        name = (f"{row['kernel']} {filesystem_in_words(row)} {row['block_size']} "
+                f"fix {_WORDS[row['fix']]} {row['workload']}").replace("#", "")
+        out.append(f"  # {row['damaged_runs']} of {row['runs']} runs with damage; "
+                   f"{kinds_in_words(row['kinds'])}; {first_in_words(row['first_damage'])}")
+        out += [f"  # {reason}" for reason in row["reasons"]]
+        if row["verdict"] == "unknown":
+            out.append(f"ok {number} {name} # SKIP could not tell")
+        else:
+            passed = row["verdict"] == (row["expect"] or "clean")
+            out.append(f"{'ok' if passed else 'not ok'} {number} {name}")
+    return "\n".join(out) + "\n"
+
+
+def as_json(rows):
+    return json.dumps({"format": "partialfs-kernels", "version": 2, "rows": rows},
+                      indent=1) + "\n"
+
+
+FORMATS = {"table": table, "json": as_json, "ktap": ktap}
+
+
+def exit_code(rows):
+    """0 every row as expected (a row without an expectation: it could be told), 1 a row is not, 3 a row
+    could not be told."""
+    if any(row["verdict"] != "unknown" and not row["as_expected"] for row in rows):
+        return 1
+    return UNKNOWN if any(row["verdict"] == "unknown" for row in rows) else 0

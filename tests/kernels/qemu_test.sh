@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Short boots of Debian's kernel in QEMU.
+#
+#   qemu_test.sh fix CACHE          reiserfs loses stores with the fix undone, none with it present
+#   qemu_test.sh unknown CACHE      a panic, a timeout and a failed mount are "could not tell"
+#   qemu_test.sh interrupt CACHE    an interrupted run leaves nothing
+#   qemu_test.sh shell CACHE        somebody at the terminal has a shell in the guest
+#   qemu_test.sh partialfs CACHE PARTIALFS
+#                                   a partialfs inside loses, or not, by its contract
+#   qemu_test.sh compare CACHE PARTIALFS MMAPSTRESS VMMODEL
+#                                   the same schedules on three sides
+#   qemu_test.sh source CACHE       the kernel built here, as a kernel of one's own too
+set -euo pipefail
+what=$1
+cache=$2
+run=$(cd "$(dirname "$0")/../../scripts/kernels" && pwd)/run.sh
+mkdir -p "$cache"
+
+missing=$("$run" --check --cache "$cache" 2>&1) || { echo "skip: $missing"; exit 77; }
+
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+
+# rows ARGUMENT...: run.sh with these; the rows as JSON in $temporary/rows.json.
+rows() {
+    local status=0
+    "$run" --cache "$cache" --timeout 600 --json "$temporary/rows.json" "$@" >"$temporary/table" 2>"$temporary/said" ||
+        status=$?
+    cat "$temporary/table" "$temporary/said"
+    return "$status"
+}
+
+# holds EXPRESSION: of the rows, in python.
+holds() {
+    python3 -c 'import json, sys
+rows = json.load(open(sys.argv[1]))["rows"]
+sys.exit(0 if eval(sys.argv[2]) else "does not hold: " + sys.argv[2])' "$temporary/rows.json" "$1"
+}
+
+case $what in
+fix)
+    rows --fs reiserfs --block-size 1024 --seeds 2
+    holds 'len(rows) == 2 and [row["fix"] for row in rows] == ["undone", "present"]'
+    holds 'rows[0]["damaged_runs"] == 2 and rows[1]["clean_runs"] == 2'
+    # Both kernels were probed at the same place; only one lost the answers.
+    holds 'rows[0]["probe"]["answers_lost"] > 0 and rows[1]["probe"]["answers_lost"] == 0'
+    holds 'rows[1]["probe"]["answered_dirty"] > 0 and rows[0]["probe"]["missed"] == 0'
+    # A wrong expectation is an exit code of 1: the harness can fail.
+    status=0
+    rows --fs reiserfs --block-size 1024 --seeds 1 --fix undone --expect clean || status=$?
+    [ "$status" -eq 1 ]
+    ;;
+unknown)
+    told=(--fs reiserfs --block-size 1024 --seeds 1 --fix present)
+    cannot_tell() {
+        local words=$1 status=0
+        shift
+        rows "${told[@]}" "$@" || status=$?
+        if [ "$status" -ne 3 ] || ! grep -q "$words" "$temporary/table"; then
+            echo "exit code $status, not 3, or no word of '$words'"
+            return 1
+        fi
+    }
+    cannot_tell "Kernel panic" --append rdinit=/none
+    cannot_tell "did not end within" --timeout 1 --workload mix --ops 100000000
+    cannot_tell "No space left on device" --disk 40 --size 64M
+    ;;
+interrupt)
+    mkdir "$temporary/tmp"
+    "$(dirname "$0")/interrupt.py" "$temporary/tmp" \
+        "$run" --cache "$cache" --workload mix --ops 100000000 --seeds 1 --fix present
+    ;;
+shell)
+    mkdir "$temporary/tmp"
+    # The guest needs an engine, the shell none.
+    TMPDIR=$temporary/tmp "$(dirname "$0")/shell.py" "$run" --cache "$cache" --shell --engine /bin/true
+    [ -z "$(ls "$temporary/tmp")" ]
+    ;;
+partialfs)
+    inside=(--partialfs both --partialfs-program "$3" --seeds 1)
+    rows "${inside[@]}"
+    # This kernel has no cachestat(2): the pages stored into were found by comparing.
+    all_compared='all(run["partialfs_status"]["kernel"]["probe"] == "compare"
+                      for row in rows for run in row["results"])'
+    holds "$all_compared"
+    holds '[(row["contract"], row["verdict"]) for row in rows] == [("linux-2.6.19", "damage"), ("linux-2.6.20", "clean")]'
+    holds 'all(run["ledger_equal"] for row in rows for run in row["results"])'
+    rows "${inside[@]}" --workload mix --ops 3000
+    holds "$all_compared"
+    holds 'rows[1]["verdict"] == "clean"'
+    holds 'all(run["ledger_equal"] for row in rows for run in row["results"])'
+    ;;
+compare)
+    # compared WORDS ARGUMENT...: compare.sh with these; its answers in $temporary/sets.json.
+    compared() {
+        local status=0
+        "$(dirname "$run")/compare.sh" --cache "$cache" --timeout 600 --partialfs "$partialfs" \
+            --mmapstress "$mmapstress" --vmmodel "$vmmodel" --explain 1 --json "$temporary/sets.json" "$@" >"$temporary/compared" 2>&1 ||
+            status=$?
+        cat "$temporary/compared"
+        return "$status"
+    }
+    every_side_answered() {
+        python3 -c 'import json, sys
+sets = json.load(open(sys.argv[1]))["schedules"]
+assert len(sets) == int(sys.argv[2])
+for side in ("kernel", "model", "partialfs", "fuse", "ext3"):
+    assert all(one[side] is not None for one in sets), side
+    assert any(one[side] for one in sets), "no damage at all, " + side' "$temporary/sets.json" "$1"
+    }
+    partialfs=$3 mmapstress=$4 vmmodel=$5
+    # Kernel and partialfs each lose exactly what vmmodel says of them.
+    compared --schedules 12
+    every_side_answered 12
+    # Recorded ones. Whether their fsyncs committed was a matter of the clock, so only that each
+    # side can run them is sure.
+    zstd -dc "$(dirname "$0")/../golden/ext3-ordered-2.6.19.jsonl.zst" | sed -n '3,800{/"damage":\[\[/p}' |
+        sed -n '1p;60p;120p;180p' >"$temporary/recorded.jsonl"
+    status=0
+    compared --schedules "$temporary/recorded.jsonl" || status=$?
+    [ "$status" -le 1 ]
+    every_side_answered 4
+    ;;
+source)
+    rows --source --fs reiserfs --block-size 1024 --seeds 2
+    holds '[row["verdict"] for row in rows] == ["damage", "clean"]'
+    # What was built is used again.
+    rows --source --fs reiserfs --block-size 1024 --seeds 1 --fix undone --verbose
+    if grep "building Linux" "$temporary/said"; then
+        echo "built once more"
+        exit 1
+    fi
+    image=$(echo "$cache"/suites/bookworm/source/images-*/undone/bzImage)
+    rows --kernel "$image" --seeds 1 --expect clean # ext3 of today: the page machinery writes it
+    rows --kernel "$image" --fs reiserfs --bus virtio --seeds 1 --expect damage
+    ;;
+*)
+    echo "qemu_test.sh: no test '$what'" >&2
+    exit 2
+    ;;
+esac

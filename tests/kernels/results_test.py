@@ -1,0 +1,200 @@
+#!/usr/bin/python3
+"""Tests of what scripts/kernels makes of a guest's console: nothing that did not arrive whole is a
+result, and a panic, a timeout or a missing report is never clean."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+import zlib
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/kernels"))
+from harness import initramfs, report, results  # noqa: E402
+from harness.console import read_console  # noqa: E402
+from harness.qemu import TIME_IS_UP  # noqa: E402
+
+BOOT = '@@guest {"event":"boot","release":"2.6.19","machine":"x86_64","cpus":1}\r\n'
+END = '@@guest {"event":"end"}\r\n'
+DAMAGE = {"file": 0, "offset": 4196, "length": 100, "kind": "stale", "stages": ["evicted"], "lost": 7}
+
+
+def framed(run, kind, body, wrong=0):
+    body = body.encode()
+    checksum = zlib.crc32(body) ^ wrong
+    return (f"@@guest report-begin run={run} kind={kind} bytes={len(body)} crc32={checksum:08x}\r\n"
+            + body.decode().replace("\n", "\r\n") + f"\r\n@@guest report-end run={run} kind={kind}\r\n")
+
+
+def program(run, kind, code, **more):
+    event = {"event": "program", "run": run, "kind": kind, "exit": code, "signal": 0,
+             "timed_out": False, "seconds": 1.0, "sectors_written": 8, "reported": True, **more}
+    return f"@@guest {json.dumps(event)}\r\n"
+
+
+def one(run, damage=(), code=None, after=None):
+    """The console of one whole run; `after`: the damage found after the remount."""
+    after = damage if after is None else after
+    text = ""
+    for kind, found in (("argv", damage), ("verify", after)):
+        verdict = "damaged" if found else "clean"
+        text += framed(run, kind, json.dumps({"verdict": verdict, "damage": list(found)}))
+        text += program(run, kind, (1 if found else 0) if code is None else code)
+    return text + f'@@guest {{"event":"run","run":{run}}}\r\n'
+
+
+def row(text, runs=1, status=0, expect=None, said=""):
+    description = {"way": "kernel", "kernel": None, "filesystem": "ext3", "block_size": 1024,
+                   "fix": "unknown", "contract": None, "workload": "recipe", "smp": 1,
+                   "expect": expect, "runs": [str(i) for i in range(1, runs + 1)]}
+    return results.row_of(description, read_console(text.encode()), status, said)
+
+
+class Verdicts(unittest.TestCase):
+    def test_whole_runs_are_told(self):
+        damaged = row(BOOT + one(1) + one(2, [DAMAGE]) + END, runs=2)
+        self.assertEqual((damaged["verdict"], damaged["damaged_runs"], damaged["clean_runs"]),
+                         ("damage", 1, 1))
+        self.assertEqual(damaged["first_damage"]["offset"], 4196)
+        self.assertEqual(damaged["kinds"], {"stale": 1})
+        self.assertEqual(damaged["kernel"], "2.6.19")
+        self.assertEqual(row(BOOT + one(1) + END)["verdict"], "clean")
+
+    def test_damage_that_only_the_remount_shows_counts(self):
+        self.assertEqual(row(BOOT + one(1, [], after=[DAMAGE]) + END)["verdict"], "damage")
+
+    def test_damage_that_the_remount_does_not_show_is_no_result(self):
+        text = BOOT + one(1, [DAMAGE], after=[]) + END
+        self.assertEqual(row(text)["verdict"], "unknown")
+
+    def assert_unknown(self, text, reason, **more):
+        told = row(text, **more)
+        self.assertEqual(told["verdict"], "unknown")
+        self.assertFalse(told["as_expected"])
+        self.assertIn(reason, " / ".join(told["reasons"]))
+
+    def test_a_panic_is_never_clean(self):
+        panic = "[ 3.1] Kernel panic - not syncing: Attempted to kill init!\r\n"
+        self.assert_unknown(BOOT + one(1) + panic, "Attempted to kill init")
+        self.assert_unknown(BOOT + one(1) + panic + END, "Attempted to kill init")
+
+    def test_a_kernel_bug_is_never_clean(self):
+        self.assert_unknown(BOOT + "BUG: unable to handle page fault for address: 0\r\n" + one(1) + END,
+                            "unable to handle")
+
+    def test_a_timeout_is_never_clean(self):
+        self.assert_unknown(BOOT + one(1), "its time was up", status=TIME_IS_UP)
+        late = (BOOT + framed(1, "output", "working\n") + program(1, "argv", -1, signal=9, timed_out=True)
+                + '@@guest {"event":"run","run":1}\r\n' + END)
+        self.assert_unknown(late, "did not end within")
+
+    def test_how_qemu_ended_is_told(self):
+        self.assert_unknown("", "QEMU ended with status 1: qemu: no such accelerator", status=1,
+                            said="warning\nqemu: no such accelerator\n\n")
+        self.assert_unknown(BOOT + one(1), "QEMU was killed by SIGABRT", status=-6)
+
+    def test_a_missing_run_is_never_clean(self):
+        self.assert_unknown(BOOT + one(1) + END, "did not get to it", runs=2)
+
+    def test_a_console_that_ends_early_is_never_clean(self):
+        self.assert_unknown(BOOT + one(1), "ended early")
+        self.assert_unknown("", "never started /init")
+        self.assert_unknown("Loading...\r\n", "last on its console: Loading...")
+
+    def test_a_damaged_report_is_never_a_result(self):
+        clean = json.dumps({"verdict": "clean", "damage": []})
+        wrong = (BOOT + framed(1, "argv", clean, wrong=1) + program(1, "argv", 0)
+                 + one(1).split("report-end run=1 kind=argv\r\n", 1)[1] + END)
+        self.assert_unknown(wrong, "cut off or damaged")
+
+    def test_every_cut_of_a_clean_console_is_never_clean(self):
+        text = BOOT + one(1) + one(2) + END
+        for length in range(len(text) - len('"}\r\n')):
+            self.assertNotEqual(row(text[:length], runs=2)["verdict"], "clean", text[:length][-60:])
+
+    def test_exit_code_and_report_must_agree(self):
+        self.assert_unknown(BOOT + one(1, code=1) + END, "but its report says")
+        self.assert_unknown(BOOT + one(1, [DAMAGE], code=0) + END, "but its report says")
+
+    def test_could_not_tell_inside_is_could_not_tell_outside(self):
+        body = json.dumps({"verdict": "could not tell", "problems": [{"message": "fsync: EIO"}]})
+        text = BOOT + framed(1, "argv", body) + program(1, "argv", 3) + END
+        self.assert_unknown(text, "fsync: EIO")
+
+    def test_a_failure_in_the_guest_is_its_runs(self):
+        failed = '@@guest {"event":"failed","what":"mount","errno":22,"error":"Invalid argument"}\r\n'
+        told = row(BOOT + failed + '@@guest {"event":"run","run":1}\r\n' + one(2, [DAMAGE]) + END,
+                   runs=2)
+        self.assertEqual([r["verdict"] for r in told["results"]], ["unknown", "damage"])
+        self.assertEqual(told["results"][0]["reason"], "mount: Invalid argument")
+
+    def test_kernel_messages_in_between_do_no_harm(self):
+        text = (BOOT + one(1, [DAMAGE]) + END).replace(
+            "@@guest {", "[ 1.5] e1000: link up\r\n[ 1.6] @@guest {")
+        self.assertEqual(row(text)["verdict"], "damage")
+
+    def test_adjacent_ranges_are_one(self):
+        parts = [dict(DAMAGE, offset=4296, length=50), DAMAGE, dict(DAMAGE, file=1),
+                 dict(DAMAGE, offset=9000, stages=["live"])]
+        self.assertEqual(results.ranges_of({"damage": parts}), [[0, 4196, 150], [1, 4196, 100]])
+
+
+class Printed(unittest.TestCase):
+    def test_exit_code_says_whether_all_is_as_expected(self):
+        damaged = BOOT + one(1, [DAMAGE]) + END
+        clean = BOOT + one(1) + END
+        as_expected = [row(damaged, expect="damage"), row(clean, expect="clean")]
+        self.assertEqual(report.exit_code(as_expected), 0)
+        self.assertEqual(report.exit_code([*as_expected, row(clean, expect="damage")]), 1)
+        self.assertEqual(report.exit_code([row(damaged, expect="clean")]), 1)
+        self.assertEqual(report.exit_code([row(damaged), row(clean)]), 0)
+        self.assertEqual(report.exit_code([*as_expected, row("")]), 3)
+        self.assertEqual(report.exit_code([row("", expect="damage")]), 3)
+
+    def test_table_has_every_column(self):
+        text = report.table([row(BOOT + one(1, [DAMAGE]) + END, expect="damage")])
+        for word in ("2.6.19", "ext3", "1024", "as built", "1: file 0 at 4196, 100 bytes stale",
+                     "1 stale", "damage (expected)"):
+            self.assertIn(word, text)
+
+    def test_ktap_counts_and_judges(self):
+        rows = [row(BOOT + one(1, [DAMAGE]) + END, expect="damage"),
+                row(BOOT + one(1, [DAMAGE]) + END, expect="clean"), row("", expect="clean")]
+        text = report.ktap(rows)
+        self.assertTrue(text.startswith("KTAP version 1\n1..3\n"))
+        results_only = [line for line in text.splitlines() if line[0] != " "][2:]
+        self.assertEqual([line.split(" ", 1)[0] for line in results_only], ["ok", "not", "ok"])
+        self.assertIn("# SKIP", results_only[2])
+
+    def test_json_holds_the_rows(self):
+        text = report.as_json([row(BOOT + one(1) + END)])
+        self.assertEqual(json.loads(text)["rows"][0]["verdict"], "clean")
+
+
+class Initramfs(unittest.TestCase):
+    def test_cpio_reads_what_was_written(self):
+        with tempfile.TemporaryDirectory() as directory:
+            root = os.path.join(directory, "root")
+            os.makedirs(os.path.join(root, "runs/1"))
+            with open(os.path.join(root, "runs/1/argv"), "wb") as file:
+                file.write(b"/program\n" * 3)
+            os.chmod(os.path.join(root, "runs/1/argv"), 0o750)
+            os.symlink("runs/1/argv", os.path.join(root, "link"))
+            output = os.path.join(directory, "initramfs")
+            initramfs.write_initramfs(output, root)
+            with open(output, "rb") as file:
+                archive = gzip.decompress(file.read())
+            try:
+                listing = subprocess.run(["cpio", "-itv", "--quiet"], input=archive, check=True,
+                                         capture_output=True).stdout.decode()
+            except FileNotFoundError:
+                self.skipTest("cpio is not installed")
+        self.assertRegex(listing, r"(?m)^crw------- .* 5, +1 .*dev/console$")
+        self.assertRegex(listing, r"(?m)^-rwxr-x--- .* 27 .*runs/1/argv$")
+        self.assertRegex(listing, r"(?m)^lrwxrwxrwx .*link -> runs/1/argv$")
+
+
+if __name__ == "__main__":
+    unittest.main()

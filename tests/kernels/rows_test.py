@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+"""Which rows scripts/kernels/run.sh boots, what it expects of them, and what it makes of how they end. The
+QEMU here is a program that prints what a guest would."""
+
+import os
+import shutil
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/kernels")
+sys.path[:0] = [SCRIPTS, os.path.join(SCRIPTS, "../support")]
+from harness import base, filesystems, kernels, options, qemu, rows, suites  # noqa: E402
+
+
+def names(*arguments):
+    return [f"{row.name}/{row.contract or 'none'}" for row in rows.list_rows(options.parse_run(arguments))]
+
+
+class Rows(unittest.TestCase):
+    def test_by_default_reiserfs_with_both_fixes(self):
+        self.assertEqual(names(), [f"reiserfs/{block}/{fix}/none" for block in (1024, 4096)
+                                   for fix in ("undone", "present")])
+
+    def test_only_block_sizes_that_it_has(self):
+        self.assertEqual(names("--fs", "jfs,ext2", "--fix", "undone"),
+                         ["jfs/4096/undone/none", "ext2/1024/undone/none", "ext2/4096/undone/none"])
+
+    def test_a_partialfs_inside_stands_over_ext4_with_the_fix(self):
+        self.assertEqual(names("--partialfs", "both"),
+                         ["ext4/4096/present/linux-2.6.19", "ext4/4096/present/linux-2.6.20"])
+
+    def test_the_matrix_has_every_filesystem(self):
+        self.assertEqual({name.split("/")[0] for name in names("--matrix")}, set(filesystems.FILESYSTEMS))
+
+    def test_a_kernel_of_ones_own_is_as_built(self):
+        with tempfile.NamedTemporaryFile() as image:
+            image.write(bytes(514) + b"HdrS")
+            image.flush()
+            self.assertEqual(names("--kernel", image.name), ["ext3/1024/unknown/none", "ext3/4096/unknown/none"])
+
+    def expects(self, name, way, workload, *given):
+        filesystem, block, fix, contract = name.split("/")
+        row = rows.Row(filesystems.FILESYSTEMS[filesystem], int(block), fix, None if contract == "none" else contract)
+        return row.expectation(way, workload, [options.expectation(text) for text in given])
+
+    def test_what_is_expected(self):
+        for expected, name, way, workload in (
+                ("damage", "reiserfs/1024/undone/none", "debian", "recipe"),
+                (None, "reiserfs/1024/undone/none", "debian", "mix"),
+                ("clean", "reiserfs/1024/present/none", "debian", "recipe"),
+                ("clean", "ext3/1024/undone/none", "source", "recipe"),
+                (None, "ext3/1024/unknown/none", "kernel", "recipe"),
+                ("damage", "ext4/4096/present/linux-2.6.19", "debian", "mix"),
+                (None, "ext4/4096/present/linux-2.6.19", "debian", "torrent"),
+                ("clean", "ext4/4096/unknown/linux-2.6.20", "kernel", "mix")):
+            self.assertEqual(self.expects(name, way, workload), expected, (name, way, workload))
+
+    def test_the_last_expectation_that_matches_counts(self):
+        name = "reiserfs/1024/undone/none"
+        self.assertEqual(self.expects(name, "debian", "recipe", "clean"), "clean")
+        self.assertEqual(self.expects(name, "debian", "recipe", "clean", "reiserfs/*/undone=damage"), "damage")
+        self.assertEqual(self.expects(name, "debian", "recipe", "ext3/*=clean"), "damage")
+
+
+class Boots(unittest.TestCase):
+    """A row from its disk to its result, with a QEMU that is a script."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name)
+        for name in ("init", "engine", "image"):
+            shutil.copy("/bin/true", self.path / name)
+        self.image = self.path / "image"
+        patch = mock.patch.dict(os.environ, {"PATH": f"{self.path}:{os.environ['PATH']}"})
+        patch.start()
+        self.addCleanup(patch.stop)
+        base.processes.begin()
+
+    def boots(self, script, *arguments):
+        """The results of run.sh's rows with a QEMU that does `script` with its console in $console."""
+        program = self.path / "qemu-system-x86_64"
+        program.write_text('#!/bin/bash\nconsole=${!#}; console=${console#file:}\nall="$*"\n' + script, encoding="utf-8")
+        program.chmod(0o755)
+        with open(self.image, "wb") as image:
+            image.write(bytes(514) + b"HdrS")
+        parsed = options.parse_run(["--kernel", str(self.image), "--block-size", "1024", "--seeds", "1", *arguments])
+        temporary = Path(tempfile.mkdtemp(dir=self.path))
+        booter = rows.Booter(parsed, options.machine_of(parsed), kernels.own_kernel(self.image),
+                             {"init": self.path / "init", "engine": self.path / "engine"}, temporary)
+        results = booter.boot_rows(rows.list_rows(parsed))
+        self.assertEqual(list(temporary.iterdir()), [])
+        return results
+
+    def test_a_qemu_that_says_nothing_is_no_result(self):
+        row, = self.boots("exit 1")
+        self.assertEqual((row["verdict"], row["reasons"][0]), ("unknown", "QEMU ended with status 1"))
+
+    def test_rows_come_in_their_order(self):
+        got = self.boots('case $all in *ext3*) sleep 0.3 ;; esac; echo "$all" >"$console"',
+                         "--fs", "ext3,ext2", "--jobs", "2")
+        self.assertEqual([row["filesystem"] for row in got], ["ext3", "ext2"])
+
+    def test_time_is_up(self):
+        with tempfile.TemporaryDirectory() as directory:
+            program = self.path / "qemu-system-x86_64"
+            program.write_text("#!/bin/sh\nexec sleep 100\n", encoding="utf-8")
+            program.chmod(0o755)
+            console = Path(directory) / "console"
+            self.assertEqual(qemu.boot(qemu.Machine(), "i", "r", "d", console, 0.2)[0], qemu.TIME_IS_UP)
+
+
+class Suites(unittest.TestCase):
+    def sources(self, name):
+        with tempfile.TemporaryDirectory() as directory:
+            text = suites.Suite(base.Cache(directory), suites.suite_name(name), "http://mirror/debian").sources()
+        return [line.split(" ", 2)[2] for line in text.splitlines()]
+
+    def test_what_a_suite_is_made_of(self):
+        self.assertEqual(self.sources("bookworm"), [
+            "http://mirror/debian bookworm main", "http://mirror/debian bookworm-updates main",
+            "http://mirror/debian-security bookworm-security main"])
+        self.assertEqual(self.sources("sid"), ["http://mirror/debian sid main"])
+        self.assertIn("http://mirror/debian trixie-backports main", self.sources("backports"))
+        self.assertIn("http://mirror/debian trixie main", self.sources("backports"))
+
+
+if __name__ == "__main__":
+    unittest.main()
