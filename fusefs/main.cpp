@@ -17,6 +17,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <fstream>
 #include <memory>
@@ -127,16 +128,27 @@ int run(const Options& options, startup::Readiness readiness) {
     // New objects get the caller's umask; ours would be put on top of it.
     ::umask(0);
     const auto io = make_io();
-    const auto served = serve(options, *io, [&] {
-        say_what_is_mounted(options);
-        return readiness.tell();
-    });
-    if (!served) {
-        spdlog::error("{}", served.error());
-        return options.foreground && !options.log_file ? kFailed : failed(served.error());
+    std::string problem;
+    try {
+        Daemon daemon(options, *io);
+        const int error = daemon.serve([&] {
+            say_what_is_mounted(options);
+            return readiness.tell();
+        });
+        if (error == 0) {
+            spdlog::info("{} unmounted", options.mountpoint.string());
+            return EXIT_SUCCESS;
+        }
+        problem = fmt::format("the last commit to {} failed: {}; data that had not been synced is "
+                              "missing there",
+                              options.source.string(), std::strerror(error));
+    } catch (const std::exception& error) {
+        problem = error.what();
     }
-    spdlog::info("{} unmounted", options.mountpoint.string());
-    return EXIT_SUCCESS;
+    spdlog::error("{}", problem);
+    const bool logged_on_terminal =
+        options.foreground && !options.log_file && options.log_level <= LogLevel::error;
+    return logged_on_terminal ? kFailed : failed(problem);
 }
 
 int start(int argc, const char* const* argv) {

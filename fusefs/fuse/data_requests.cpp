@@ -205,6 +205,10 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
         }
         return;
     }
+    if (mount.ending) {
+        reply(req, Errno{ESHUTDOWN});
+        return;
+    }
     Handle& handle = handle_of(*fi);
     if (const int error = handle.check_error(); error != 0) {
         fuse_reply_err(req, error);
@@ -258,6 +262,10 @@ void lseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, fuse_file_info*
 void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_info* from_fi,
                      fuse_ino_t, off_t to_offset, fuse_file_info* to_fi, std::size_t length, int) {
     Mount& mount = mount_of(req);
+    if (mount.ending) {
+        reply(req, Errno{ESHUTDOWN});
+        return;
+    }
     Handle& from = handle_of(*from_fi);
     const Handle& to = handle_of(*to_fi);
     constexpr std::size_t kPiece = std::size_t{128} * 1024;

@@ -3,6 +3,7 @@
 
 #include "fusefs/fuse/open_handles.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -42,6 +43,8 @@ struct Mount {
     unsigned max_write = 0;
     bool posix_acl = false;
     bool explicit_invalidation = false;
+    /// The last commits are under way: what would give them more to write is refused (ESHUTDOWN).
+    std::atomic<bool> ending{false};
 };
 
 } // namespace partialfs::fuse

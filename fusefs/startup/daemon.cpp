@@ -4,16 +4,7 @@
 #include "fusefs/base/exceptions.hpp"
 #include "fusefs/fuse/bdi_settings.hpp"
 #include "fusefs/fuse/caller_identity.hpp"
-#include "fusefs/fuse/control_directory.hpp"
-#include "fusefs/fuse/fuse_page_cache.hpp"
-#include "fusefs/fuse/inode_reclaimer.hpp"
-#include "fusefs/fuse/inode_table.hpp"
-#include "fusefs/fuse/mount.hpp"
 #include "fusefs/fuse/operations.hpp"
-#include "fusefs/fuse/session.hpp"
-#include "fusefs/journal/journal.hpp"
-#include "fusefs/journal/ledger_book.hpp"
-#include "fusefs/trace/recorder.hpp"
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
@@ -64,22 +55,14 @@ fuse::Probe best_probe(const Fd& own_file) {
                : fuse::Probe::compare;
 }
 
-std::expected<fuse::Probe, std::string> choose_probe(ProbeChoice choice) {
+fuse::Probe choose_probe(ProbeChoice choice) {
     const Fd file(::memfd_create("partialfs-probe", MFD_CLOEXEC));
     const fuse::Probe best = best_probe(file);
-    switch (choice) {
-    case ProbeChoice::compare:
-        return fuse::Probe::compare;
-    case ProbeChoice::cachestat:
-        if (best != fuse::Probe::cachestat) {
-            return std::unexpected("--probe cachestat: this kernel has no cachestat(2); it needs "
-                                   "Linux 6.5 or later, or use --probe compare");
-        }
-        return best;
-    case ProbeChoice::automatic:
-        break;
+    if (choice == ProbeChoice::cachestat && best != fuse::Probe::cachestat) {
+        throw StartFailure("--probe cachestat: this kernel has no cachestat(2); it needs "
+                           "Linux 6.5 or later, or use --probe compare");
     }
-    return best;
+    return choice == ProbeChoice::compare ? fuse::Probe::compare : best;
 }
 
 std::string kernel_release() {
@@ -87,143 +70,140 @@ std::string kernel_release() {
     return uname(&name) == 0 ? std::string(name.release) : std::string();
 }
 
+backing::Object open_root(const std::string& source) {
+    auto fd = Fd::open(AT_FDCWD, source.c_str(), O_PATH | O_DIRECTORY);
+    if (!fd) {
+        throw StartFailure("SOURCE '" + source +
+                           "' cannot be opened: " + std::strerror(fd.error().value));
+    }
+    auto root = backing::object_of(std::move(*fd));
+    if (!root) {
+        throw StartFailure("SOURCE '" + source + "': its attributes cannot be read: " +
+                           std::strerror(root.error().value));
+    }
+    return std::move(*root);
+}
+
 } // namespace
 
-std::expected<void, std::string> serve(const Options& options, backing::FileIo& io,
-                                       const std::function<bool()>& ready) {
+Daemon::Daemon(const Options& options, backing::FileIo& io)
+    : source_(absolute_path(options.source)), mountpoint_(absolute_path(options.mountpoint)),
+      probe_(choose_probe(options.probe)), trace_(options.block_size),
+      budget_(options.dirty_limit.value),
+      context_{.io = io,
+               .block_size = options.block_size,
+               .budget = budget_,
+               .ledger = ledger_,
+               .trace = trace_,
+               .contract = options.contract,
+               .policy = options.flush_policy,
+               .compare_pages = probe_ == fuse::Probe::compare,
+               .reopens_any_file = fuse::may_open_any_file(),
+               .whole_filesystem = backing::filesystem_sync_of(source_)},
+      inodes_(context_), memory_(kRequestMemoryKept), page_cache_(mountpoint_, probe_, memory_),
+      journal_(context_, page_cache_, {.interval = options.commit_interval}),
+      reclaimer_(inodes_, fuse::InodeReclaimer::default_limit(), [this] { journal_.hurry(); }),
+      mount_{.source = source_,
+             .mountpoint = mountpoint_,
+             .inodes = inodes_,
+             .context = context_,
+             .journal = journal_,
+             .page_cache = page_cache_,
+             .control = control_,
+             .memory = memory_,
+             .small_memory = small_memory_,
+             .dirty_limit = options.dirty_limit.value,
+             .kernel_release = kernel_release(),
+             .trace_file = options.trace ? options.trace->string() : std::string()},
+      session_(fuse::all_operations(), options.fuse_options, options.debug, options.threads,
+               memory_, &mount_) {
     fuse::Session::block_end_signals();
-    const auto probe = choose_probe(options.probe);
-    if (!probe) {
-        return std::unexpected(probe.error());
+    inodes_.add_root(open_root(source_));
+    start_trace(options);
+    if (const auto mounted = session_.mount(mountpoint_); !mounted) {
+        throw StartFailure(mounted.error());
     }
-    const std::string source = absolute_path(options.source);
-    const std::string mountpoint = absolute_path(options.mountpoint);
-    auto source_fd = Fd::open(AT_FDCWD, source.c_str(), O_PATH | O_DIRECTORY);
-    if (!source_fd) {
-        return std::unexpected("cannot open " + source + ": " +
-                               std::strerror(source_fd.error().value));
-    }
-    auto root = backing::object_of(std::move(*source_fd));
-    if (!root) {
-        return std::unexpected("cannot stat " + source + ": " + std::strerror(root.error().value));
-    }
-
-    // Torn down in the opposite order: the session first, the context that all refer to last.
-    trace::Recorder trace(options.block_size);
-    journal::LedgerBook ledger;
-    file::BufferBudget budget(options.dirty_limit.value);
-    file::MemoryPool small_memory(0);
-    file::Context context{.io = io,
-                          .block_size = options.block_size,
-                          .budget = budget,
-                          .ledger = ledger,
-                          .trace = trace,
-                          .contract = options.contract,
-                          .policy = options.flush_policy,
-                          .compare_pages = *probe == fuse::Probe::compare,
-                          .reopens_any_file = fuse::may_open_any_file(),
-                          .whole_filesystem = backing::filesystem_sync_of(source)};
-    fuse::InodeTable inodes(context);
-    inodes.add_root(std::move(*root));
-    // Receive memory outlives the buffers and retrieved pages made of it.
-    file::MemoryPool memory(kRequestMemoryKept);
-    fuse::FusePageCache page_cache(mountpoint, *probe, memory);
-    journal::Journal journal(context, page_cache, {.interval = options.commit_interval});
-    fuse::InodeReclaimer reclaimer(inodes, fuse::InodeReclaimer::default_limit(),
-                                   [&journal] { journal.hurry(); });
-    fuse::ControlDirectory control;
-    fuse::Mount mount{.source = source,
-                      .mountpoint = mountpoint,
-                      .inodes = inodes,
-                      .context = context,
-                      .journal = journal,
-                      .page_cache = page_cache,
-                      .control = control,
-                      .memory = memory,
-                      .small_memory = small_memory,
-                      .dirty_limit = options.dirty_limit.value,
-                      .kernel_release = kernel_release(),
-                      .trace_file = options.trace ? options.trace->string() : std::string()};
-    const auto path_of = [&](model::InodeId id) -> std::string {
-        if (const auto inode = inodes.find(id)) {
-            return relative_path(inode->fd(), source);
-        }
-        // Forgotten by the kernel, but kept for what of it is not on disk or lost.
-        const auto file = journal.find(id);
-        return file ? relative_path(file->path_fd(), source) : std::string{};
-    };
-    trace.set_path_of(path_of);
-    ledger.set_path_of(path_of);
-    if (options.trace) {
-        auto file = Fd::open(AT_FDCWD, options.trace->c_str(),
-                             O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
-        if (!file) {
-            return std::unexpected("cannot write the trace " + options.trace->string() + ": " +
-                                   std::strerror(file.error().value));
-        }
-        trace.start_file(std::move(*file));
-    }
-
-    fuse::Session session(fuse::all_operations(), options.fuse_options, options.debug,
-                          options.threads, memory, &mount);
-    if (auto mounted = session.mount(mountpoint); !mounted) {
-        return mounted;
-    }
-    fuse::raise_bdi_limits(mountpoint);
-    page_cache.set_session(session.handle());
+    fuse::raise_bdi_limits(mountpoint_);
+    page_cache_.set_session(session_.handle());
     // Before anybody can use the mount: finding it by its path would make an umount busy.
-    page_cache.start();
+    page_cache_.start();
+}
 
+void Daemon::start_trace(const Options& options) {
+    const auto path = [this](model::InodeId id) { return path_of(id); };
+    trace_.set_path_of(path);
+    ledger_.set_path_of(path);
+    if (!options.trace) {
+        return;
+    }
+    auto file =
+        Fd::open(AT_FDCWD, options.trace->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+    if (!file) {
+        throw StartFailure("--trace '" + options.trace->string() + "' cannot be written: " +
+                           std::strerror(file.error().value) + "; name a file that can be");
+    }
+    trace_.start_file(std::move(*file));
+}
+
+std::string Daemon::path_of(model::InodeId id) const {
+    if (const auto inode = inodes_.find(id)) {
+        return relative_path(inode->fd(), source_);
+    }
+    // Forgotten by the kernel, but kept as some of it is not on disk or lost.
+    const auto file = journal_.find(id);
+    return file ? relative_path(file->path_fd(), source_) : std::string{};
+}
+
+int Daemon::commit_before_end() {
+    const auto commit = [this]() -> Result<int> {
+        page_cache_.write_everything_back();
+        std::promise<int> committed;
+        journal_.commit([&](int error) { committed.set_value(error); });
+        return committed.get_future().get();
+    };
+    const Result<int> error = base::without_exceptions(commit);
+    return error ? *error : error.error().value;
+}
+
+int Daemon::serve(const std::function<bool()>& ready) {
     int commit_error = 0;
     int last_error = 0;
-    session.run({.serving =
-                     [&] {
-                         journal.start();
-                         control.start();
-                         reclaimer.start(session.handle());
-                         page_cache.wait_until_ready();
-                         return ready();
-                     },
-                 .before_end =
-                     [&] {
-                         control.stop();
-                         reclaimer.stop();
-                         const auto commit = [&]() -> base::Result<void> {
-                             page_cache.write_everything_back();
-                             // While requests are served, as pages are fetched from the kernel.
-                             std::promise<int> committed;
-                             journal.commit([&](int error) { committed.set_value(error); });
-                             commit_error = committed.get_future().get();
-                             return {};
-                         };
-                         if (auto done = base::without_exceptions(commit); !done) {
-                             commit_error = done.error().value;
-                         }
-                     },
-                 .disconnected =
-                     [&] {
-                         page_cache.disconnect();
-                         control.stop();
-                         reclaimer.stop();
-                         // Another one, for what has been written until no request was served.
-                         last_error = journal.stop();
-                     },
-                 .mounts_changed_fd = page_cache.mounts_changed_fd(),
-                 .mounts_changed = [&] { page_cache.mounts_changed(); }});
-    if (last_error == 0 && journal.gauge().dirty) {
+    const auto stop_helpers = [this] {
+        control_.stop();
+        reclaimer_.stop();
+    };
+    session_.run({.serving =
+                      [&] {
+                          journal_.start();
+                          control_.start();
+                          reclaimer_.start(session_.handle());
+                          page_cache_.wait_until_ready();
+                          return ready();
+                      },
+                  .before_end =
+                      [&] {
+                          mount_.ending = true;
+                          stop_helpers();
+                          commit_error = commit_before_end();
+                      },
+                  .disconnected =
+                      [&] {
+                          page_cache_.disconnect();
+                          stop_helpers();
+                          // Another one, for what has been written until no request was served.
+                          last_error = journal_.stop();
+                      },
+                  .mounts_changed_fd = page_cache_.mounts_changed_fd(),
+                  .mounts_changed = [&] { page_cache_.mounts_changed(); }});
+    if (last_error == 0 && journal_.gauge().dirty) {
         last_error = commit_error; // of bytes that were the kernel's, which is not there any more
     }
-    trace.stop_file();
-    if (trace.file_error() != 0) {
-        spdlog::error("the trace is not complete: writing {}: {}", options.trace->string(),
-                      std::strerror(trace.file_error()));
+    trace_.stop_file();
+    if (trace_.file_error() != 0) {
+        spdlog::error("the trace is not complete: writing {}: {}", mount_.trace_file,
+                      std::strerror(trace_.file_error()));
     }
-    if (last_error != 0) {
-        return std::unexpected("the last commit to " + source +
-                               " failed: " + std::strerror(last_error) +
-                               "; data that had not been synced is missing there");
-    }
-    return {};
+    return last_error;
 }
 
 } // namespace partialfs::startup

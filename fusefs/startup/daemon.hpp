@@ -2,24 +2,82 @@
 #pragma once
 
 #include "fusefs/backing/file_io.hpp"
+#include "fusefs/file/buffer.hpp"
+#include "fusefs/file/context.hpp"
+#include "fusefs/fuse/control_directory.hpp"
+#include "fusefs/fuse/fuse_page_cache.hpp"
+#include "fusefs/fuse/inode_reclaimer.hpp"
+#include "fusefs/fuse/inode_table.hpp"
+#include "fusefs/fuse/mount.hpp"
+#include "fusefs/fuse/session.hpp"
+#include "fusefs/journal/journal.hpp"
+#include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/startup/options.hpp"
+#include "fusefs/trace/recorder.hpp"
 
 #include <expected>
 #include <functional>
+#include <stdexcept>
 #include <string>
 
 namespace partialfs::startup {
 
-/// Mounts options.source at options.mountpoint and serves the mount until it is unmounted from
-/// outside or SIGTERM, SIGINT or SIGHUP arrives. Returns within a second of that, after a last
-/// commit, with every thread joined and nothing mounted.
+/// Why there is no mount: one line for the user that names what was tried, on what, why it failed
+/// and what to do. Thrown while starting up alone.
+class StartFailure : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// Use: construct, then serve() once. From the only thread of the process.
 ///
-/// `ready` is called once, as soon as the mount is usable. If it answers false the user has gone:
-/// the daemon ends as if by SIGTERM.
-///
-/// An error is one line for the user that names the thing and what to do: the mount could not be
-/// made, or the last commit failed. To be called from the only thread of the process.
-std::expected<void, std::string> serve(const Options& options, backing::FileIo& io,
-                                       const std::function<bool()>& ready);
+/// The order of the members is the order of the teardown, read from below: a member stands above
+/// all that refer to it, and so is destroyed after them. The session comes down first: after that
+/// no request uses the rest.
+class Daemon {
+  public:
+    /// Mounts options.source at options.mountpoint. Throws StartFailure.
+    /// `io` is how SOURCE's files are read and written; it must outlive the daemon.
+    Daemon(const Options& options, backing::FileIo& io);
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+    ~Daemon() = default;
+
+    /// Serves the mount until it is unmounted from outside or SIGTERM, SIGINT or SIGHUP arrives.
+    /// After a signal no write(2) is accepted any more (ESHUTDOWN), so that what the last commit
+    /// has to write is bounded by --dirty-limit and the kernel's dirty pages, however many programs
+    /// go on writing. Returns after that commit, with every thread joined and nothing mounted.
+    ///
+    /// `ready` is called once, as soon as the mount is usable. If it answers false the user has
+    /// gone: the daemon ends as if by SIGTERM.
+    ///
+    /// 0, or the errno of the last commit: data that had not been synced is missing in SOURCE then.
+    /// Throws what starting a thread throws; the mount has been taken away by then.
+    int serve(const std::function<bool()>& ready);
+
+  private:
+    void start_trace(const Options& options);
+    /// A commit while requests are still served, as pages are fetched from the kernel for it.
+    [[nodiscard]] int commit_before_end();
+    /// The path relative to SOURCE of an inode that has a name there; else empty.
+    [[nodiscard]] std::string path_of(model::InodeId id) const;
+
+    std::string source_;     ///< absolute
+    std::string mountpoint_; ///< absolute
+    fuse::Probe probe_;
+    trace::Recorder trace_;
+    journal::LedgerBook ledger_;
+    file::BufferBudget budget_;
+    file::MemoryPool small_memory_{0};
+    file::Context context_;
+    fuse::InodeTable inodes_;
+    file::MemoryPool memory_; ///< of requests; the buffers and retrieved pages are made of it
+    fuse::FusePageCache page_cache_;
+    journal::Journal journal_;
+    fuse::InodeReclaimer reclaimer_;
+    fuse::ControlDirectory control_;
+    fuse::Mount mount_;
+    fuse::Session session_;
+};
 
 } // namespace partialfs::startup
