@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <fstream>
 #include <new>
 #include <sstream>
@@ -25,15 +24,6 @@ constexpr std::array kErrnoNames{
     std::pair{std::string_view{"EROFS"}, EROFS},   std::pair{std::string_view{"ENOMEM"}, ENOMEM},
     std::pair{std::string_view{"ESTALE"}, ESTALE},
 };
-
-std::optional<std::uint64_t> number_from(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return number;
-}
 
 constexpr std::array kOperationNames{
     std::pair{std::string_view{"pread"}, IoOperation::pread},
@@ -83,7 +73,7 @@ bool add_word(FaultRule& rule, std::string_view word) {
         rule.delay = delay.value_or(rule.delay);
         return delay.has_value();
     }
-    const auto number = number_from(value);
+    const auto number = base::parse_whole_number(value);
     if (!number) {
         return false;
     }

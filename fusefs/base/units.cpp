@@ -19,6 +19,11 @@ std::optional<std::pair<std::uint64_t, std::string_view>> split(std::string_view
 
 } // namespace
 
+std::optional<std::uint64_t> parse_whole_number(std::string_view text) {
+    const auto parts = split(text);
+    return parts && parts->second.empty() ? std::optional{parts->first} : std::nullopt;
+}
+
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     constexpr std::uint64_t kTenYears = std::uint64_t{10} * 365 * 24 * 3600 * 1000;
     const auto parts = split(text);

@@ -1,5 +1,7 @@
 #include "fusefs/startup/mount_options.hpp"
 
+#include <sys/mount.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -14,25 +16,40 @@ enum class Value : std::uint8_t { none, text, number };
 
 struct Known {
     std::string_view name;
-    Value value;
-    std::string_view opposite; ///< the option that it cancels
+    Value value = Value::none;
+    std::string_view opposite{}; ///< the option that it cancels
+    unsigned long flag = 0;      ///< what mount(2) calls it
 };
 
 /// Passed on to libfuse, which hands the generic ones to mount(2) as flags.
 constexpr std::array kPassedOn{
-    Known{"allow_other", Value::none, ""},  Known{"allow_root", Value::none, ""},
-    Known{"auto_unmount", Value::none, ""}, Known{"ro", Value::none, "rw"},
-    Known{"rw", Value::none, "ro"},         Known{"nosuid", Value::none, "suid"},
-    Known{"suid", Value::none, "nosuid"},   Known{"nodev", Value::none, "dev"},
-    Known{"dev", Value::none, "nodev"},     Known{"noexec", Value::none, "exec"},
-    Known{"exec", Value::none, "noexec"},   Known{"noatime", Value::none, "atime"},
-    Known{"atime", Value::none, "noatime"}, Known{"sync", Value::none, "async"},
-    Known{"async", Value::none, "sync"},    Known{"dirsync", Value::none, ""},
-    Known{"fsname", Value::text, ""},       Known{"subtype", Value::text, ""},
-    Known{"max_read", Value::number, ""},   Known{"context", Value::text, ""},
-    Known{"fscontext", Value::text, ""},    Known{"defcontext", Value::text, ""},
-    Known{"rootcontext", Value::text, ""},
+    Known{"allow_other"},
+    Known{"allow_root"},
+    Known{"auto_unmount"},
+    Known{.name = "ro", .opposite = "rw", .flag = MS_RDONLY},
+    Known{.name = "rw", .opposite = "ro"},
+    Known{.name = "nosuid", .opposite = "suid", .flag = MS_NOSUID},
+    Known{.name = "suid", .opposite = "nosuid"},
+    Known{.name = "nodev", .opposite = "dev", .flag = MS_NODEV},
+    Known{.name = "dev", .opposite = "nodev"},
+    Known{.name = "noexec", .opposite = "exec", .flag = MS_NOEXEC},
+    Known{.name = "exec", .opposite = "noexec"},
+    Known{.name = "noatime", .opposite = "atime", .flag = MS_NOATIME},
+    Known{.name = "atime", .opposite = "noatime"},
+    Known{.name = "sync", .opposite = "async", .flag = MS_SYNCHRONOUS},
+    Known{.name = "async", .opposite = "sync"},
+    Known{.name = "dirsync", .flag = MS_DIRSYNC},
+    Known{"fsname", Value::text},
+    Known{"subtype", Value::text},
+    Known{"max_read", Value::number},
+    Known{"context", Value::text},
+    Known{"fscontext", Value::text},
+    Known{"defcontext", Value::text},
+    Known{"rootcontext", Value::text},
 };
+
+/// What the kernel shows of a mount that is there, beside the above.
+constexpr std::array kShown{"user_id"sv, "group_id"sv};
 
 /// They tell mount(8) or the boot scripts something; or always hold here (default_permissions); or
 /// choose among ways to keep access times, which are SOURCE's filesystem's.
@@ -102,6 +119,9 @@ MountOptions::Kind MountOptions::add(const std::string& option) {
     if (std::ranges::find(kIgnored, name) != kIgnored.end()) {
         return has_value ? Kind::malformed : Kind::ignored;
     }
+    if (remount_ && std::ranges::find(kShown, name) != kShown.end()) {
+        return Kind::ignored;
+    }
     const Known* const known = find_passed_on(name);
     if (known == nullptr) {
         return Kind::unknown;
@@ -140,21 +160,33 @@ std::vector<std::string> MountOptions::for_libfuse(const std::filesystem::path& 
     return options;
 }
 
-std::string MountOptions::known() {
-    std::string names;
-    const auto add = [&](std::string_view name) {
-        names += names.empty() ? "" : ", ";
-        names += name;
-    };
+unsigned long MountOptions::flags() const {
+    unsigned long flags = 0;
+    for (const std::string& option : options_) {
+        if (const Known* const known = find_passed_on(name_part(option))) {
+            flags |= known->flag;
+        }
+    }
+    return flags;
+}
+
+std::vector<std::string_view> MountOptions::names() {
+    std::vector<std::string_view> names;
     for (const Known& option : kPassedOn) {
-        add(option.name);
+        names.push_back(option.name);
     }
-    for (const std::string_view name : kIgnored) {
-        add(name);
-    }
-    add("nonempty");
-    add("x-*");
+    names.insert(names.end(), kIgnored.begin(), kIgnored.end());
+    names.insert(names.end(), {"nonempty", "remount", "x-*"});
     return names;
+}
+
+std::string MountOptions::known() {
+    std::string line;
+    for (const std::string_view name : names()) {
+        line += line.empty() ? "" : ", ";
+        line += name;
+    }
+    return line;
 }
 
 } // namespace partialfs::startup

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace partialfs::startup {
@@ -21,6 +22,10 @@ class MountOptions {
         unknown,
     };
 
+    /// `remount`: of a mount that is there. The options that the kernel shows of it are accepted
+    /// then, as mount(8) hands them back.
+    explicit MountOptions(bool remount = false) : remount_(remount) {}
+
     /// Takes one option; the last of two that contradict each other wins.
     Kind add(const std::string& option);
 
@@ -28,11 +33,16 @@ class MountOptions {
     /// What libfuse's -o gets, complete: with default_permissions, subtype and fsname (`source`
     /// unless the user named another).
     [[nodiscard]] std::vector<std::string> for_libfuse(const std::filesystem::path& source) const;
-    /// The names of all options, for a help text.
+    /// The same for mount(2): MS_RDONLY, MS_NOSUID and so on.
+    [[nodiscard]] unsigned long flags() const;
+    /// The names of all options.
+    static std::vector<std::string_view> names();
+    /// All names in a line, for a help text.
     static std::string known();
 
   private:
     std::vector<std::string> options_;
+    bool remount_;
     bool read_only_ = false;
     bool has_fsname_ = false;
     bool has_subtype_ = false;

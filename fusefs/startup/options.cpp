@@ -1,5 +1,6 @@
 #include "fusefs/startup/options.hpp"
 
+#include "fusefs/base/nearest_name.hpp"
 #include "fusefs/base/units.hpp"
 #include "fusefs/startup/mount_options.hpp"
 #include "fusefs/version.hpp"
@@ -8,7 +9,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <iterator>
 #include <sstream>
 #include <string_view>
 
@@ -35,15 +36,6 @@ Value checked(std::string_view option, const std::string& text, std::optional<Va
         bad_value(option, text, expected);
     }
     return *value;
-}
-
-std::optional<std::uint64_t> whole_number(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return number;
 }
 
 /// The value of an enumeration that `text` names.
@@ -75,30 +67,35 @@ constexpr std::array kSettings{
             [](Options& options, const std::string& value) {
                 options.flush_policy = named<model::FlushPolicy>("--flush-policy", value);
             }},
-    Setting{"block-size", "BYTES", "512, 1024 (default), 2048 or 4096",
-            [](Options& options, const std::string& value) {
-                const auto bytes = base::parse_size(value);
-                options.block_size =
-                    checked("--block-size", value,
-                            bytes ? model::BlockSize::from_bytes(bytes->value) : std::nullopt,
-                            "512, 1024, 2048 or 4096");
-            }},
+    Setting{
+        "block-size", "BYTES",
+        "bytes of a block, the part of a page that is dirty or clean: 512, 1024 (default), 2048 or "
+        "4096",
+        [](Options& options, const std::string& value) {
+            const auto bytes = base::parse_size(value);
+            options.block_size =
+                checked("--block-size", value,
+                        bytes ? model::BlockSize::from_bytes(bytes->value) : std::nullopt,
+                        "512, 1024, 2048 or 4096");
+        }},
     Setting{"commit-interval", "TIME",
-            "time between commits, with a unit: ms, s, min or h (default 5s; 0: no timer)",
+            "time between commits, a number of ms, s, min or h (default 5s; 0: no timer)",
             [](Options& options, const std::string& value) {
                 options.commit_interval =
                     checked("--commit-interval", value, base::parse_duration(value),
                             "a time such as 250ms, 5s or 1min, or 0");
             }},
-    Setting{"dirty-limit", "SIZE",
-            "buffered dirty data above which writers wait for a flush (default 256M)",
-            [](Options& options, const std::string& value) {
-                options.dirty_limit = checked("--dirty-limit", value, base::parse_size(value),
-                                              "a size such as 64M or 1G");
-                if (options.dirty_limit.value < kLeastDirtyLimit) {
-                    bad_value("--dirty-limit", value, "at least 64K");
-                }
-            }},
+    Setting{
+        "dirty-limit", "SIZE",
+        "most bytes of write(2) that memory holds before they are on disk, a number of KiB, MiB, "
+        "GiB or TiB (default 256MiB, at least 64KiB)",
+        [](Options& options, const std::string& value) {
+            options.dirty_limit = checked("--dirty-limit", value, base::parse_size(value),
+                                          "a size such as 64MiB or 1GiB");
+            if (options.dirty_limit.value < kLeastDirtyLimit) {
+                bad_value("--dirty-limit", value, "at least 64KiB");
+            }
+        }},
     Setting{"probe", "HOW",
             "how pages stored into through a mapping are found: auto (default), cachestat (needs "
             "Linux 6.5) or compare (retrieves the cached pages; slower)",
@@ -107,21 +104,37 @@ constexpr std::array kSettings{
             }},
     Setting{"trace", "FILE", "write every event to FILE as JSON Lines",
             [](Options& options, const std::string& value) { options.trace = absolute(value); }},
-    Setting{"log-level", "LEVEL", "trace, debug, info (default), warning, error or off",
+    Setting{"log-level", "LEVEL",
+            "how much is logged: trace, debug, info (default), warning, error or off",
             [](Options& options, const std::string& value) {
                 options.log_level = named<LogLevel>("--log-level", value);
+                options.log_level_is_given = true;
             }},
     Setting{"log-file", "FILE",
-            "log to FILE; otherwise to stderr in the foreground, to syslog in the background",
+            "log to FILE (default: to stderr in the foreground, to syslog in the background)",
             [](Options& options, const std::string& value) { options.log_file = absolute(value); }},
-    Setting{"threads", "N", "request threads at most (default 10; two are the least)",
+    Setting{"threads", "N",
+            "most threads that serve requests, 1 to 1024 (default 10; 1 means two, as one request "
+            "may wait "
+            "for another)",
             [](Options& options, const std::string& value) {
-                const auto number = whole_number(value);
+                const auto number = base::parse_whole_number(value);
                 options.threads = static_cast<unsigned>(
                     checked("--threads", value,
                             number && *number >= 1 && *number <= 1024 ? number : std::nullopt,
                             "a number from 1 to 1024"));
             }},
+};
+
+/// An option of ours that takes no value, when given to -o.
+struct Flag {
+    std::string_view name;
+    void (*set)(Options&);
+};
+constexpr std::array kFlags{
+    Flag{"foreground", [](Options& options) { options.foreground = true; }},
+    Flag{"debug", [](Options& options) { options.debug = true; }},
+    Flag{"nonempty", [](Options& options) { options.nonempty = true; }},
 };
 
 /// One option of -o. Whether it is one of ours.
@@ -140,74 +153,101 @@ bool apply_own_option(Options& options, const std::string& option) {
             return true;
         }
     }
-    if (has_value) {
+    const auto* const flag = std::ranges::find(kFlags, name, &Flag::name);
+    if (has_value || flag == kFlags.end()) {
         return false;
     }
-    if (name == "foreground") {
-        return options.foreground = true;
+    flag->set(options);
+    return true;
+}
+
+/// "; did you mean '--contract'?", or what else helps where no name is near.
+std::string proposal(std::string_view mistyped, const std::vector<std::string_view>& names) {
+    const auto nearest = base::nearest_name(mistyped, names);
+    return nearest ? "; did you mean '" + std::string(*nearest) + "'?" : "; see partialfs --help";
+}
+
+[[noreturn]] void unknown_mount_option(const std::string& option) {
+    std::vector<std::string> own;
+    for (const Setting& setting : kSettings) {
+        std::ranges::replace(own.emplace_back(setting.name), '-', '_');
     }
-    if (name == "debug") {
-        return options.debug = options.foreground = true;
+    std::vector<std::string_view> names(own.begin(), own.end());
+    for (const Flag& flag : kFlags) {
+        names.push_back(flag.name);
     }
-    if (name == "nonempty") {
-        return options.nonempty = true;
-    }
-    return false;
+    std::ranges::copy(MountOptions::names(), std::back_inserter(names));
+    throw CLI::ValidationError("-o " + option + ": no such mount option" +
+                               proposal(option.substr(0, option.find('=')), names));
 }
 
 void apply_mount_options(Options& options, const std::vector<std::string>& lists) {
-    MountOptions mount_options;
+    std::vector<std::string> all;
     for (const std::string& list : lists) {
-        for (const std::string& option : split_mount_options(list)) {
-            if (apply_own_option(options, option)) {
-                continue;
-            }
-            switch (mount_options.add(option)) {
-            case MountOptions::Kind::ignored:
-            case MountOptions::Kind::passed_on:
-                break;
-            case MountOptions::Kind::malformed:
-                throw CLI::ValidationError("-o " + option + ": its value is missing or wrong");
-            case MountOptions::Kind::unknown:
-                throw CLI::ValidationError("-o " + option +
-                                           ": no such mount option; see partialfs --help");
-            }
+        std::ranges::move(split_mount_options(list), std::back_inserter(all));
+    }
+    if (std::erase(all, "remount") != 0) {
+        options.action = Action::remount;
+    }
+    MountOptions mount_options(options.action == Action::remount);
+    for (const std::string& option : all) {
+        if (apply_own_option(options, option)) {
+            continue;
+        }
+        switch (mount_options.add(option)) {
+        case MountOptions::Kind::ignored:
+        case MountOptions::Kind::passed_on:
+            break;
+        case MountOptions::Kind::malformed:
+            throw CLI::ValidationError("-o " + option + ": its value is missing or wrong");
+        case MountOptions::Kind::unknown:
+            unknown_mount_option(option);
         }
     }
     options.read_only = mount_options.read_only();
     options.fuse_options = mount_options.for_libfuse(options.source);
+    options.remount_flags = mount_options.flags();
 }
 
 std::string epilogue() {
-    return "Every long option may also be given as -o NAME=VALUE (contract=..., block_size=...),\n"
-           "besides the usual mount options: " +
+    return "A long option that takes a value may also be given as -o NAME=VALUE (contract=...,\n"
+           "block_size=...), besides the usual mount options: " +
            MountOptions::known() +
            ".\n\n"
            "While mounted, MOUNTPOINT/.partialfs holds: status, ledger, trace, contract,\n"
-           "flush-policy, commit, evict. See partialfs(8).";
+           "flush-policy, commit, evict.\n\n"
+           "Example: run a program on a mount that commits every 50 ms, see what it lost, "
+           "unmount:\n"
+           "  mkdir disk mnt\n"
+           "  partialfs disk mnt --commit-interval 50ms\n"
+           "  my-program mnt/data\n"
+           "  cat mnt/.partialfs/ledger\n"
+           "  umount mnt && partialfs --wait disk\n\n"
+           "See partialfs(8) for all of it.";
 }
 
 class HelpFormatter final : public CLI::Formatter {
   public:
     std::string make_usage(const CLI::App*, std::string) const override {
-        return "Usage: partialfs SOURCE MOUNTPOINT [options]\n";
+        return "Usage: partialfs SOURCE MOUNTPOINT [options]\n"
+               "       partialfs --wait SOURCE\n"
+               "       partialfs --unmount MOUNTPOINT\n";
     }
 };
 
-} // namespace
-
-std::expected<Options, ExitRequest> parse_options(int argc, const char* const* argv) {
-    Options options;
-    CLI::App app{"Mounts the directory SOURCE at MOUNTPOINT as a filesystem that loses stores "
-                 "through shared mappings as Linux 2.6.19 did, and keeps a ledger of them.",
-                 "partialfs"};
-    app.formatter(std::make_shared<HelpFormatter>());
-    app.set_version_flag("-V,--version", std::string("partialfs ") + std::string(kVersion));
-    app.footer(epilogue());
+/// What CLI11 fills in, beside Options.
+struct Words {
     std::string source;
     std::string mountpoint;
-    app.add_option("SOURCE", source, "the directory underneath: the \"disk\"")->required();
-    app.add_option("MOUNTPOINT", mountpoint, "an empty directory")->required();
+    std::string wait;
+    std::string unmount;
+    bool single_threaded = false;
+    std::vector<std::string> mount_options;
+};
+
+void add_options(CLI::App& app, Options& options, Words& words) {
+    app.add_option("SOURCE", words.source, "the directory underneath: the \"disk\"");
+    app.add_option("MOUNTPOINT", words.mountpoint, "an empty directory");
     for (const Setting& setting : kSettings) {
         app.add_option_function<std::string>(
                "--" + std::string(setting.name),
@@ -217,34 +257,111 @@ std::expected<Options, ExitRequest> parse_options(int argc, const char* const* a
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
     app.add_flag("-f,--foreground", options.foreground, "stay in the foreground");
-    bool single_threaded = false;
-    app.add_flag("-s", single_threaded, "as few request threads as can be: --threads 1");
-    app.add_flag("-d,--debug", options.debug, "print every request; implies -f");
-    std::vector<std::string> mount_option_lists;
-    app.add_option("-o", mount_option_lists, "mount options, separated by commas")
+    app.add_flag("-s", words.single_threaded, "as few request threads as can be: --threads 1");
+    app.add_flag("-d,--debug", options.debug,
+                 "log every request and reply of the kernel's, at level debug; implies -f");
+    app.add_option("-o", words.mount_options, "mount options, separated by commas")
         ->type_name("OPTION,...")
         ->expected(1)
         ->allow_extra_args(false) // what follows is SOURCE
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    app.add_option("--wait", words.wait,
+                   "mount nothing: return when the daemon of a mount of SOURCE that is being "
+                   "unmounted has made its last commit; the exit status is that commit's errno")
+        ->type_name("SOURCE");
+    app.add_option("--unmount", words.unmount,
+                   "mount nothing: unmount MOUNTPOINT, then as --wait for its SOURCE")
+        ->type_name("MOUNTPOINT");
+}
+
+/// Refuses what is no option or one argument too many.
+void refuse_extras(const CLI::App& app, const std::vector<std::string>& extras) {
+    if (extras.empty()) {
+        return;
+    }
+    const auto option =
+        std::ranges::find_if(extras, [](const std::string& word) { return word.starts_with('-'); });
+    if (option == extras.end()) {
+        throw CLI::ValidationError("'" + extras.front() +
+                                   "' is one argument too many: partialfs takes SOURCE and "
+                                   "MOUNTPOINT; see partialfs --help");
+    }
+    std::vector<std::string> own;
+    for (const CLI::Option* known : app.get_options()) {
+        for (const std::string& name : known->get_lnames()) {
+            own.push_back("--" + name);
+        }
+    }
+    const std::string name = option->substr(0, option->find('='));
+    throw CLI::ValidationError("no such option: '" + name + "'" +
+                               proposal(name, {own.begin(), own.end()}));
+}
+
+void require(const std::string& word, std::string_view name) {
+    if (word.empty()) {
+        throw CLI::ValidationError(
+            std::string(name) + " is missing: partialfs SOURCE MOUNTPOINT; see partialfs --help");
+    }
+}
+
+/// What the words mean together. Throws CLI::ValidationError for what contradicts itself.
+void interpret(Options& options, const Words& words) {
+    const bool waits = !words.wait.empty();
+    const bool unmounts = !words.unmount.empty();
+    if (waits || unmounts) {
+        if (waits == unmounts || !words.source.empty() || !words.mount_options.empty()) {
+            throw CLI::ValidationError(std::string(waits ? "--wait" : "--unmount") +
+                                       " stands alone with its directory; see partialfs --help");
+        }
+        options.action = waits ? Action::wait_for_source : Action::unmount;
+        (waits ? options.source : options.mountpoint) =
+            absolute(waits ? words.wait : words.unmount);
+        return;
+    }
+    require(words.source, "SOURCE");
+    require(words.mountpoint, "MOUNTPOINT");
+    options.source = absolute(words.source);
+    options.mountpoint = absolute(words.mountpoint);
+    apply_mount_options(options, words.mount_options);
+    if (words.single_threaded) {
+        options.threads = 1;
+    }
+    if (options.debug) {
+        if (options.log_level_is_given && options.log_level > LogLevel::debug) {
+            throw CLI::ValidationError("--debug logs at level debug, which --log-level " +
+                                       std::string(name_of(options.log_level)) +
+                                       " leaves out: give one of the two");
+        }
+        options.foreground = true;
+        options.log_level = std::min(options.log_level, LogLevel::debug);
+    }
+}
+
+} // namespace
+
+std::expected<Options, ExitRequest> parse_options(int argc, const char* const* argv) {
+    Options options;
+    Words words;
+    CLI::App app{"Mounts the directory SOURCE at MOUNTPOINT as a filesystem that loses stores "
+                 "through shared mappings as Linux 2.6.19 did, and keeps a ledger of them.",
+                 "partialfs"};
+    app.formatter(std::make_shared<HelpFormatter>());
+    app.set_version_flag("-V,--version", std::string("partialfs ") + std::string(kVersion));
+    app.footer(epilogue());
+    app.allow_extras();
+    add_options(app, options, words);
     try {
         app.parse(argc, argv);
-        options.source = absolute(source);
-        options.mountpoint = absolute(mountpoint);
-        apply_mount_options(options, mount_option_lists);
+        refuse_extras(app, app.remaining());
+        interpret(options, words);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) {
             std::ostringstream text;
             app.exit(error, text, text);
             return std::unexpected(ExitRequest{0, text.str()});
         }
-        return std::unexpected(ExitRequest{
-            2, std::string("partialfs: ") + error.what() +
-                   (error.get_name() == "RequiredError" ? "; see partialfs --help" : "")});
+        return std::unexpected(ExitRequest{2, std::string("partialfs: ") + error.what()});
     }
-    if (single_threaded) {
-        options.threads = 1;
-    }
-    options.foreground = options.foreground || options.debug;
     return options;
 }
 

@@ -43,7 +43,16 @@ constexpr const auto& enum_names(ProbeChoice) {
 }
 using base::name_of;
 
+/// What the command line asks for.
+enum class Action : std::uint8_t {
+    mount,
+    remount,         ///< -o remount: other flags for the mount that is there, at `mountpoint`
+    unmount,         ///< --unmount: of `mountpoint`, and the daemon's last commit
+    wait_for_source, ///< --wait: the last commit of the daemon on `source`
+};
+
 struct Options {
+    Action action = Action::mount;
     std::filesystem::path source;
     std::filesystem::path mountpoint;
 
@@ -58,6 +67,7 @@ struct Options {
     std::optional<std::filesystem::path> trace;
 
     LogLevel log_level = LogLevel::info;
+    bool log_level_is_given = false;
     std::optional<std::filesystem::path> log_file;
 
     /// Request threads at most.
@@ -71,6 +81,7 @@ struct Options {
     /// What is left for libfuse's -o: allow_other, nosuid, max_read=N, fsname=NAME and so on.
     /// fsname, subtype and default_permissions are always there.
     std::vector<std::string> fuse_options;
+    unsigned long remount_flags = 0; ///< for mount(2), of -o remount
 };
 
 /// Why there are no Options: what to print, where, and the exit code.

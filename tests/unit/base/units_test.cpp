@@ -7,6 +7,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
+TEST(WholeNumber, DigitsAloneAreOne) {
+    EXPECT_EQ(parse_whole_number("0"), 0U);
+    EXPECT_EQ(parse_whole_number("18446744073709551615"), UINT64_MAX);
+    for (const char* text : {"", "-1", "+1", " 1", "1 ", "1K", "0x1", "18446744073709551616"}) {
+        EXPECT_EQ(parse_whole_number(text), std::nullopt) << text;
+    }
+}
+
 TEST(Duration, UnitsAreMillisecondsSecondsMinutesAndHours) {
     EXPECT_EQ(parse_duration("250ms"), milliseconds(250));
     EXPECT_EQ(parse_duration("5s"), milliseconds(5000));
