@@ -5,9 +5,11 @@
 #include "fusefs/startup/background.hpp"
 #include "fusefs/startup/checks.hpp"
 #include "fusefs/startup/daemon.hpp"
+#include "fusefs/startup/last_commit.hpp"
 #include "fusefs/startup/log.hpp"
 #include "fusefs/startup/mount_flags.hpp"
 #include "fusefs/startup/options.hpp"
+#include "fusefs/startup/remount.hpp"
 
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -21,6 +23,7 @@
 #include <exception>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <system_error>
 
@@ -35,9 +38,36 @@ constexpr const char* kFaultsVariable = "PARTIALFS_FAULTS";
 
 constexpr int kFailed = 1;
 
+void say(const std::string& line) {
+    std::fprintf(stderr, "partialfs: %s\n", line.c_str());
+}
+
 int failed(const std::string& message) {
-    std::fprintf(stderr, "partialfs: %s\n", message.c_str());
+    say(message);
     return kFailed;
+}
+
+/// The rules of kFaultsVariable, if there are any yet, can be understood.
+startup::Check check_faults() {
+    const char* file = std::getenv(kFaultsVariable);
+    std::error_code error;
+    if (file == nullptr || !std::filesystem::exists(file, error)) {
+        return {};
+    }
+    std::ifstream stream(file);
+    std::stringstream text;
+    text << stream.rdbuf();
+    if (!stream || !std::filesystem::is_regular_file(file, error)) {
+        return std::unexpected(
+            fmt::format("{}: the file '{}' cannot be read; name a file of rules, "
+                        "or unset the variable",
+                        kFaultsVariable, file));
+    }
+    if (const auto rules = backing::parse_fault_rules(text.str()); !rules) {
+        return std::unexpected(fmt::format("{}: '{}', {}; correct it, or unset the variable",
+                                           kFaultsVariable, file, rules.error()));
+    }
+    return {};
 }
 
 startup::Check check_all(const Options& options) {
@@ -48,6 +78,9 @@ startup::Check check_all(const Options& options) {
             startup::check_mountpoint(options.mountpoint, options.source, options.nonempty);
         !mountpoint) {
         return mountpoint;
+    }
+    if (auto faults = check_faults(); !faults) {
+        return faults;
     }
     return startup::check_system();
 }
@@ -84,7 +117,11 @@ std::unique_ptr<backing::FileIo> make_io() {
     }
     spdlog::warn("{} is set: operations on SOURCE fail as {} says; this is for tests",
                  kFaultsVariable, rules);
-    return std::make_unique<backing::FaultyIo>(std::filesystem::path(rules));
+    return std::make_unique<backing::FaultyIo>(
+        std::filesystem::path(rules), [](const std::string& line) {
+            spdlog::error("{}: {}; every operation on SOURCE fails until it is corrected",
+                          kFaultsVariable, line);
+        });
 }
 
 /// The one line that every mount begins with.
@@ -105,13 +142,8 @@ std::string start_line(const Options& options) {
         name_of(options.flush_policy), options.block_size.bytes(), commits, promise);
 }
 
-/// Tells the user, on the terminal as well as in the log.
 void say_what_is_mounted(const Options& options) {
-    const std::string line = start_line(options);
-    if (!options.foreground || options.log_file || options.log_level > LogLevel::info) {
-        std::fprintf(stderr, "partialfs: %s\n", line.c_str());
-    }
-    spdlog::info("{}", line);
+    tell_user(options, LogLevel::info, start_line(options));
     std::error_code error;
     if (std::filesystem::exists(
             std::filesystem::symlink_status(options.source / ".partialfs", error))) {
@@ -145,10 +177,33 @@ int run(const Options& options, startup::Readiness readiness) {
     } catch (const std::exception& error) {
         problem = error.what();
     }
-    spdlog::error("{}", problem);
-    const bool logged_on_terminal =
-        options.foreground && !options.log_file && options.log_level <= LogLevel::error;
-    return logged_on_terminal ? kFailed : failed(problem);
+    tell_user(options, LogLevel::error, problem);
+    return kFailed;
+}
+
+int answer(const LastCommit& commit) {
+    if (!commit.message.empty()) {
+        say(commit.message);
+    }
+    return commit.error;
+}
+
+/// What the command line asks for where nothing new is mounted.
+int run_without_mounting(const Options& options) {
+    switch (options.action) {
+    case Action::wait_for_source:
+        return answer(wait_for_last_commit(options.source, kRecordDirectory, say));
+    case Action::unmount:
+        return answer(unmount_and_wait(options.mountpoint, kRecordDirectory));
+    case Action::remount:
+        if (const auto done = remount(options, say); !done) {
+            return failed(done.error());
+        }
+        break;
+    case Action::mount:
+        break;
+    }
+    return EXIT_SUCCESS;
 }
 
 int start(int argc, const char* const* argv) {
@@ -158,8 +213,15 @@ int start(int argc, const char* const* argv) {
                      options.error().text.c_str());
         return options.error().code;
     }
+    if (options->action != Action::mount) {
+        return run_without_mounting(*options);
+    }
     if (const auto checked = check_all(*options); !checked) {
         return failed(checked.error());
+    }
+    if (is_read_only(options->source) && !options->read_only) {
+        say(fmt::format("SOURCE '{}' is on a read-only filesystem: it is mounted read-only",
+                        options->source.string()));
     }
     options->fuse_options =
         startup::complete_flags(std::move(options->fuse_options), options->source);

@@ -109,14 +109,12 @@ cleanup() {
     trap '' INT TERM HUP
     unmount_partialfs "$fixed/mnt" || true
     if $keep && mountpoint -q "$lossy/mnt"; then
-        local unmounter='fusermount3 -u'
-        [ "$(id -u)" -ne 0 ] || unmounter=umount
         cat <<END
 
 The mount is left for you: $lossy/mnt, over the directory $lossy/disk.
     ledger of lost stores: $lossy/mnt/.partialfs/ledger
     counters:              $lossy/mnt/.partialfs/status
-    when done:             $unmounter $lossy/mnt && rm -r $work
+    when done:             $(command -v partialfs) --unmount $lossy/mnt && rm -r $work
 END
     else
         unmount_partialfs "$lossy/mnt" || true

@@ -165,6 +165,9 @@ void FaultyIo::reload_if_changed() {
     text << stream.rdbuf();
     auto rules = parse_fault_rules(text.str());
     file_is_bad_ = !rules.has_value();
+    if (file_is_bad_) {
+        complain_(rules_file_.string() + ", " + rules.error());
+    }
     rules_.clear();
     for (FaultRule& rule : rules.value_or(std::vector<FaultRule>{})) {
         rules_.push_back({std::move(rule)});

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <expected>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -63,8 +64,12 @@ class FaultyIo final : public FileIo {
     FaultyIo() = default;
     /// Reads the rules from `file`, anew whenever its modification time, size or inode changes; a
     /// file that is missing has no rules. A file that cannot be understood fails every operation
-    /// with EINVAL, so that a test notices.
-    explicit FaultyIo(std::filesystem::path file) : rules_file_(std::move(file)) {}
+    /// with EINVAL, so that a test notices, and `complain` gets a line that says why. It is called
+    /// with a lock held, on the thread of the operation.
+    explicit FaultyIo(
+        std::filesystem::path file,
+        std::function<void(const std::string&)> complain = [](const std::string&) {})
+        : rules_file_(std::move(file)), complain_(std::move(complain)) {}
 
     /// Replaces all rules; counting begins anew.
     void set_rules(std::vector<FaultRule> rules);
@@ -103,6 +108,7 @@ class FaultyIo final : public FileIo {
     int guarded(IoOperation operation, int fd, Call call);
 
     std::filesystem::path rules_file_;
+    std::function<void(const std::string&)> complain_;
     mutable std::mutex mutex_; ///< guards what follows; a leaf: nothing is locked inside it
     std::vector<ActiveRule> rules_;
     FileVersion version_;

@@ -61,6 +61,9 @@ sigset_t end_signals() {
     return signals;
 }
 
+/// While a mount is being made: gets what libfuse says of its failures. libfuse tells no errno.
+thread_local std::string* libfuse_errors = nullptr;
+
 /// What libfuse says goes to our log.
 void log_from_libfuse(fuse_log_level level, const char* format, va_list arguments) {
     std::array<char, 512> text{};
@@ -74,7 +77,11 @@ void log_from_libfuse(fuse_log_level level, const char* format, va_list argument
     case FUSE_LOG_ALERT:
     case FUSE_LOG_CRIT:
     case FUSE_LOG_ERR:
-        spdlog::error("{}", line);
+        if (libfuse_errors != nullptr) {
+            *libfuse_errors += (libfuse_errors->empty() ? "" : "; ") + std::string(line);
+        } else {
+            spdlog::error("{}", line);
+        }
         break;
     case FUSE_LOG_WARNING:
         spdlog::warn("{}", line);
@@ -85,6 +92,20 @@ void log_from_libfuse(fuse_log_level level, const char* format, va_list argument
     default:
         spdlog::info("{}", line);
     }
+}
+
+std::string why_not_mounted(const std::string& mountpoint, const std::string& errors) {
+    std::string message = "cannot mount at '" + mountpoint + "': ";
+    if (!errors.empty()) {
+        message += errors;
+    } else {
+        message += "fusermount3 has failed, and says why in a line of its own";
+    }
+    return message + (::geteuid() == 0
+                          ? "; mounting takes CAP_SYS_ADMIN: start a container with --device "
+                            "/dev/fuse --cap-add SYS_ADMIN"
+                          : "; allow_other takes user_allow_other in /etc/fuse.conf, and the mount "
+                            "point must be yours");
 }
 
 } // namespace
@@ -134,7 +155,9 @@ Session::Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_opt
         argv.push_back(argument.data());
     }
     fuse_args args = FUSE_ARGS_INIT(static_cast<int>(argv.size()), argv.data());
+    libfuse_errors = &refused_;
     session_ = fuse_session_new(&args, &ops, sizeof(ops), userdata);
+    libfuse_errors = nullptr;
     fuse_opt_free_args(&args);
     gone_event_ = base::Fd{eventfd(0, EFD_CLOEXEC)};
 }
@@ -150,14 +173,17 @@ Session::~Session() {
 
 std::expected<void, std::string> Session::mount(const std::string& mountpoint) {
     if (session_ == nullptr) {
-        return std::unexpected("libfuse does not accept the mount options; see the message above");
+        return std::unexpected("libfuse does not accept the mount options: " + refused_);
     }
     if (!gone_event_) {
         return std::unexpected(std::string("eventfd: ") + std::strerror(errno));
     }
-    if (fuse_session_mount(session_, mountpoint.c_str()) != 0) {
-        return std::unexpected("cannot mount at " + mountpoint +
-                               "; see the message above for the reason");
+    std::string errors;
+    libfuse_errors = &errors;
+    const bool failed = fuse_session_mount(session_, mountpoint.c_str()) != 0;
+    libfuse_errors = nullptr;
+    if (failed) {
+        return std::unexpected(why_not_mounted(mountpoint, errors));
     }
     mounted_ = true;
     // The kernel's first request is INIT, and it comes by itself.

@@ -77,6 +77,7 @@ class Session {
     void join_workers();
 
     std::vector<std::string> arguments_;
+    std::string refused_; ///< why there is no session_
     fuse_session* session_ = nullptr;
     bool mounted_ = false;
     unsigned most_workers_;

@@ -3,9 +3,11 @@
 #include "fusefs/backing/directory_stream.hpp"
 #include "fusefs/base/fd.hpp"
 #include "fusefs/model/types.hpp"
+#include "fusefs/startup/directory_id.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,12 +48,6 @@ bool is_mount_point(const fs::path& directory) {
            ::stat((directory / "..").c_str(), &parent) == 0 && self.st_dev != parent.st_dev;
 }
 
-bool is_inside(const fs::path& inner, const fs::path& outer) {
-    const auto [in_outer, in_inner] =
-        std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
-    return in_outer == outer.end() && in_inner != inner.end();
-}
-
 /// The name of something in the directory, or nothing.
 base::Result<std::string> first_entry(const fs::path& directory) {
     const auto object = Fd::open(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY);
@@ -76,6 +72,28 @@ base::Result<std::string> first_entry(const fs::path& directory) {
         }
         position = (*entry)->next;
     }
+}
+
+/// The mount point is not SOURCE and does not lie in it, by identity: names and bind mounts do not
+/// matter.
+Check check_apart(const fs::path& mountpoint, const fs::path& source) {
+    std::error_code error;
+    const auto source_id = id_of(AT_FDCWD, source.c_str());
+    const auto mountpoint_id = id_of(AT_FDCWD, mountpoint.c_str());
+    if (!source_id || !mountpoint_id) {
+        return {};
+    }
+    if (*source_id == *mountpoint_id) {
+        return wrong("MOUNTPOINT " + in_quotes(mountpoint) + " is SOURCE " + in_quotes(source) +
+                     " itself, so nobody could see what is on disk: choose another directory");
+    }
+    const std::vector<Ancestor> above = ancestors_of(fs::canonical(mountpoint, error));
+    if (std::ranges::find(above, *source_id, &Ancestor::id) != above.end()) {
+        return wrong("MOUNTPOINT " + in_quotes(mountpoint) + " lies inside SOURCE " +
+                     in_quotes(source) +
+                     ", so the mount would contain itself: choose a directory outside");
+    }
+    return {};
 }
 
 Check check_empty(const fs::path& mountpoint) {
@@ -112,10 +130,16 @@ Check check_fuse_device() {
         return wrong("/dev/fuse is missing: load the module with 'modprobe fuse', or start the "
                      "container with --device /dev/fuse --cap-add SYS_ADMIN");
     }
-    if (Fd::open(AT_FDCWD, "/dev/fuse", O_RDWR)) {
+    struct stat status{};
+    if (::stat("/dev/fuse", &status) == 0 && status.st_rdev != makedev(10, 229)) {
+        return wrong("/dev/fuse is not the FUSE device: remove it and load the module with "
+                     "'modprobe fuse', or make it with 'mknod /dev/fuse c 10 229'");
+    }
+    const auto device = Fd::open(AT_FDCWD, "/dev/fuse", O_RDWR);
+    if (device) {
         return {};
     }
-    const int error = errno;
+    const int error = device.error().value;
     if (::geteuid() != 0 && in_path("fusermount3")) {
         return {}; // it is setuid root, and opens the device for us
     }
@@ -170,13 +194,8 @@ Check check_mountpoint(const fs::path& mountpoint, const fs::path& source, bool 
         return wrong("MOUNTPOINT " + in_quotes(mountpoint) +
                      " is not a directory: name an empty directory");
     }
-    std::error_code error;
-    const fs::path real_mountpoint = fs::canonical(mountpoint, error);
-    const fs::path real_source = fs::canonical(source, error);
-    if (!error && is_inside(real_mountpoint, real_source)) {
-        return wrong("MOUNTPOINT " + in_quotes(mountpoint) + " lies inside SOURCE " +
-                     in_quotes(source) +
-                     ", so the mount would contain itself: choose a directory outside");
+    if (auto apart = check_apart(mountpoint, source); !apart) {
+        return apart;
     }
     if (is_mount_point(mountpoint)) {
         return wrong("MOUNTPOINT " + in_quotes(mountpoint) +

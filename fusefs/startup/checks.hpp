@@ -15,7 +15,7 @@ using Check = std::expected<void, std::string>;
 Check check_source(const std::filesystem::path& source);
 
 /// MOUNTPOINT is a directory, is no mount point yet, is empty unless `nonempty`, may be mounted on
-/// by this user, and does not lie inside SOURCE, where the mount would contain itself.
+/// by this user, and neither is SOURCE nor lies inside it, where the mount would contain itself.
 Check check_mountpoint(const std::filesystem::path& mountpoint, const std::filesystem::path& source,
                        bool nonempty);
 

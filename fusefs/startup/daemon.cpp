@@ -5,6 +5,8 @@
 #include "fusefs/fuse/bdi_settings.hpp"
 #include "fusefs/fuse/caller_identity.hpp"
 #include "fusefs/fuse/operations.hpp"
+#include "fusefs/startup/log.hpp"
+#include "fusefs/startup/start_failure.hpp"
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
@@ -88,6 +90,10 @@ backing::Object open_root(const std::string& source) {
 
 Daemon::Daemon(const Options& options, backing::FileIo& io)
     : source_(absolute_path(options.source)), mountpoint_(absolute_path(options.mountpoint)),
+      claim_(
+          source_, mountpoint_,
+          {.say = [&options](
+                      const std::string& line) { tell_user(options, LogLevel::warning, line); }}),
       probe_(choose_probe(options.probe)), trace_(options.block_size),
       budget_(options.dirty_limit.value),
       context_{.io = io,
@@ -122,6 +128,9 @@ Daemon::Daemon(const Options& options, backing::FileIo& io)
     start_trace(options);
     if (const auto mounted = session_.mount(mountpoint_); !mounted) {
         throw StartFailure(mounted.error());
+    }
+    if (const auto id = id_of(AT_FDCWD, mountpoint_.c_str())) {
+        claim_.record().mounted(device_of(*id));
     }
     fuse::raise_bdi_limits(mountpoint_);
     page_cache_.set_session(session_.handle());
@@ -198,6 +207,7 @@ int Daemon::serve(const std::function<bool()>& ready) {
     if (last_error == 0 && journal_.gauge().dirty) {
         last_error = commit_error; // of bytes that were the kernel's, which is not there any more
     }
+    claim_.record().finished(last_error);
     trace_.stop_file();
     if (trace_.file_error() != 0) {
         spdlog::error("the trace is not complete: writing {}: {}", mount_.trace_file,

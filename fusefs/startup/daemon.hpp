@@ -13,21 +13,13 @@
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/startup/options.hpp"
+#include "fusefs/startup/source_claim.hpp"
 #include "fusefs/trace/recorder.hpp"
 
-#include <expected>
 #include <functional>
-#include <stdexcept>
 #include <string>
 
 namespace partialfs::startup {
-
-/// Why there is no mount: one line for the user that names what was tried, on what, why it failed
-/// and what to do. Thrown while starting up alone.
-class StartFailure : public std::runtime_error {
-  public:
-    using std::runtime_error::runtime_error;
-};
 
 /// Use: construct, then serve() once. From the only thread of the process.
 ///
@@ -36,7 +28,7 @@ class StartFailure : public std::runtime_error {
 /// no request uses the rest.
 class Daemon {
   public:
-    /// Mounts options.source at options.mountpoint. Throws StartFailure.
+    /// Claims options.source and mounts it at options.mountpoint. Throws StartFailure.
     /// `io` is how SOURCE's files are read and written; it must outlive the daemon.
     Daemon(const Options& options, backing::FileIo& io);
     Daemon(const Daemon&) = delete;
@@ -64,6 +56,7 @@ class Daemon {
 
     std::string source_;     ///< absolute
     std::string mountpoint_; ///< absolute
+    SourceClaim claim_;
     fuse::Probe probe_;
     trace::Recorder trace_;
     journal::LedgerBook ledger_;

@@ -1,11 +1,16 @@
 #include "fusefs/startup/log.hpp"
 
+#include "fusefs/base/fd.hpp"
+
+#include <fcntl.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
 #include <syslog.h>
 
+#include <cstdio>
+#include <cstring>
 #include <memory>
 
 namespace partialfs::startup {
@@ -48,16 +53,33 @@ spdlog::sink_ptr sink_for(const Options& options) {
 } // namespace
 
 std::expected<void, std::string> open_log(const Options& options) {
+    if (options.log_file) {
+        // spdlog would make the directories above a file that was mistyped.
+        const auto file = base::Fd::open(AT_FDCWD, options.log_file->c_str(),
+                                         O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, 0644);
+        if (!file) {
+            return std::unexpected("--log-file '" + options.log_file->string() +
+                                   "' cannot be opened: " + std::strerror(file.error().value) +
+                                   "; name a file that can be written");
+        }
+    }
     try {
         auto logger = std::make_shared<spdlog::logger>("partialfs", sink_for(options));
         logger->set_level(level_of(options.log_level));
         logger->flush_on(spdlog::level::info);
         spdlog::set_default_logger(std::move(logger));
     } catch (const spdlog::spdlog_ex& error) {
-        return std::unexpected("--log-file '" + options.log_file->string() +
-                               "' cannot be opened: " + error.what());
+        return std::unexpected(std::string("the log cannot be opened: ") + error.what());
     }
     return {};
+}
+
+void tell_user(const Options& options, LogLevel level, const std::string& line) {
+    const bool seen_in_log = options.foreground && !options.log_file && options.log_level <= level;
+    if (!seen_in_log) {
+        std::fprintf(stderr, "partialfs: %s\n", line.c_str());
+    }
+    spdlog::log(level_of(level), "{}", line);
 }
 
 } // namespace partialfs::startup

@@ -23,6 +23,11 @@ constexpr std::array kFlags{
 
 } // namespace
 
+bool is_read_only(const std::filesystem::path& source) {
+    struct statvfs status{};
+    return ::statvfs(source.c_str(), &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
+}
+
 std::vector<std::string> complete_flags(std::vector<std::string> options,
                                         const std::filesystem::path& source) {
     struct statvfs status{};
@@ -37,6 +42,11 @@ std::vector<std::string> complete_flags(std::vector<std::string> options,
         } else if (::geteuid() == 0) {
             options.emplace_back(flag.allow);
         }
+    }
+    if (known && (status.f_flag & ST_RDONLY) != 0) {
+        std::erase(options, "rw");
+        std::erase(options, "ro");
+        options.emplace_back("ro");
     }
     return options;
 }

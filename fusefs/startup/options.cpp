@@ -149,7 +149,9 @@ bool apply_own_option(Options& options, const std::string& option) {
                 throw CLI::ValidationError("-o " + option + ": write " + std::string(setting.name) +
                                            "=" + std::string(setting.value_name));
             }
-            setting.set(options, option.substr(equals + 1));
+            const std::string value = option.substr(equals + 1);
+            setting.set(options, value);
+            options.given.emplace_back(name, value);
             return true;
         }
     }

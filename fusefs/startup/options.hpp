@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace partialfs::startup {
@@ -82,6 +83,8 @@ struct Options {
     /// fsname, subtype and default_permissions are always there.
     std::vector<std::string> fuse_options;
     unsigned long remount_flags = 0; ///< for mount(2), of -o remount
+    /// The settings among the -o options, by their long names, with their values.
+    std::vector<std::pair<std::string, std::string>> given;
 };
 
 /// Why there are no Options: what to print, where, and the exit code.

@@ -9,6 +9,10 @@ _partialfs() {
     [[ $current == = ]] && option=$previous && current=
     COMPREPLY=()
     case $option in
+    --wait | --unmount)
+        mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        return
+        ;;
     --contract)
         mapfile -t COMPREPLY < <(compgen -W 'linux-2.6.19 linux-2.6.20' -- "$current")
         return
@@ -26,7 +30,7 @@ _partialfs() {
         return
         ;;
     --dirty-limit)
-        mapfile -t COMPREPLY < <(compgen -W '64M 256M 1G' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W '64MiB 256MiB 1GiB' -- "$current")
         return
         ;;
     --probe)
@@ -60,7 +64,7 @@ _partialfs() {
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W '--contract --flush-policy --block-size
             --commit-interval --dirty-limit --probe --trace --log-level --log-file --threads
-            --foreground --debug --help --version -f -s -d -o -h -V' -- "$current")
+            --foreground --debug --wait --unmount --help --version -f -s -d -o -h -V' -- "$current")
         return
     fi
     compopt -o filenames 2>/dev/null

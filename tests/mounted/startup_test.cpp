@@ -1,6 +1,6 @@
 // Starting and ending: what the daemon says when it cannot start, that it is usable when it says
 // so, and that it ends when it is told to, or when its mount is taken away.
-#include "tests/mounted/mounted_test.hpp"
+#include "tests/mounted/startup_fixture.hpp"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -12,7 +12,6 @@
 #include <atomic>
 #include <csignal>
 #include <fstream>
-#include <sstream>
 #include <thread>
 
 namespace partialfs::testing {
@@ -20,42 +19,9 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::MatchesRegex;
 using ::testing::Not;
 
 namespace fs = std::filesystem;
-
-std::string text_of(const fs::path& file) {
-    std::ostringstream text;
-    text << std::ifstream(file).rdbuf();
-    return text.str();
-}
-
-class Startup : public ::testing::Test {
-  protected:
-    void SetUp() override {
-        SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
-        mount_.emplace();
-    }
-    Ended run(std::vector<std::string> arguments) {
-        arguments.insert(arguments.begin(), PARTIALFS_BINARY);
-        return run_program(arguments);
-    }
-    /// The start fails with one line that has all of `parts`.
-    void expect_refused(const std::vector<std::string>& arguments,
-                        const std::vector<std::string>& parts) {
-        const Ended ended = run(arguments);
-        EXPECT_NE(ended.code, 0);
-        EXPECT_THAT(ended.errors, MatchesRegex("partialfs: [^\n]*\n")) << "one line";
-        for (const std::string& part : parts) {
-            EXPECT_THAT(ended.errors, HasSubstr(part));
-        }
-    }
-    [[nodiscard]] std::string source() const { return mount_->source(); }
-    [[nodiscard]] std::string mountpoint() const { return mount_->path(); }
-
-    std::optional<Mount> mount_;
-};
 
 TEST_F(Startup, AMissingSourceIsNamed) {
     expect_refused({source() + "/none", mountpoint()}, {source() + "/none", "does not exist"});
@@ -115,6 +81,10 @@ TEST_F(Startup, AMountpointInsideSourceIsRefused) {
     expect_refused({source(), source() + "/inside"}, {"inside SOURCE"});
 }
 
+TEST_F(Startup, SourceIsNotMountedOnItself) {
+    expect_refused({source(), source()}, {source(), "itself"});
+}
+
 TEST_F(Startup, MissingAndForbiddenFuseDevicesAreNamed) {
     // In a mount namespace of its own, where /dev/fuse can be hidden.
     const auto with_device = [&](const std::string& command) {
@@ -127,14 +97,17 @@ TEST_F(Startup, MissingAndForbiddenFuseDevicesAreNamed) {
     EXPECT_THAT(missing.errors, AllOf(HasSubstr("/dev/fuse is missing"), HasSubstr("modprobe")));
     const Ended wrong = with_device("mount --bind /dev/null /dev/fuse");
     EXPECT_NE(wrong.code, 0);
-    EXPECT_THAT(wrong.errors, HasSubstr("partialfs: "));
+    EXPECT_THAT(wrong.errors, AllOf(HasSubstr("/dev/fuse is not the FUSE device"),
+                                    HasSubstr("mknod /dev/fuse c 10 229")));
 }
 
 TEST_F(Startup, WithoutTheRightToMountTheMessageSaysSo) {
     const Ended ended = run_program(
         {"setpriv", "--bounding-set=-sys_admin", PARTIALFS_BINARY, source(), mountpoint()});
     EXPECT_NE(ended.code, 0);
-    EXPECT_THAT(ended.errors, AllOf(HasSubstr("partialfs: "), HasSubstr(mountpoint())));
+    EXPECT_THAT(ended.errors, AllOf(HasSubstr("cannot mount at '" + mountpoint() + "'"),
+                                    HasSubstr("mount failed: Operation not permitted"),
+                                    HasSubstr("CAP_SYS_ADMIN")));
 }
 
 TEST_F(Startup, BadValuesAreNamed) {
@@ -142,6 +115,31 @@ TEST_F(Startup, BadValuesAreNamed) {
     expect_refused({source(), mountpoint(), "--trace=/dev/null/trace"}, {"/dev/null/trace"});
     expect_refused({source(), mountpoint(), "--log-file=/dev/null/log"}, {"/dev/null/log"});
     expect_refused({source(), mountpoint(), "-o", "wrong"}, {"wrong"});
+    expect_refused({source(), mountpoint(), "-f", "--log-level=off", "--trace=/dev/null/trace"},
+                   {"/dev/null/trace", "Not a directory"});
+}
+
+TEST_F(Startup, ALogFilesDirectoryIsNotMade) {
+    const fs::path log = mount_->temporary() / "none/log";
+    expect_refused({source(), mountpoint(), "--log-file", log}, {log, "No such file"});
+    EXPECT_FALSE(fs::exists(log.parent_path()));
+}
+
+TEST_F(Startup, FaultRulesThatCannotBeUnderstoodAreRefused) {
+    const fs::path rules = mount_->temporary() / "rules";
+    std::ofstream(rules) << "pwrite EIO\npwrite EOI\n";
+    const std::map<std::string, std::string> environment{{"PARTIALFS_FAULTS", rules}};
+    expect_refused({source(), mountpoint()}, {"PARTIALFS_FAULTS", rules, "line 2", "'EOI'"},
+                   environment);
+    expect_refused({source(), mountpoint()}, {"PARTIALFS_FAULTS", "cannot be read"},
+                   {{"PARTIALFS_FAULTS", mount_->temporary()}});
+}
+
+TEST_F(Startup, DebugPrintsEveryRequest) {
+    mount_->start({"-d"});
+    std::ofstream(mount_->path() / "file") << "text";
+    EXPECT_THAT(mount_->stop().errors, AllOf(HasSubstr("opcode: INIT"), HasSubstr("opcode: CREATE"),
+                                             HasSubstr("opcode: WRITE")));
 }
 
 TEST_F(Startup, InTheBackgroundTheMountIsUsableOnceTheCommandReturns) {
@@ -235,6 +233,37 @@ TEST_F(Startup, AReadOnlyMountRefusesChanges) {
     EXPECT_EQ(::mkdir((mount_->path() / "d").c_str(), 0755), -1);
     EXPECT_EQ(errno, EROFS);
     EXPECT_EQ(mount_->stop().code, 0);
+}
+
+TEST_F(Startup, AReadOnlySourceIsMountedReadOnlyAndSaysSo) {
+    mount_->put_source_on_tmpfs("size=1m,mode=755");
+    std::ofstream(source() + "/file") << "text";
+    ASSERT_EQ(
+        ::mount(nullptr, source().c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr), 0);
+    mount_->start({"-o", "rw"});
+    EXPECT_EQ(text_of(mount_->path() / "file"), "text");
+    EXPECT_EQ(::open((mount_->path() / "file").c_str(), O_RDWR | O_CLOEXEC), -1);
+    EXPECT_EQ(errno, EROFS);
+    EXPECT_THAT(mount_->stop().errors, HasSubstr("it is mounted read-only"));
+}
+
+TEST_F(Startup, ARemountChangesFlagsAndContract) {
+    mount_->start({"--contract=linux-2.6.19"});
+    const auto remount = [&](const std::string& options) {
+        return run({source(), mountpoint(), "-o", "remount," + options});
+    };
+    const fs::path file = mount_->path() / "file";
+    EXPECT_EQ(remount("ro,contract=linux-2.6.20,user_id=0").code, 0);
+    EXPECT_EQ(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600), -1);
+    EXPECT_EQ(errno, EROFS);
+    EXPECT_EQ(text_of(mount_->path() / ".partialfs/contract"), "linux-2.6.20\n");
+    EXPECT_THAT(remount("rw,block_size=4096").errors, HasSubstr("leaves block-size as it is"));
+    const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    EXPECT_GE(fd, 0);
+    expect_refused({source(), mountpoint(), "-o", "remount,ro"}, {"open for writing"});
+    ::close(fd);
+    EXPECT_EQ(mount_->stop().code, 0);
+    expect_refused({source(), mountpoint(), "-o", "remount,ro"}, {"no partialfs is mounted"});
 }
 
 TEST_F(Startup, TheShellsLimitOnFileSizesIsNotTheMounts) {

@@ -31,8 +31,8 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 (cd "$build" && cpack -G DEB -B "$work/deb" >"$work/cpack.log" 2>&1) || { cat "$work/cpack.log"; exit 1; }
 deb=$(echo "$work"/deb/partialfs_*.deb)
 dpkg-deb -c "$deb" >"$work/contents"
-for path in usr/bin/partialfs usr/bin/mmapstress usr/bin/vmmodel sbin/mount.fuse.partialfs \
-    usr/share/man/man{8/partialfs.8,8/mount.fuse.partialfs.8,1/mmapstress.1,1/vmmodel.1}.gz \
+for path in usr/bin/partialfs usr/bin/mmapstress usr/bin/vmmodel usr/sbin/mount.fuse.partialfs usr/sbin/umount.fuse.partialfs \
+    usr/share/man/man{8/partialfs.8,8/mount.fuse.partialfs.8,8/umount.fuse.partialfs.8,1/mmapstress.1,1/vmmodel.1}.gz \
     usr/share/bash-completion/completions/partialfs usr/share/zsh/vendor-completions/_mmapstress; do
     grep -qE " \./$path$" "$work/contents" || fail "$path is not in the package"
 done
@@ -61,11 +61,8 @@ grep -q 'linux-2.6.19' "$work/table" || fail "vmmodel table says nothing of linu
 zcat "$root/usr/share/man/man8/mount.fuse.partialfs.8.gz" | grep -qx '\.so man8/partialfs\.8' || fail "mount.fuse.partialfs(8)"
 zcat "$root/usr/share/man/man8/partialfs.8.gz" | cmp -s - "$source/fusefs/partialfs.8" || fail "partialfs(8)"
 
-# Takes /mnt away, and waits for the daemon's last commit.
-unmount() {
-    in_root umount /mnt || fail "umount"
-    while [ -n "$(inside)" ]; do sleep 0.05; done
-}
+# Takes /mnt away. umount(8) waits for the daemon's last commit: its helper sees to that.
+unmount() { in_root umount /mnt || fail "umount"; }
 
 if [ -e /dev/fuse ]; then
     mkdir -p "$root/data" "$root/mnt" "$root/with blank"
@@ -73,9 +70,19 @@ if [ -e /dev/fuse ]; then
         fail "mount -t fuse.partialfs"
     echo hello >"$root/mnt/file"
     grep -q '"linux-2.6.20"' "$root/mnt/.partialfs/status" || fail "the contract option was not used"
-    echo 1 >"$root/mnt/.partialfs/commit"
+    dd if=/dev/urandom of="$root/mnt/large" bs=1M count=60 status=none
+    wanted=$(md5sum <"$root/mnt/large")
     unmount
     [ "$(cat "$root/data/file")" = hello ] || fail "the data is not in the source directory"
+    [ "$(md5sum <"$root/data/large")" = "$wanted" ] || fail "umount returned before the last commit"
+
+    in_root mount -t fuse.partialfs /data /mnt -o contract=linux-2.6.20 || fail "mount for a remount"
+    in_root mount -o remount,ro /mnt || fail "mount -o remount,ro"
+    ! touch "$root/mnt/file" 2>/dev/null || fail "remounted read-only, and it can be written to"
+    in_root mount -o remount,rw,contract=linux-2.6.19 /mnt || fail "mount -o remount,rw"
+    touch "$root/mnt/file" || fail "remounted read-write, and it cannot be written to"
+    grep -q '"linux-2.6.19"' "$root/mnt/.partialfs/status" || fail "the contract of a remount was not used"
+    unmount
 
     # As at boot: the line in /etc/fstab is all that mount is told.
     for contract in linux-2.6.19 linux-2.6.20; do
@@ -99,6 +106,6 @@ fi
 
 in_root DEBIAN_FRONTEND=noninteractive apt-get purge -y -qq partialfs >"$work/purge.log" 2>&1 ||
     { cat "$work/purge.log"; fail "the package cannot be purged"; }
-[ -z "$(find "$root/usr" "$root/sbin/" "$root/etc" -name '*partialfs*' -o -name '*mmapstress*' -o -name '*vmmodel*')" ] ||
+[ -z "$(find "$root/usr" "$root/etc" -name '*partialfs*' -o -name '*mmapstress*' -o -name '*vmmodel*')" ] ||
     fail "files are left after the purge"
 echo "the package installs, runs and mounts"

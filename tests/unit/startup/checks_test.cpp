@@ -69,8 +69,10 @@ TEST_F(Checks, MountpointMustNotLieInsideSource) {
     EXPECT_TRUE(mountable(temporary_ / "source-of-another-name"));
 }
 
-TEST_F(Checks, SourceItselfMayBeMountedOver) {
-    EXPECT_TRUE(mountable(source()));
+TEST_F(Checks, SourceIsNotMountedOnItself) {
+    expect_wrong(mountable(source()), source(), "itself");
+    fs::create_directory_symlink(source(), temporary_ / "link");
+    expect_wrong(mountable(temporary_ / "link"), temporary_ / "link", "itself");
 }
 
 } // namespace

@@ -62,6 +62,30 @@ TEST(MountFlags, WhatTheSourceForbidsStaysForbidden) {
     EXPECT_THAT(flags.named, Not(Contains("nosuid"))) << "unless named";
 }
 
+TEST(MountFlags, AReadOnlySourceIsMountedReadOnly) {
+    const testing::TemporaryDirectory temporary;
+    std::string reason;
+    std::vector<std::string> flags;
+    bool read_only = false;
+    std::thread([&] {
+        if (::unshare(CLONE_NEWNS) != 0 ||
+            ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+            ::mount("none", temporary.path().c_str(), "tmpfs", MS_RDONLY, nullptr) != 0) {
+            reason = std::string("no mount of our own: ") + std::strerror(errno);
+            return;
+        }
+        read_only = is_read_only(temporary.path());
+        flags = complete_flags({"rw"}, temporary.path());
+    }).join();
+    if (!reason.empty()) {
+        GTEST_SKIP() << reason;
+    }
+    EXPECT_TRUE(read_only);
+    EXPECT_FALSE(is_read_only(temporary.path()));
+    EXPECT_THAT(flags, Contains("ro"));
+    EXPECT_THAT(flags, Not(Contains("rw")));
+}
+
 TEST(MountFlags, OnlyRootAllowsOfItsOwnAccord) {
     const testing::TemporaryDirectory temporary;
     struct statvfs status{};

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
 namespace partialfs::startup {
 namespace {
@@ -45,6 +46,23 @@ TEST(MountOptions, TheLastOfTwoThatContradictEachOtherWins) {
     EXPECT_TRUE(options.read_only());
     EXPECT_THAT(options.for_libfuse("/source"),
                 AllOf(IsSupersetOf({"ro", "nosuid"}), Not(Contains("rw")), Not(Contains("suid"))));
+}
+
+TEST(MountOptions, MountFlagsAreThoseOfTheOptionsThatWon) {
+    MountOptions options;
+    for (const char* option : {"rw", "nosuid", "ro", "noatime", "nodev", "dev"}) {
+        options.add(option);
+    }
+    constexpr unsigned long kFlags = MS_RDONLY | MS_NOSUID | MS_NOATIME;
+    EXPECT_EQ(options.flags(), kFlags);
+}
+
+TEST(MountOptions, ARemountAcceptsWhatTheKernelShowsOfTheMount) {
+    MountOptions remount(/*remount=*/true);
+    EXPECT_EQ(remount.add("user_id=0"), Kind::ignored);
+    EXPECT_EQ(remount.add("group_id=0"), Kind::ignored);
+    MountOptions mount;
+    EXPECT_EQ(mount.add("user_id=0"), Kind::unknown);
 }
 
 TEST(MountOptions, NameAndTypeAreSourceAndPartialfsUnlessGiven) {

@@ -1,7 +1,9 @@
+#include "fusefs/base/units.hpp"
 #include "fusefs/startup/options.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
 namespace partialfs::startup {
 namespace {
@@ -77,7 +79,10 @@ TEST(Options, ShortFlags) {
     const Options options = parse({"-f", "-s", "/src", "/mnt"}).value();
     EXPECT_TRUE(options.foreground);
     EXPECT_EQ(options.threads, 1U);
-    EXPECT_TRUE(parse({"-d", "/src", "/mnt"})->foreground);
+    const Options debug = parse({"-d", "/src", "/mnt"}).value();
+    EXPECT_TRUE(debug.foreground);
+    EXPECT_EQ(debug.log_level, LogLevel::debug) << "the level that requests are logged at";
+    EXPECT_EQ(parse({"-d", "--log-level=trace", "/src", "/mnt"})->log_level, LogLevel::trace);
     EXPECT_TRUE(parse({"/src", "/mnt", "-o", "debug"})->foreground);
     EXPECT_TRUE(parse({"/src", "/mnt", "-o", "nonempty"})->nonempty);
 }
@@ -105,6 +110,37 @@ TEST(Options, HelpAndVersionAreNoErrors) {
     EXPECT_THAT(version.text, StartsWith("partialfs "));
 }
 
+TEST(Options, WhatMountsNothingStandsAlone) {
+    const Options wait = parse({"--wait", "/src"}).value();
+    EXPECT_EQ(wait.action, Action::wait_for_source);
+    EXPECT_EQ(wait.source, "/src");
+    const Options unmount = parse({"--unmount=/mnt"}).value();
+    EXPECT_EQ(unmount.action, Action::unmount);
+    EXPECT_EQ(unmount.mountpoint, "/mnt");
+}
+
+TEST(Options, ARemountIsOfTheMountThatIsThere) {
+    const Options options =
+        parse({"/src", "/mnt", "-o", "rw,user_id=0,group_id=0,remount,ro,contract=linux-2.6.20"})
+            .value();
+    EXPECT_EQ(options.action, Action::remount);
+    EXPECT_EQ(options.remount_flags, std::uint64_t{MS_RDONLY});
+    EXPECT_THAT(options.given, ::testing::ElementsAre(std::pair{"contract", "linux-2.6.20"}));
+    EXPECT_EQ(parse({"/src", "/mnt"})->action, Action::mount);
+}
+
+TEST(Options, HelpHasTheUnitsThatAreUnderstoodAndAnExample) {
+    const std::string help = parse({"--help"}).error().text;
+    EXPECT_THAT(help, AllOf(HasSubstr(base::kDurationUnits), HasSubstr(base::kSizeUnits),
+                            HasSubstr("Example"), HasSubstr("partialfs --wait disk")));
+    for (const char* time : {"7ms", "7s", "7min", "7h"}) {
+        EXPECT_TRUE(parse({"/src", "/mnt", "--commit-interval", time})) << time;
+    }
+    for (const char* size : {"640KiB", "64MiB", "1GiB", "1TiB", "64M"}) {
+        EXPECT_TRUE(parse({"/src", "/mnt", "--dirty-limit", size})) << size;
+    }
+}
+
 struct Wrong {
     std::vector<const char*> arguments;
     const char* named;
@@ -127,6 +163,15 @@ TEST(Options, EveryMistakeGetsOneLineThatNamesIt) {
         {{"/src", "/mnt", "-o", "contract=linux-2.4"}, "linux-2.4"},
         {{"/src", "/mnt", "-o", "contract"}, "contract=NAME"},
         {{"/src", "/mnt", "-o", "max_read=x"}, "max_read=x"},
+        {{"/src", "/mnt", "--comit-interval", "5s"}, "did you mean '--commit-interval'"},
+        {{"/src", "/mnt", "--contrat=linux-2.6.20"}, "did you mean '--contract'"},
+        {{"/src", "/mnt", "-o", "alow_other"}, "did you mean 'allow_other'"},
+        {{"/src", "/mnt", "-o", "comit_interval=5s"}, "did you mean 'commit_interval'"},
+        {{"/src", "/mnt", "-o", "user_id=0"}, "user_id=0"},
+        {{"/src", "/mnt", "-d", "--log-level=info"}, "--log-level info"},
+        {{"/src", "--wait", "/src"}, "--wait"},
+        {{"--unmount", "/mnt", "--wait", "/src"}, "stands alone"},
+        {{"--unmount"}, "--unmount"},
     };
     for (const Wrong& wrong : all) {
         const auto options = parse(wrong.arguments);

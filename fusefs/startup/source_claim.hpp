@@ -1,0 +1,46 @@
+// SOURCE taken for one daemon: its locks and its record.
+#pragma once
+
+#include "fusefs/startup/mount_record.hpp"
+#include "fusefs/startup/source_lock.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace partialfs::startup {
+
+/// How long a mount waits for the last commit of the daemon before it, whose mount is gone.
+inline constexpr std::chrono::seconds kPatience{60};
+
+/// Two daemons on one directory would each write sizes and bytes that the other knows nothing of.
+class SourceClaim {
+  public:
+    struct Settings {
+        std::filesystem::path records = kRecordDirectory;
+        std::chrono::milliseconds patience = kPatience;
+        /// Gets a line for the user when the claim begins to wait, and each problem that does not
+        /// keep it from being made.
+        std::function<void(const std::string&)> say = [](const std::string&) {};
+    };
+
+    /// Claims `source` for this process, which will mount it at `mountpoint`; both are absolute
+    /// paths without symlinks. Throws StartFailure if another daemon has it, something inside it or
+    /// something around it: at once if that one's mount is still there, after `patience` if it is
+    /// gone and the daemon is making its last commit, so that `umount; mount` works.
+    SourceClaim(const std::string& source, const std::string& mountpoint, const Settings& settings);
+    SourceClaim(const SourceClaim&) = delete;
+    SourceClaim& operator=(const SourceClaim&) = delete;
+    ~SourceClaim() = default;
+
+    [[nodiscard]] MountRecord& record() { return *record_; }
+
+  private:
+    // The record outlives the locks: who finds SOURCE locked finds by whom.
+    std::optional<MountRecord> record_;
+    std::optional<SourceLock> lock_;
+};
+
+} // namespace partialfs::startup
