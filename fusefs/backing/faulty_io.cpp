@@ -135,7 +135,7 @@ std::expected<std::vector<FaultRule>, std::string> parse_fault_rules(std::string
 }
 
 void FaultyIo::set_rules(std::vector<FaultRule> rules) {
-    const std::lock_guard lock(mutex_);
+    const base::Lock lock(mutex_);
     rules_.clear();
     for (FaultRule& rule : rules) {
         rules_.push_back({std::move(rule)});
@@ -143,7 +143,7 @@ void FaultyIo::set_rules(std::vector<FaultRule> rules) {
 }
 
 std::uint64_t FaultyIo::injected() const {
-    const std::lock_guard lock(mutex_);
+    const base::Lock lock(mutex_);
     return injected_;
 }
 
@@ -177,7 +177,7 @@ void FaultyIo::reload_if_changed() {
 FaultRule FaultyIo::consult(IoOperation operation, int fd) {
     FaultRule found;
     {
-        const std::lock_guard lock(mutex_);
+        const base::Lock lock(mutex_);
         reload_if_changed();
         if (file_is_bad_) {
             found.error = base::Errno{EINVAL};

@@ -18,13 +18,13 @@
 #pragma once
 
 #include "fusefs/backing/file_io.hpp"
+#include "fusefs/base/mutex.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <expected>
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -102,18 +102,18 @@ class FaultyIo final : public FileIo {
     /// Waits as long as a rule says, then: what the rule says of this operation; a rule that does
     /// nothing if there is none.
     FaultRule consult(IoOperation operation, int fd);
-    void reload_if_changed();
+    void reload_if_changed() REQUIRES(mutex_);
     /// `call()`, unless a rule makes the operation fail: then -1, with errno set.
     template <typename Call>
     int guarded(IoOperation operation, int fd, Call call);
 
     std::filesystem::path rules_file_;
     std::function<void(const std::string&)> complain_;
-    mutable std::mutex mutex_; ///< guards what follows; a leaf: nothing is locked inside it
-    std::vector<ActiveRule> rules_;
-    FileVersion version_;
-    bool file_is_bad_ = false;
-    std::uint64_t injected_ = 0;
+    mutable base::Mutex mutex_; ///< a leaf: nothing is locked inside it
+    std::vector<ActiveRule> rules_ GUARDED_BY(mutex_);
+    FileVersion version_ GUARDED_BY(mutex_);
+    bool file_is_bad_ GUARDED_BY(mutex_) = false;
+    std::uint64_t injected_ GUARDED_BY(mutex_) = 0;
 };
 
 } // namespace partialfs::backing

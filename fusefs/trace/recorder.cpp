@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 
 namespace partialfs::trace {
@@ -25,7 +26,7 @@ void Recorder::set_path_of(PathOf path_of) {
 }
 
 void Recorder::start_file(base::Fd file) {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     file_ = std::move(file);
     exported_ = last_;
     exporting_ = true;
@@ -35,7 +36,7 @@ void Recorder::start_file(base::Fd file) {
 
 void Recorder::stop_file() {
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         stop_ = true;
         written_.notify_all();
     }
@@ -46,9 +47,11 @@ void Recorder::stop_file() {
 
 void Recorder::record(std::span<Event> events) {
     const model::Nanoseconds time = now();
-    std::unique_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     for (Event& event : events) {
-        room_.wait(lock, [&] { return !exporting_ || last_ - exported_ < kKept; });
+        while (exporting_ && last_ - exported_ >= kKept) {
+            room_.wait(lock);
+        }
         event.time = time;
         event.sequence = ++last_;
         ring_[last_ % kKept] = event;
@@ -76,49 +79,57 @@ std::string Recorder::lines(std::span<const Event> events) const {
     return text;
 }
 
-void Recorder::write_file() {
+std::vector<Event> Recorder::take_events() {
     constexpr std::size_t kBatch = 1024;
     // The file need not be up to date to the millisecond, but a person who watches it must not
     // wait.
     constexpr auto kPatience = std::chrono::milliseconds(50);
-    std::vector<Event> batch;
-    batch.reserve(kBatch);
-    std::unique_lock lock(mutex_);
-    for (;;) {
-        written_.wait_for(lock, kPatience, [&] { return stop_ || last_ - exported_ >= kKept / 2; });
-        if (last_ == exported_) {
-            if (stop_) {
-                break;
-            }
-            continue;
+    std::vector<Event> taken;
+    taken.reserve(kBatch);
+    const base::Lock lock(mutex_);
+    while (true) {
+        const auto deadline = std::chrono::steady_clock::now() + kPatience;
+        while (!stop_ && last_ - exported_ < kKept / 2 &&
+               written_.wait_until(lock, deadline) == std::cv_status::no_timeout) {
         }
-        batch.clear();
-        while (exported_ < last_ && batch.size() < kBatch) {
-            batch.push_back(ring_[++exported_ % kKept]);
-        }
-        room_.notify_all();
-        lock.unlock();
-        std::string text;
-        int error = 0;
-        try {
-            text = lines(batch);
-        } catch (...) {
-            error = base::errno_of_exception().value;
-        }
-        for (std::size_t done = 0; done < text.size() && error == 0;) {
-            const ssize_t put = ::write(file_.get(), text.data() + done, text.size() - done);
-            if (put > 0) {
-                done += static_cast<std::size_t>(put);
-            } else if (put < 0 && errno != EINTR) {
-                error = errno;
-            }
-        }
-        lock.lock();
-        if (error != 0) {
-            file_error_ = error;
+        if (last_ != exported_ || stop_) {
             break;
         }
     }
+    while (exported_ < last_ && taken.size() < kBatch) {
+        taken.push_back(ring_[++exported_ % kKept]);
+    }
+    room_.notify_all();
+    return taken;
+}
+
+int Recorder::append(std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t put = ::write(file_.get(), text.data(), text.size());
+        if (put > 0) {
+            text.remove_prefix(static_cast<std::size_t>(put));
+        } else if (put < 0 && errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+void Recorder::write_file() {
+    int error = 0;
+    while (error == 0) {
+        try {
+            const std::vector<Event> events = take_events();
+            if (events.empty()) {
+                break;
+            }
+            error = append(lines(events));
+        } catch (...) {
+            error = base::errno_of_exception().value;
+        }
+    }
+    const base::Lock lock(mutex_);
+    file_error_ = error;
     exporting_ = false;
     room_.notify_all();
 }
@@ -126,7 +137,7 @@ void Recorder::write_file() {
 std::string Recorder::latest() const {
     std::vector<Event> events;
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         const std::uint64_t count = std::min<std::uint64_t>(last_, kKept);
         events.reserve(count);
         for (std::uint64_t number = last_ - count + 1; number <= last_; ++number) {
@@ -137,12 +148,12 @@ std::string Recorder::latest() const {
 }
 
 std::uint64_t Recorder::recorded() const {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     return last_;
 }
 
 int Recorder::file_error() const {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     return file_error_;
 }
 

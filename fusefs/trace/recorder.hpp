@@ -2,14 +2,14 @@
 #pragma once
 
 #include "fusefs/base/fd.hpp"
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/trace/event.hpp"
 
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
-#include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -56,21 +56,25 @@ class Recorder {
 
   private:
     void write_file();
+    /// Waits for events to write, and takes some of them. Empty: it is time to stop.
+    std::vector<Event> take_events();
+    /// Writes the text to the file. 0, or the errno of what failed.
+    [[nodiscard]] int append(std::string_view text);
     [[nodiscard]] std::string lines(std::span<const Event> events) const;
 
     model::BlockSize block_size_;
     PathOf path_of_;
-    /// Guards all below. A leaf: nothing is locked inside it.
-    mutable std::mutex mutex_;
-    std::condition_variable room_;    ///< the writing thread has taken events
-    std::condition_variable written_; ///< there are events to write, or it is time to stop
-    std::vector<Event> ring_;         ///< event n is at n % kKept
-    std::uint64_t last_ = 0;          ///< number of the latest event
-    std::uint64_t exported_ = 0;      ///< number of the latest event that the file's thread took
-    bool exporting_ = false;
-    bool stop_ = false;
-    int file_error_ = 0;
-    base::Fd file_;
+    mutable base::Mutex mutex_; ///< a leaf: nothing is locked inside it
+    base::CondVar room_;        ///< the writing thread has taken events
+    base::CondVar written_;     ///< there are events to write, or it is time to stop
+    std::vector<Event> ring_ GUARDED_BY(mutex_); ///< event n is at n % kKept
+    std::uint64_t last_ GUARDED_BY(mutex_) = 0;  ///< number of the latest event
+    std::uint64_t exported_ GUARDED_BY(mutex_) =
+        0; ///< number of the latest event that the writing thread took
+    bool exporting_ GUARDED_BY(mutex_) = false;
+    bool stop_ GUARDED_BY(mutex_) = false;
+    int file_error_ GUARDED_BY(mutex_) = 0;
+    base::Fd file_; ///< set before the writing thread begins, and used by that thread only
     std::thread writer_;
 };
 

@@ -4,6 +4,8 @@
 
 namespace mmapstress {
 
+using partialfs::base::Lock;
+
 ThreadTeam::ThreadTeam(std::vector<Executor> executors)
     : executors_(std::move(executors)), shares_(executors_.size()) {
     for (std::size_t i = 0; i < executors_.size(); ++i) {
@@ -13,7 +15,7 @@ ThreadTeam::ThreadTeam(std::vector<Executor> executors)
 
 ThreadTeam::~ThreadTeam() {
     {
-        const std::lock_guard lock(mutex_);
+        const Lock lock(mutex_);
         ending_ = true;
     }
     changed_.notify_all();
@@ -23,11 +25,13 @@ ThreadTeam::~ThreadTeam() {
 }
 
 std::optional<OpFailure> ThreadTeam::run() {
-    std::unique_lock lock(mutex_);
+    const Lock lock(mutex_);
     working_ = threads_.size();
     ++run_;
     changed_.notify_all();
-    changed_.wait(lock, [&] { return working_ == 0; });
+    while (working_ != 0) {
+        changed_.wait(lock);
+    }
     for (std::vector<Op>& share : shares_) {
         share.clear();
     }
@@ -36,9 +40,11 @@ std::optional<OpFailure> ThreadTeam::run() {
 
 void ThreadTeam::work(std::size_t thread) {
     std::uint64_t seen = 0;
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     while (true) {
-        changed_.wait(lock, [&] { return ending_ || run_ != seen; });
+        while (!ending_ && run_ == seen) {
+            changed_.wait(lock);
+        }
         if (ending_) {
             return;
         }

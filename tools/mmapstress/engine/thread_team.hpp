@@ -1,11 +1,10 @@
 // The threads of one process, each working through its share of operations.
 #pragma once
 
+#include "fusefs/base/mutex.hpp"
 #include "tools/mmapstress/engine/executor.hpp"
 
-#include <condition_variable>
 #include <cstddef>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -40,13 +39,12 @@ class ThreadTeam {
     /// Written by the ordering thread between runs, read by the threads during one; the mutex
     /// orders the two.
     std::vector<std::vector<Op>> shares_;
-    /// Guards the four below. Never held together with another.
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::uint64_t run_ = 0;   ///< number of the run, counted up to begin one
-    std::size_t working_ = 0; ///< threads that have not finished this run
-    bool ending_ = false;
-    std::optional<OpFailure> failure_;
+    partialfs::base::Mutex mutex_; ///< never held together with another
+    partialfs::base::CondVar changed_;
+    std::uint64_t run_ GUARDED_BY(mutex_) = 0;   ///< number of the run, counted up to begin one
+    std::size_t working_ GUARDED_BY(mutex_) = 0; ///< threads that have not finished this run
+    bool ending_ GUARDED_BY(mutex_) = false;
+    std::optional<OpFailure> failure_ GUARDED_BY(mutex_);
     std::vector<std::thread> threads_;
 };
 
