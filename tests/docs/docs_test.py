@@ -8,6 +8,9 @@ usage: docs_test.py SOURCE_DIR PARTIALFS MMAPSTRESS VMMODEL
 - Each option that a program's --help lists, for each of its subcommands, stands in its man page; and each long
   option that a command line in a Markdown file gives to one of our programs or scripts is one it knows.
 - groff has no warning about a man page.
+- Where a Markdown file shows a command line of vmmodel after a `$` and what it prints, it prints that (and perhaps more
+  after it).
+- README.md has at most 150 lines.
 
 Exit code: 0 all good; 1 not; 77 man is not installed.
 """
@@ -100,6 +103,15 @@ def check_commands(name, text, helps):
                     fail(f"{name}: {words[0]} does not know {option}: {line.strip()}")
 
 
+def check_outputs(name, text, programs):
+    """The indented blocks that begin with `$ vmmodel ...`: its output is the same on every machine."""
+    for command, shown in re.findall(r"^    \$ (vmmodel .*)\n((?:    .*\n|\n(?=(?:\n)*    ))+)", text, re.M):
+        shown = re.sub(r"^    ", "", shown, flags=re.M)
+        said = subprocess.run([programs["vmmodel"], *command.split()[1:]], capture_output=True, text=True).stdout
+        if not said.startswith(shown):
+            fail(f"{name}: this is not what `{command}` prints:\n{shown}but:\n{said}")
+
+
 def main(source, *programs):
     if not shutil.which("man"):
         print("skip: man is not installed")
@@ -115,6 +127,7 @@ def main(source, *programs):
         helps[os.path.basename(script)] = {"": output(path, "--help")}
     helps["run.sh"] = {"": output(os.path.join(source, "scripts/apps/run.sh"), "--help") +
                            output(os.path.join(source, "scripts/kernels/run.sh"), "--help")}
+    by_name = {os.path.basename(program): program for program in programs}
     found = output("git", "-C", source, "ls-files", "--cached", "--others", "--exclude-standard", "*.md").split()
     assert "README.md" in found
     for name in found:
@@ -123,6 +136,9 @@ def main(source, *programs):
         check_links(source, name, text)
         check_paths(source, name, text)
         check_commands(name, text, helps)
+        check_outputs(name, text, by_name)
+        if name == "README.md" and text.count("\n") > 150:
+            fail(f"{name} has {text.count(chr(10))} lines, more than 150")
     print(f"{len(found)} documents, {len(pages)} man pages, {failures} failures")
     return 1 if failures else 0
 
