@@ -1,40 +1,81 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the project needs: the one list, used by
-# reproduce.sh, test.sh and the Dockerfile.
+# reproduce.sh, test.sh, continuous integration and the Dockerfile.
 #
-#   scripts/install-deps.sh            what building and testing needs
-#   scripts/install-deps.sh --build    only what building needs
-#   scripts/install-deps.sh --apps     also the real programs of scripts/apps
-#   scripts/install-deps.sh --kernels  also what scripts/kernels needs (--oldkernel is its old name)
-#   scripts/install-deps.sh --list     print the packages instead of installing them
+#   scripts/install-deps.sh              what building and testing needs
+#   scripts/install-deps.sh --build      only what building needs
+#   scripts/install-deps.sh --label NAME only what building and the tests of this label need; may be given several
+#                                        times (labels: see scripts/test.sh; a regular expression selects all that match)
+#   scripts/install-deps.sh --apps       also the real programs of scripts/apps
+#   scripts/install-deps.sh --kernels    also what scripts/kernels needs (--oldkernel is its old name)
+#   scripts/install-deps.sh --list       print the packages instead of installing them
+#
+# A package that this Debian does not have is named and left out; what needs it is skipped or fails by itself. While
+# another process holds apt's lock, the script waits for it, up to ten minutes. Exit code: 0, all that exist are
+# installed; 1, not.
 set -euo pipefail
 
-build=(g++ cmake ninja-build ccache pkg-config libc6-dev
+build=(g++ cmake ninja-build ccache pkg-config libc6-dev python3
        libfuse3-dev fuse3 libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev
        libxxhash-dev libzstd-dev)
-test=(libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
-      clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
-      attr acl strace xfsprogs btrfs-progs e2fsprogs zstd python3 git musl-tools util-linux procps shellcheck
-      debootstrap buildah zsh man-db lintian)
-apps=(rtorrent apt tdb-tools gdbmtool kyotocabinet-utils systemd-journal-remote systemd
-      lmdb-utils python3-lmdb rrdtool sqlite3 strace fuse3 util-linux procps python3)
-kernels=(qemu-system-x86 musl-tools make gcc-12 kmod cpio patch reiserfsprogs jfsutils nilfs-tools e2fsprogs
-           python3 xz-utils flex bison bc libelf-dev libssl-dev)
+# What every test needs to be built, or its script to run.
+test=(libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev util-linux procps git)
+# What the tests of a label need besides.
+declare -A of_label=(
+    [unit]='e2fsprogs zstd musl-tools'
+    [property]=''
+    [fuzz]=''
+    [mounted]='attr acl strace e2fsprogs zstd'
+    [crash]=''
+    [loop]='xfsprogs btrfs-progs e2fsprogs'
+    [lint]='clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev shellcheck'
+    [package]='man-db mandoc zsh lintian debootstrap'
+    [container]='debootstrap buildah'
+    [build]='clang-19'
+    [apps]='rtorrent apt tdb-tools gdbmtool kyotocabinet-utils systemd-journal-remote systemd
+            lmdb-utils python3-lmdb rrdtool sqlite3 strace fuse3'
+    [qemu]='qemu-system-x86 musl-tools make gcc-12 kmod cpio patch reiserfsprogs jfsutils nilfs-tools e2fsprogs
+            xz-utils flex bison bc libelf-dev libssl-dev'
+)
+own_programs=(apps qemu) # labels whose packages are many; without --label they are asked for by name
 
 packages=("${build[@]}")
 list=false
 with_test=true
-for arg in "$@"; do
-    case "$arg" in
+labels=()
+extra=()
+while [ $# -gt 0 ]; do
+    case "$1" in
     --build) with_test=false ;;
-    --apps) packages+=("${apps[@]}") ;;
-    --kernels | --oldkernel) packages+=("${kernels[@]}") ;;
+    --label) labels+=("${2:?install-deps.sh: --label needs a label}"); shift ;;
+    --label=*) labels+=("${1#*=}") ;;
+    --apps) extra+=(apps) ;;
+    --kernels | --oldkernel) extra+=(qemu) ;;
     --list) list=true ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    *) echo "install-deps.sh: unknown option '$arg'; see --help" >&2; exit 2 ;;
+    *) echo "install-deps.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
     esac
+    shift
 done
-$with_test && packages+=("${test[@]}")
+
+chosen() { # LABEL: whether its packages are wanted
+    local pattern
+    [[ " ${extra[*]} " != *" $1 "* ]] || return 0
+    $with_test || return 1
+    [ ${#labels[@]} -gt 0 ] || { [[ " ${own_programs[*]} " != *" $1 "* ]]; return; }
+    for pattern in "${labels[@]}"; do
+        [[ ! $1 =~ $pattern ]] || return 0
+    done
+    return 1
+}
+if $with_test; then packages+=("${test[@]}"); fi
+for label in "${!of_label[@]}"; do
+    if chosen "$label"; then
+        read -ra more <<<"$(tr '\n' ' ' <<<"${of_label[$label]}")"
+        packages+=("${more[@]}")
+    fi
+done
+mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
 
 if $list; then
     printf '%s\n' "${packages[@]}"
@@ -56,7 +97,29 @@ if [ "$(id -u)" -ne 0 ]; then
     }
     sudo=(sudo)
 fi
-echo "installing: ${missing[*]}" >&2
+
 export DEBIAN_FRONTEND=noninteractive
-"${sudo[@]}" apt-get update -qq
-"${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+# apt waits for its own lock by itself; for that of `apt-get update` it does not (it fails at once).
+patient=(-o DPkg::Lock::Timeout=600)
+update() {
+    local said i
+    for ((i = 0; i < 600; ++i)); do
+        said=$("${sudo[@]}" apt-get update -qq 2>&1) && return
+        grep -q 'Could not get lock' <<<"$said" || break
+        [ $i -gt 0 ] || echo "install-deps.sh: another process uses apt; waiting for it" >&2
+        sleep 1
+    done
+    echo "$said" >&2
+    return 1
+}
+update
+
+available=()
+absent=()
+for package in "${missing[@]}"; do
+    if apt-cache show --no-all-versions "$package" >/dev/null 2>&1; then available+=("$package"); else absent+=("$package"); fi
+done
+[ ${#absent[@]} -eq 0 ] || echo "install-deps.sh: this Debian has no package ${absent[*]}: going on without" >&2
+[ ${#available[@]} -gt 0 ] || exit 0
+echo "installing: ${available[*]}" >&2
+"${sudo[@]}" apt-get install "${patient[@]}" -y -qq --no-install-recommends "${available[@]}" >/dev/null

@@ -5,13 +5,14 @@ usage: tidy-keys.py BUILD_DIR SALT <FILES
 
 SALT is what all files have in common: clang-tidy's version and its settings. FILES are our sources and headers, a
 line each. A line of output: the hash, a blank, the source. The hash covers the source and the headers of ours
-that it was compiled with; if it was never compiled, all headers of ours.
+that it includes, directly or not.
 """
 
+import functools
 import hashlib
 import json
 import os
-import subprocess
+import re
 import sys
 
 
@@ -22,24 +23,27 @@ def content(path):
 
 def main(build, salt):
     ours = sorted(line.rstrip("\n") for line in sys.stdin)
-    headers = [file for file in ours if file.endswith(".hpp")]
-
-    def relative(path):
-        return os.path.relpath(os.path.join(build, path))
-
     known = set(ours)
-    included = {}  # by source: the files of ours that it was last compiled from
-    deps = subprocess.run(["ninja", "-C", build, "-t", "deps"], capture_output=True, text=True)
-    for block in deps.stdout.split("\n\n"):
-        files = [relative(line.strip()) for line in block.splitlines()[1:]]
-        if files:
-            included[files[0]] = sorted(known.intersection(files))
+
+    @functools.cache
+    def includes(file):
+        return {name for name in re.findall(r'^#include "(.+)"', content(file).decode(), re.M) if name in known}
+
+    def closure(file):
+        seen, waiting = set(), [file]
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += includes(name)
+        return sorted(seen)
+
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as database:
-        compiled = {relative(entry["file"]) for entry in json.load(database)}
+        compiled = {os.path.relpath(os.path.join(build, entry["file"])) for entry in json.load(database)}
     for file in ours:
         if file.endswith(".cpp") and file in compiled:
             key = hashlib.sha256(salt.encode())
-            for part in included.get(file) or [file] + headers:
+            for part in closure(file):
                 key.update(part.encode() + b"\0" + content(part) + b"\0")
             print(key.hexdigest(), file)
 

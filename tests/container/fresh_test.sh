@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# The README's first promise: on a fresh Debian 12 with nothing but git and apt, scripts/reproduce.sh and
+# The README's first promise: on a fresh Debian with nothing but git and apt, scripts/reproduce.sh and
 # scripts/test.sh do all the set-up. In a root made by debootstrap: clones the project, runs reproduce.sh (first
-# without /dev/fuse, then with it) and the unit tests.
+# without /dev/fuse, then with it) and the unit, property and mounted tests. Says how long reproduce.sh took with its
+# packages installed and nothing built.
 #
-# usage: fresh_test.sh SOURCE_DIR
+# usage: fresh_test.sh SOURCE_DIR SUITE
+#
+# SUITE is bookworm (Debian 12), trixie (13) or sid.
 set -euo pipefail
 source=$(realpath "$1")
+suite=$2
 
 [ "$(id -u)" -eq 0 ] || { echo "skip: debootstrap and chroot need root"; exit 77; }
 command -v debootstrap >/dev/null || { echo "skip: debootstrap is not installed"; exit 77; }
@@ -37,7 +41,9 @@ in_root() {
     child=
 }
 
-"$source/tests/package/debian-root.sh" "$root"
+code=0
+"$source/tests/package/debian-root.sh" "$root" "$suite" || code=$?
+[ $code -eq 0 ] || exit $code
 mount -t proc proc "$root/proc"
 mount -t tmpfs none "$root/dev"
 for device in null zero full random urandom tty; do cp -a "/dev/$device" "$root/dev/"; done
@@ -53,7 +59,10 @@ tar -C "$root/project" -xf "$work/source.tar"
 in_root git -C /project init -q
 in_root git -C /project add .
 
+in_root /project/scripts/install-deps.sh --build
+begun=$SECONDS
 in_root /project/scripts/reproduce.sh
+echo "reproduce.sh, with nothing built: $((SECONDS - begun)) s"
 grep -q 'No mount is possible here: there is no /dev/fuse' "$work/said" || fail "it says nothing of the missing /dev/fuse"
 grep -qE 'linux-2\.6\.19 +yes' "$work/said" || fail "reproduce.sh by the model"
 echo "reproduce.sh, by the model: done"
@@ -63,9 +72,9 @@ if [ -e /dev/fuse ]; then
     grep -qE 'linux-2\.6\.19 +CORRUPT' "$work/said" || fail "reproduce.sh on a mount"
     echo "reproduce.sh, on a mount: done"
 fi
-for selection in '--label ^(unit|property)$' '--no-install --name ^(docs|completions|reproduce)'; do
+for selection in '--label ^(unit|property|mounted)$' '--no-install --name ^(docs|completions|reproduce)'; do
     # shellcheck disable=SC2086  # an option and its value
     in_root /project/scripts/test.sh $selection
     grep -E 'tests passed|^Skipped|^  ' "$work/said"
 done
-echo "a fresh Debian 12 builds, reproduces and tests"
+echo "a fresh Debian ($suite) builds, reproduces and tests"

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Makes a minimal Debian 12 root in a directory, from a tarball kept from the first time.
+# Makes a minimal Debian root in a directory, from a tarball kept from the first time.
 #
-# usage: debian-root.sh DIRECTORY
+# usage: debian-root.sh DIRECTORY [SUITE]
 #
+# SUITE is bookworm (Debian 12, the default), trixie (13) or sid. Exit code 77: the mirror does not have it.
 # The tarball lies in ${XDG_CACHE_HOME:-~/.cache}/partialfs and is made again after a week, so that
 # its package lists are not stale. The mirror is the one that this machine uses itself.
 set -euo pipefail
 root=$1
+suite=${2:-bookworm}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/partialfs
-tarball=$cache/debian-12-minbase.tar
+tarball=$cache/debian-$suite-minbase.tar
 
 mirror() {
     local found
@@ -18,12 +20,14 @@ mirror() {
 }
 
 mkdir -p "$cache" "$root"
-exec 9>"$cache/lock"
+exec 9>"$cache/lock-$suite"
 flock 9
 if [ -z "$(find "$tarball" -mtime -7 2>/dev/null)" ]; then
     fresh=$(mktemp -d -p "$cache")
     trap 'rm -rf --one-file-system "$fresh"' EXIT
-    debootstrap --variant=minbase bookworm "$fresh/root" "$(mirror)" >"$fresh/log" 2>&1 ||
+    /usr/lib/apt/apt-helper download-file "$(mirror)/dists/$suite/Release" "$fresh/Release" >/dev/null 2>&1 ||
+        { echo "skip: the mirror $(mirror) is missing (suite $suite)"; exit 77; }
+    debootstrap --variant=minbase "$suite" "$fresh/root" "$(mirror)" >"$fresh/log" 2>&1 ||
         { tail -n 20 "$fresh/log" >&2; echo "debian-root.sh: debootstrap failed" >&2; exit 1; }
     # apt inside reaches its mirror as it does outside: by the same proxy, if there is one.
     grep -lriE '^ *Acquire.*Proxy' /etc/apt/apt.conf.d | xargs -r cp -Lt "$fresh/root/etc/apt/apt.conf.d/"

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Makes the Debian package, installs it into a fresh Debian 12 made by debootstrap, and uses what it
+# Makes the Debian package, installs it into a fresh Debian made by debootstrap, and uses what it
 # installed: the programs, the man pages, the completions, mount -t fuse.partialfs and lines in /etc/fstab.
 # lintian must have nothing to say of it.
 #
-# usage: package_test.sh BUILD_DIR
+# usage: package_test.sh BUILD_DIR [SUITE]
+#
+# SUITE is bookworm (Debian 12, the default) or trixie (13), whatever the package was made on.
 set -euo pipefail
 build=$(realpath "$1")
+suite=${2:-bookworm}
 source=$(realpath "$(dirname "$0")/../..")
 
 [ "$(id -u)" -eq 0 ] || { echo "skip: debootstrap and chroot need root"; exit 77; }
@@ -41,7 +44,9 @@ if command -v lintian >/dev/null; then
     lintian --no-cfg --allow-root --fail-on error,warning "$deb" || fail "lintian"
 fi
 
-"$(dirname "$0")"/debian-root.sh "$root"
+code=0
+"$(dirname "$0")"/debian-root.sh "$root" "$suite" || code=$?
+[ $code -eq 0 ] || exit $code
 cp "$deb" "$root/tmp/"
 mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
