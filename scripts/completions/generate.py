@@ -93,7 +93,7 @@ def command_of(program, name=""):
         words = [word for word in re.split(r",\s*", usual[1]) if re.fullmatch(r"\w+", word)]
         for option in command.options:
             long = option.names[-1]
-            if option.metavar and long.startswith("--"):
+            if option.metavar and option.metavar not in DIRECTORIES and long.startswith("--"):
                 words += [f"{long[2:].replace('-', '_')}={word}" for word in option.words or [""]]
         command.mount_options = words
     return command
