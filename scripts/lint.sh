@@ -5,7 +5,7 @@
 #
 # --fix reformats instead of complaining. --deep adds clang-tidy's checks that follow paths through
 # the program, which take five times as long. clang-tidy checks each source by itself, with a compile_commands.json
-# of its own in build/lint: a unity build has none for single files. It also checks that what a mutex guards is used
+# of its own in build/lint. It also checks that what a mutex guards is used
 # with the mutex held (-Wthread-safety). A file that clang-tidy found clean is not
 # looked at again until it, a header of ours that it includes, or .clang-tidy changes; which were clean is
 # remembered in ${XDG_CACHE_HOME:-~/.cache}/partialfs/tidy, for every checkout.

@@ -13,8 +13,7 @@
 #   scripts/test.sh --repeat N          each test up to N times, until one run fails
 #   scripts/test.sh --no-install        do not install packages
 #
-# Only the packages that the chosen labels need are installed. A build directory that the script makes is a unity build:
-# several sources compiled as one, which halves the time. One that you have configured stays as it is.
+# Only the packages that the chosen labels need are installed.
 #
 # The compiler's cache serves every checkout of the same sources: CCACHE_BASEDIR and CCACHE_NOHASHDIR are set here; set
 # them, too, where you build by hand.
@@ -75,7 +74,6 @@ mkdir -p "$build"
 (
     flock 9 # one build at a time
     settings=()
-    [ -e "$build/CMakeCache.txt" ] || settings+=(-DCMAKE_UNITY_BUILD=ON)
     # Under a sanitizer, GCC sees overruns that are none.
     [ "$preset" != release ] || settings+=(-DPARTIALFS_WERROR=ON)
     cmake --preset "$preset" "${settings[@]}" >"$build/configure.log" || { cat "$build/configure.log" >&2; exit 1; }

@@ -15,7 +15,7 @@ command -v "${compilers[1]}" >/dev/null || { echo "skip: ${compilers[1]} is not 
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
 trap 'exit 130' INT TERM
-cmake -S "$source" -B "$work/build" -DCMAKE_BUILD_TYPE="$3" -DCMAKE_UNITY_BUILD=ON \
+cmake -S "$source" -B "$work/build" -DCMAKE_BUILD_TYPE="$3" \
     -DCMAKE_C_COMPILER="${compilers[0]}" -DCMAKE_CXX_COMPILER="${compilers[1]}" >"$work/log" 2>&1 ||
     { cat "$work/log"; exit 1; }
 cmake --build "$work/build" -j2 >"$work/log" 2>&1 || { grep -E 'error|warning' -A5 "$work/log" | tail -n 60; exit 1; }
