@@ -10,6 +10,7 @@
 #include "fusefs/startup/mount_flags.hpp"
 #include "fusefs/startup/options.hpp"
 #include "fusefs/startup/remount.hpp"
+#include "fusefs/startup/start_failure.hpp"
 
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -174,8 +175,12 @@ int run(const Options& options, startup::Readiness readiness) {
         problem = fmt::format("the last commit to {} failed: {}; data that had not been synced is "
                               "missing there",
                               options.source.string(), std::strerror(error));
+    } catch (const StartFailure& failure) {
+        problem = failure.what();
     } catch (const std::exception& error) {
-        problem = error.what();
+        problem =
+            fmt::format("{} cannot be served at {}: {}; it needs some threads and memory more",
+                        options.source.string(), options.mountpoint.string(), error.what());
     }
     tell_user(options, LogLevel::error, problem);
     return kFailed;
@@ -232,8 +237,9 @@ int start(int argc, const char* const* argv) {
     }
     auto side = startup::go_to_background();
     if (!side) {
-        return failed("cannot go to the background: " +
-                      std::generic_category().message(side.error()));
+        return failed(
+            "cannot go to the background: " + std::generic_category().message(side.error()) +
+            "; stay in the foreground with -f");
     }
     if (const auto* parent = std::get_if<startup::Parent>(&*side)) {
         return parent->exit_code;
