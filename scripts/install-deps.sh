@@ -34,8 +34,9 @@ declare -A of_label=(
     [build]='clang-19'
     [apps]='rtorrent apt tdb-tools gdbmtool kyotocabinet-utils systemd-journal-remote systemd
             lmdb-utils python3-lmdb rrdtool sqlite3 strace fuse3'
-    [qemu]='qemu-system-x86 musl-tools make gcc-12 kmod cpio patch reiserfsprogs jfsutils nilfs-tools e2fsprogs
-            xz-utils flex bison bc libelf-dev libssl-dev'
+    [qemu]='qemu-system-x86 musl-tools make gcc-12 kmod cpio patch debootstrap reiserfsprogs jfsutils nilfs-tools
+            e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools exfatprogs ntfs-3g bindfs udftools gfs2-utils
+            ocfs2-tools xz-utils zstd flex bison bc libelf-dev libssl-dev'
 )
 own_programs=(apps qemu) # labels whose packages are many; without --label they are asked for by name
 

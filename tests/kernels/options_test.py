@@ -51,7 +51,6 @@ class Refusals(unittest.TestCase):
                 ("cannot read {}", "--kernel", self.path),
                 ("no filesystem 'minix'", "--fs", "minix"), ("--block-size takes", "--block-size", "512"),
                 ("jfs has no block size of 1024", "--fs", "jfs", "--block-size", "1024", "--engine", "/bin/true"),
-                ("no workload 'fish'", "--workload", "fish"),
                 ("--seeds takes", "--seeds", "0"), ("--seeds takes", "--seeds", "many"),
                 ("and 9-3 has none", "--seeds", "9-3"), ("--smp takes", "--smp", "0"),
                 ("--expect takes", "--expect", "maybe"), ("--fix takes", "--fix", "undo"),
@@ -83,13 +82,19 @@ class Refusals(unittest.TestCase):
     def test_what_the_machine_has_not(self):
         self.refuses(3, "cannot write the cache directory /proc/none", "--cache", "/proc/none")
         self.refuses(2, "no program", "--engine", f"{self.path}/none")
+        for name, says in (("old", "exit 2"), ("engine", "echo recipe; echo mix")):
+            with open(f"{self.path}/{name}", "w", encoding="ascii") as file:
+                file.write(f"#!/bin/sh\n{says}\n")
+            os.chmod(f"{self.path}/{name}", 0o755)
+        self.refuses(2, "does not say which workloads it has", "--engine", f"{self.path}/old")
+        self.refuses(2, "no workload 'fish': recipe, mix", "--workload", "mix,fish", "--engine", f"{self.path}/engine")
         with mock.patch.object(sys, "stdin", io.StringIO()):
             self.refuses(2, "--shell needs a terminal", "--shell")
         with mock.patch.object(base, "free_mebibytes", lambda _: 10):
             self.refuses(3, f"disk full: {self.temporary}", "--engine", "/bin/true")
         # An archive without anything in it.
         for way in ("--debian", "--source"):
-            self.refuses(3, "has no package lists of sid", way, "sid", "--engine", "/bin/true",
+            self.refuses(3, "has no package lists of sid", way, "sid", "--engine", f"{self.path}/engine",
                          "--mirror", f"file:{self.path}")
 
     def test_the_scripts_themselves(self):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Short boots of Debian's kernel in QEMU.
+# Boots of Debian's kernels in QEMU.
 #
 #   qemu_test.sh fix CACHE          reiserfs loses stores with the fix undone, none with it present
 #   qemu_test.sh unknown CACHE      a panic, a timeout and a failed mount are "could not tell"
@@ -9,6 +9,10 @@
 #                                   a partialfs inside loses, or not, by its contract
 #   qemu_test.sh compare CACHE PARTIALFS MMAPSTRESS VMMODEL
 #                                   the same schedules on three sides
+#   qemu_test.sh filesystems CACHE  several workloads in one boot, what is mounted over a filesystem, and
+#                                   what cannot be made
+#   qemu_test.sh matrix CACHE       every filesystem of the first tier, once
+#   qemu_test.sh suite CACHE        a kernel of another suite
 #   qemu_test.sh source CACHE       the kernel built here, as a kernel of one's own too
 set -euo pipefail
 what=$1
@@ -120,6 +124,26 @@ for side in ("kernel", "model", "partialfs", "fuse", "ext3"):
     compared --schedules "$temporary/recorded.jsonl" || status=$?
     [ "$status" -le 1 ]
     every_side_answered 4
+    ;;
+filesystems)
+    status=0
+    rows --fs xfs,overlayfs,bindfs,hfsplus --block-size 4096 --fix present --workload recipe,mix --seeds 1 --ops 500 ||
+        status=$?
+    [ "$status" -eq 3 ] # hfsplus was asked for
+    holds '[(row["filesystem"], row["workload"], row["verdict"]) for row in rows] == [
+        (name, workload, "absent" if name == "hfsplus" else "clean")
+        for name in ("xfs", "overlayfs", "bindfs", "hfsplus") for workload in ("recipe", "mix")]'
+    holds 'all("Debian has no mkfs" in row["reasons"][0] for row in rows[-2:])'
+    ;;
+matrix)
+    rows --matrix --workload recipe,mix --seeds 1
+    holds 'len({row["filesystem"] for row in rows if row["verdict"] != "absent"}) > 15'
+    ;;
+suite)
+    [ "$(id -u)" -eq 0 ] || { echo "skip: only root can make a system of trixie"; exit 77; }
+    rows --debian trixie --fs ext4 --block-size 1024 --seeds 1
+    holds '[row["verdict"] for row in rows] == ["clean", "clean"] and rows[0]["kernel"].startswith("6.12")'
+    holds 'rows[0]["probe"]["answers_lost"] > 0 and rows[1]["probe"]["answers_lost"] == 0'
     ;;
 source)
     rows --source --fs reiserfs --block-size 1024 --seeds 2

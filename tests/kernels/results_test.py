@@ -12,12 +12,13 @@ import unittest
 import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/kernels"))
-from harness import initramfs, report, results  # noqa: E402
+from harness import initramfs, report, results, row_results  # noqa: E402
 from harness.console import read_console  # noqa: E402
 from harness.qemu import TIME_IS_UP  # noqa: E402
 
 BOOT = '@@guest {"event":"boot","release":"2.6.19","machine":"x86_64","cpus":1}\r\n'
 END = '@@guest {"event":"end"}\r\n'
+BEGIN = '@@guest {"event":"begin","run":1}\r\n'
 DAMAGE = {"file": 0, "offset": 4196, "length": 100, "kind": "stale", "stages": ["evicted"], "lost": 7}
 
 
@@ -45,11 +46,17 @@ def one(run, damage=(), code=None, after=None):
     return text + f'@@guest {{"event":"run","run":{run}}}\r\n'
 
 
-def row(text, runs=1, status=0, expect=None, said=""):
+def row(text, runs=1, status=0, expect=None, said="", first=1):
+    """The row of the runs `first` to `runs` of one boot."""
+    return row_of_boots([(text, status, said)], runs, expect, first)
+
+
+def row_of_boots(boots, runs=1, expect=None, first=1):
     description = {"way": "kernel", "kernel": None, "filesystem": "ext3", "block_size": 1024,
-                   "fix": "unknown", "contract": None, "workload": "recipe", "smp": 1,
-                   "expect": expect, "runs": [str(i) for i in range(1, runs + 1)]}
-    return results.row_of(description, read_console(text.encode()), status, said)
+                   "fix": "unknown", "contract": None, "workload": "recipe", "smp": 1, "expect": expect}
+    return row_results.row_of(description, {i: str(i) for i in range(first, runs + 1)},
+                              [row_results.Boot(read_console(text.encode()), status, said)
+                               for text, status, said in boots])
 
 
 class Verdicts(unittest.TestCase):
@@ -69,26 +76,63 @@ class Verdicts(unittest.TestCase):
         text = BOOT + one(1, [DAMAGE], after=[]) + END
         self.assertEqual(row(text)["verdict"], "unknown")
 
-    def assert_unknown(self, text, reason, **more):
+    def assert_unknown(self, text, reason, kind="unknown", **more):
         told = row(text, **more)
-        self.assertEqual(told["verdict"], "unknown")
+        self.assertEqual(told["verdict"], kind)
         self.assertFalse(told["as_expected"])
         self.assertIn(reason, " / ".join(told["reasons"]))
 
     def test_a_panic_is_never_clean(self):
         panic = "[ 3.1] Kernel panic - not syncing: Attempted to kill init!\r\n"
-        self.assert_unknown(BOOT + one(1) + panic, "Attempted to kill init")
-        self.assert_unknown(BOOT + one(1) + panic + END, "Attempted to kill init")
+        self.assert_unknown(BOOT + one(1) + panic, "Attempted to kill init", "oops")
+        self.assert_unknown(BOOT + one(1) + panic + END, "Attempted to kill init", "oops")
 
-    def test_a_kernel_bug_is_never_clean(self):
-        self.assert_unknown(BOOT + "BUG: unable to handle page fault for address: 0\r\n" + one(1) + END,
-                            "unable to handle")
+    def test_what_the_kernel_says_of_itself_is_a_kind_of_its_own(self):
+        for kind, words in (
+                ("oops", "BUG: unable to handle page fault for address: 0"),
+                ("oops", "Oops: 0002 [#1] PREEMPT SMP NOPTI"), ("oops", "kernel BUG at fs/ext4/inode.c:2700!"),
+                ("oops", "BUG: sleeping function called from invalid context at kernel/locking"),
+                ("hang", "INFO: task mmapstress:99 blocked for more than 120 seconds."),
+                ("hang", "watchdog: BUG: soft lockup - CPU#0 stuck for 22s!"),
+                ("warning", "WARNING: CPU: 0 PID: 1 at fs/xfs/xfs_aops.c:99 xfs_vm_writepages+0x1/0x2"),
+                ("warning", "WARNING: fs/f2fs/data.c:12 at f2fs_x+0x1/0x2, CPU#0: init/1"),
+                ("warning", "EXT4-fs error (device vda): ext4_lookup:1855: inode #2: comm init: bad"),
+                ("warning", "EXT4-fs (vda): error count since last fsck: 1")):
+            for text in (BOOT + BEGIN + f"[ 3.1] {words}\r\n" + one(1) + END, BOOT + one(1) + f"{words}\r\n" + END):
+                self.assert_unknown(text, words.split(": ", 1)[-1], kind)
+        for words in ("Spectre V2 : WARNING: Unprivileged eBPF is enabled", "EXT4-fs (vda): mounted filesystem"):
+            self.assertEqual(row(BOOT + f"{words}\r\n" + one(1) + END)["verdict"], "clean")
+
+    def test_a_kernel_that_became_tainted_warned(self):
+        for taint, verdict in ((4096, "clean"), (512, "warning"), (128, "oops")):
+            text = BOOT + one(1).replace('"run","run":1', f'"run","run":1,"tainted":{taint}') + END
+            self.assertEqual(row(text)["verdict"], verdict)
+
+    def test_damage_is_damage_whatever_the_kernel_says(self):
+        told = row(BOOT + BEGIN + "WARNING: CPU: 0 PID: 1 at x\r\n" + one(1, [DAMAGE]) + END, expect="damage")
+        self.assertEqual((told["verdict"], told["as_expected"]), ("damage", True))
+        self.assertIn("WARNING", " ".join(told["reasons"]))
+
+    def test_an_oops_may_be_expected(self):
+        self.assertTrue(row(BOOT + one(1) + "Oops: 1\r\n" + END, expect="oops")["as_expected"])
+
+    def test_trouble_is_of_the_row_whose_run_was_under_way(self):
+        text = BOOT + one(1) + BEGIN.replace("1", "2") + "Oops: 1\r\n"
+        self.assertEqual(row(text)["verdict"], "clean")
+        self.assertEqual(row(text, runs=2, first=2)["verdict"], "oops")
+
+    def test_a_row_of_two_boots(self):
+        first = BOOT + one(1, [DAMAGE]) + BEGIN.replace("1", "2") + "Oops: 1\r\n"
+        told = row_of_boots([(first, 0, ""), (BOOT + one(3) + END, 0, "")], runs=3)
+        self.assertEqual([r["verdict"] for r in told["results"]], ["damage", "oops", "clean"])
+        self.assertEqual(told["verdict"], "damage")
 
     def test_a_timeout_is_never_clean(self):
-        self.assert_unknown(BOOT + one(1), "its time was up", status=TIME_IS_UP)
+        self.assert_unknown(BOOT + one(1), "its time was up", "hang", status=TIME_IS_UP)
+        self.assert_unknown("Linux version 6.1\r\n", "its time was up", status=TIME_IS_UP)
         late = (BOOT + framed(1, "output", "working\n") + program(1, "argv", -1, signal=9, timed_out=True)
                 + '@@guest {"event":"run","run":1}\r\n' + END)
-        self.assert_unknown(late, "did not end within")
+        self.assert_unknown(late, "did not end within", "hang")
 
     def test_how_qemu_ended_is_told(self):
         self.assert_unknown("", "QEMU ended with status 1: qemu: no such accelerator", status=1,
@@ -151,6 +195,10 @@ class Printed(unittest.TestCase):
         self.assertEqual(report.exit_code([row(damaged, expect="clean")]), 1)
         self.assertEqual(report.exit_code([row(damaged), row(clean)]), 0)
         self.assertEqual(report.exit_code([*as_expected, row("")]), 3)
+        self.assertEqual(report.exit_code([row(damaged + "Oops: 1\r\n")]), 0)
+        self.assertEqual(report.exit_code([row(clean + "Oops: 1\r\n")]), 3)
+        self.assertEqual(report.exit_code([row_results.row_without_boot(row(clean), "absent", "no mkfs", True)]), 0)
+        self.assertEqual(report.exit_code([row_results.row_without_boot(row(clean), "absent", "no mkfs", False)]), 3)
         self.assertEqual(report.exit_code([row("", expect="damage")]), 3)
 
     def test_table_has_every_column(self):
@@ -167,6 +215,12 @@ class Printed(unittest.TestCase):
         results_only = [line for line in text.splitlines() if line[0] != " "][2:]
         self.assertEqual([line.split(" ", 1)[0] for line in results_only], ["ok", "not", "ok"])
         self.assertIn("# SKIP", results_only[2])
+        self.assertIn("\nnot ok 1 ", report.ktap([row(BOOT + one(1) + END + "Oops: 1\r\n")]))
+
+    def test_what_cannot_be_made_says_why(self):
+        absent = row_results.row_without_boot(row(""), "absent", "no mkfs.x: install y", True)
+        self.assertIn("cannot be made", report.table([absent]))
+        self.assertIn("ext3 1024, fix as built, recipe: no mkfs.x: install y", report.table([absent]))
 
     def test_json_holds_the_rows(self):
         text = report.as_json([row(BOOT + one(1) + END)])

@@ -12,11 +12,11 @@ from unittest import mock
 
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/kernels")
 sys.path[:0] = [SCRIPTS, os.path.join(SCRIPTS, "../support")]
-from harness import base, filesystems, kernels, options, qemu, rows, suites  # noqa: E402
+from harness import base, booter, filesystems, kernels, options, qemu, rows, suites  # noqa: E402
 
 
 def names(*arguments):
-    return [f"{row.name}/{row.contract or 'none'}" for row in rows.list_rows(options.parse_run(arguments))]
+    return [f"{row.name}/{row.contract or 'none'}" for row in rows.list_setups(options.parse_run(arguments))]
 
 
 class Rows(unittest.TestCase):
@@ -32,8 +32,29 @@ class Rows(unittest.TestCase):
         self.assertEqual(names("--partialfs", "both"),
                          ["ext4/4096/present/linux-2.6.19", "ext4/4096/present/linux-2.6.20"])
 
-    def test_the_matrix_has_every_filesystem(self):
-        self.assertEqual({name.split("/")[0] for name in names("--matrix")}, set(filesystems.FILESYSTEMS))
+    def test_the_matrix_has_the_first_tier(self):
+        got = {name.split("/")[0] for name in names("--matrix")}
+        self.assertEqual(got, {name for name, one in filesystems.FILESYSTEMS.items() if one.tier == 1})
+        self.assertIn("ext3-journal", got)
+        self.assertNotIn("ext4-bigalloc", got)
+        self.assertEqual(names("--fs", "ext4-bigalloc", "--fix", "present"), ["ext4-bigalloc/4096/present/none"])
+
+    def test_every_filesystem_says_how_it_is_made_or_why_not(self):
+        for one in filesystems.FILESYSTEMS.values():
+            self.assertTrue(one.cannot or (one.maker and one.package), one.name)
+            self.assertTrue(one.blocks and one.needed_modules and one.mount_type, one.name)
+
+    def runs(self, workloads, *arguments):
+        return rows.list_runs(options.parse_run(arguments), workloads)
+
+    def test_runs_are_seeds_or_for_a_time(self):
+        runs = self.runs(["recipe", "wild"], "--ops", "9")
+        self.assertEqual([run.label for run in runs], [*map(str, range(1, 11)), "1"])
+        self.assertIn("MMAPSTRESS_OPS=9", runs[-1].environment)
+        self.assertIn("MMAPSTRESS_DURATION=20s", self.runs(["wild"])[0].environment)
+        self.assertIn("MMAPSTRESS_DURATION=120s", self.runs(["gup"], "--long")[0].environment)
+        self.assertIn("MMAPSTRESS_DURATION=3s", self.runs(["gup"], "--long", "--duration", "3s")[0].environment)
+        self.assertEqual([run.label for run in self.runs(["gup", "mix"], "--seeds", "4-5")], ["4", "5", "4", "5"])
 
     def test_a_kernel_of_ones_own_is_as_built(self):
         with tempfile.NamedTemporaryFile() as image:
@@ -43,7 +64,7 @@ class Rows(unittest.TestCase):
 
     def expects(self, name, way, workload, *given):
         filesystem, block, fix, contract = name.split("/")
-        row = rows.Row(filesystems.FILESYSTEMS[filesystem], int(block), fix, None if contract == "none" else contract)
+        row = rows.Setup(filesystems.FILESYSTEMS[filesystem], int(block), fix, None if contract == "none" else contract)
         return row.expectation(way, workload, [options.expectation(text) for text in given])
 
     def test_what_is_expected(self):
@@ -63,6 +84,7 @@ class Rows(unittest.TestCase):
         self.assertEqual(self.expects(name, "debian", "recipe", "clean"), "clean")
         self.assertEqual(self.expects(name, "debian", "recipe", "clean", "reiserfs/*/undone=damage"), "damage")
         self.assertEqual(self.expects(name, "debian", "recipe", "ext3/*=clean"), "damage")
+        self.assertEqual(self.expects(name, "debian", "mix", "reiserfs/*/undone/mix=oops"), "oops")
 
 
 class Boots(unittest.TestCase):
@@ -89,9 +111,10 @@ class Boots(unittest.TestCase):
             image.write(bytes(514) + b"HdrS")
         parsed = options.parse_run(["--kernel", str(self.image), "--block-size", "1024", "--seeds", "1", *arguments])
         temporary = Path(tempfile.mkdtemp(dir=self.path))
-        booter = rows.Booter(parsed, options.machine_of(parsed), kernels.own_kernel(self.image),
-                             {"init": self.path / "init", "engine": self.path / "engine"}, temporary)
-        results = booter.boot_rows(rows.list_rows(parsed))
+        boots = booter.Booter(parsed, options.machine_of(parsed), kernels.own_kernel(self.image),
+                              {"init": self.path / "init", "engine": self.path / "engine"},
+                              rows.list_runs(parsed, parsed.workload or ["recipe"]), temporary)
+        results = boots.boot_all(rows.list_setups(parsed))
         self.assertEqual(list(temporary.iterdir()), [])
         return results
 
@@ -104,13 +127,54 @@ class Boots(unittest.TestCase):
                          "--fs", "ext3,ext2", "--jobs", "2")
         self.assertEqual([row["filesystem"] for row in got], ["ext3", "ext2"])
 
+    BOOTED = """echo '@@guest {"event":"boot","release":"6","cpus":1}' """
+
+    def test_a_boot_that_oopses_goes_on_with_the_run_after_it(self):
+        got = self.boots('first=${all##*guest.first=}; first=${first%% *}; {\n' + self.BOOTED + """
+            echo '@@guest {"event":"begin","run":'"$first"'}'
+            [ "$first" = 3 ] || { echo 'Oops: 1'; exit; }
+            echo '@@guest {"event":"run","run":3}'
+            echo '@@guest {"event":"end"}'; } >"$console" """, "--seeds", "3")
+        self.assertEqual([result["verdict"] for result in got[0]["results"]], ["oops", "oops", "unknown"])
+
+    def test_setups_share_a_boot(self):
+        got = self.boots('first=${all##*guest.first=}; first=${first%% *}; { echo "$all" | grep -o "if=virtio" >>"' +
+                         str(self.path) + '/drives"\n' + self.BOOTED + """
+            echo '@@guest {"event":"begin","run":'"$first"'}'
+            [ "$first" = 1 ] && { echo 'Oops: 1'; exit; }
+            echo 'WARNING: CPU: 0'
+            echo '@@guest {"event":"run","run":2}'
+            echo '@@guest {"event":"end"}'; } >"$console" """, "--fs", "ext2,hfsplus,ext3", "--bus", "virtio", "--jobs", "1")
+        self.assertEqual([(row["filesystem"], row["verdict"]) for row in got],
+                         [("ext2", "oops"), ("hfsplus", "absent"), ("ext3", "warning")])
+        # Two boots with two disks each.
+        self.assertEqual((self.path / "drives").read_text(encoding="ascii").count("virtio"), 4)
+
+    def test_noapic_is_tried_where_the_kernel_stops_at_its_io_apic(self):
+        got = self.boots("""case $all in
+            *noapic*) %s >"$console" ;;
+            *) echo 'Kernel panic - not syncing: IO-APIC + timer does not work!' >"$console" ;;
+            esac""" % self.BOOTED)
+        self.assertEqual(got[0]["kernel"], "6")
+
+    def test_a_disk_that_cannot_be_made_is_said_in_its_row(self):
+        got = self.boots("exit 1", "--fs", "ext2,hfsplus")
+        self.assertEqual([row["verdict"] for row in got], ["unknown", "absent"])
+        self.assertEqual(got[1]["reasons"], ["hfsplus: Debian has no mkfs for it"])
+
+    def test_no_timer_check_is_kept_from_kernels_that_panic_at_it(self):
+        for version, has in ((b"2.6.19 (x@y)", False), (b"2.6.20", False), (b"2.6.21", True), (b"6.12.1", True), (b"", True)):
+            with open(self.image, "wb") as image:
+                image.write(bytes(0x20e) + (0x300).to_bytes(2, "little") + bytes(0x2f0) + version)
+            self.assertEqual("no_timer_check" in " ".join(qemu.Machine().command(self.image, "i", ["d"])), has, version)
+
     def test_time_is_up(self):
         with tempfile.TemporaryDirectory() as directory:
             program = self.path / "qemu-system-x86_64"
             program.write_text("#!/bin/sh\nexec sleep 100\n", encoding="utf-8")
             program.chmod(0o755)
             console = Path(directory) / "console"
-            self.assertEqual(qemu.boot(qemu.Machine(), "i", "r", "d", console, 0.2)[0], qemu.TIME_IS_UP)
+            self.assertEqual(qemu.boot(qemu.Machine(), self.image, "r", ["d"], console, 0.2)[0], qemu.TIME_IS_UP)
 
 
 class Suites(unittest.TestCase):

@@ -4,6 +4,7 @@
 //
 //     mmapstress-static            runs a workload, or the schedule of a file
 //     mmapstress-static verify     checks the files that such a run has left, from its report
+//     mmapstress-static workloads  prints the names of the workloads, one a line
 //
 //     MMAPSTRESS_DIR        the directory to work in; must be set
 //     MMAPSTRESS_WORKLOAD   mix (default), recipe, linus, torrent, apt, pressure
@@ -170,10 +171,16 @@ int main(int argc, char** argv) try {
     using namespace mmapstress;
     const std::string_view command = argc > 1 ? argv[1] : "run";
     Verdict verdict = Verdict::usage;
+    if (command == "workloads") {
+        for (const WorkloadInfo& workload : workloads()) {
+            std::printf("%s\n", std::string(workload.name).c_str());
+        }
+        return 0;
+    }
     if (command == "verify") {
         verdict = verify();
     } else if (command != "run") {
-        throw BadSetting("the only commands are run, which is the default, and verify");
+        throw BadSetting("the only commands are run, which is the default, verify and workloads");
     } else if (const auto schedule = setting("SCHEDULE")) {
         verdict = run_schedule(run_settings(), *schedule);
     } else {

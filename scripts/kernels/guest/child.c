@@ -42,7 +42,8 @@ pid_t child_start(char* const argv[], char* const extra[], const char* output) {
 }
 
 struct child_end child_wait(pid_t pid, long limit) {
-    struct child_end end = {-1, 0, 0, 0};
+    enum { kSecondsToDie = 30 };
+    struct child_end end = {-1, 0, 0, 0, 0};
     const double start = seconds_now();
     int status = 0;
     while (waitpid(pid, &status, WNOHANG) == 0) {
@@ -51,10 +52,16 @@ struct child_end child_wait(pid_t pid, long limit) {
             kill(-pid, SIGKILL);
             kill(pid, SIGKILL);
         }
+        if (seconds_now() - start > (double)(limit + kSecondsToDie)) {
+            end.stuck = 1;
+            break;
+        }
         sleep_milliseconds(10);
     }
     end.seconds = seconds_now() - start;
-    if (WIFEXITED(status))
+    if (end.stuck)
+        end.signal = SIGKILL;
+    else if (WIFEXITED(status))
         end.exited = WEXITSTATUS(status);
     else if (WIFSIGNALED(status))
         end.signal = WTERMSIG(status);

@@ -7,6 +7,7 @@ struct child_end {
     int exited;    ///< the exit code, or -1 if it was a signal
     int signal;    ///< the signal that ended it, or 0
     int timed_out; ///< its time was up and it was killed
+    int stuck;     ///< it did not even end then: it hangs in the kernel
     double seconds;
 };
 
@@ -15,7 +16,7 @@ struct child_end {
 /// NULL. The process id, or -1 and errno.
 pid_t child_start(char* const argv[], char* const extra[], const char* output);
 
-/// Waits for it, at most `limit` seconds; then kills its process group and waits for that.
+/// Waits for it, at most `limit` seconds; then kills its process group and waits half a minute for that.
 struct child_end child_wait(pid_t pid, long limit);
 
 /// Seconds since some fixed moment.

@@ -1,7 +1,10 @@
-// The first process of the guest. Mounts the test disk, and for each of the numbered directories
-// of /runs: mounts the filesystem anew, makes sure that a commit there really writes, runs the
+// The first process of the guest. For each of the numbered directories of /runs, whose file
+// `settings` names a disk and its filesystem: mounts that filesystem anew, makes sure that a commit there really writes, runs the
 // program that the directory's file `argv` names, unmounts, mounts again, has the program that
 // `verify` names compare, and prints what they reported. Then it reboots, which ends QEMU.
+//
+// A program that cannot even be killed hangs in the kernel: that ends the guest at once. The host boots another one
+// that begins with the run after it (the setting "first").
 //
 // Everything that goes wrong is told as an event "failed"; the host counts a run without its
 // "run" event, its report and its exit code as "could not tell".
@@ -28,6 +31,14 @@ static char disk[kDiskPath];
 /// Where programs run: on the test disk, or on a partialfs over it.
 static const char* test_root(void) {
     return under_wanted() ? "/under" : "/mnt";
+}
+
+/// Sets `disk` to the one that the settings name. 0, or -1, told as an event.
+static int find_disk(void) {
+    if (machine_find_disk(setting("disk", "auto"), 20, disk) == 0)
+        return 0;
+    serial_failed("find the test disk (no vda, hda or sda: is its driver built in?)", errno);
+    return -1;
 }
 
 static int mount_disk(void) {
@@ -99,6 +110,10 @@ static int run_program(int number, const char* file, const char* report, const c
                  end.seconds, machine_sectors_written(disk) - before, reported ? "true" : "false",
                  counters);
     free(counters);
+    if (end.stuck) {
+        serial_event("hang", ",\"what\":\"the program cannot be killed: it hangs in the kernel\"");
+        machine_end_hung();
+    }
     return reported;
 }
 
@@ -108,35 +123,41 @@ static void run_and_compare(int number, const char* run) {
     snprintf(dir, sizeof dir, "%s/run-%d", test_root(), number);
     if (mount_disk() != 0)
         return;
-    if (commit_warm_up(number, "/mnt", disk) == 0 && under_start() == 0) {
+    if (commit_warm_up(number, "/mnt", disk) == 0 && under_start(number) == 0) {
         if (mkdir(dir, 0755) != 0)
             serial_failed("make the run's directory", errno);
         else
             reported = run_program(number, "argv", "report.json", run, dir);
         under_report(number);
-        under_stop();
+        under_stop(number);
     }
     if (unmount_disk() != 0 || mount_disk() != 0)
         return;
-    if (under_start() == 0) {
+    if (under_start(number) == 0) {
         if (reported)
             run_program(number, "verify", "verify.json", run, dir);
         if (remove_tree(dir) != 0 && errno != ENOENT)
             serial_failed("remove the run's directory", errno);
-        under_stop();
+        under_stop(number);
     }
     unmount_disk();
 }
 
 static void one_run(int number) {
     char run[32];
+    char own[48];
     snprintf(run, sizeof run, "/runs/%d", number);
-    run_and_compare(number, run);
-    serial_event("run", ",\"run\":%d", number); // failures told before it are this run's
+    snprintf(own, sizeof own, "%s/settings", run);
+    settings_enter(own);
+    serial_event("begin", ",\"run\":%d", number);
+    if (find_disk() == 0)
+        run_and_compare(number, run);
+    settings_leave();
+    serial_event("run", ",\"run\":%d,\"tainted\":%ld", number, machine_tainted());
 }
 
 static void run_shell(void) {
-    if (mount_disk() == 0)
+    if (find_disk() == 0 && mount_disk() == 0)
         puts("The test filesystem is at /mnt, the runs are in /runs. exit ends QEMU.");
     shell(setting("shell", "/bin/sh"));
     umount("/mnt");
@@ -148,15 +169,11 @@ int main(void) {
     settings_export();
     struct utsname name;
     uname(&name);
-    serial_event("boot", ",\"release\":\"%s\",\"machine\":\"%s\",\"cpus\":%ld", name.release,
-                 name.machine, sysconf(_SC_NPROCESSORS_ONLN));
+    serial_event("boot", ",\"release\":\"%s\",\"machine\":\"%s\",\"cpus\":%ld,\"tainted\":%ld",
+                 name.release, name.machine, sysconf(_SC_NPROCESSORS_ONLN), machine_tainted());
     const char* failed = NULL;
     if (machine_load_modules(&failed) != 0) {
         serial_failed(failed, errno);
-        machine_reboot();
-    }
-    if (machine_find_disk(setting("disk", "auto"), 20, disk) != 0) {
-        serial_failed("find the test disk (no vda, hda or sda: is its driver built in?)", errno);
         machine_reboot();
     }
     if (setting_number("writeback", 0) == 0 && machine_stop_background_writeback(&failed) != 0)
@@ -165,7 +182,8 @@ int main(void) {
         run_shell();
         machine_reboot();
     }
-    for (int number = 1; number <= setting_number("runs", 0); ++number)
+    const int first = (int)setting_number("first", 1);
+    for (int number = first; number <= setting_number("runs", 0); ++number)
         one_run(number);
     serial_event("end", "%s", "");
     machine_reboot();

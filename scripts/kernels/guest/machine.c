@@ -154,6 +154,20 @@ char* machine_probe_counters(void) {
     return members;
 }
 
+long machine_tainted(void) {
+    char* text = file_text("/proc/sys/kernel/tainted");
+    const long tainted = text == NULL ? 0 : atol(text);
+    free(text);
+    return tainted;
+}
+
+void machine_end_hung(void) {
+    file_put("/proc/sysrq-trigger", "w");
+    reboot(RB_AUTOBOOT);
+    for (;;)
+        pause();
+}
+
 void machine_reboot(void) {
     sync();
     reboot(RB_AUTOBOOT);

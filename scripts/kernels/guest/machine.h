@@ -26,6 +26,13 @@ int machine_stop_background_writeback(const char** failed);
 /// front, from malloc; "" where no such module is loaded.
 char* machine_probe_counters(void);
 
+/// What the kernel says in /proc/sys/kernel/tainted; 0 if it does not say.
+long machine_tainted(void);
+
+/// Has the kernel print where its blocked tasks are, and ends the machine as it is, without a sync, which could hang
+/// as well.
+void machine_end_hung(void);
+
 /// Ends the machine; does not return. QEMU's -no-reboot makes an exit of it (a power-off would
 /// halt for ever on a kernel without ACPI).
 void machine_reboot(void);

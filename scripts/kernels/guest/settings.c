@@ -8,6 +8,7 @@
 enum { kMaxWords = 512 };
 static char* words[kMaxWords];
 static int word_count;
+static int count_outside; // of the words that are no run's
 
 static void add_words(char* text) {
     if (text == NULL)
@@ -20,6 +21,15 @@ static void add_words(char* text) {
 void settings_read(void) {
     add_words(file_text("/settings"));
     add_words(file_text("/proc/cmdline"));
+}
+
+void settings_enter(const char* path) {
+    count_outside = word_count;
+    add_words(file_text(path));
+}
+
+void settings_leave(void) {
+    word_count = count_outside;
 }
 
 const char* setting(const char* key, const char* otherwise) {

@@ -5,6 +5,10 @@
 /// Reads both. Words without '=' and words that are the kernel's own are kept and do no harm.
 void settings_read(void);
 
+/// Adds the words of a run's own file, which win, until settings_leave().
+void settings_enter(const char* path);
+void settings_leave(void);
+
 /// The value of guest.KEY, or `otherwise` where it was not given. Lives as long as the program.
 const char* setting(const char* key, const char* otherwise);
 

@@ -1,14 +1,17 @@
-// A partialfs inside the guest, mounted over the test disk: /mnt is its source, /under its mount.
+// What is mounted over the test disk, if anything: /mnt is the disk, /under what the runs see. Either an
+// overlay (the setting "over" is "overlay"), or a program of FUSE's, such as a partialfs (the setting "daemon" is a
+// directory with its argv).
 #pragma once
 
-/// Whether this guest was given a partialfs: the file /partialfs/argv.
+/// Whether the run that is under way was given such a thing.
 int under_wanted(void);
 
-/// Starts it and waits until it is mounted. 0 (also where none is wanted), or -1, told as an event.
-int under_start(void);
+/// Mounts it; a program is started and waited for. What a program says is a report of run `run` if it fails. 0 (also
+/// where none is wanted), or -1, told as an event.
+int under_start(int run);
 
-/// Prints its status and its ledger as reports of run `run`.
+/// Prints a partialfs' status and its ledger as reports of run `run`.
 void under_report(int run);
 
-/// Unmounts it and waits until its process has ended. Failures are told as events.
-void under_stop(void);
+/// Unmounts it and waits until its program has ended. Failures are told as events.
+void under_stop(int run);

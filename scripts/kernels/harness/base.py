@@ -31,6 +31,10 @@ class Failure(Exception):
         self.code = code
 
 
+class DiskFull(Failure):
+    """No space is left in a directory that the harness writes to."""
+
+
 class Stopped(BaseException):
     """SIGTERM or SIGHUP has come."""
 
@@ -58,7 +62,7 @@ def free_mebibytes(directory):
 def need_room(directory, mebibytes):
     free = free_mebibytes(directory)
     if free < mebibytes:
-        raise Failure(UNKNOWN, f"disk full: {directory} has {free} MiB left and {mebibytes} MiB are "
+        raise DiskFull(UNKNOWN, f"disk full: {directory} has {free} MiB left and {mebibytes} MiB are "
                                "needed; free some, or give --cache DIR or TMPDIR")
 
 
@@ -66,7 +70,7 @@ def disk_full():
     """The failure for "no space left", which names the fullest of our directories."""
     place = min((p for p in places if os.path.isdir(p)), key=free_mebibytes, default="the disk")
     left = f" ({free_mebibytes(place)} MiB left)" if place != "the disk" else ""
-    return Failure(UNKNOWN, f"disk full: {place}{left}; free some, or give --cache DIR or TMPDIR")
+    return DiskFull(UNKNOWN, f"disk full: {place}{left}; free some, or give --cache DIR or TMPDIR")
 
 
 class Processes:

@@ -6,7 +6,7 @@ predictions: model.jsonl for the kernel's filesystem, ext3.jsonl for a genuine 2
 fuse.jsonl for what partialfs can know.
 
 The kernel must come out as the model of its filesystem says, partialfs as the model of what it can
-know says. A schedule of which vmmodel is not certain is not counted.
+know says. The two may differ from each other where these predictions do. A schedule of which vmmodel is not certain is not counted.
 """
 import json
 import os
@@ -29,7 +29,6 @@ class Collected:
         self.directory = directory
         self.blocks = {}
         self.kernel = None
-        self.must, self.may = MUST, MAY
         self.titles = dict(TITLES)
         self.uncertain = set()
         self.reasons = []
@@ -53,7 +52,7 @@ class Collected:
             self.kernel = f"{row['kernel']} with {row['filesystem']}"
         self.reasons += row["reasons"]
         for result in row["results"]:
-            if result["verdict"] != "unknown":
+            if result["verdict"] in ("clean", "damage"):
                 self.sets["kernel"][result["run"]] = joined(result.get("damaged", []))
 
     def _read_partialfs(self, name):
@@ -77,15 +76,8 @@ class Collected:
                 self.sets[side][prediction["id"]] = joined(prediction["damage"])
                 if prediction["doubts"]:
                     self.uncertain.add(prediction["id"])
-                if side == "model":
-                    self._follow(prediction["filesystem"])
-
-    def _follow(self, filesystem):
-        """The kernel's filesystem is one of vmmodel's: what must be equal, and how it is called."""
-        if filesystem == "ordered":
-            self.must, self.may = MUST + MAY[:1], MAY[1:]
-        else:
-            self.titles["model"] = f"vmmodel --filesystem {filesystem}"
+                if side == "model" and prediction["filesystem"] != "ordered":
+                    self.titles["model"] = f"vmmodel --filesystem {prediction['filesystem']}"
 
     def differ(self, name, one, other):
         """Whether two sides, which both have an answer, give different sets."""
@@ -94,7 +86,7 @@ class Collected:
 
     def parted(self, name):
         """The pairs of sides that differ on a schedule and should not."""
-        return [] if name in self.uncertain else [pair for pair in self.must if self.differ(name, *pair)]
+        return [] if name in self.uncertain else [pair for pair in MUST if self.differ(name, *pair)]
 
 
 def percent(part, whole):
@@ -110,13 +102,13 @@ def summary(collected):
     if collected.uncertain:
         out.append(f"not counted, as the clock decides whether an fsync of them commits: "
                    f"{len(collected.uncertain)}")
-    for one, other in collected.must + collected.may:
+    for one, other in MUST + MAY:
         answered = [name for name in collected.blocks if name not in collected.uncertain
                     and None not in (collected.sets[one][name], collected.sets[other][name])]
         equal = sum(not collected.differ(name, one, other) for name in answered)
         line = f"equal sets of damaged bytes, {titles[one]} and {titles[other]}: "
         out.append(line + percent(equal, len(answered)))
-        if equal < len(answered) and (one, other) in collected.may:
+        if equal < len(answered) and (one, other) in MAY:
             told = sum(collected.differ(name, one, other) and not collected.parted(name)
                        for name in answered)
             out.append(f"    predicted of the {len(answered) - equal} others: {told}")

@@ -10,9 +10,18 @@ import zlib
 from dataclasses import dataclass, field
 
 _BEGIN = re.compile(rb"@@guest report-begin run=(\d+) kind=(\w+) bytes=(\d+) crc32=([0-9a-f]{8})")
-_PANIC = re.compile(
-    rb"(Kernel panic - not syncing.*|BUG: .*|Oops: .*|kernel BUG at .*|Unable to mount root.*"
-    rb"|Failed to execute /init.*)")
+# What a kernel says of itself, worst first. Filesystems' own words of damage count as warnings.
+_TROUBLE = tuple((kind, re.compile(pattern)) for kind, pattern in (
+    ("hang", rb"(INFO: task \S+ blocked for more than.*|BUG: soft lockup.*|rcu\S* (?:self-)?detected stall.*)"),
+    ("oops", rb"(Kernel panic - not syncing.*|BUG: .*|Oops: .*|kernel BUG at .*|general protection fault.*"
+             rb"|Unable to mount root.*|Failed to execute /init.*)"),
+    ("warning", rb"(WARNING: (?:CPU|\S+\.[ch]:\d).*|UBSAN: .*|(?:EXT4-fs|REISERFS|FAT-fs|exFAT-fs|BTRFS)[ :]?(?:\([^)]*\):? )?"
+                rb"(?:error|critical).*|XFS \([^)]*\): (?:Metadata corruption|Internal error|Corruption).*"
+                rb"|F2FS-fs \([^)]*\): .*(?:[Ii]nconsisten|corrupt).*)")))
+TROUBLES = ("oops", "hang", "warning")  # worst first
+_TAINTS = {1 << 7: "oops", 1 << 9: "warning"}  # of /proc/sys/kernel/tainted
+# Old kernels stop here, or panic, if their IO-APIC's timer does not tick under QEMU.
+_IO_APIC = re.compile(rb"IO-APIC \+ timer|MP-BIOS bug: 8254|\.\.TIMER: vector|ENABLING IO-APIC IRQs")
 
 
 @dataclass
@@ -21,6 +30,7 @@ class Run:
     programs: dict = field(default_factory=dict)
     reports: dict = field(default_factory=dict)
     failures: list = field(default_factory=list)
+    trouble: list = field(default_factory=list)  # (kind, the kernel's words)
     complete: bool = False
 
 
@@ -30,21 +40,61 @@ class Console:
     cpus: int | None = None
     runs: dict = field(default_factory=dict)
     failures: list = field(default_factory=list)  # before the first run, or of none
-    panic: str | None = None
+    trouble: list = field(default_factory=list)  # of no run
+    tainted: int = 0
     ended: bool = False
+    at_io_apic: bool = False
     last_line: str = ""
 
     def run(self, number):
         return self.runs.setdefault(number, Run())
 
+    def event(self, event, current):
+        """Takes in an event; the run that is under way after it, if any, where `current` was before."""
+        kind = event["event"]
+        if kind == "boot":
+            self.release, self.cpus, self.tainted = event["release"], event["cpus"], event.get("tainted", 0)
+        elif kind == "begin":
+            return self.run(event["run"])
+        elif kind == "failed":
+            what = event["what"] + (f": {event['error']}" if event.get("errno") else "")
+            (current or self).failures.append(what)
+        elif kind == "hang":
+            (current or self).trouble.append(("hang", event["what"]))
+        elif kind == "program":
+            self.run(event["run"]).programs[event["kind"]] = event
+        elif kind == "run":
+            self._end_of_run(self.run(event["run"]), event.get("tainted", 0))
+            return None
+        elif kind == "end":
+            self.ended = True
+        return current
+
+    def _end_of_run(self, run, tainted):
+        run.complete = True
+        run.failures += self.failures
+        self.failures = []
+        for bit, kind in _TAINTS.items():
+            if tainted & ~self.tainted & bit and kind not in dict(run.trouble):
+                run.trouble.append((kind, f"the kernel is tainted by an {kind}" if kind == "oops" else
+                                    "the kernel is tainted by a warning"))
+        self.tainted |= tainted
+
+    def kernel_line(self, line, current):
+        self.at_io_apic |= self.release is None and bool(_IO_APIC.search(line))
+        for kind, pattern in _TROUBLE:
+            found = pattern.search(line)
+            if found:
+                (current or self).trouble.append((kind, found[1].decode(errors="replace").strip()))
+                return
+
 
 def read_console(raw):
-    """The Console that the bytes `raw` tell of."""
+    """The Console that the bytes `raw` describe."""
     console = Console()
     data = raw.replace(b"\r\n", b"\n")
     position = 0
-    running = None  # the run that failures without a number belong to
-    pending = []
+    current = None
     while position < len(data):
         end = data.find(b"\n", position)
         end = len(data) if end < 0 else end
@@ -64,33 +114,11 @@ def read_console(raw):
                 console.run(number).failures.append(f"the {kind} report was cut off or damaged")
             continue
         start = line.find(b'@@guest {"event":')
-        if start >= 0:
-            try:
-                event = json.loads(line[start + len(b"@@guest "):])
-            except ValueError:
-                console.failures.append("a damaged line on the console")
-                continue
-            kind = event["event"]
-            if kind == "boot":
-                console.release = event["release"]
-                console.cpus = event["cpus"]
-            elif kind == "failed":
-                what = event["what"]
-                if event.get("errno"):
-                    what += f": {event['error']}"
-                pending.append(what)
-            elif kind == "program":
-                console.run(event["run"]).programs[event["kind"]] = event
-            elif kind == "run":
-                running = console.run(event["run"])
-                running.complete = True
-                running.failures += pending
-                pending = []
-            elif kind == "end":
-                console.ended = True
+        if start < 0:
+            console.kernel_line(line, current)
             continue
-        panic = _PANIC.search(line)
-        if panic and console.panic is None:
-            console.panic = panic[1].decode(errors="replace").strip()
-    console.failures += pending
+        try:
+            current = console.event(json.loads(line[start + len(b"@@guest "):]), current)
+        except ValueError:
+            console.failures.append("a damaged line on the console")
     return console

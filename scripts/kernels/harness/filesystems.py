@@ -1,7 +1,7 @@
-"""Test disks: what each filesystem is made and mounted with."""
-from dataclasses import dataclass
+"""Test disks: what each filesystem is made and mounted with, and by what on top."""
+from dataclasses import dataclass, replace
 
-from .base import command, need
+from .base import UNKNOWN, Failure, command, need
 
 
 @dataclass(frozen=True)
@@ -11,35 +11,95 @@ class Filesystem:
     package: str  # of Debian, which has that command
     blocks: tuple = (1024, 4096)  # the block sizes that the maker knows, of those that matter here
     options: str = ""  # of the mount
-    module: str = ""  # of the kernel that serves it; default: its name
+    type: str = ""  # what mount(2) calls it; default: its name
+    modules: tuple = ()  # of the kernel that serve it; default: its type
+    mebibytes: int = 0  # the smallest disk that the maker takes
+    tier: int = 1  # 1: in the matrix
+    over: str = ""  # what is mounted over it, to run on: overlay, or a program of FUSE's
+    cannot: str = ""  # why none can be made here
 
     @property
-    def modules(self):
-        return (self.module or self.name,)
+    def mount_type(self):
+        return self.type or self.name
+
+    @property
+    def needed_modules(self):
+        return self.modules or (self.mount_type,)
 
 
 # A commit interval far beyond any run: only fsync commits.
 _ORDERED = "data=ordered,commit=3600"
-# What a 2.6 kernel knows: nothing newer than these features, and small inodes.
 _MKE2FS = ("mke2fs", "-q", "-F", "-b", "{block}")
+_EXT4 = Filesystem("ext4", (*_MKE2FS, "-t", "ext4"), "e2fsprogs", options=_ORDERED)
+# What a 2.6 kernel knows: nothing newer than these features, and small inodes. Debian's ext4 serves both.
+_EXT3 = Filesystem("ext3", (*_MKE2FS, "-t", "ext3", "-I", "128", "-O", "none,has_journal,filetype"), "e2fsprogs",
+                   options=_ORDERED, modules=("ext4",))
+_XFS = Filesystem("xfs", ("mkfs.xfs", "-q", "-f", "-b", "size={block}", "-m", "reflink=0"), "xfsprogs", mebibytes=320)
+_BTRFS = Filesystem("btrfs", ("mkfs.btrfs", "-q", "-f"), "btrfs-progs", blocks=(4096,), options="commit=3600",
+                    mebibytes=256)
+_F2FS = Filesystem("f2fs", ("mkfs.f2fs", "-q", "-f"), "f2fs-tools", blocks=(4096,), mebibytes=256)
+_NLS = ("nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8")
+
+
+def _variants(filesystem, tier=1, **variants):
+    """The filesystem with other options or another maker, as NAME-VARIANT."""
+    return [replace(filesystem, **({"name": f"{filesystem.name}-{name}", "type": filesystem.mount_type, "tier": tier,
+                                    "modules": filesystem.needed_modules} | changes))
+            for name, changes in variants.items()]
+
+
+def _journal_modes(filesystem):
+    return _variants(filesystem, **{mode: {"options": f"data={mode},commit=3600"} for mode in ("journal", "writeback")})
+
+
+def _ext4_with(feature, **more):
+    return {"maker": (*_EXT4.maker, "-O", feature), "blocks": (4096,), **more}
+
+
+def _made_with(filesystem, *words, **more):
+    return {"maker": (*filesystem.maker, *words), **more}
+
+
 FILESYSTEMS = {filesystem.name: filesystem for filesystem in (
-    Filesystem("reiserfs", ("mkreiserfs", "-ff", "-q", "--format", "3.6", "-b", "{block}"),
-               "reiserfsprogs", options=_ORDERED),
-    # Debian's ext4 serves ext2 and ext3, too.
-    Filesystem("ext2", (*_MKE2FS, "-t", "ext2", "-I", "128", "-O", "none,filetype"), "e2fsprogs",
-               module="ext4"),
-    Filesystem("ext3", (*_MKE2FS, "-t", "ext3", "-I", "128", "-O", "none,has_journal,filetype"),
-               "e2fsprogs", options=_ORDERED, module="ext4"),
-    Filesystem("ext4", (*_MKE2FS, "-t", "ext4"), "e2fsprogs", options=_ORDERED),
-    Filesystem("jfs", ("mkfs.jfs", "-q"), "jfsutils", blocks=(4096,)),
+    Filesystem("reiserfs", ("mkreiserfs", "-ff", "-q", "--format", "3.6", "-b", "{block}"), "reiserfsprogs",
+               options=_ORDERED),
+    Filesystem("ext2", (*_MKE2FS, "-t", "ext2", "-I", "128", "-O", "none,filetype"), "e2fsprogs", modules=("ext4",)),
+    _EXT3, *_journal_modes(_EXT3),
+    _EXT4, *_journal_modes(_EXT4),
+    _XFS,
+    _BTRFS, *_variants(_BTRFS, zstd={"options": "commit=3600,compress-force=zstd"},
+                       nodatacow={"options": "commit=3600,nodatacow"}),
+    _F2FS,
     Filesystem("nilfs2", ("mkfs.nilfs2", "-q", "-b", "{block}"), "nilfs-tools"),
+    Filesystem("jfs", ("mkfs.jfs", "-q"), "jfsutils", blocks=(4096,)),
+    # The block size is what a cluster has, but vfat's is that of a sector, in which it keeps its blocks, too.
+    Filesystem("vfat", ("mkfs.vfat", "-S", "{block}"), "dosfstools", modules=(*_NLS, "vfat")),
+    Filesystem("exfat", ("mkfs.exfat", "-c", "{block}"), "exfatprogs", modules=(*_NLS, "exfat"), blocks=(4096,)),
+    Filesystem("ntfs3", ("mkntfs", "-q", "-F", "-f", "-c", "{block}"), "ntfs-3g", modules=(*_NLS, "ntfs3")),
+    replace(_EXT4, name="overlayfs", type="ext4", modules=("ext4", "overlay"), blocks=(4096,), over="overlay"),
+    replace(_EXT4, name="partialfs", type="ext4", modules=("ext4", "fuse"), blocks=(4096,), over="partialfs"),
+    replace(_EXT4, name="bindfs", type="ext4", modules=("ext4", "fuse"), blocks=(4096,), over="bindfs"),
+    *_variants(_EXT4, 2, bigalloc=_ext4_with("bigalloc"), inline_data=_ext4_with("inline_data"),
+               fast_commit=_ext4_with("fast_commit")),
+    *_variants(_XFS, 2, reflink={"maker": (*_XFS.maker[:-1], "reflink=1")}),
+    *_variants(_F2FS, 2, lfs={"options": "mode=lfs"},
+               compression=_made_with(_F2FS, "-O", "extra_attr,compression", options="compress_algorithm=lz4,"
+                                      "compress_extension=*", modules=("lz4_compress", "f2fs"))),
+    Filesystem("udf", ("mkudffs", "-b", "{block}"), "udftools", modules=(*_NLS, "udf"), tier=2),
+    Filesystem("gfs2", ("mkfs.gfs2", "-q", "-O", "-p", "lock_nolock", "-b", "{block}"), "gfs2-utils",
+               blocks=(1024, 4096), mebibytes=256, tier=2),
+    Filesystem("ocfs2", ("mkfs.ocfs2", "-q", "-F", "-M", "local", "-b", "{block}"), "ocfs2-tools",
+               modules=("ocfs2", "ocfs2_stackglue"), mebibytes=256, tier=2),
+    Filesystem("hfsplus", (), "", tier=2, cannot="Debian has no mkfs for it"),
 )}
 
 
 def make_disk(filesystem, block, file, mebibytes):
-    """A file of that many MiB with the filesystem in it."""
+    """A file of that many MiB, or of as many as it takes, with the filesystem in it."""
+    if filesystem.cannot:
+        raise Failure(UNKNOWN, f"{filesystem.name}: {filesystem.cannot}")
     need(filesystem.maker[0], filesystem.package)
     with open(file, "wb") as disk:
-        disk.truncate(mebibytes << 20)
+        disk.truncate(max(mebibytes, filesystem.mebibytes) << 20)
     command([*(word.format(block=block) for word in filesystem.maker), file], 300,
             f"{filesystem.maker[0]} failed")

@@ -1,6 +1,7 @@
 """What runs inside the guest: its first process, its modules, its programs and its settings, packed
 into an initramfs."""
 import hashlib
+import lzma
 import re
 import shutil
 from pathlib import Path
@@ -68,6 +69,7 @@ class Guest:
             (root / name).mkdir(parents=True)
         shutil.copy(init, root / "init")
         self.settings = []
+        self.daemons = []
 
     def add_module(self, kernel, name):
         """A module of the kernel and all that it needs, each once, in loading order."""
@@ -83,14 +85,14 @@ class Guest:
             self._add_module_file(path)
 
     def _add_module_file(self, path):
-        if path.name not in self.order:
-            shutil.copy(path, self.root / "modules")
-            self.order.append(path.name)
+        """As a kernel takes it that cannot decompress modules itself."""
+        name = path.name.removesuffix(".xz")
+        if name not in self.order:
+            content = path.read_bytes()
+            (self.root / "modules" / name).write_bytes(lzma.decompress(content) if path.suffix == ".xz" else content)
+            self.order.append(name)
 
-    def add_kernel_parts(self, kernel, filesystem, fix):
-        for name in ("virtio_pci", "virtio_blk", *filesystem.modules):
-            self.add_module(kernel, name)
-        probe = kernel.probes.get(fix)
+    def add_probe(self, probe):
         if probe:
             self._add_module_file(probe)
 
@@ -104,26 +106,31 @@ class Guest:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(library, target)
 
-    def add_partialfs(self, kernel, program, contract, block):
-        """A partialfs over the test disk. Debian has no static spdlog, so the program goes in as it was
-        built here. No timer: only fsync commits, as on the filesystems of the kernel."""
+    def add_daemon(self, kernel, program, *words):
+        """A program that is mounted over the test disk, with FUSE: the directory with its argv. It goes in as it is
+        here: Debian has no static libraries for partialfs."""
         self.add_module(kernel, "fuse")
         self.add_program(program)
-        (self.root / "partialfs").mkdir()
-        self._put("partialfs/argv", [f"/bin/{program.name}", "/mnt", "/under", "--foreground", "--contract",
-                                     contract, "--block-size", str(block), "--commit-interval", "0"])
+        name = f"daemons/{len(self.daemons)}"
+        self.daemons.append(name)
+        (self.root / name).mkdir(parents=True)
+        self._put(f"{name}/argv", [f"/bin/{program.name}", *words])
+        return f"/{name}"
 
-    def add_runs(self, engine, runs):
-        shutil.copy(engine, self.root / "mmapstress")
-        for number, run in enumerate(runs, 1):
-            (self.root / f"runs/{number}").mkdir()
-            self._put(f"runs/{number}/env", ["MMAPSTRESS_DIR=@DIR@", "MMAPSTRESS_REPORT=@RUN@/report.json",
-                                             *run.environment])
-            if run.schedule:
-                shutil.copy(run.schedule, self.root / f"runs/{number}/schedule")
-            self._put(f"runs/{number}/argv", ["/mmapstress"])
-            self._put(f"runs/{number}/verify", ["/mmapstress", "verify"])
-        self.set("runs", len(runs))
+    def add_partialfs(self, kernel, program, contract, block):
+        # No timer: only fsync commits, as on the filesystems of the kernel.
+        return self.add_daemon(kernel, program, "/mnt", "/under", "--foreground", "--contract", contract, "--block-size",
+                               str(block), "--commit-interval", "0")
+
+    def add_run(self, number, run, settings):
+        (self.root / f"runs/{number}").mkdir()
+        self._put(f"runs/{number}/settings", [f"guest.{key}={value}" for key, value in settings.items()])
+        self._put(f"runs/{number}/env", ["MMAPSTRESS_DIR=@DIR@", "MMAPSTRESS_REPORT=@RUN@/report.json",
+                                         *run.environment])
+        if run.schedule:
+            shutil.copy(run.schedule, self.root / f"runs/{number}/schedule")
+        self._put(f"runs/{number}/argv", ["/mmapstress"])
+        self._put(f"runs/{number}/verify", ["/mmapstress", "verify"])
 
     def set(self, key, value):
         """A setting of guest/settings.h; the value has no blanks."""

@@ -8,10 +8,8 @@ from .base import UNKNOWN, Failure, can_write, need, usage_error
 from .filesystems import FILESYSTEMS
 from .qemu import Machine, check_image
 from .report import FORMATS
-from .rows import CONTRACTS
+from .rows import CONTRACTS, MATRIX_WORKLOADS, TIMED
 from .suites import MIRROR, Suite, suite_name
-
-WORKLOADS = ("recipe", "linus", "torrent", "apt", "mix", "pressure")
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,8 +57,8 @@ def seeds(text):
 
 def expectation(text):
     pattern, _, word = text.rpartition("=")
-    if word not in ("damage", "clean"):
-        raise usage_error(f"--expect takes [ROW=]damage or [ROW=]clean, not '{text}'")
+    if word not in ("damage", "clean", "oops", "hang", "warning"):
+        raise usage_error(f"--expect takes [ROW=] and damage, clean, oops, hang or warning, not '{text}'")
     return pattern or None, word
 
 
@@ -112,10 +110,12 @@ def add_common_options(parser):
 
 def _add_what_is_run(parser):
     runs = parser.add_argument_group("what is run")
-    runs.add_argument("--workload", metavar="NAME", default="recipe", help=", ".join(WORKLOADS) + " (%(default)s)",
-                      type=one_of(*WORKLOADS, says="no workload '{}': recipe, linus, torrent, apt, mix or pressure"))
-    runs.add_argument("--seeds", metavar="N|A-B", type=seeds, default=range(1, 11),
-                      help="one run for each seed (10: seeds 1 to 10)")
+    runs.add_argument("--workload", metavar="LIST", type=lambda text: tuple(text.split(",")),
+                      help="as `mmapstress workloads` lists them; comma-separated (recipe; with --matrix "
+                      + ", ".join(MATRIX_WORKLOADS) + ", as far as the engine has them)")
+    runs.add_argument("--seeds", metavar="N|A-B", type=seeds,
+                      help=f"one run for each seed (10: seeds 1 to 10; of {' and '.join(TIMED)}, which run for 20 s, 1)")
+    runs.add_argument("--long", action="store_true", help=f"{' and '.join(TIMED)} run for two minutes")
     for name, what in (("--size", "SIZE"), ("--files", "N"), ("--ops", "N"), ("--duration", "TIME")):
         runs.add_argument(name, metavar=what, help="the workload's, as mmapstress run has it")
     runs.add_argument("--schedule", metavar="FILE", type=schedule, action="append", default=[],
@@ -125,9 +125,13 @@ def _add_what_is_run(parser):
 
 def _add_on_what(parser):
     what = parser.add_argument_group("on what")
-    what.add_argument("--fs", metavar="LIST", help=f"{', '.join(FILESYSTEMS)}; comma-separated (reiserfs; with --kernel ext3)",
+    what.add_argument("--fs", metavar="LIST", help=f"{', '.join(FILESYSTEMS)}; comma-separated (reiserfs; with "
+                      "--kernel ext3)",
                       type=list_of(one_of(*FILESYSTEMS, says="no filesystem '{}': " + ", ".join(FILESYSTEMS))))
-    what.add_argument("--matrix", action="store_true", help="every filesystem, fix undone and present")
+    what.add_argument("--mount-options", metavar="OPTIONS", default="", help="more options for the mount")
+    what.add_argument("--matrix", action="store_true", help="every filesystem of the first tier, fix undone and present "
+                      "(the second tier by --fs: "
+                      + ", ".join(name for name, filesystem in FILESYSTEMS.items() if filesystem.tier == 2) + ")")
     what.add_argument("--block-size", metavar="LIST", help="1024, 4096 (both)", type=lambda text: tuple(map(int, list_of(
         one_of("1024", "4096", says="--block-size takes 1024, 4096 or both with a comma, not '{}'"))(text))))
     what.add_argument("--fix", metavar="undone|present|both",
@@ -143,13 +147,16 @@ def _add_on_what(parser):
 
 
 _EPILOG = """\
---expect [ROW=]damage|clean: ROW is a pattern for FILESYSTEM/BLOCK/FIX, such as 'reiserfs/*/undone'; without it:
-every row. The last that matches counts. Default: clean, but damage for recipe and linus on reiserfs with the fix
+--expect [ROW=]damage|clean|oops|hang|warning: ROW is a pattern for FILESYSTEM/BLOCK/FIX, such as
+'reiserfs/*/undone', or for that and /WORKLOAD; without it: every row. The last that matches counts. Default: clean, but damage for recipe and linus on reiserfs with the fix
 undone, and for these and mix on partialfs with linux-2.6.19; nothing for other workloads there, and nothing with
 --kernel: then any answer is good, as long as there is one.
 
-Exit code: 0 every row as expected, 1 a row is not, 2 usage, 3 could not tell: no QEMU, a panic, a timeout, a
-report that did not arrive."""
+A run that hangs, oopses or makes the kernel warn is a kind of its own, never clean. What cannot be made here says
+why in its row.
+
+Exit code: 0 every row as expected, 1 a row is not, 2 usage, 3 could not tell: no QEMU, a hang, an oops, a warning, a
+report that did not arrive, a row of --fs that cannot be made."""
 
 
 def run_parser():
@@ -163,7 +170,7 @@ def run_parser():
     parser.add_argument("--disk", metavar="MiB", type=number("--disk"), default=192, help="size of the test disk (%(default)s)")
     result = parser.add_argument_group("the result")
     result.add_argument("--expect", metavar="[ROW=]WORD", type=expectation, action="append", default=[],
-                        help="damage or clean; see below")
+                        help="see below")
     result.add_argument("--format", metavar="|".join(FORMATS), default="table", help="on standard output (%(default)s)",
                         type=one_of(*FORMATS, says="no format '{}': table, json or ktap"))
     result.add_argument("--json", metavar="FILE", help="also there, as JSON")

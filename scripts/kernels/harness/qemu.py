@@ -1,4 +1,5 @@
 """QEMU, and the kernel images that it boots."""
+import re
 import subprocess
 from dataclasses import dataclass
 
@@ -11,29 +12,42 @@ TIME_IS_UP = 124  # the status of a QEMU that was ended
 class Machine:
     smp: int = 1
     memory: int = 512  # MiB
-    bus: str = "virtio"  # of the test disk; or ide
+    bus: str = "virtio"  # of the test disks; or ide
     append: str = ""
     kvm: bool = False
 
-    def command(self, image, initramfs, disk):
-        # Under QEMU's translator old kernels fail the check of their timer interrupt; one that stops
-        # all the same may need --append 'noapic nolapic notsc'. A busy host makes a guest late, which
-        # is no lockup of its kernel.
-        words = "console=ttyS0 rdinit=/init panic=1 loglevel=4 no_timer_check nosoftlockup"
+    def command(self, image, initramfs, disks, more=()):
+        # Level 5 shows the kernel's warnings. A busy host makes a guest late, which is no lockup and no
+        # stall of its kernel. Under QEMU's translator old kernels fail the check of their timer interrupt; those up
+        # to 2.6.20 panic if they shall not check it.
+        words = ["console=ttyS0", "rdinit=/init", "panic=1", "loglevel=5", "nosoftlockup",
+                 "rcupdate.rcu_cpu_stall_suppress=1", *more]
+        if not (0,) < version_of(image) <= (2, 6, 20):
+            words.append("no_timer_check")
+        words.append(self.append)
         return ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                 "-m", str(self.memory), "-smp", str(self.smp), "-kernel", str(image),
-                "-initrd", str(initramfs), "-append", f"{words} {self.append}".rstrip(),
-                "-drive", f"file={disk},if={self.bus},format=raw,cache=unsafe",
+                "-initrd", str(initramfs), "-append", " ".join(words).rstrip(),
+                *(word for disk in disks for word in ("-drive", f"file={disk},if={self.bus},format=raw,cache=unsafe")),
                 *(("-accel", "kvm", "-cpu", "host") if self.kvm else ("-accel", "tcg"))]
 
 
-def boot(machine, image, initramfs, disk, console, seconds):
+def version_of(image):
+    """(2, 6, 19) as the image's own header says, or (0,) if it does not."""
+    with open(image, "rb") as file:
+        header = file.read(1 << 16)
+    start = 0x200 + int.from_bytes(header[0x20e:0x210], "little")
+    found = re.match(rb"(\d+)\.(\d+)(?:\.(\d+))?", header[start:start + 32]) if start > 0x200 else None
+    return tuple(int(part) for part in found.groups() if part) if found else (0,)
+
+
+def boot(machine, image, initramfs, disks, console, seconds, words=()):
     """Runs a guest until it reboots: QEMU's exit status, negative for a signal. The serial console goes
-    to the file `console`; the second result is what QEMU said itself."""
+    to the file `console`; the second result is what QEMU said itself. `words`: more for the kernel."""
     said = console.with_suffix(".qemu")
-    console.touch()
+    console.write_bytes(b"")
     with open(said, "wb") as output:
-        with processes.started([*machine.command(image, initramfs, disk), "-serial", f"file:{console}"],
+        with processes.started([*machine.command(image, initramfs, disks, words), "-serial", f"file:{console}"],
                                stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process:
             try:
                 status = process.wait(seconds)
@@ -42,9 +56,9 @@ def boot(machine, image, initramfs, disk, console, seconds):
     return status, said.read_text(errors="replace")
 
 
-def boot_shell(machine, image, initramfs, disk):
+def boot_shell(machine, image, initramfs, disks):
     """The serial console on this terminal, until the guest reboots."""
-    subprocess.run([*machine.command(image, initramfs, disk), "-serial", "mon:stdio"], check=False)
+    subprocess.run([*machine.command(image, initramfs, disks), "-serial", "mon:stdio"], check=False)
 
 
 def check_image(path):

@@ -17,12 +17,18 @@ def kinds_in_words(kinds):
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "-"
 
 
+_VERDICTS = {"unknown": "could not tell", "absent": "cannot be made"}
+
+
 def result_in_words(row):
-    if row["verdict"] == "unknown":
-        return "could not tell"
-    if row["expect"] is None:
-        return row["verdict"]
-    return row["verdict"] + (" (expected)" if row["as_expected"] else f", not {row['expect']}")
+    verdict = _VERDICTS.get(row["verdict"], row["verdict"])
+    if row["expect"] is None or row["verdict"] in _VERDICTS:
+        return verdict
+    return verdict + (" (expected)" if row["as_expected"] else f", not {row['expect']}")
+
+
+def title(row):
+    return f"{filesystem_in_words(row)} {row['block_size']}, fix {_WORDS[row['fix']]}, {row['workload']}"
 
 
 def filesystem_in_words(row):
@@ -31,19 +37,18 @@ def filesystem_in_words(row):
 
 
 def table(rows):
-    head = ["kernel", "filesystem", "block", "fix", "runs", "damaged", "first damage",
+    head = ["kernel", "filesystem", "block", "fix", "workload", "runs", "damaged", "first damage",
             "damaged ranges", "result"]
     lines = [[row["kernel"] or "?", filesystem_in_words(row), str(row["block_size"]),
-              _WORDS[row["fix"]], str(row["runs"]), str(row["damaged_runs"]),
+              _WORDS[row["fix"]], row["workload"], str(row["runs"]), str(row["damaged_runs"]),
               first_in_words(row["first_damage"]), kinds_in_words(row["kinds"]),
               result_in_words(row)] for row in rows]
     widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
     out = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
            for line in [head, *lines]]
     for row in rows:
-        if row["verdict"] == "unknown" or not row["as_expected"]:
-            out += [f"{row['filesystem']} {row['block_size']}, fix {_WORDS[row['fix']]}: {reason}"
-                    for reason in row["reasons"][:3]]
+        if row["verdict"] not in ("clean", "damage") or not row["as_expected"]:
+            out += [f"{title(row)}: {reason}" for reason in row["reasons"][:3]]
     return "\n".join(out) + "\n"
 
 
@@ -55,8 +60,8 @@ def ktap(rows):
         out.append(f"  # {row['damaged_runs']} of {row['runs']} runs with damage; "
                    f"{kinds_in_words(row['kinds'])}; {first_in_words(row['first_damage'])}")
         out += [f"  # {reason}" for reason in row["reasons"]]
-        if row["verdict"] == "unknown":
-            out.append(f"ok {number} {name} # SKIP could not tell")
+        if row["verdict"] in _VERDICTS:
+            out.append(f"ok {number} {name} # SKIP {_VERDICTS[row['verdict']]}")
         else:
             passed = row["verdict"] == (row["expect"] or "clean")
             out.append(f"{'ok' if passed else 'not ok'} {number} {name}")
@@ -73,7 +78,7 @@ FORMATS = {"table": table, "json": as_json, "ktap": ktap}
 
 def exit_code(rows):
     """0 every row as expected (a row without an expectation: it could be told), 1 a row is not, 3 a row
-    could not be told."""
-    if any(row["verdict"] != "unknown" and not row["as_expected"] for row in rows):
+    could not be told: it hung, oopsed or warned, nothing of it arrived, or it cannot be made."""
+    if any(row["verdict"] in ("clean", "damage") and not row["as_expected"] for row in rows):
         return 1
-    return UNKNOWN if any(row["verdict"] == "unknown" for row in rows) else 0
+    return 0 if all(row["as_expected"] for row in rows) else UNKNOWN

@@ -1,33 +1,30 @@
-"""Rows: one row is one boot, of a kernel with one filesystem, block size and fix, and several runs. A row
-is written FILESYSTEM/BLOCK/FIX[/CONTRACT]."""
-import concurrent.futures
+"""What is booted and run: a guest has a kernel with one filesystem, block size and fix, and is written
+FILESYSTEM/BLOCK/FIX[/CONTRACT]. Its runs of one workload are a row of the table."""
 import fnmatch
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .base import note, processes, usage_error
-from .console import read_console
-from .filesystems import FILESYSTEMS, Filesystem, make_disk
-from .guest import Guest
-from .qemu import boot
-from .results import row_of
+from .base import usage_error
+from .filesystems import FILESYSTEMS, Filesystem
 
 CONTRACTS = ("linux-2.6.19", "linux-2.6.20")
 # Workloads that are sure to lose something where something can be lost.
 _SURE_ON_REISERFS = ("recipe", "linus")  # only blocks that a write(2) has just allocated join its ordered
 _SURE_ON_PARTIALFS = ("recipe", "linus", "mix")  # list, and these write into holes
+TIMED = ("wild", "gup")  # run for a time
+MATRIX_WORKLOADS = ("recipe", "mix", "wild", "gup")
 
 
 @dataclass(frozen=True)
 class Run:
     label: str
+    workload: str  # or "replay"
     environment: tuple  # of the engine
     schedule: Path | None = None
 
 
 @dataclass(frozen=True)
-class Row:
+class Setup:
     filesystem: Filesystem
     block: int
     fix: str  # undone, present, or unknown: as built
@@ -38,11 +35,12 @@ class Row:
         return f"{self.filesystem.name}/{self.block}/{self.fix}"
 
     def expectation(self, way, workload, given):
-        """damage, clean or None; `given`: what the user expects, as (pattern, word), the last counts."""
+        """A verdict or None; `given`: what the user expects, as (pattern, word), the last counts."""
         result = self._expectation(way, workload)
         for pattern, word in given:
             if pattern is None or any(fnmatch.fnmatchcase(name, pattern)
-                                      for name in (self.name, f"{self.name}/{self.contract or 'none'}")):
+                                      for name in (self.name, f"{self.name}/{self.contract or 'none'}",
+                                                   f"{self.name}/{workload}")):
                 result = word
         return result
 
@@ -58,8 +56,8 @@ class Row:
         return "clean"
 
 
-def list_rows(options):
-    """The rows that the options ask for; a usage error if there are none."""
+def list_setups(options):
+    """The setups that the options ask for; a usage error if there are none."""
     fixes = ("unknown",)
     default = "ext3"
     if options.way != "kernel":
@@ -71,84 +69,28 @@ def list_rows(options):
         blocks = options.block_size or (4096,)
         if options.way != "kernel" and not options.fix:
             fixes = ("present",)
-    names = options.fs or (tuple(FILESYSTEMS) if options.matrix else (default,))
-    rows = [Row(FILESYSTEMS[name], block, fix, contract)
-            for name in names for block in blocks if block in FILESYSTEMS[name].blocks
-            for fix in fixes for contract in options.partialfs or (None,)]
-    if not rows:
+    first_tier = tuple(name for name, filesystem in FILESYSTEMS.items() if filesystem.tier == 1)
+    names = options.fs or (first_tier if options.matrix else (default,))
+    setups = [Setup(FILESYSTEMS[name], block, fix, contract)
+              for name in names for block in blocks if block in FILESYSTEMS[name].blocks
+              for fix in fixes for contract in options.partialfs or (None,)]
+    if not setups:
         raise usage_error(f"{','.join(names)} has no block size of {','.join(map(str, blocks))}")
-    return rows
+    return setups
 
 
-def list_runs(options):
-    """One run for each schedule, or for each seed."""
+def list_runs(options, workloads):
+    """One run for each schedule, or for each workload and seed; of the timed workloads one run, as long as the
+    options say."""
     if options.schedule:
-        return [Run(path.name, ("MMAPSTRESS_SCHEDULE=@RUN@/schedule",), path) for path in options.schedule]
-    settings = tuple(f"MMAPSTRESS_{name.upper()}={value}" for name in ("size", "files", "ops", "duration")
-                     if (value := getattr(options, name)))
-    return [Run(str(seed), (f"MMAPSTRESS_WORKLOAD={options.workload}", f"MMAPSTRESS_SEED={seed}", *settings))
-            for seed in options.seeds]
-
-
-class Booter:
-    """Boots rows."""
-
-    def __init__(self, options, machine, kernel, programs, temporary):
-        self.options = options
-        self.machine = machine
-        self.kernel = kernel
-        self.programs = programs  # init, engine and partialfs
-        self.temporary = temporary
-        self.runs = list_runs(options)
-
-    def prepare(self, row, work):
-        """The guest of a row, with nothing to do yet, and its disk."""
-        work.mkdir()
-        disk = work / "disk"
-        make_disk(row.filesystem, row.block, disk, self.options.disk)
-        guest = Guest(work / "root", self.programs["init"])
-        guest.add_kernel_parts(self.kernel, row.filesystem, row.fix)
-        guest.set("fs", row.filesystem.name)
-        guest.set("options", row.filesystem.options)
-        return guest, disk
-
-    def boot_row(self, row):
-        """Boots one row: what came of it, as results.row_of has it."""
-        options, work = self.options, self.temporary / f"{row.name}-{row.contract}".replace("/", "-")
-        note(f"{row.name.replace('/', ', ')}, {len(self.runs)} runs")
-        guest, disk = self.prepare(row, work)
-        guest.add_runs(self.programs["engine"], self.runs)
-        guest.set("timeout", options.timeout)
-        if options.background_writeback:
-            guest.set("writeback", 1)
-        if row.contract:
-            guest.add_partialfs(self.kernel, self.programs["partialfs"], row.contract, row.block)
-        guest.pack(work / "initramfs")
-        console = work / "console"
-        status, said = boot(self.machine, self.kernel.images[row.fix], work / "initramfs", disk, console,
-                            60 + len(self.runs) * (2 * options.timeout + 60))
-        result = row_of(self.description(row), read_console(console.read_bytes()), status, said)
-        if not options.keep:
-            shutil.rmtree(work)
-        return result
-
-    def description(self, row):
-        options = self.options
-        workload = "replay" if options.schedule else options.workload
-        return {"way": self.kernel.way, "kernel": self.kernel.release, "filesystem": row.filesystem.name,
-                "block_size": row.block, "fix": row.fix, "contract": row.contract, "workload": workload,
-                "smp": self.machine.smp,
-                "expect": row.expectation(self.kernel.way, workload, options.expect),
-                "runs": [run.label for run in self.runs]}
-
-    def boot_rows(self, rows):
-        """All rows, --jobs at a time; the results in their order."""
-        pool = concurrent.futures.ThreadPoolExecutor(self.options.jobs)
-        try:
-            return list(pool.map(self.boot_row, rows))
-        except BaseException:
-            processes.end_all()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
-
+        return [Run(path.name, "replay", ("MMAPSTRESS_SCHEDULE=@RUN@/schedule",), path) for path in options.schedule]
+    runs = []
+    for workload in workloads:
+        timed = workload in TIMED
+        settings = {name: getattr(options, name) for name in ("size", "files", "ops", "duration")}
+        if timed and not settings["duration"] and not settings["ops"]:
+            settings["duration"] = "120s" if options.long else "20s"
+        given = tuple(f"MMAPSTRESS_{name.upper()}={value}" for name, value in settings.items() if value)
+        for seed in options.seeds or (range(1, 2) if timed else range(1, 11)):
+            runs.append(Run(str(seed), workload, (f"MMAPSTRESS_WORKLOAD={workload}", f"MMAPSTRESS_SEED={seed}", *given)))
+    return runs

@@ -3,14 +3,16 @@ import shutil
 import sys
 from pathlib import Path
 
-from .base import ROOT, UNKNOWN, USAGE, Cache, Failure, need, need_room, note, run_as, talk, temporary_directory
+from .base import (ROOT, UNKNOWN, USAGE, Cache, Failure, Stopped, attempt, last_line, need, need_room, note, run_as, talk,
+                   temporary_directory, usage_error)
+from .booter import Batch, Booter
 from .filesystems import FILESYSTEMS
 from .guest import build_engine, build_init, program_given
 from .kernels import debian_kernel, own_kernel, source_kernel
 from .options import machine_of, parse_run, say_what_is_missing, suite_of
 from .qemu import boot_shell
 from .report import FORMATS, exit_code
-from .rows import Booter, Row, list_rows
+from .rows import MATRIX_WORKLOADS, Setup, list_runs, list_setups
 
 
 def prepare_kernel(options, cache, temporary):
@@ -18,6 +20,28 @@ def prepare_kernel(options, cache, temporary):
         return own_kernel(options.kernel)
     suite = suite_of(options, cache)
     return debian_kernel(suite) if options.way == "debian" else source_kernel(suite, temporary, options.jobs)
+
+
+def choose_workloads(options, engine):
+    """The workloads to run, of those that the engine offers."""
+    code, said = attempt([engine, "workloads"], 60)
+    if code != 0:
+        raise usage_error(f"--engine: {engine} does not say which workloads it has: {last_line(said)}")
+    offered = said.split()
+    for name in options.workload or ():
+        if name not in offered:
+            raise usage_error(f"no workload '{name}': {', '.join(offered)}")
+    return options.workload or [name for name in (MATRIX_WORKLOADS if options.matrix else ("recipe",)) if name in offered]
+
+
+def find_programs(options, setups):
+    """What is mounted over the test disk, by name; what is not there is missed when its row is made."""
+    found = {}
+    if options.partialfs or any(setup.filesystem.over == "partialfs" for setup in setups):
+        found["partialfs"] = find_partialfs(options)
+    if shutil.which("bindfs"):
+        found["bindfs"] = Path(shutil.which("bindfs"))
+    return found
 
 
 def find_partialfs(options):
@@ -56,22 +80,37 @@ def fetch_shell(cache, suite):
 def run_shell(options, booter, shell):
     name = (options.fs or ("ext3" if options.way == "kernel" else "reiserfs",))[0]
     fix = "unknown" if options.way == "kernel" else options.fix if options.fix in ("undone", "present") else "undone"
-    row = Row(FILESYSTEMS[name], (options.block_size or (1024,))[0], fix)
-    work = booter.temporary / "shell"
-    guest, disk = booter.prepare(row, work)
-    guest.add_runs(booter.programs["engine"], booter.runs)
+    setup = Setup(FILESYSTEMS[name], (options.block_size or (1024,))[0], fix)
+    batch = Batch([setup], booter.temporary / "shell")
+    guest = booter.prepare(batch)
+    if batch.failures:
+        raise batch.failures[setup]
+    for key, value in booter.settings(guest, batch, setup).items():
+        guest.set(key, value)
+    for number, run in enumerate(booter.runs, 1):
+        guest.add_run(number, run, {})
+    shutil.copy(booter.programs["engine"], guest.root / "mmapstress")
     for part in ("bin", "lib"):
         shutil.copytree(shell / part, guest.root / part, dirs_exist_ok=True)
     guest.set("shell", "/bin/sh")
-    guest.pack(work / "initramfs")
-    boot_shell(booter.machine, booter.kernel.images[fix], work / "initramfs", disk)
+    guest.pack(batch.work / "initramfs")
+    boot_shell(booter.machine, booter.kernel.images[fix], batch.work / "initramfs", batch.disks())
+
+
+def deliver(options, rows):
+    """The table of the rows that there are, and the files."""
+    for path, form in ((options.json, "json"), (options.ktap, "ktap")):
+        if path:
+            Path(path).write_text(FORMATS[form](rows), encoding="utf-8")
+    if rows:
+        sys.stdout.write(FORMATS[options.format](rows))
 
 
 def main():
     options = parse_run(sys.argv[1:])
     talk(options.verbose)
     machine = machine_of(options)
-    rows = list_rows(options)
+    setups = list_setups(options)
     need("qemu-system-x86_64", "qemu-system-x86")
     cache = Cache(options.cache)
     if options.check:
@@ -81,21 +120,24 @@ def main():
         raise Failure(USAGE, "--shell needs a terminal")
     with temporary_directory(options.keep) as temporary:
         need_room(temporary, 500)
-        programs = {"partialfs": find_partialfs(options) if options.partialfs else None,
-                    "engine": program_given("--engine", options.engine) if options.engine else None}
+        programs = find_programs(options, setups)
+        engine = program_given("--engine", options.engine) if options.engine else None
         programs["init"] = build_init(cache)
-        programs["engine"] = programs["engine"] or build_engine(cache)
+        programs["engine"] = engine or build_engine(cache)
+        runs = list_runs(options, choose_workloads(options, programs["engine"]))
         kernel = prepare_kernel(options, cache, temporary)
-        booter = Booter(options, machine, kernel, programs, temporary)
+        booter = Booter(options, machine, kernel, programs, runs, temporary)
         if options.shell:
             run_shell(options, booter, fetch_shell(cache, suite_of(options, cache)))
             return 0
-        results = booter.boot_rows(rows)
-    for path, form in ((options.json, "json"), (options.ktap, "ktap")):
-        if path:
-            Path(path).write_text(FORMATS[form](results), encoding="utf-8")
-    sys.stdout.write(FORMATS[options.format](results))
-    return exit_code(results)
+        try:
+            booter.boot_all(setups)
+        except (KeyboardInterrupt, Stopped):
+            deliver(options, booter.rows_in_order(setups))
+            raise
+    rows = booter.rows_in_order(setups)
+    deliver(options, rows)
+    return exit_code(rows)
 
 
 if __name__ == "__main__":

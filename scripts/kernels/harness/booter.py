@@ -1,0 +1,163 @@
+"""Boots setups, several in one guest with a disk each, and makes rows of what came of them."""
+import concurrent.futures
+import itertools
+import shutil
+
+from .base import UNKNOWN, DiskFull, Failure, note, processes
+from .console import read_console
+from .filesystems import make_disk
+from .guest import Guest
+from .qemu import boot
+from .row_results import Boot, row_of, row_without_boot
+
+_MOST_DISKS = 8  # of one guest
+
+
+class Batch:
+    """The setups of one guest, which all have its kernel. A setup that cannot be made drops out."""
+
+    def __init__(self, setups, work):
+        self.setups = setups
+        self.work = work
+        self.failures = {}  # why a setup dropped out
+        self.runs = []  # (setup, run), in the order of the guest's numbers, which begin with 1
+        self.boots = []
+
+    def disk(self, setup):
+        return self.work / f"disk-{self.setups.index(setup)}"
+
+    def disks(self):
+        return [self.disk(setup) for setup in self.setups if setup not in self.failures]
+
+
+class Booter:
+    def __init__(self, options, machine, kernel, programs, runs, temporary):
+        self.options = options
+        self.machine = machine
+        self.kernel = kernel
+        self.programs = programs  # by name: init, engine, and what is mounted over the disk
+        self.runs = runs
+        self.temporary = temporary
+        self.rows = {}  # by setup, as they come
+
+    def prepare(self, batch):
+        """The guest of a batch, with nothing to do yet, and its disks."""
+        batch.work.mkdir()
+        guest = Guest(batch.work / "root", self.programs["init"])
+        for name in ("virtio_pci", "virtio_blk"):
+            guest.add_module(self.kernel, name)
+        for setup in batch.setups:
+            try:
+                for name in setup.filesystem.needed_modules:
+                    guest.add_module(self.kernel, name)
+                make_disk(setup.filesystem, setup.block, batch.disk(setup), self.options.disk)
+            except Failure as failure:
+                batch.failures[setup] = failure
+        guest.add_probe(self.kernel.probes.get(batch.setups[0].fix))
+        return guest
+
+    def settings(self, guest, batch, setup):
+        """What a run of the setup needs to know of it."""
+        filesystem, number = setup.filesystem, batch.disks().index(batch.disk(setup))
+        settings = {"fs": filesystem.mount_type,
+                    "options": ",".join(filter(None, (filesystem.options, self.options.mount_options)))}
+        if self.machine.bus == "virtio":
+            settings["disk"] = f"vd{'abcdefgh'[number]}"
+        if filesystem.over == "overlay":
+            settings["over"] = "overlay"
+        elif filesystem.over == "partialfs" or setup.contract:
+            settings["daemon"] = guest.add_partialfs(self.kernel, self.programs["partialfs"],
+                                                     setup.contract or "linux-2.6.20", setup.block)
+        elif filesystem.over:
+            if filesystem.over not in self.programs:
+                raise Failure(UNKNOWN, f"{filesystem.over} is not installed (scripts/install-deps.sh --kernels)")
+            settings["daemon"] = guest.add_daemon(self.kernel, self.programs[filesystem.over], "-f", "/mnt", "/under")
+        return settings
+
+    def boot_batch(self, batch):
+        """Adds the rows of its setups, one for each workload of each."""
+        note("; ".join(f"{setup.name.replace('/', ', ')}" for setup in batch.setups) + f": {len(self.runs)} runs each")
+        try:
+            guest = self.prepare(batch)
+            for setup in batch.setups:
+                try:
+                    settings = self.settings(guest, batch, setup) if setup not in batch.failures else None
+                except Failure as failure:
+                    batch.failures[setup] = failure
+                for run in self.runs if setup not in batch.failures else ():
+                    batch.runs.append((setup, run))
+                    guest.add_run(len(batch.runs), run, settings)
+            if batch.runs:
+                self._boot(guest, batch)
+        except Failure as failure:  # of the whole boot
+            batch.failures = {setup: failure for setup in batch.setups} | batch.failures
+        for setup in batch.setups:
+            self.rows[setup] = self._rows(setup, batch)
+        if not self.options.keep:
+            shutil.rmtree(batch.work, ignore_errors=True)
+
+    def _rows(self, setup, batch):
+        failure, rows = batch.failures.get(setup), []
+        for workload in dict.fromkeys(run.workload for run in self.runs):
+            description = {
+                "way": self.kernel.way, "kernel": self.kernel.release, "filesystem": setup.filesystem.name,
+                "block_size": setup.block, "fix": setup.fix, "contract": setup.contract, "workload": workload,
+                "smp": self.machine.smp, "expect": setup.expectation(self.kernel.way, workload, self.options.expect)}
+            labels = {number: run.label for number, (of, run) in enumerate(batch.runs, 1)
+                      if of == setup and run.workload == workload}
+            rows.append(row_of(description, labels, batch.boots) if not failure else row_without_boot(
+                description, "unknown" if isinstance(failure, DiskFull) else "absent", str(failure),
+                self.options.matrix and not self.options.fs))
+        return rows
+
+    def _boot(self, guest, batch):
+        """Boots until every run was tried: one that hangs or oopses ends its boot, and the next begins with the
+        run after it, on new disks. A kernel that stops at its IO-APIC is booted again without it."""
+        options, work, count, first, words = self.options, batch.work, len(batch.runs), 1, []
+        shutil.copy(self.programs["engine"], guest.root / "mmapstress")
+        guest.set("runs", count)
+        guest.set("timeout", options.timeout)
+        if options.background_writeback:
+            guest.set("writeback", 1)
+        guest.pack(work / "initramfs")
+        while True:
+            console = work / f"console-{len(batch.boots) + 1}"
+            status, said = boot(self.machine, self.kernel.images[batch.setups[0].fix], work / "initramfs",
+                                batch.disks(), console, 60 + (count + 1 - first) * (2 * options.timeout + 60),
+                                [*words, f"guest.first={first}"])
+            ended = Boot(read_console(console.read_bytes()), status, said)
+            if ended.console.at_io_apic and not words and ended.console.release is None:
+                note("the kernel stopped at its IO-APIC: once more with noapic")
+                words.append("noapic")
+                continue
+            batch.boots.append(ended)
+            if ended.console.ended or not first <= ended.last_run < count:
+                return
+            first = ended.last_run + 1
+            for setup in dict.fromkeys(setup for setup, _ in batch.runs[first - 1:]):
+                make_disk(setup.filesystem, setup.block, batch.disk(setup), options.disk)
+
+    def batches(self, setups):
+        """As many setups in a guest as --jobs leave to each; with an IDE bus one, whose disk needs no name."""
+        most = min(_MOST_DISKS, -(-len(setups) // self.options.jobs)) if self.machine.bus == "virtio" else 1
+        parts = []
+        for fix in dict.fromkeys(setup.fix for setup in setups):
+            of_fix = [setup for setup in setups if setup.fix == fix]
+            parts += [of_fix[first:first + most] for first in range(0, len(of_fix), most)]
+        return [Batch(part, self.temporary / f"boot-{number}") for number, part in enumerate(parts, 1)]
+
+    def boot_all(self, setups):
+        """All setups, --jobs guests at a time; the rows in their order."""
+        pool = concurrent.futures.ThreadPoolExecutor(self.options.jobs)
+        try:
+            for _ in pool.map(self.boot_batch, self.batches(setups)):
+                pass
+        except BaseException:
+            processes.end_all()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return self.rows_in_order(setups)
+
+    def rows_in_order(self, setups):
+        return list(itertools.chain.from_iterable(self.rows.get(setup, ()) for setup in setups))
