@@ -90,7 +90,11 @@ FILESYSTEMS = {filesystem.name: filesystem for filesystem in (
                blocks=(1024, 4096), mebibytes=256, tier=2),
     Filesystem("ocfs2", ("mkfs.ocfs2", "-q", "-F", "-M", "local", "-b", "{block}"), "ocfs2-tools",
                modules=("ocfs2", "ocfs2_stackglue"), mebibytes=256, tier=2),
-    Filesystem("hfsplus", (), "", tier=2, cannot="Debian has no mkfs for it"),
+    *(Filesystem(name, (), "", tier=2, cannot=why) for name, why in (
+        ("hfsplus", "Debian has no mkfs for it"),
+        ("ubifs", "it needs a flash device, and the guest has disks only"),
+        ("9p", "it needs a server beside the guest, and its commits write to no disk whose sectors could be counted"),
+        ("nfs", "it needs a server in the guest, and none is set up there"))),
 )}
 
 

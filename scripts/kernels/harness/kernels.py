@@ -135,7 +135,7 @@ def _configure(tree, temporary):
                                       "arch/x86/configs/tiny.config")]
     everything = temporary / "all.config"
     everything.write_text("".join(part.read_text() for part in parts if part.exists()) + wanted, encoding="ascii")
-    command(["make", "-C", tree, f"KCONFIG_ALLCONFIG={everything}", "allnoconfig"], 600,
+    command(["make", "-C", tree, f"KCONFIG_ALLCONFIG={everything}", "allnoconfig"], 3600,
             "the kernel cannot be configured")
     got = set((tree / ".config").read_text(encoding="utf-8").splitlines())
     for option in re.findall("^CONFIG_.*", wanted.partition("# Filesystems")[0], re.M):
