@@ -69,8 +69,10 @@ enum class OpKind : std::uint8_t {
     /// sync_file_range(fd, offset, length, WAIT_BEFORE | WRITE | WAIT_AFTER).
     sync_file_range,
     /// A journal commit that touches none of the files: openat(O_CREAT|O_EXCL|O_WRONLY) of a new
-    /// empty file in the run's directory, fsync, unlink, close. With `commit-by syncfs` or
-    /// `commit-by sync` in the header: that system call instead.
+    /// file in the run's directory, pwrite of one byte, fsync, unlink, close. The byte is needed:
+    /// on Linux 2.6.19 the fsync of a new, empty file commits nothing, as creating one sets neither
+    /// I_DIRTY_SYNC nor I_DIRTY_DATASYNC. With `commit-by syncfs` or `commit-by sync` in the
+    /// header: that system call instead.
     commit,
     /// syncfs() of the run's directory: what sync() does, without writing other filesystems back,
     /// where somebody else may be at work. Before Linux 2.6.39: sync().

@@ -45,6 +45,9 @@ void expect_clean(const fs::path& directory) {
         ASSERT_TRUE(result) << result.error().message;
         EXPECT_EQ(result->verdict(), Verdict::clean)
             << (result->problems.empty() ? "" : result->problems[0].message);
+        EXPECT_EQ(result->commits.done,
+                  result->ops_by_kind[static_cast<std::size_t>(OpKind::commit)]);
+        EXPECT_TRUE(result->commits.done == 0 || result->commits.empty != result->commits.done);
         EXPECT_EQ(result->stages[static_cast<std::size_t>(Stage::direct)].state,
                   StageResult::State::checked);
     }
@@ -67,6 +70,39 @@ INSTANTIATE_TEST_SUITE_P(
                     Filesystem{"xfs", {"mkfs.xfs", "-q"}, 320},
                     Filesystem{"btrfs", {"mkfs.btrfs", "-q"}, 256}),
     [](const auto& one) { return std::string(one.param.name); });
+
+/// A schedule whose only commit comes after `before`.
+RunResult run_with_commit(const fs::path& directory, const std::string& before) {
+    const auto schedule = parse_schedule("mmapstress-schedule 1\nseed 1\ncommit-by syncfs\n"
+                                         "file 0 size=8192 start=written+fsync\n"
+                                         "1 store file=0 off=100 len=200\n" +
+                                         before + "3 commit\n");
+    EXPECT_TRUE(schedule) << schedule.error().message();
+    RunSettings settings;
+    settings.directory = directory;
+    auto result = run(settings, source_of(*schedule), nullptr);
+    EXPECT_TRUE(result) << result.error().message;
+    return std::move(*result);
+}
+
+TEST(OnALoop, CommitsThatWriteNothingCannotTell) {
+    LoopMount mount;
+    // Nothing that the kernel would still write by itself.
+    const Filesystem quiet{
+        "ext4", {"mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0"}, 16};
+    if (const auto reason = mount.mount(quiet, "rw")) {
+        GTEST_SKIP() << *reason;
+    }
+    const RunResult wrote = run_with_commit(mount.path(), "");
+    EXPECT_EQ(wrote.verdict(), Verdict::clean);
+    EXPECT_EQ(wrote.commits, (Commits{1, 0}));
+    // sync has written all there is: the commit finds nothing.
+    const RunResult wrote_nothing = run_with_commit(mount.path(), "2 sync\n");
+    EXPECT_EQ(wrote_nothing.commits, (Commits{1, 1}));
+    EXPECT_EQ(wrote_nothing.verdict(), Verdict::unknown);
+    ASSERT_EQ(wrote_nothing.problems.size(), 1U);
+    EXPECT_NE(wrote_nothing.problems[0].message.find("wrote a sector"), std::string::npos);
+}
 
 /// Overlayfs with its upper directory on ext4.
 class OnOverlay : public testing::Test {

@@ -88,6 +88,16 @@ std::string stage_text(Stage stage, const StageResult& result) {
                        plural(result.wrong, "byte"), plural(result.ranges, "range"));
 }
 
+/// Nothing of a run without commits.
+std::string commits_text(const Commits& commits) {
+    if (commits.done == 0) {
+        return {};
+    }
+    return fmt::format("  commits  {}, {}\n", commits.done,
+                       commits.empty ? fmt::format("{} of them wrote nothing", *commits.empty)
+                                     : "not judged: no device counts this filesystem's sectors");
+}
+
 std::string verdict_text(const RunResult& result) {
     switch (result.verdict()) {
     case Verdict::clean:
@@ -122,6 +132,7 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
     if (!result.memory.empty()) {
         out += fmt::format("  memory   {}\n", result.memory);
     }
+    out += commits_text(result.commits);
     if (result.cut_short) {
         out +=
             fmt::format("  all operations up to {} had been carried out, none after {} begun:\n"

@@ -9,9 +9,7 @@ namespace {
 /// One worker: the thread that gives the orders does the work.
 class Alone final : public Crew {
   public:
-    explicit Alone(const Setting& setting)
-        : executor_(setting.files, setting.header, setting.directory, setting.drop,
-                    setting.reclaim_every) {}
+    explicit Alone(const Setting& setting) : executor_(setting.work) {}
 
     Outcome<> execute(const Op& op, OpId& failed) override {
         failed = op.id;
@@ -34,7 +32,7 @@ class Alone final : public Crew {
 } // namespace
 
 Outcome<std::unique_ptr<Crew>> Crew::assemble(Setting setting) {
-    if (setting.header.workers() == 1) {
+    if (setting.work.header.workers() == 1) {
         return std::make_unique<Alone>(setting);
     }
     return assemble_parallel(std::move(setting));

@@ -23,11 +23,7 @@ namespace mmapstress {
 class Crew {
   public:
     struct Setting {
-        TestFiles& files;
-        const Header& header;
-        std::string directory;
-        std::optional<OpId> drop;
-        ByteCount reclaim_every{0}; ///< see Executor
+        ExecutorSetting work;
         OpSourceFactory factory;
     };
 

@@ -14,10 +14,8 @@ constexpr std::size_t kLargestSegment = 1024;
 class Parallel final : public Crew {
   public:
     Parallel(Setting setting, std::vector<std::unique_ptr<CrewProcess>> processes)
-        : setting_(std::move(setting)), processes_(std::move(processes)),
-          executor_(setting_.files, setting_.header, setting_.directory, setting_.drop,
-                    setting_.reclaim_every),
-          team_(std::vector<Executor>(setting_.header.threads, executor_)) {}
+        : setting_(std::move(setting)), processes_(std::move(processes)), executor_(setting_.work),
+          team_(std::vector<Executor>(setting_.work.header.threads, executor_)) {}
 
     Outcome<> execute(const Op& op, OpId& failed) override;
     Outcome<> finish(OpId& failed) override;
@@ -54,7 +52,7 @@ bool Parallel::must_wait(const Op& op) {
 Outcome<> Parallel::execute(const Op& op, OpId& failed) {
     const OpTraits& traits = traits_of(op.kind);
     const bool grows = op.kind == OpKind::write &&
-                       op.range().end.value > setting_.files[op.file.value].size().value;
+                       op.range().end.value > setting_.work.files[op.file.value].size().value;
     if (traits.alone || grows) {
         if (auto done = finish(failed); !done) {
             return done;
@@ -73,7 +71,7 @@ Outcome<> Parallel::execute(const Op& op, OpId& failed) {
             conflicts_.add(op.file, op.range(), op.by);
         }
     }
-    if (op.by.value < setting_.header.threads) {
+    if (op.by.value < setting_.work.header.threads) {
         failed = op.id;
         if (auto prepared = executor_.prepare(op); !prepared) {
             return prepared;
@@ -167,7 +165,7 @@ Outcome<> Parallel::end(FileIndex file, End how) {
     if (auto unmapped = unmap_elsewhere(file); !unmapped) {
         return unmapped;
     }
-    setting_.files[file.value].unmap_all();
+    setting_.work.files[file.value].unmap_all();
     return executor_.fsync(file, how == End::munmap_fsync);
 }
 
@@ -175,7 +173,7 @@ Outcome<> Parallel::end(FileIndex file, End how) {
 
 Outcome<std::unique_ptr<Crew>> assemble_parallel(Crew::Setting setting) {
     std::vector<std::unique_ptr<CrewProcess>> processes;
-    for (std::size_t i = 1; i < setting.header.processes; ++i) {
+    for (std::size_t i = 1; i < setting.work.header.processes; ++i) {
         auto process = CrewProcess::fork(setting, i, processes);
         if (!process) {
             return std::unexpected(process.error());

@@ -66,10 +66,8 @@ class Child {
   public:
     Child(const Crew::Setting& setting, std::size_t index)
         : setting_(setting), walker_(setting.factory()),
-          first_worker_(index * setting.header.threads),
-          follower_(setting.files, setting.header, setting.directory, setting.drop,
-                    setting.reclaim_every),
-          team_(std::vector<Executor>(setting.header.threads, follower_)) {}
+          first_worker_(index * setting.work.header.threads), follower_(setting.work),
+          team_(std::vector<Executor>(setting.work.header.threads, follower_)) {}
 
     std::optional<OpFailure> walk(OpId last) {
         OpId reached;
@@ -86,16 +84,16 @@ class Child {
         }
         return team_.run();
     }
-    void unmap(FileIndex file) { setting_.files[file.value].unmap_all(); }
+    void unmap(FileIndex file) { setting_.work.files[file.value].unmap_all(); }
 
   private:
     std::optional<OpFailure> take(const Op& op) {
         const OpTraits& traits = traits_of(op.kind);
         follower_.follow(op);
-        const bool mine =
-            op.by.value >= first_worker_ && op.by.value < first_worker_ + setting_.header.threads;
+        const bool mine = op.by.value >= first_worker_ &&
+                          op.by.value < first_worker_ + setting_.work.header.threads;
         const bool grows =
-            traits.has_file && walker_.size(op.file) > setting_.files[op.file.value].size();
+            traits.has_file && walker_.size(op.file) > setting_.work.files[op.file.value].size();
         if (mine && !traits.alone && !grows) {
             if (auto prepared = follower_.prepare(op); !prepared) {
                 return OpFailure{std::move(prepared.error()), op.id};
@@ -103,7 +101,7 @@ class Child {
             team_.add(op.by.value - first_worker_, op);
         }
         if (traits.has_file) {
-            setting_.files[op.file.value].set_size(walker_.size(op.file));
+            setting_.work.files[op.file.value].set_size(walker_.size(op.file));
         }
         return std::nullopt;
     }

@@ -50,15 +50,20 @@ std::expected<RunResult, StartError> run(const RunSettings& settings,
     if (!place) {
         return cannot_start(place.error(), Verdict::usage);
     }
-    if (const auto made = start_files(*directory, factory()->header()); !made) {
+    auto commits = CommitWatch::of_filesystem(directory->path());
+    if (!commits) {
+        return cannot_start(commits.error());
+    }
+    if (const auto made = start_files(*directory, factory()->header(), *commits); !made) {
         return cannot_start(made.error());
     }
     auto pressure = MemoryPressure::apply(settings.memory_limit, place->filesystem);
     if (!pressure) {
         return cannot_start(pressure.error());
     }
-    Run run(settings, std::move(*directory), std::move(*place), factory, std::move(*recorder),
-            std::move(*pressure));
+    Run run(settings, factory,
+            {std::move(*directory), std::move(*place), std::move(*commits), std::move(*recorder),
+             std::move(*pressure)});
     if (const auto begun = run.begin_log(); !begun) {
         return cannot_start(begun.error());
     }

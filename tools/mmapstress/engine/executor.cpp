@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 
 namespace mmapstress {
@@ -254,13 +255,21 @@ Outcome<> Executor::sync_filesystem() {
 }
 
 Outcome<> Executor::commit() {
-    if (commit_by_ == CommitBy::sync) {
-        ::sync();
-        return {};
-    }
-    if (commit_by_ == CommitBy::syncfs) {
-        return sync_filesystem();
-    }
+    return commits_.during([this]() -> Outcome<> {
+        switch (commit_by_) {
+        case CommitBy::sync:
+            ::sync();
+            return {};
+        case CommitBy::syncfs:
+            return sync_filesystem();
+        case CommitBy::sibling:
+            break;
+        }
+        return sync_sibling();
+    });
+}
+
+Outcome<> Executor::sync_sibling() {
     static std::atomic<std::uint64_t> number{0};
     const std::string name = directory_ + "/sibling." + std::to_string(::getpid()) + "." +
                              std::to_string(number.fetch_add(1, std::memory_order_relaxed));
@@ -270,14 +279,15 @@ Outcome<> Executor::commit() {
         errno = sibling.error().value;
         return failed("cannot create " + name);
     }
-    const bool synced = ::fsync(sibling->get()) == 0;
-    const int error = errno;
-    const bool removed = ::unlink(name.c_str()) == 0;
-    if (!synced) {
-        errno = error;
-        return failed("fsync of " + name);
+    constexpr std::array<std::byte, 1> kByte{std::byte{'c'}};
+    Outcome<> synced = write_bytes(sibling->get(), kByte, ByteOffset{0}, name);
+    if (synced && ::fsync(sibling->get()) != 0) {
+        synced = failed("fsync of " + name);
     }
-    return removed ? Outcome<>{} : failed("cannot remove " + name);
+    if (::unlink(name.c_str()) != 0 && synced) {
+        synced = failed("cannot remove " + name);
+    }
+    return synced;
 }
 
 Outcome<> Executor::read_fault(const Op& op) {

@@ -1,6 +1,7 @@
 // Carries out one operation on the files: the system calls that op.hpp states, nothing else.
 #pragma once
 
+#include "tools/mmapstress/engine/commit_watch.hpp"
 #include "tools/mmapstress/engine/test_file.hpp"
 #include "tools/schedule/schedule.hpp"
 
@@ -15,18 +16,27 @@ namespace mmapstress {
 /// The files of a run, all in one directory. A deque, as files do not move once they are there.
 using TestFiles = std::deque<TestFile>;
 
+/// What the executors of a run have in common. Everything that it refers to must outlive them.
+struct ExecutorSetting {
+    TestFiles& files;
+    const Header& header;
+    std::string directory; ///< the run's own
+    CommitWatch& commits;
+    /// The operation that is not to store anything, though it is expected to.
+    std::optional<OpId> drop;
+    /// Bytes of pages that all workers together store into before pages are asked to leave memory;
+    /// 0: they are not.
+    ByteCount reclaim_every{0};
+};
+
 /// Each thread has its own. Threads and processes may carry out operations at the same time if
 /// those are not `alone` (op.hpp) and the mappings that they need are there.
 class Executor {
   public:
-    /// `drop`: the operation that is not to store anything, though it is expected to.
-    /// `reclaim_every`: bytes of pages that all workers together store into before pages are asked
-    /// to leave memory; 0: they are not.
-    Executor(TestFiles& files, const Header& header, std::string directory,
-             std::optional<OpId> drop, ByteCount reclaim_every)
-        : files_(files), seed_(header.seed), commit_by_(header.commit_by),
-          directory_(std::move(directory)), drop_(drop),
-          reclaim_every_(reclaim_every.value / header.workers()) {}
+    explicit Executor(const ExecutorSetting& setting)
+        : files_(setting.files), commits_(setting.commits), seed_(setting.header.seed),
+          commit_by_(setting.header.commit_by), directory_(setting.directory), drop_(setting.drop),
+          reclaim_every_(setting.reclaim_every.value / setting.header.workers()) {}
 
     /// Does it. Not for the checks, which need the expected bytes. The failure names the file.
     /// An append needs its offset. Sizes of the TestFiles are the caller's to follow.
@@ -56,6 +66,7 @@ class Executor {
     Outcome<> write(const Op& op);
     Outcome<> sync_mapping(const Op& op, int flags);
     Outcome<> commit();
+    Outcome<> sync_sibling();
     /// syncfs(), or sync() where there is none.
     Outcome<> sync_filesystem();
     Outcome<> read_fault(const Op& op);
@@ -64,6 +75,7 @@ class Executor {
     Outcome<> write_content(FileIndex file, ByteRange range, OpId id, const Content& content);
 
     TestFiles& files_;
+    CommitWatch& commits_;
     std::uint64_t seed_;
     CommitBy commit_by_;
     std::string directory_;

@@ -9,12 +9,11 @@
 
 namespace mmapstress {
 
-Run::Run(const RunSettings& settings, RunDirectory directory, Place place,
-         const OpSourceFactory& factory, Recorder recorder, MemoryPressure pressure)
-    : settings_(settings), directory_(std::move(directory)), place_(std::move(place)),
-      factory_(factory), walker_(factory()), recorder_(std::move(recorder)),
-      pressure_(std::move(pressure)), expected_(walker_.header()),
-      verifier_(expected_, collector_, settings.progress) {
+Run::Run(const RunSettings& settings, const OpSourceFactory& factory, RunParts parts)
+    : settings_(settings), directory_(std::move(parts.directory)), place_(std::move(parts.place)),
+      factory_(factory), walker_(factory()), commits_(std::move(parts.commits)),
+      recorder_(std::move(parts.recorder)), pressure_(std::move(parts.pressure)),
+      expected_(walker_.header()), verifier_(expected_, collector_, settings.progress) {
     result_.header = walker_.header();
     result_.directory = place_.directory;
     result_.filesystem = place_.filesystem;
@@ -48,8 +47,9 @@ Outcome<> Run::begin_log() {
 
 RunResult Run::carry_out(Judge judge) {
     const FaultGuard guard;
-    auto crew = Crew::assemble({directory_.files(), walker_.header(), directory_.path(),
-                                settings_.drop, pressure_.by_hand(), factory_});
+    auto crew = Crew::assemble({{directory_.files(), walker_.header(), directory_.path(), commits_,
+                                 settings_.drop, pressure_.by_hand()},
+                                factory_});
     if (!crew) {
         problem(crew.error().message(), OpId{});
     } else {

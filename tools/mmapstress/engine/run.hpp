@@ -1,6 +1,7 @@
 // One run, from its files to its verdict.
 #pragma once
 
+#include "tools/mmapstress/engine/commit_watch.hpp"
 #include "tools/mmapstress/engine/crew.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/engine/recorder.hpp"
@@ -18,14 +19,21 @@
 
 namespace mmapstress {
 
+/// What a run needs to begin.
+struct RunParts {
+    RunDirectory directory; ///< with its files
+    Place place;
+    CommitWatch commits;
+    Recorder recorder;       ///< gets each operation before it is carried out
+    MemoryPressure pressure; ///< on until all operations are carried out
+};
+
 /// Carries a schedule out on files that are there, verifies them, and says what was found. Made by
 /// run(), used once, on one thread.
 class Run {
   public:
-    /// `settings` and `factory` must outlive the run. `recorder` gets each operation before it is
-    /// carried out; `pressure` is on until all of them are.
-    Run(const RunSettings& settings, RunDirectory directory, Place place,
-        const OpSourceFactory& factory, Recorder recorder, MemoryPressure pressure);
+    /// `settings` and `factory` must outlive the run.
+    Run(const RunSettings& settings, const OpSourceFactory& factory, RunParts parts);
 
     /// Writes down what a crash would leave nobody to tell. Before carry_out(). The failure names
     /// the file that cannot be written.
@@ -46,6 +54,8 @@ class Run {
     void tell_progress();
     /// How much memory there was, while it is as little as that.
     void note_pressure();
+    /// How many commits there were, and that they tried nothing if all of them wrote nothing.
+    void judge_commits();
 
     void run_ops(Crew& crew);
     bool carry_out_op(Crew& crew, const Op& op);
@@ -69,6 +79,7 @@ class Run {
     Place place_;
     const OpSourceFactory& factory_;
     OpWalker walker_;
+    CommitWatch commits_;
     Recorder recorder_;
     RunLog log_;
     OpId noted_;              ///< in it, as done

@@ -118,6 +118,16 @@ void Run::verify(Crew& crew, Judge judge) {
     }
 }
 
+void Run::judge_commits() {
+    result_.commits = commits_.counted();
+    const Commits& commits = result_.commits;
+    if (commits.done != 0 && commits.empty == commits.done && result_.damage.empty()) {
+        problem("none of the " + std::to_string(commits.done) +
+                    " commits wrote a sector to the disk, so what a commit does was not tried",
+                OpId{});
+    }
+}
+
 void Run::finish() {
     result_.damage_not_kept = collector_.not_kept();
     Classified classified = classify(collector_.take(), factory_, result_.last_op);
@@ -131,6 +141,7 @@ void Run::finish() {
                 static_cast<std::uint64_t>(std::chrono::nanoseconds(time->second).count())};
         }
     }
+    judge_commits();
     for (StageResult& stage : result_.stages) {
         if (stage.state == StageResult::State::failed) {
             problem(stage.reason, OpId{});

@@ -6,8 +6,8 @@
 
 namespace mmapstress {
 
-Outcome<> start_files(RunDirectory& directory, const Header& header) {
-    Executor executor(directory.files(), header, directory.path(), std::nullopt, ByteCount{0});
+Outcome<> start_files(RunDirectory& directory, const Header& header, CommitWatch& commits) {
+    Executor executor({directory.files(), header, directory.path(), commits, {}, {}});
     const Expected start(header);
     for (std::uint32_t i = 0; i < header.files.size(); ++i) {
         const FileIndex file{i};

@@ -9,6 +9,6 @@ namespace mmapstress {
 
 /// Makes the files in the directory as the header says they start. Fails with ENODEV where the
 /// filesystem has no shared writable mappings: better said now than at the first store.
-Outcome<> start_files(RunDirectory& directory, const Header& header);
+Outcome<> start_files(RunDirectory& directory, const Header& header, CommitWatch& commits);
 
 } // namespace mmapstress

@@ -162,6 +162,13 @@ void read_operations(const Json& report, RunResult& result) {
         }
         result.ops_by_kind[static_cast<std::size_t>(*kind)] = as_number(count, "by_kind");
     }
+    if (report.contains("commits")) { // not in a report of the first 1.0.0
+        const Json& commits = member(report, "commits");
+        result.commits.done = number(commits, "done");
+        if (!is_null(commits, "empty")) {
+            result.commits.empty = number(commits, "empty");
+        }
+    }
     for (const auto& [id, line] : member(report, "named_operations").items()) {
         result.named_ops[id_of_key(id)] = as_text(line, "named_operations");
     }

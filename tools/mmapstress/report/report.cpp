@@ -100,6 +100,10 @@ Json cut_short_json(const std::optional<CutShort>& cut) {
             {"synced_bytes", cut->synced_bytes}};
 }
 
+Json commits_json(const Commits& commits) {
+    return {{"done", commits.done}, {"empty", or_null(commits.empty)}};
+}
+
 } // namespace
 
 std::string report_json(const RunResult& result, ReportState state) {
@@ -147,6 +151,7 @@ std::string report_json(const RunResult& result, ReportState state) {
                       {"memory", text_or_null(result.memory)},
                       {"rounds", result.rounds},
                       {"operations", operations_json(result)},
+                      {"commits", commits_json(result.commits)},
                       {"stages", std::move(stages)},
                       {"damage", std::move(damage)},
                       {"damage_not_kept", result.damage_not_kept},

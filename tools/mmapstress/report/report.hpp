@@ -11,6 +11,7 @@
 //     "files": [{"path", "size"}], size as expected at the end
 //     "rounds": run so far; all else is of the last one
 //     "operations": {"done", "last", "seconds", "by_kind": {"store": n, ...}}
+//     "commits": {"done", "empty": those that wrote no sector; null: not judged}
 //     "stages": [{"stage", "state": "checked" | "skipped" | "failed", "reason", "bytes", "wrong",
 //                 "ranges", "seconds"}], in the order during (check operations), live, pread,
 //                 evicted, direct, disk

@@ -75,6 +75,16 @@ struct CutShort {
     bool operator==(const CutShort&) const = default;
 };
 
+/// The operations of kind commit.
+struct Commits {
+    std::uint64_t done = 0; ///< carried out
+    /// Those during which the device under the files wrote no sector; nothing if that was not
+    /// judged, as the filesystem has no device whose sectors are counted.
+    std::optional<std::uint64_t> empty;
+
+    bool operator==(const Commits&) const = default;
+};
+
 struct RunResult {
     Header header;
     std::string directory;          ///< the run's own directory
@@ -92,6 +102,7 @@ struct RunResult {
     std::uint64_t rounds = 1; ///< run so far, with one seed after another; this is the last
     std::uint64_t ops = 0;    ///< carried out
     std::array<std::uint64_t, kOpKinds> ops_by_kind{};
+    Commits commits;
     OpId last_op;       ///< the last one carried out
     double seconds = 0; ///< carrying out the operations
     std::array<StageResult, kStages> stages;

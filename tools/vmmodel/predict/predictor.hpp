@@ -110,7 +110,7 @@ class Predictor {
     /// A change of the inode alone, as fchmod(2): the next fsync will commit.
     virtual void touch_inode(FileNumber file) = 0;
 
-    /// A journal commit that touches none of the files: a sibling created and fsynced.
+    /// A journal commit that touches none of the files: a new file gets a byte and is fsynced.
     virtual void commit() = 0;
     /// fsync(2), fdatasync(2). `commits` says whether this one committed where that is known;
     /// otherwise it does if the inode is dirty.

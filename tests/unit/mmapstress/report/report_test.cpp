@@ -26,6 +26,7 @@ RunResult everything() {
     result.rounds = 3;
     result.ops = 17;
     result.ops_by_kind[static_cast<std::size_t>(OpKind::store)] = 12;
+    result.commits = {7, 2};
     result.last_op = OpId{40};
     result.seconds = 1.5;
     StageResult& cold = result.stages[static_cast<std::size_t>(Stage::evicted)];
@@ -69,6 +70,7 @@ TEST(Report, ComesBackAsItWas) {
     ASSERT_TRUE(report) << report.error();
     EXPECT_EQ(report->state, ReportState::interrupted);
     EXPECT_EQ(report_json(report->result, report->state), text);
+    EXPECT_EQ(report->result.commits, result.commits);
     EXPECT_EQ(report->result.damage, result.damage);
     EXPECT_EQ(report->result.stages, result.stages);
     EXPECT_EQ(report->result.problems, result.problems);
