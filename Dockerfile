@@ -25,4 +25,5 @@ RUN apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends /tmp/partialfs.deb \
     && rm -rf /tmp/partialfs.deb /var/lib/apt/lists/*
 COPY scripts/reproduce.sh /usr/share/partialfs/scripts/reproduce.sh
+COPY scripts/support /usr/share/partialfs/scripts/support
 CMD ["/usr/share/partialfs/scripts/reproduce.sh", "--installed"]

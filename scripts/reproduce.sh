@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Shows the corruption, its cause and the fix: installs what is missing, builds, mounts partialfs with
 # the contract of Linux 2.6.19, runs a schedule that loses data there, explains one lost store, and
-# runs the same schedule under the contract of 2.6.20. Needs under a minute after the build.
+# runs the same schedule under the contract of 2.6.20. Needs a few seconds after the build, which takes two minutes on two
+# cores.
 #
 #   scripts/reproduce.sh              build, then show it on a mount; by the model where none is possible
 #   scripts/reproduce.sh --model      show it by vmmodel, which needs neither FUSE nor privileges
@@ -11,11 +12,13 @@
 # Exit code: 0, the first contract lost data, as much as its ledger says, and the second none; 1, it did
 # not come out so, or could not be told; 2, wrong usage. Mounts and temporary files do not outlive it, also on ^C (but with --keep).
 set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=scripts/support/mount.sh
-. "$(dirname "$(readlink -f "$0")")/support/mount.sh"
+. "$here/support/mount.sh"
 
 keep=false
 build=true
+[ -e "$here/../CMakeLists.txt" ] || build=false # installed
 model=false
 for argument in "$@"; do
     case "$argument" in
@@ -27,29 +30,66 @@ for argument in "$@"; do
     esac
 done
 
-if $build; then
-    cd "$(dirname "$0")/.."
-    scripts/install-deps.sh --build
-    quietly=(--quiet)
-    [ ! -t 1 ] || quietly=()
+# Why no mount is possible here, or nothing.
+obstacle() {
+    if [ ! -e /dev/fuse ]; then
+        echo "there is no /dev/fuse here"
+    elif ! { : <>/dev/fuse; } 2>/dev/null; then
+        echo "/dev/fuse cannot be opened: no permission"
+    fi
+}
+reason=''
+$model || reason=$(obstacle)
+
+# Copies ninja's output, but its `[done/all] what`: that becomes a progress line, on a terminal always the latest, elsewhere
+# one in 10 s.
+progress() {
+    local line last=$SECONDS
+    while IFS= read -r line; do
+        if [[ ! $line =~ ^\[([0-9]+)/([0-9]+)\] ]]; then
+            [ "$line" = 'ninja: no work to do.' ] || printf '%s\n' "$line" >&2
+        elif [ -t 2 ]; then
+            printf '\rbuilding: %s of %s steps, %d s ' "${BASH_REMATCH[@]:1}" "$SECONDS" >&2
+            [ "${BASH_REMATCH[1]}" != "${BASH_REMATCH[2]}" ] || echo >&2
+        elif [ $((SECONDS - last)) -ge 10 ]; then
+            printf 'building: %s of %s steps, %d s\n' "${BASH_REMATCH[@]:1}" "$SECONDS" >&2
+            last=$SECONDS
+        fi
+    done
+}
+# build_programs NAME...: in build/reproduce, a unity build: it takes the least processor time where nothing is built yet.
+build_programs() {
+    local setting
     mkdir -p build
     (
         flock 9 # one build at a time in this directory
-        cmake --preset release -DPARTIALFS_TESTS=OFF >/dev/null
-        cmake --build build/release --target partialfs mmapstress vmmodel -- "${quietly[@]}" |
-            { grep -v '^ninja: no work to do' || true; }
-        # A later scripts/test.sh in the same build directory builds the tests again.
-        cmake --preset release -DPARTIALFS_TESTS=ON >/dev/null 2>&1 || true
+        # Should two sources that are compiled as one have a name in common, each is compiled by itself.
+        for setting in ON OFF; do
+            cmake -S . -B build/reproduce -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPARTIALFS_TESTS=OFF \
+                -DCMAKE_UNITY_BUILD=$setting >/dev/null
+            if cmake --build build/reproduce --target "$@" | progress; then exit 0; fi
+        done
+        exit 1
     ) 9>build/lock
-    PATH=$PWD/build/release/fusefs:$PWD/build/release/tools/mmapstress:$PWD/build/release/tools/vmmodel:$PATH
+}
+if $build; then
+    cd "$(dirname "$0")/.."
+    scripts/install-deps.sh --build
+    wanted=(partialfs mmapstress)
+    if $model || [ -n "$reason" ]; then wanted=(vmmodel); fi
+    seconds=$((200 / $(nproc) + 20))
+    echo "Building ${wanted[*]}: up to $seconds s if nothing is built yet; what is shown then takes a few seconds." >&2
+    build_programs "${wanted[@]}"
+    for folder in fusefs tools/mmapstress tools/vmmodel; do PATH=$PWD/build/reproduce/$folder:$PATH; done
 fi
 
-for program in partialfs mmapstress vmmodel; do
-    command -v "$program" >/dev/null ||
-        { echo "reproduce.sh: $program is not on PATH; run without --installed to build it" >&2; exit 2; }
-done
+if ! $build; then
+    for program in partialfs mmapstress vmmodel; do
+        command -v "$program" >/dev/null ||
+            { echo "reproduce.sh: $program is not on PATH; run without --installed to build it" >&2; exit 2; }
+    done
+fi
 
-reason=''
 bold=''
 plain=''
 if [ -t 1 ]; then
@@ -68,6 +108,7 @@ show() {
 
 by_model() {
     local lost=0 kept=0
+    if $build; then build_programs vmmodel; fi # built only where it is needed
     title "The VM of Linux 2.6.19 over a filesystem that flushes its own blocks: the shortest loss"
     show vmmodel explore --era linux-2.6.19 --filesystem ordered-eager --fsyncs 0 --msyncs 0 || lost=$?
     title "The same search under the VM of Linux 2.6.20, which has the fix"
@@ -85,15 +126,6 @@ answer() {
     1) echo 'yes, in the steps above' ;;
     *) echo "can't tell: vmmodel ended with exit code $1" ;;
     esac
-}
-
-# Why no mount is possible here, or nothing.
-obstacle() {
-    if [ ! -e /dev/fuse ]; then
-        echo "there is no /dev/fuse here"
-    elif ! { : <>/dev/fuse; } 2>/dev/null; then
-        echo "/dev/fuse cannot be opened: no permission"
-    fi
 }
 
 # --- With FUSE: a mount ---------------------------------------------------------------------------
@@ -207,7 +239,6 @@ word() {
     esac
 }
 
-$model || reason=$(obstacle)
 if ! $model && [ -z "$reason" ]; then
     status=0
     by_mount || status=$?

@@ -18,14 +18,16 @@
 # the files themselves are left, and the last line says where; else nothing is.
 set -euo pipefail
 
+here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=scripts/support/mount.sh
-. "$(dirname "$(readlink -f "$0")")/support/mount.sh"
+. "$here/support/mount.sh"
 
 duration=1h
 target=
 contract=linux-2.6.20
 seed=$((RANDOM * 32768 + RANDOM))
 build=true
+[ -e "$here/../CMakeLists.txt" ] || build=false # installed
 workloads=()
 usage() { echo "soak.sh: $*; see --help" >&2; exit 2; }
 while [ $# -gt 0 ]; do

@@ -25,7 +25,7 @@ done
 "$reproduce" --no-such-option >"$mine/out" 2>&1
 expect "an unknown option" 2 $? "unknown option '--no-such-option'"
 mkdir "$mine/bin"
-ln -s /usr/bin/{bash,env,dirname} "$mine/bin"
+ln -s /usr/bin/{bash,env,dirname,readlink} "$mine/bin"
 PATH=$mine/bin "$reproduce" --installed >"$mine/out" 2>&1
 expect "no program to be found" 2 $? 'is not on PATH'
 expect_nothing_left "without a mount"
