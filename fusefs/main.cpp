@@ -228,6 +228,10 @@ int start(int argc, const char* const* argv) {
         say(fmt::format("SOURCE '{}' is on a read-only filesystem: it is mounted read-only",
                         options->source.string()));
     }
+    if (const char* rules = std::getenv(kFaultsVariable)) {
+        // The daemon leaves the directory that a relative path starts from.
+        ::setenv(kFaultsVariable, std::filesystem::absolute(rules).c_str(), 1);
+    }
     options->fuse_options =
         startup::complete_flags(std::move(options->fuse_options), options->source);
     std::signal(SIGPIPE, SIG_IGN);

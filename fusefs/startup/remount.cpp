@@ -20,17 +20,17 @@ std::unexpected<std::string> failed(const Options& options, std::string_view wha
                                        error == EBUSY ? "; files are open for writing there" : ""));
 }
 
-} // namespace
-
-std::expected<void, std::string> remount(const Options& options,
-                                         const std::function<void(const std::string&)>& say) {
-    const std::vector<MountTableEntry> table = mount_table();
-    const MountTableEntry* const mount = mount_of(options.mountpoint, table);
-    if (mount == nullptr || mount->mountpoint != options.mountpoint ||
-        mount->type != "fuse.partialfs") {
-        return std::unexpected(fmt::format("-o remount: no partialfs is mounted at '{}'",
-                                           options.mountpoint.string()));
+std::expected<void, std::string> change_flags(const Options& options) {
+    if (::mount(nullptr, options.mountpoint.c_str(), nullptr, MS_REMOUNT | options.remount_flags,
+                nullptr) != 0) {
+        return failed(options, "the flags", errno);
     }
+    return {};
+}
+
+/// By the control files.
+std::expected<void, std::string>
+change_settings(const Options& options, const std::function<void(const std::string&)>& say) {
     for (const auto& [name, value] : options.given) {
         if (name != "contract" && name != "flush-policy") {
             say(fmt::format("-o remount leaves {} as it is: unmount and mount again to change it",
@@ -46,11 +46,31 @@ std::expected<void, std::string> remount(const Options& options,
             return failed(options, name, errno);
         }
     }
-    if (::mount(nullptr, options.mountpoint.c_str(), nullptr, MS_REMOUNT | options.remount_flags,
-                nullptr) != 0) {
-        return failed(options, "the flags", errno);
-    }
     return {};
+}
+
+} // namespace
+
+std::expected<void, std::string> remount(const Options& options,
+                                         const std::function<void(const std::string&)>& say) {
+    const std::vector<MountTableEntry> table = mount_table();
+    const MountTableEntry* const mount = mount_of(options.mountpoint, table);
+    if (mount == nullptr || mount->mountpoint != options.mountpoint ||
+        mount->type != "fuse.partialfs") {
+        return std::unexpected(fmt::format("-o remount: no partialfs is mounted at '{}'",
+                                           options.mountpoint.string()));
+    }
+    // The control files of a read-only mount cannot be written.
+    const bool settings_first = options.read_only;
+    if (settings_first) {
+        if (auto changed = change_settings(options, say); !changed) {
+            return changed;
+        }
+    }
+    if (auto changed = change_flags(options); !changed || settings_first) {
+        return changed;
+    }
+    return change_settings(options, say);
 }
 
 } // namespace partialfs::startup

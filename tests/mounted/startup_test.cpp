@@ -257,6 +257,8 @@ TEST_F(Startup, ARemountChangesFlagsAndContract) {
     EXPECT_EQ(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600), -1);
     EXPECT_EQ(errno, EROFS);
     EXPECT_EQ(text_of(mount_->path() / ".partialfs/contract"), "linux-2.6.20\n");
+    EXPECT_EQ(remount("rw,contract=linux-2.6.19").code, 0);
+    EXPECT_EQ(text_of(mount_->path() / ".partialfs/contract"), "linux-2.6.19\n");
     EXPECT_THAT(remount("rw,block_size=4096").errors, HasSubstr("leaves block-size as it is"));
     const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     EXPECT_GE(fd, 0);
