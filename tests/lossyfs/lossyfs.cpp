@@ -1,14 +1,16 @@
 // A filesystem that loses data on purpose, to prove that mmapstress notices.
 //
-//   lossyfs -o source=DIR,log=FILE[,every=N][,block=BYTES][,unmappable] [libfuse's own options]
-//   MOUNTPOINT
+//   lossyfs -o source=DIR,log=FILE[,every=N][,block=BYTES][,unmappable][,nodirect][,unreadable]
+//           [,hang=FILE] [libfuse's own options] MOUNTPOINT
 //
 // Passes everything through to DIR, but of every Nth page that the kernel writes back it drops one
 // block (not always the same one). The log is JSON Lines: {"event":"drop",...} at each drop, and at
 // the unmount one {"event":"lost",...} for each range of bytes that was dropped and not written
 // again, in ascending order, and a {"event":"end","pages":...,"drops":...} that proves it complete.
-// With `unmappable` no file can be mapped shared and writable.
-// One thread serves all requests, so nothing here is locked.
+// With `unmappable` no file can be mapped shared and writable. With `nodirect` files are opened
+// with O_DIRECT, and then not read. With `unreadable` the second page of no file can be read. With
+// `hang` no fsync returns as long as FILE exists, nor anything else that comes after it. One thread
+// serves all requests, so nothing here is locked.
 #define FUSE_USE_VERSION 312
 
 #include "tests/lossyfs/dropped_blocks.hpp"
@@ -43,16 +45,27 @@ struct Options {
     unsigned every = 8;
     unsigned block = 1024;
     int unmappable = 0; ///< files are opened past the page cache: no shared mappings of them
+    int nodirect = 0;
+    int unreadable = 0;
+    char* hang = nullptr;
+};
+
+/// Ways to fail that have nothing to do with losing data.
+struct Failings {
+    bool nodirect = false;
+    bool unreadable = false;
+    std::string hang;
 };
 
 class Filesystem {
   public:
     Filesystem(std::string source, const std::string& log, std::uint64_t every, BlockSize block,
-               bool unmappable)
-        : unmappable_(unmappable), source_(std::move(source)), log_(log, std::ios::app),
-          every_(every), block_size_(block), dropped_(block) {}
+               bool unmappable, Failings failings)
+        : unmappable_(unmappable), failings_(std::move(failings)), source_(std::move(source)),
+          log_(log, std::ios::app), every_(every), block_size_(block), dropped_(block) {}
 
     [[nodiscard]] bool unmappable() const { return unmappable_; }
+    [[nodiscard]] const Failings& failings() const { return failings_; }
     [[nodiscard]] bool log_is_open() const { return log_.is_open(); }
     [[nodiscard]] std::string host(const char* path) const { return source_ + path; }
     [[nodiscard]] DroppedBlocks& dropped() { return dropped_; }
@@ -134,6 +147,7 @@ class Filesystem {
 
   private:
     bool unmappable_;
+    Failings failings_;
     std::string source_;
     std::ofstream log_;
     std::uint64_t every_;
@@ -254,6 +268,13 @@ int do_release(const char*, fuse_file_info* info) {
 int do_read(const char* path, char* buffer, std::size_t size, off_t offset, fuse_file_info* info) {
     const ByteOffset begin{static_cast<std::uint64_t>(offset)};
     const ByteRange range{begin, ByteOffset{begin.value + size}};
+    const Failings& failings = filesystem().failings();
+    if (failings.nodirect && (info->flags & O_DIRECT) != 0) {
+        return -EINVAL;
+    }
+    if (failings.unreadable && range.contains(ByteOffset{kPageSize})) {
+        return -EIO;
+    }
     const auto bytes = Filesystem::read_all(descriptor(info), range);
     if ((info->flags & O_DIRECT) == 0) { // what O_DIRECT reads does not enter the page cache
         filesystem().dropped().read(path, range);
@@ -284,6 +305,10 @@ int do_write(const char* path, const char* buffer, std::size_t size, off_t offse
 }
 
 int do_fsync(const char*, int data_only, fuse_file_info* info) {
+    while (!filesystem().failings().hang.empty() &&
+           ::access(filesystem().failings().hang.c_str(), F_OK) == 0) {
+        ::usleep(10000);
+    }
     return result(data_only != 0 ? ::fdatasync(descriptor(info)) : ::fsync(descriptor(info)));
 }
 
@@ -348,6 +373,9 @@ int run(int argc, char** argv) {
         fuse_opt{"every=%u", offsetof(Options, every), 0},
         fuse_opt{"block=%u", offsetof(Options, block), 0},
         fuse_opt{"unmappable", offsetof(Options, unmappable), 1},
+        fuse_opt{"nodirect", offsetof(Options, nodirect), 1},
+        fuse_opt{"unreadable", offsetof(Options, unreadable), 1},
+        fuse_opt{"hang=%s", offsetof(Options, hang), 0},
         fuse_opt{nullptr, 0, 0},
     };
     fuse_args arguments = FUSE_ARGS_INIT(argc, argv);
@@ -360,8 +388,13 @@ int run(int argc, char** argv) {
                              "MOUNTPOINT\n");
         return 2;
     }
-    Filesystem instance{options.source, options.log, options.every, *block,
-                        options.unmappable != 0};
+    Filesystem instance{options.source,
+                        options.log,
+                        options.every,
+                        *block,
+                        options.unmappable != 0,
+                        {options.nodirect != 0, options.unreadable != 0,
+                         options.hang == nullptr ? "" : options.hang}};
     if (!instance.log_is_open()) {
         std::fprintf(stderr, "lossyfs: %s: cannot write\n", options.log);
         return 1;
@@ -372,6 +405,7 @@ int run(int argc, char** argv) {
     fuse_opt_free_args(&arguments);
     std::free(options.source);
     std::free(options.log);
+    std::free(options.hang);
     return status;
 }
 
