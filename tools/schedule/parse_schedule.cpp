@@ -101,7 +101,7 @@ std::expected<bool, std::string> parse_header_line(Header& header, std::string_v
         return done(parse_workers(header, words));
     }
     if (keyword != "seed" && keyword != "workload" && keyword != "block" &&
-        keyword != "commit-by" && keyword != "end") {
+        keyword != "contract" && keyword != "policy" && keyword != "commit-by" && keyword != "end") {
         return false;
     }
     const std::string_view value = words.next();
@@ -116,6 +116,10 @@ std::expected<bool, std::string> parse_header_line(Header& header, std::string_v
         header.seed = *seed;
     } else if (keyword == "workload") {
         header.workload = value;
+    } else if (keyword == "contract") {
+        header.contract = value;
+    } else if (keyword == "policy") {
+        header.policy = value;
     } else if (keyword == "block") {
         const auto block = number(value, kPageSize);
         if (!block || !partialfs::model::BlockSize::from_bytes(*block)) {

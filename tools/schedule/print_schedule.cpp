@@ -52,6 +52,12 @@ void print_header(std::string& out, const Header& header) {
         append_number(out, *header.block_size);
         out += '\n';
     }
+    if (!header.contract.empty()) {
+        out += "contract " + header.contract + '\n';
+    }
+    if (!header.policy.empty()) {
+        out += "policy " + header.policy + '\n';
+    }
     if (header.workers() != 1) {
         out += "workers";
         append_setting(out, "threads", header.threads);

@@ -6,7 +6,9 @@
 //     mmapstress-schedule 1                 format and its version; the very first line
 //     seed 42                               the pattern's seed, 64 bits
 //     workload mix                          optional: who made the schedule
-//     block 1024                            optional: the filesystem's block size, for a predictor
+//     block 1024                            optional: the block size it ran under, for a predictor
+//     contract linux-2.6.19                 optional: of the partialfs that it ran on
+//     policy ext3                           optional: of the partialfs that it ran on
 //     workers threads=2 processes=1         optional: default one thread in one process
 //     commit-by sibling                     optional: sibling (default), syncfs or sync; see op.hpp
 //     end fsync,munmap,fsync                optional: (default) or munmap,fsync
@@ -96,6 +98,8 @@ struct Header {
     std::uint64_t seed = 0;
     std::string workload;                    ///< empty: not said
     std::optional<std::uint32_t> block_size; ///< bytes; 512, 1024, 2048 or 4096
+    std::string contract;                    ///< of partialfs; empty: it ran on none
+    std::string policy;                      ///< of partialfs, what a commit flushes
     std::uint16_t threads = 1;               ///< in each process
     std::uint16_t processes = 1;
     CommitBy commit_by = CommitBy::sibling;

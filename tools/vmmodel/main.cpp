@@ -1,21 +1,21 @@
 // vmmodel: the command line.
+#include "tools/command_line.hpp"
 #include "tools/vmmodel/commands/commands.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace {
 
+using partialfs::tools::kWholeNumber;
+using partialfs::tools::what_is_wrong;
+using partialfs::tools::whole_number;
 using namespace vmmodel; // NOLINT(google-build-using-namespace): this is the program itself
 
 /// An option whose words stand for values: `parse` gives one, or nothing for a word it does not
@@ -27,7 +27,7 @@ void add_choice(CLI::App& command, const std::string& name, Value& value, Parse 
         .add_option_function<std::string>(
             name,
             [&value, parse, words, name](const std::string& word) {
-                const std::optional<Value> parsed = parse(word);
+                const auto parsed = parse(word);
                 if (!parsed) {
                     throw CLI::ValidationError(name, "'" + word + "' is none of: " + words);
                 }
@@ -58,16 +58,14 @@ void add_choice(CLI::App& command, const std::string& name, Value& value,
     add_choice(command, name, value, parse, words, help, std::string{table[0].first});
 }
 
-/// A number as strtoull does not check it: digits only, and no more than fit.
-const CLI::Validator kWholeNumber{
-    [](const std::string& text) -> std::string {
-        std::uint64_t value = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        return error == std::errc{} && end == text.data() + text.size()
-                   ? std::string{}
-                   : "'" + text + "' is not a whole number from 0 to 18446744073709551615";
-    },
-    "N"};
+/// `--format json`, and --json for those who are used to it.
+void add_format(CLI::App& command, bool& json, const char* of_what) {
+    constexpr std::array<std::pair<std::string_view, bool>, 2> kTextOrJson{
+        {{"text", false}, {"json", true}}};
+    add_choice(command, "--format", json, kTextOrJson,
+               std::string("how ") + of_what + " is printed");
+    command.add_flag("--json", json)->group("");
+}
 
 void add_era(CLI::App& command, Era& era) {
     add_choice(command, "--era", era, era_from, era_names(), "the kernel", "linux-2.6.19");
@@ -86,9 +84,6 @@ constexpr std::array<std::pair<std::string_view, TableFormat>, 3> kTableFormats{
     {{"table", TableFormat::table},
      {"markdown", TableFormat::markdown},
      {"json", TableFormat::json}}};
-
-constexpr std::array<std::pair<std::string_view, Through>, 2> kThrough{
-    {{"kernel", Through::kernel}, {"fuse", Through::fuse}}};
 
 struct EventOption {
     Event event;
@@ -121,8 +116,8 @@ void add_bounds(CLI::App& command, Bounds& bounds, ExploreLimits& limits) {
         command
             .add_option_function<int>(
                 one.option, [&count](int given) { count = static_cast<std::uint8_t>(given); },
-                std::string{"at most so many "} + one.help)
-            ->check(CLI::Range(0, 15))
+                std::string{"how many "} + one.help + " there may be, 0 to 15")
+            ->check(whole_number(0, 15))
             ->type_name("N")
             ->default_str(std::to_string(count));
     }
@@ -145,7 +140,7 @@ void add_explore(CLI::App& app, ExploreSettings& settings, int& code) {
     add_filesystem(*command, settings.filesystem);
     add_bounds(*command, settings.bounds, settings.limits);
     command->add_flag("--all", settings.limits.all,
-                      "look at everything, and list every way to do harm");
+                      "go through every state, and list every way to lose a store");
     add_choice(*command, "--races", settings.races, kRaces,
                "let threads interrupt each other; auto: only where nothing is found without");
     add_choice(*command, "--format", settings.format, kFormats, "what to print");
@@ -163,15 +158,24 @@ void add_table(CLI::App& app, TableSettings& settings, int& code) {
 void add_predict(CLI::App& app, PredictSettings& settings, int& code) {
     CLI::App* command =
         app.add_subcommand("predict", "print the byte ranges that a schedule will lose");
-    add_era(*command, settings.era);
+    constexpr const char* kAsItRan = "what the schedule ran under, else ";
+    add_choice(*command, "--era", settings.era, era_from, era_names(), "the kernel",
+               std::string(kAsItRan) + "linux-2.6.19");
     add_choice(*command, "--filesystem", settings.filesystem, predicted_filesystem_from,
-               predicted_filesystem_names(), "what a commit writes by itself", "ordered");
-    add_choice(*command, "--through", settings.through, kThrough,
+               predicted_filesystem_names(), "what a commit writes by itself",
+               std::string(kAsItRan) + "ordered");
+    const auto through = [](std::string_view word) -> std::optional<Through> {
+        return word == "kernel" ? std::optional(Through::kernel)
+               : word == "fuse" ? std::optional(Through::fuse)
+                                : std::nullopt;
+    };
+    add_choice(*command, "--through", settings.through, through, "kernel, fuse",
                "who runs it: the kernel of the era with the filesystem in it, or today's kernel "
-               "with partialfs on top, as far as a FUSE daemon can know");
+               "with partialfs on top, as far as a FUSE daemon can know",
+               std::string(kAsItRan) + "kernel");
     command->add_option("--block-size", settings.block_size,
                         "bytes: 512, 1024, 2048 or 4096 (default: what the schedule says)");
-    command->add_flag("--json", settings.json, "a JSON object for each schedule");
+    add_format(*command, settings.json, "what each schedule loses");
     command->add_flag("--check", settings.check,
                       "compare with the damage that the file has recorded: exit 1 if any differs");
     command
@@ -188,7 +192,9 @@ void add_simulate(CLI::App& app, SimulateSettings& settings, int& code) {
     SimulationSettings& simulation = settings.simulation;
     add_era(*command, simulation.era);
     add_filesystem(*command, simulation.filesystem);
-    command->add_option("--seed", simulation.seed, "same seed, same run")
+    command
+        ->add_option("--seed", simulation.seed,
+                     "what all random choices follow from: same seed, same run")
         ->check(kWholeNumber)
         ->type_name("N")
         ->capture_default_str();
@@ -196,12 +202,12 @@ void add_simulate(CLI::App& app, SimulateSettings& settings, int& code) {
         ->check(kWholeNumber)
         ->type_name("N")
         ->capture_default_str();
-    command->add_option("--pages", simulation.pages, "pages of the file")
-        ->check(CLI::Range(1, 1 << 20))
+    command->add_option("--pages", simulation.pages, "pages of the file, 1 to 1048576")
+        ->check(whole_number(1, 1 << 20))
         ->type_name("N")
         ->capture_default_str();
-    command->add_option("--mappings", simulation.mappings, "mappings of the file")
-        ->check(CLI::Range(1, 8))
+    command->add_option("--mappings", simulation.mappings, "mappings of the file, 1 to 8")
+        ->check(whole_number(1, 8))
         ->type_name("N")
         ->capture_default_str();
     const auto block_size = [](std::string_view text) {
@@ -216,7 +222,7 @@ void add_simulate(CLI::App& app, SimulateSettings& settings, int& code) {
         ->check(kWholeNumber)
         ->type_name("N")
         ->capture_default_str();
-    command->add_flag("--json", settings.json, "print a JSON object");
+    add_format(*command, settings.json, "the result");
     command->callback([&] { code = simulate_command(settings); });
 }
 
@@ -241,10 +247,11 @@ int main(int argc, char** argv) try {
                  "stores are lost, by which kernel, on which filesystem, and how.",
                  "vmmodel"};
     app.require_subcommand(1);
-    app.failure_message([](const CLI::App*, const CLI::Error& error) {
-        return "vmmodel: " + std::string{error.what()} + " (--help lists the options)\n";
+    app.failure_message([&](const CLI::App*, const CLI::Error& error) {
+        return "vmmodel: " + what_is_wrong(app, argc, argv, error) +
+               " (--help lists the options)\n";
     });
-    app.set_version_flag("--version", "vmmodel " VMMODEL_VERSION);
+    app.set_version_flag("-V,--version", "vmmodel " VMMODEL_VERSION);
     int code = kUsage;
     ExploreSettings explore;
     TableSettings table;

@@ -42,10 +42,12 @@ int table_command(const TableSettings& settings);
 /// with a FUSE daemon that plays the two.
 enum class Through : std::uint8_t { kernel, fuse };
 
+/// What is not given, the schedule says by what it ran under; if it does not: 2.6.19's ext3 in the
+/// kernel.
 struct PredictSettings {
-    Era era = Era::linux_2_6_19;
-    Filesystem filesystem = Filesystem::ordered;
-    Through through = Through::kernel;
+    std::optional<Era> era;
+    std::optional<Filesystem> filesystem;
+    std::optional<Through> through;
     std::optional<std::uint32_t> block_size; ///< else the schedule's own
     bool json = false;
     bool check = false; ///< compare with the recorded damage

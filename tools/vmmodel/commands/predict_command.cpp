@@ -32,8 +32,39 @@ Json ranges_json(const auto& damage) {
     return ranges;
 }
 
+/// The rules that a schedule is predicted by.
+struct Rules {
+    Era era;
+    Filesystem filesystem;
+    Through through;
+};
+
+/// What was asked for; else what the schedule ran under, which a run on partialfs writes down.
+Rules rules_for(const PredictSettings& settings, const mmapstress::Header& header) {
+    const auto ran_under = [&]() -> std::optional<Filesystem> {
+        const auto policy =
+            partialfs::base::from_name<partialfs::model::FlushPolicy>(header.policy);
+        if (!policy) {
+            return std::nullopt;
+        }
+        for (const Filesystem filesystem :
+             {Filesystem::ordered, Filesystem::ordered_eager, Filesystem::writeback}) {
+            if (rules_of(filesystem).flushes == policy) {
+                return filesystem;
+            }
+        }
+        return Filesystem::writeback; // a commit writes no data
+    };
+    const Filesystem filesystem =
+        settings.filesystem.value_or(ran_under().value_or(Filesystem::ordered));
+    const bool by_a_daemon = !header.contract.empty() && !settings.era && !settings.filesystem &&
+                             rules_of(filesystem).flushes;
+    return {settings.era.value_or(era_from(header.contract).value_or(Era::linux_2_6_19)),
+            filesystem, settings.through.value_or(by_a_daemon ? Through::fuse : Through::kernel)};
+}
+
 std::string json_line(const LoadedSchedule& loaded, const Prediction& prediction,
-                      const PredictSettings& settings) {
+                      const Rules& settings) {
     Json line{{"id", loaded.name},
               {"era", rules_of(settings.era).name},
               {"filesystem", rules_of(settings.filesystem).name},
@@ -106,8 +137,8 @@ std::expected<BlockSize, std::string> block_size_for(const LoadedSchedule& loade
     return *block_size;
 }
 
-std::expected<std::unique_ptr<Predictor>, std::string>
-predictor_for(const PredictSettings& settings, BlockSize block_size) {
+std::expected<std::unique_ptr<Predictor>, std::string> predictor_for(const Rules& settings,
+                                                                     BlockSize block_size) {
     if (settings.through == Through::kernel) {
         return std::make_unique<KernelPredictor>(settings.era, settings.filesystem, block_size);
     }
@@ -144,7 +175,8 @@ int predict_command(const PredictSettings& settings) {
         if (!block_size) {
             return fail(kUsage, block_size.error());
         }
-        const auto predictor = predictor_for(settings, *block_size);
+        const Rules rules = rules_for(settings, loaded.schedule.header);
+        const auto predictor = predictor_for(rules, *block_size);
         if (!predictor) {
             return fail(kUsage, predictor.error());
         }
@@ -155,7 +187,7 @@ int predict_command(const PredictSettings& settings) {
         damaged += prediction->damage.empty() ? 0U : 1U;
         recorded += loaded.recorded ? 1U : 0U;
         different += loaded.recorded && !equal(prediction->damage, loaded.damage) ? 1U : 0U;
-        out += settings.json ? json_line(loaded, *prediction, settings)
+        out += settings.json ? json_line(loaded, *prediction, rules)
                              : human_lines(loaded, *prediction);
     }
     if (settings.check) {
