@@ -9,6 +9,8 @@
 #   scripts/reproduce.sh --keep       leave the linux-2.6.19 mount for a look around
 #   scripts/reproduce.sh --installed  use the programs on PATH instead of building them
 #
+# The loss as a page for a browser stays: build/loss.html, or with --installed a new temporary file.
+#
 # Exit code: 0, the first contract lost data, as much as its ledger says, and the second none; 1, it did
 # not come out so, or could not be told; 2, wrong usage. Mounts and temporary files do not outlive it, also on ^C (but with --keep).
 set -euo pipefail
@@ -20,6 +22,7 @@ keep=false
 build=true
 [ -e "$here/../CMakeLists.txt" ] || build=false # installed
 model=false
+page=''
 for argument in "$@"; do
     case "$argument" in
     --keep) keep=true ;;
@@ -81,6 +84,7 @@ if $build; then
     echo "Building ${wanted[*]}: up to $seconds s if nothing is built yet; what is shown then takes a few seconds." >&2
     build_programs "${wanted[@]}"
     for folder in fusefs tools/mmapstress tools/vmmodel; do PATH=$PWD/build/reproduce/$folder:$PATH; done
+    page=$PWD/build/loss.html
 fi
 
 if ! $build; then
@@ -183,6 +187,7 @@ stress() {
 }
 
 by_mount() {
+    [ -n "$page" ] || page=$(mktemp --suffix .html -t partialfs-loss.XXXXXX)
     title "1. A mount under the contract of Linux 2.6.19"
     mount_in "$lossy" || return # 3: no mount is possible
     echo "    $lossy/mnt, over the directory $lossy/disk; a commit every 50 ms"
@@ -204,6 +209,12 @@ by_mount() {
         --report "$work/natural.json" --schedule "$work/natural.schedule"
     local natural=$verdict natural_wrong=$wrong lost
     lost=$(lost_bytes "$lossy") || { complain "the ledger of linux-2.6.19 cannot be read"; return 1; }
+
+    # Also with exit code 1.
+    mmapstress explain "$work/natural.json" --html "$page" 2>"$work/out" || [ $? = 1 ] ||
+        { complain "no page of the loss: $(<"$work/out")"; return 1; }
+    echo
+    echo "    All of it as a page, with a map of the file: $page"
 
     title "5. The same schedules under the contract of Linux 2.6.20: set_page_dirty() before writepage"
     # The first mount was possible, so this is a failure and no reason to ask the model.

@@ -1,19 +1,21 @@
 // mmapstress: the command line.
 #include "fusefs/base/units.hpp"
 #include "fusefs/version.hpp"
+#include "tools/command_line.hpp"
 #include "tools/mmapstress/commands/commands.hpp"
 
-#include <CLI/CLI.hpp>
-
+#include <chrono>
 #include <exception>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
 
 namespace {
 
+using partialfs::tools::kWholeNumber;
+using partialfs::tools::what_is_wrong;
+using partialfs::tools::whole_number;
 using namespace mmapstress; // NOLINT(google-build-using-namespace): this is the program itself
 
 /// An option that is one of several words.
@@ -68,7 +70,8 @@ void add_output(CLI::App& command, CommonOptions& options) {
         ->default_str("human");
     command
         .add_option("--max-ranges", options.output.max_ranges,
-                    "damaged ranges shown at most; the report has all")
+                    "how many damaged ranges are shown; the report has all")
+        ->check(kWholeNumber)
         ->type_name("N")
         ->capture_default_str();
 }
@@ -85,8 +88,35 @@ void add_directory(CLI::App& command, RunSettings& run) {
         ->type_name("PATH");
 }
 
+/// A time that may be 0 where `zero` says what that means.
+CLI::Option* add_time(CLI::App& command, const char* name,
+                      const std::function<void(std::chrono::milliseconds)>& take,
+                      const char* help) {
+    return command
+        .add_option_function<std::string>(
+            name,
+            [take, name](const std::string& text) {
+                const auto time = partialfs::base::parse_duration(text);
+                if (!time) {
+                    throw CLI::ValidationError(name, "'" + text +
+                                                         "' is not a time, as 500ms, 30s, 60min");
+                }
+                take(*time);
+            },
+            help)
+        ->type_name("TIME");
+}
+
+void add_hang_after(CLI::App& command, std::chrono::milliseconds& hang_after) {
+    add_time(
+        command, "--hang-after", [&hang_after](auto time) { hang_after = time; },
+        "end with status 4 if one call of the filesystem takes longer, and say which; 0: never")
+        ->default_str("5min");
+}
+
 void add_place(CLI::App& command, CommonOptions& options) {
     add_directory(command, options.run);
+    add_hang_after(command, options.hang_after);
     command
         .add_option_function<std::vector<std::string>>(
             "--skip",
@@ -122,46 +152,52 @@ void add_run(CLI::App& app, Verdict& verdict) {
     command->add_option("--workload,-w", options->workload, "see mmapstress workloads")
         ->type_name("NAME")
         ->capture_default_str();
-    command->add_option("--seed", options->settings.seed, "of all that is random")
+    command
+        ->add_option("--seed", options->settings.seed,
+                     "what all random choices follow from: same seed, same schedule")
+        ->check(kWholeNumber)
         ->type_name("N")
         ->capture_default_str();
-    add_size(*command, "--size", options->settings.size, "of each file; default: the workload's");
-    command->add_option("--files", options->settings.files, "default: the workload's")
-        ->type_name("N")
-        ->check(CLI::Range(1U, 65536U));
+    add_size(*command, "--size", options->settings.size,
+             "the size of each file, as 64K or 8M; default: the workload's");
+    command
+        ->add_option("--files", options->settings.files,
+                     "how many files, 1 to 65536; default: the workload's")
+        ->check(whole_number(1, 65536))
+        ->type_name("N");
     command
         ->add_option("--ops", options->settings.ops,
-                     "operations (of each round, with --duration); default: the workload's")
-        ->type_name("N")
-        ->check(CLI::Range(std::uint64_t{1}, std::numeric_limits<std::uint64_t>::max()));
+                     "how many operations (of each round, with --duration); default: the "
+                     "workload's")
+        ->check(whole_number(1))
+        ->type_name("N");
+    add_time(
+        *command, "--duration",
+        [options](auto time) {
+            if (time.count() == 0) {
+                throw CLI::ValidationError("--duration", "no time at all");
+            }
+            options->duration = time;
+        },
+        "run rounds with one seed after another until the time is up or damage is found");
     command
-        ->add_option_function<std::string>(
-            "--duration",
-            [options](const std::string& text) {
-                options->duration = partialfs::base::parse_duration(text);
-                if (!options->duration || options->duration->count() == 0) {
-                    throw CLI::ValidationError("--duration", "'" + text +
-                                                                 "' is not a time, as 500ms, 30s, "
-                                                                 "60min");
-                }
-            },
-            "run rounds with one seed after another until the time is up or damage is found")
-        ->type_name("TIME");
-    command->add_option("--threads", options->settings.threads, "in each process")
+        ->add_option("--threads", options->settings.threads, "threads in each process, 1 to 1024")
+        ->check(whole_number(1, 1024))
         ->type_name("N")
-        ->check(CLI::Range(1, 1024))
         ->capture_default_str();
-    command->add_option("--processes", options->settings.processes, "with mappings of their own")
+    command
+        ->add_option("--processes", options->settings.processes,
+                     "processes, each with its own mappings, 1 to 1024")
+        ->check(whole_number(1, 1024))
         ->type_name("N")
-        ->check(CLI::Range(1, 1024))
         ->capture_default_str();
     add_choice<CommitBy>(
         *command, "--commit-by", options->settings.commit_by,
         {{"sibling", CommitBy::sibling}, {"syncfs", CommitBy::syncfs}, {"sync", CommitBy::sync}},
-        "what commits the journal, sibling being a new file's fsync")
+        "how the journal is made to commit: by fsync of a new file (sibling), syncfs or sync")
         ->default_str("sibling");
     add_size(*command, "--memory", *memory,
-             "what the workload pressure may use of memory; default 64M");
+             "memory that the workload pressure may use, as 64M; default 64M");
     command->callback([options, memory, &verdict] {
         options->settings.memory = memory->value_or(options->settings.memory);
         verdict = run_command(*options);
@@ -195,6 +231,7 @@ void add_minimise(CLI::App& app, Verdict& verdict) {
         "minimise", "write the smallest part of a schedule that still loses data");
     const auto options = std::make_shared<MinimiseOptions>();
     add_directory(*command, options->run);
+    add_hang_after(*command, options->hang_after);
     command->add_option("SCHEDULE", options->schedule, "a schedule's file, or a report's")
         ->required()
         ->type_name("");
@@ -213,9 +250,17 @@ void add_explain(CLI::App& app, Verdict& verdict) {
         ->add_option("--trace", options->trace,
                      "a partialfs trace; on a mounted partialfs it is found by itself")
         ->type_name("FILE");
-    command->add_option("--max-ranges", options->max_ranges, "damaged ranges told at most")
-        ->type_name("N")
-        ->capture_default_str();
+    command->add_flag("--all", options->all,
+                      "everything that is known of every range, instead of ten lines for each");
+    command
+        ->add_option("--html", options->html,
+                     "write one page for a browser, with a map of each file, instead of the text")
+        ->type_name("FILE");
+    command
+        ->add_option("--max-ranges", options->max_ranges,
+                     "how many damaged ranges are explained; default 20, with --all every one")
+        ->check(kWholeNumber)
+        ->type_name("N");
     command->callback([options, &verdict] { verdict = explain_command(*options); });
 }
 
@@ -227,12 +272,15 @@ void add_selftest(CLI::App& app, Verdict& verdict) {
     command
         ->add_option("DIR", options->common.run.directory, "where; default: $TMPDIR, else /var/tmp")
         ->type_name("");
-    command->add_option("--seed", options->seed, "of all that is random")
+    command
+        ->add_option("--seed", options->seed,
+                     "what all random choices follow from: same seed, same stores left out")
+        ->check(kWholeNumber)
         ->type_name("N")
         ->capture_default_str();
-    command->add_option("--runs", options->runs, "how many")
+    command->add_option("--runs", options->runs, "how many runs, 1 to 1000000")
+        ->check(whole_number(1, 1000000))
         ->type_name("N")
-        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1000000}))
         ->capture_default_str();
     command->callback([options, &verdict] { verdict = selftest_command(*options); });
 }
@@ -249,9 +297,11 @@ int main(int argc, char** argv) try {
     CLI::App app{
         "Finds lost mapped stores on any filesystem, and says why they were lost.\n"
         "Exit status: 0 every byte as expected, 1 damage found, 2 wrong usage, 3 could not "
-        "tell.",
+        "tell,\n4 the filesystem hangs. SIZE is a number and K, M, G or T (powers of 1024), TIME a "
+        "number and ms, s, min or h.\nFor example: mmapstress run /mnt/test --size 8M --duration "
+        "30s --report r.json",
         "mmapstress"};
-    app.set_version_flag("--version", "mmapstress " + std::string(partialfs::kVersion));
+    app.set_version_flag("-V,--version", "mmapstress " + std::string(partialfs::kVersion));
     app.require_subcommand(1);
     Verdict verdict = Verdict::clean;
     add_run(app, verdict);
@@ -266,7 +316,7 @@ int main(int argc, char** argv) try {
     } catch (const CLI::Success& success) {
         return app.exit(success); // --help, --version
     } catch (const CLI::ParseError& error) {
-        complain(error.what() + std::string("; see mmapstress --help"));
+        complain(what_is_wrong(app, argc, argv, error) + "; see mmapstress --help");
         return static_cast<int>(Verdict::usage);
     }
     return static_cast<int>(verdict);

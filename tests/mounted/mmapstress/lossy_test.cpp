@@ -1,6 +1,7 @@
 // The detector against a filesystem that loses data on purpose: every loss must be found, to the
 // byte, and none that did not happen.
 #include "tests/mounted/mmapstress/told_ranges.hpp"
+#include "tests/shell_command.hpp"
 #include "tests/temporary_directory.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/workloads/dice.hpp"
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <thread>
 
 namespace mmapstress {
@@ -108,6 +110,19 @@ Schedule make_schedule(std::uint64_t seed) {
     return schedule;
 }
 
+/// Whether a process has a file below `path` open.
+bool processes_of(const fs::path& path) {
+    std::error_code error;
+    for (const auto& process : fs::directory_iterator("/proc", error)) {
+        for (const auto& fd : fs::directory_iterator(process.path() / "fd", error)) {
+            if (fs::read_symlink(fd.path(), error).string().starts_with(path.string())) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 class Lossy : public testing::Test {
   protected:
     void SetUp() override {
@@ -169,6 +184,84 @@ TEST_F(Lossy, NothingIsReportedWhereNothingIsDropped) {
     EXPECT_EQ(result->verdict(), Verdict::clean);
     EXPECT_TRUE(result->damage.empty());
     EXPECT_EQ(mount.unmount().back().at("drops"), 0);
+}
+
+Schedule parsed(const std::string& body) {
+    const auto schedule = parse_schedule("mmapstress-schedule 1\nseed 3\n" + body);
+    EXPECT_TRUE(schedule) << schedule.error().message();
+    return *schedule;
+}
+
+TEST_F(Lossy, WhereODirectDoesNotReadThatStageIsLeftOut) {
+    LossyMount mount(1U << 30U, 1024, ",nodirect");
+    RunSettings settings;
+    settings.directory = mount.mountpoint();
+    const Schedule schedule = parsed("file 0 size=8192 start=sparse\n"
+                                     "1 store file=0 off=10 len=100\n"
+                                     "2 fsync file=0\n"
+                                     "3 direct-read-check file=0\n");
+    const auto result = run(settings, source_of(schedule));
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_TRUE(result->problems.empty()) << result->problems.front().message;
+    EXPECT_EQ(result->verdict(), Verdict::clean);
+    const StageResult& direct = result->stages[static_cast<std::size_t>(Stage::direct)];
+    EXPECT_EQ(direct.state, StageResult::State::skipped);
+    EXPECT_EQ(direct.reason, "the filesystem does not read files with O_DIRECT");
+    EXPECT_FALSE(result->on_disk) << "who knows what is behind a FUSE filesystem";
+}
+
+TEST_F(Lossy, WhatCannotBeReadAfterItsSyncIsDamage) {
+    LossyMount mount(1U << 30U, 1024, ",unreadable");
+    RunSettings settings;
+    settings.directory = mount.mountpoint();
+    settings.live_stage = false; // they come before the sync, and fail
+    settings.pread_stage = false;
+    const Schedule schedule = parsed("file 0 size=16384 start=sparse\n"
+                                     "1 write file=0 off=0 len=16384\n");
+    const auto result = run(settings, source_of(schedule));
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_TRUE(result->problems.empty()) << result->problems.front().message;
+    EXPECT_EQ(result->verdict(), Verdict::damaged);
+    for (const Stage stage : {Stage::evicted, Stage::direct}) {
+        EXPECT_EQ(
+            wrong_bytes(result->damage, stage),
+            (std::vector<DamagedBytes>{{FileIndex{0}, {ByteOffset{4096}, ByteOffset{8192}}}}));
+    }
+    ASSERT_EQ(result->damage.size(), 1U);
+    EXPECT_EQ(result->damage[0].kind, DamageKind::unreadable);
+    EXPECT_EQ(result->damage[0].lost, OpId{1});
+}
+
+TEST_F(Lossy, AFilesystemThatHangsIsReportedThoughNothingCanBeKilled) {
+    const partialfs::testing::TemporaryDirectory aside;
+    const fs::path gate = aside / "gate";
+    std::ofstream(gate) << "closed";
+    LossyMount mount(1U << 30U, 1024, ",hang=" + gate.string());
+    const std::string output = (aside / "output").string();
+    const std::string command = MMAPSTRESS " run " + mount.mountpoint().string() +
+                                " --workload recipe --ops 50 --hang-after 1s --seed 5 --format ";
+    for (const std::string format : {"human", "ktap", "junit", "json"}) {
+        // Into a file: the process that hangs has it open, too.
+        const auto said = partialfs::testing::said_by(command + format + " > " + output);
+        const std::string text = text_of(output);
+        EXPECT_EQ(said.code, 4) << text << said.text;
+        EXPECT_THAT(text, testing::HasSubstr("has not returned for "));
+        EXPECT_THAT(text,
+                    testing::ContainsRegex("operation [0-9]+ .commit., process"));
+        if (format == "ktap") {
+            EXPECT_THAT(text, testing::HasSubstr("not ok 1 mmapstress.recipe # seed 5"));
+        } else if (format == "junit") {
+            EXPECT_THAT(text, testing::HasSubstr("<error message="));
+        } else if (format == "json") {
+            EXPECT_THAT(text, testing::HasSubstr("\"verdict\": \"hung\""));
+        }
+        fs::remove(gate); // the hung call returns, and its process ends
+        while (processes_of(mount.mountpoint())) {
+            std::this_thread::yield();
+        }
+        std::ofstream(gate) << "closed";
+    }
+    fs::remove(gate);
 }
 
 TEST_F(Lossy, AFilesystemWithoutSharedWritableMappingsIsToldAtOnce) {

@@ -14,11 +14,16 @@
 
 namespace mmapstress {
 
+/// Longer than a healthy filesystem takes for any one call.
+inline constexpr std::chrono::milliseconds kHangAfter = std::chrono::minutes(5);
+
 /// Options that run, replay, verify and selftest share.
 struct CommonOptions {
     RunSettings run; ///< directory, disk, keep, stages, schedule file
     Output output;
     std::string report; ///< where the report is written; empty: nowhere
+    /// A call of the filesystem that takes longer has hung: Verdict::hung. 0: never.
+    std::chrono::milliseconds hang_after = kHangAfter;
 };
 
 struct RunOptions {
@@ -46,22 +51,26 @@ struct SelftestOptions {
 };
 
 /// Leaves one store out per run and expects exactly its bytes to be reported: clean if they are.
-Verdict selftest_command(SelftestOptions options);
+Verdict selftest_command(const SelftestOptions& options);
 
 struct MinimiseOptions {
-    RunSettings run;      ///< directory, disk
-    std::string schedule; ///< a schedule's file, or a report's
-    std::string output;   ///< where the smallest schedule is written
+    RunSettings run;                                   ///< directory, disk
+    std::string schedule;                              ///< a schedule's file, or a report's
+    std::string output;                                ///< where the smallest schedule is written
+    std::chrono::milliseconds hang_after = kHangAfter; ///< as CommonOptions'
 };
 
-/// Looks for the smallest part of a schedule that still loses data, and writes it. Damaged if there
-/// is one; clean, and nothing written, if the schedule loses no data.
+/// Looks for the smallest part of a schedule that still loses the same data, and writes it: clean.
+/// Unknown, and nothing written, if the schedule loses no data here or what was found does not do
+/// so again.
 Verdict minimise_command(const MinimiseOptions& options);
 
 struct ExplainOptions {
     std::string report;
     std::string trace; ///< empty: looked for on the mount that the report names
-    std::size_t max_ranges = 20;
+    std::string html;  ///< a page for a browser is written here, in place of the text; empty: no
+    bool all = false;  ///< everything that is known of each range, instead of ten lines
+    std::optional<std::size_t> max_ranges; ///< 20, or with `all` every one
 };
 
 /// Tells how each damaged range of a report came about. The verdict is the report's.

@@ -2,9 +2,16 @@
 #include "tools/mmapstress/explain/explain.hpp"
 
 #include "tools/mmapstress/commands/commands.hpp"
+#include "tools/mmapstress/commands/progress.hpp"
+#include "tools/mmapstress/explain/html.hpp"
+#include "tools/mmapstress/explain/words.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/system/files.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
 
 namespace mmapstress {
 
@@ -65,7 +72,26 @@ Verdict explain_command(const ExplainOptions& options) {
         return Verdict::usage;
     }
     evidence.trace = std::move(*trace);
-    if (!print(explain(*report, evidence, options.max_ranges))) {
+    const std::string command =
+        replay_line(report->result, std::filesystem::absolute(options.report).string());
+    if (!options.html.empty()) {
+        const auto written =
+            write_file_atomically(options.html, explain_html(*report, evidence, command));
+        if (!written) {
+            complain(written.error());
+            return Verdict::unknown;
+        }
+        return report->result.verdict();
+    }
+    ExplainStyle style;
+    style.all = options.all;
+    style.max_ranges = options.max_ranges.value_or(options.all ? report->result.damage.size() : 20);
+    style.colours = partialfs::base::colours_for(is_terminal(STDOUT_FILENO));
+    std::string story = explain(*report, evidence, style);
+    if (evidence.schedule) {
+        story += "\nTo run it again:\n  " + style.colours.as_strong(command) + "\n";
+    }
+    if (!print(story)) {
         complain("cannot write to standard output");
         return Verdict::unknown;
     }

@@ -1,5 +1,6 @@
 #include "tools/mmapstress/commands/present.hpp"
 
+#include "tools/mmapstress/commands/progress.hpp"
 #include "tools/mmapstress/report/formats.hpp"
 #include "tools/mmapstress/report/report.hpp"
 
@@ -13,6 +14,8 @@
 namespace mmapstress {
 
 namespace {
+
+using partialfs::base::Colours;
 
 std::string size_text(std::uint64_t bytes) {
     constexpr std::array<const char*, 5> kUnits{"B", "KiB", "MiB", "GiB", "TiB"};
@@ -51,7 +54,9 @@ std::string kind_text(const RunResult& result, const DamagedRange& range) {
     case DamageKind::unclear:
         return "unclear: too few bytes to tell where they come from";
     case DamageKind::missing:
-        return "missing: the file is too short";
+        return "missing: the file is too short, or gone";
+    case DamageKind::unreadable:
+        return "unreadable, although the file's sync had returned";
     }
     return {};
 }
@@ -81,11 +86,19 @@ std::string stage_text(Stage stage, const StageResult& result) {
     case StageResult::State::checked:
         break;
     }
-    if (result.wrong == 0) {
-        return fmt::format("  {:<8} {} as expected\n", name, size_text(result.bytes));
+    std::string of_them;
+    if (stage != Stage::during) {
+        of_them =
+            fmt::format(" ({} of them stored by operations{})", size_text(result.stored),
+                        result.holes == 0 ? std::string()
+                                          : fmt::format("; {} of holes not read, by SEEK_DATA",
+                                                        size_text(result.holes)));
     }
-    return fmt::format("  {:<8} {} compared, {} WRONG in {}\n", name, size_text(result.bytes),
-                       plural(result.wrong, "byte"), plural(result.ranges, "range"));
+    if (result.wrong == 0) {
+        return fmt::format("  {:<8} {} as expected{}\n", name, size_text(result.bytes), of_them);
+    }
+    return fmt::format("  {:<8} {} compared{}, {} WRONG in {}\n", name, size_text(result.bytes),
+                       of_them, plural(result.wrong, "byte"), plural(result.ranges, "range"));
 }
 
 /// Nothing of a run without commits.
@@ -98,26 +111,39 @@ std::string commits_text(const Commits& commits) {
                                      : "not judged: no device counts this filesystem's sectors");
 }
 
-std::string verdict_text(const RunResult& result) {
+std::string verdict_text(const RunResult& result, const Colours& colours) {
     switch (result.verdict()) {
     case Verdict::clean:
-        return "clean: every byte on disk is as expected\n";
+        return colours.as_good("clean") +
+               (result.on_disk
+                    ? ": every byte on disk is as expected\n"
+                    : ": every byte is as expected outside this filesystem's page cache (no "
+                      "block device is known behind it: what is on any disk was not looked at)\n");
     case Verdict::damaged:
-        return fmt::format("DAMAGED: {}\n",
+        return fmt::format("{}: {}\n", colours.as_bad("DAMAGED"),
                            plural(result.damage.size() + result.damage_not_kept, "range"));
+    case Verdict::hung:
+        return colours.as_bad("HUNG") + ": the filesystem has not answered\n";
     case Verdict::usage:
     case Verdict::unknown:
         break;
     }
-    return "COULD NOT TELL\n";
+    const StageResult& cold = result.stages[static_cast<std::size_t>(Stage::evicted)];
+    const std::string verdict = colours.as_doubtful("COULD NOT TELL");
+    return result.cut_short && result.cut_short->synced_bytes != 0 &&
+                   cold.state == StageResult::State::checked
+               ? verdict + ": what had been synced before is as expected, of the rest nothing is "
+                           "known\n"
+               : verdict + "\n";
 }
 
 } // namespace
 
 std::string human_text(const RunResult& result, std::size_t max_ranges,
-                       const std::vector<std::string>& story) {
+                       const std::vector<std::string>& story, const Colours& colours) {
     const std::string done =
-        result.cut_short
+        result.hung ? "hung"
+        : result.cut_short && result.problems.empty()
             ? "cut short"
             : fmt::format("{}{} in {:.2f} s",
                           result.rounds > 1 ? fmt::format("round {}, ", result.rounds) : "",
@@ -144,7 +170,7 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
         const StageResult& stage = result.stages[i];
         const bool nothing_asked =
             static_cast<Stage>(i) == Stage::during && stage.state == StageResult::State::skipped;
-        if (!nothing_asked) {
+        if (!nothing_asked && !result.hung) {
             out += stage_text(static_cast<Stage>(i), stage);
         }
     }
@@ -170,7 +196,7 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
             out += fmt::format("  ... and {} more\n", lines.size() - max_ranges);
         }
     };
-    out += verdict_text(result);
+    out += verdict_text(result, colours);
     for (std::size_t i = 0; i < std::min(max_ranges, result.damage.size()); ++i) {
         out += range_text(result, result.damage[i]);
     }
@@ -199,25 +225,16 @@ std::string present(const RunResult& result, const Output& output,
     case Format::human:
         break;
     }
-    return human_text(result, output.max_ranges, story);
+    return human_text(result, output.max_ranges, story,
+                      partialfs::base::colours_for(is_terminal(STDOUT_FILENO)));
 }
 
 std::function<void(const Progress&)> progress_bar(const Extent& extent,
                                                   const std::uint64_t& round) {
-    if (::isatty(STDERR_FILENO) == 0) {
-        return nullptr;
-    }
-    struct State {
-        std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
-        std::chrono::steady_clock::time_point drawn;
-    };
-    return [extent, &round, state = std::make_shared<State>()](const Progress& progress) {
-        const auto now = std::chrono::steady_clock::now();
-        if (now - state->drawn < std::chrono::milliseconds(100)) {
+    return [extent, &round, line = ProgressLine()](const Progress& progress) mutable {
+        if (!line.is_due()) {
             return;
         }
-        state->drawn = now;
-        const double elapsed = std::chrono::duration<double>(now - state->begin).count();
         double part = -1;
         std::string what;
         if (progress.phase == Progress::Phase::verifying) {
@@ -227,7 +244,7 @@ std::function<void(const Progress&)> progress_bar(const Extent& extent,
             what = fmt::format("verifying {} MiB", progress.bytes >> 20U);
         } else {
             if (extent.duration) {
-                part = elapsed / std::chrono::duration<double>(*extent.duration).count();
+                part = line.seconds() / std::chrono::duration<double>(*extent.duration).count();
             } else if (extent.ops && *extent.ops != 0) {
                 part = static_cast<double>(progress.ops) / static_cast<double>(*extent.ops);
             }
@@ -236,23 +253,8 @@ std::function<void(const Progress&)> progress_bar(const Extent& extent,
         if (round > 1) {
             what = fmt::format("round {}, {}", round, what);
         }
-        constexpr std::size_t kWidth = 30;
-        std::string bar;
-        if (part >= 0) {
-            const auto full = static_cast<std::size_t>(std::min(part, 1.0) * kWidth);
-            bar = fmt::format("[{}{}] {:3.0f} % ", std::string(full, '#'),
-                              std::string(kWidth - full, ' '), std::min(part, 1.0) * 100);
-        }
-        fmt::print(stderr, "\r\033[K{}{:.0f} s, {}", bar, elapsed, what);
-        std::fflush(stderr);
+        line.show(part, what);
     };
-}
-
-void clear_progress_bar() {
-    if (::isatty(STDERR_FILENO) != 0) {
-        fmt::print(stderr, "\r\033[K");
-        std::fflush(stderr);
-    }
 }
 
 bool print(const std::string& text) {

@@ -1,6 +1,7 @@
 // What people see of a run: the result in the format they asked for, and the progress meanwhile.
 #pragma once
 
+#include "fusefs/base/colour.hpp"
 #include "tools/mmapstress/result/run_result.hpp"
 #include "tools/mmapstress/result/run_settings.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
@@ -24,7 +25,8 @@ struct Output {
 
 /// The result as text for a person. `story`: more lines about the damage, from the workload.
 std::string human_text(const RunResult& result, std::size_t max_ranges,
-                       const std::vector<std::string>& story);
+                       const std::vector<std::string>& story,
+                       const partialfs::base::Colours& colours = {});
 
 /// The result in the format asked for.
 std::string present(const RunResult& result, const Output& output,
@@ -36,11 +38,8 @@ struct Extent {
     std::optional<std::chrono::milliseconds> duration;
 };
 
-/// Draws the progress on standard error if that is a terminal; else does nothing. `round` tells the
-/// round, counted from 1.
+/// Shows the progress on standard error (ProgressLine). `round` tells the round, counted from 1.
 std::function<void(const Progress&)> progress_bar(const Extent& extent, const std::uint64_t& round);
-/// Takes the bar off the screen.
-void clear_progress_bar();
 
 /// Writes to standard output, all of it; false if that fails.
 bool print(const std::string& text);

@@ -1,16 +1,23 @@
 // mmapstress run, replay, verify, workloads.
 #include "tools/mmapstress/commands/commands.hpp"
-#include "tools/mmapstress/commands/stop_signals.hpp"
+#include "tools/mmapstress/commands/progress.hpp"
+#include "tools/mmapstress/commands/supervise.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/engine/rounds.hpp"
 #include "tools/mmapstress/report/load_report.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/system/files.hpp"
+#include "tools/mmapstress/system/mount_info.hpp"
 #include "tools/mmapstress/verify/recheck.hpp"
 #include "tools/mmapstress/workloads/sources.hpp"
 
 #include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <filesystem>
+#include <functional>
+#include <optional>
 
 namespace mmapstress {
 
@@ -49,6 +56,13 @@ std::vector<std::string> story_of(const RunResult& result, const OpSourceFactory
     }
     const auto source = factory();
     return linus_story(*source, result.last_op, result.damage);
+}
+
+/// The report at `path`, whatever state it is in; nothing if there is none.
+std::optional<Report> report_at(const std::string& path) {
+    const auto text = read_file(path);
+    auto report = text ? parse_report(*text) : std::unexpected(text.error());
+    return report ? std::optional(std::move(*report)) : std::nullopt;
 }
 
 Judge judge_of(const Header& header) {
@@ -129,14 +143,11 @@ Verdict replay_recorded(const CommonOptions& options, const std::string& text) {
     return verdict;
 }
 
-} // namespace
-
-Verdict run_command(const RunOptions& options) {
+Verdict run_workload(const RunOptions& options) {
     const WorkloadInfo* const workload = workload_named(options.workload);
     if (workload == nullptr) {
         return refuse("no such workload: '" + options.workload + "'; see mmapstress workloads");
     }
-    note_stop_signals();
     if (const auto reason = unwritable(options.common.report)) {
         return refuse(*reason);
     }
@@ -153,18 +164,17 @@ Verdict run_command(const RunOptions& options) {
     return deliver(options.common, done->result, story_of(done->result, done->factory));
 }
 
-Verdict replay_command(const CommonOptions& options, const std::string& path) {
+Verdict replay(const CommonOptions& options, const std::string& path) {
     const auto text = read_file(path);
     if (!text) {
         return refuse(text.error());
     }
-    note_stop_signals();
     if (const auto reason = unwritable(options.report)) {
         return refuse(*reason);
     }
     CommonOptions settled = options;
     settled.run.stop = stop_signalled;
-    if (text->starts_with('{') && !text->starts_with("{\n")) {
+    if (what_it_holds(*text) == Holds::recorded) {
         return replay_recorded(settled, *text);
     }
     const auto schedule = schedule_of_text(*text);
@@ -182,7 +192,7 @@ Verdict replay_command(const CommonOptions& options, const std::string& path) {
     return deliver(settled, *result, story_of(*result, factory));
 }
 
-Verdict verify_command(const CommonOptions& options, const std::string& path) {
+Verdict verify(const CommonOptions& options, const std::string& path) {
     const auto loaded = load_report(path);
     if (!loaded) {
         return refuse(loaded.error());
@@ -200,6 +210,55 @@ Verdict verify_command(const CommonOptions& options, const std::string& path) {
         return refuse(result.error().message, result.error().verdict);
     }
     return deliver(settled, *result, {});
+}
+
+/// A run whose calls have hung, as far as anybody can know of it from outside.
+RunResult hung_run(const CommonOptions& options, RunResult result,
+                   const std::vector<Problem>& hung) {
+    if (const auto head = options.report.empty() ? std::nullopt : report_at(options.report)) {
+        result = head->result;
+    }
+    std::error_code error;
+    const auto directory = std::filesystem::absolute(options.run.directory, error);
+    if (const auto mount = mount_of(directory.lexically_normal().string())) {
+        result.filesystem = mount->type;
+    }
+    utsname system{};
+    if (::uname(&system) == 0) {
+        result.kernel = system.release;
+    }
+    result.hung = true;
+    result.problems = hung;
+    for (StageResult& stage : result.stages) {
+        stage.reason = "the filesystem hangs";
+    }
+    return result;
+}
+
+/// `work` in a process of its own. If it hangs, that is the result, beside what `known` has.
+Verdict supervised(const CommonOptions& options, const RunResult& known,
+                   const std::function<Verdict()>& work) {
+    const auto tell = [&](const std::vector<Problem>& hung) {
+        deliver(options, hung_run(options, known, hung), {});
+    };
+    return supervise({options.hang_after, tell}, work);
+}
+
+} // namespace
+
+Verdict run_command(const RunOptions& options) {
+    RunResult known;
+    known.header.workload = options.workload;
+    known.header.seed = options.settings.seed;
+    return supervised(options.common, known, [&] { return run_workload(options); });
+}
+
+Verdict replay_command(const CommonOptions& options, const std::string& path) {
+    return supervised(options, {}, [&] { return replay(options, path); });
+}
+
+Verdict verify_command(const CommonOptions& options, const std::string& path) {
+    return supervised(options, {}, [&] { return verify(options, path); });
 }
 
 Verdict workloads_command() {

@@ -1,5 +1,5 @@
 #include "tools/mmapstress/commands/commands.hpp"
-#include "tools/mmapstress/commands/stop_signals.hpp"
+#include "tools/mmapstress/commands/supervise.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/verify/expected.hpp"
 #include "tools/mmapstress/workloads/dice.hpp"
@@ -73,10 +73,7 @@ OpId store_to_drop(OpSource& source, Dice& dice) {
     return lasting.empty() ? OpId{0} : dice.pick(lasting);
 }
 
-} // namespace
-
-Verdict selftest_command(SelftestOptions options) {
-    note_stop_signals();
+Verdict test_detector(SelftestOptions options) {
     if (options.common.run.directory.empty()) {
         const char* const temporary = std::getenv("TMPDIR");
         options.common.run.directory = temporary != nullptr ? temporary : "/var/tmp";
@@ -127,6 +124,13 @@ Verdict selftest_command(SelftestOptions options) {
     print(fmt::format("selftest: {} of {} stores left out were found, exactly\n", done,
                       options.runs));
     return done == options.runs ? Verdict::clean : Verdict::unknown;
+}
+
+} // namespace
+
+Verdict selftest_command(const SelftestOptions& options) {
+    return supervise({options.common.hang_after, complain_of_hang},
+                     [&] { return test_detector(options); });
 }
 
 } // namespace mmapstress

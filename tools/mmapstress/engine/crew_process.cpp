@@ -1,5 +1,6 @@
 #include "tools/mmapstress/engine/crew_process.hpp"
 
+#include "tools/mmapstress/system/busy.hpp"
 #include "tools/schedule/op_walker.hpp"
 
 #include <sys/prctl.h>
@@ -138,6 +139,7 @@ CrewProcess::fork(const Crew::Setting& setting, std::size_t index,
     if (::getppid() != parent) {
         ::_exit(0);
     }
+    BusyBoard::forget_thread();
     ours.reset();
     for (const std::unique_ptr<CrewProcess>& process : earlier) {
         process->socket_.reset();

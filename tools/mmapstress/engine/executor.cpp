@@ -1,5 +1,6 @@
 #include "tools/mmapstress/engine/executor.hpp"
 
+#include "tools/mmapstress/system/busy.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
@@ -34,6 +35,7 @@ std::unexpected<Failure> faulted(const std::string& path, const Op& op) {
 } // namespace
 
 Outcome<> Executor::execute(const Op& op) {
+    const Busy busy(op);
     const auto succeeded = [&](long result, const char* call) -> Outcome<> {
         if (result == 0) {
             return {};
@@ -328,6 +330,7 @@ Outcome<> Executor::forget_pages(const Op& op) {
 }
 
 Outcome<> Executor::fsync(FileIndex file, bool certain_commit) {
+    const Busy busy(Activity::syncing, file);
     const TestFile& target = files_[file.value];
     if (certain_commit && ::fchmod(target.fd(), 0600) != 0) {
         return failed("fchmod of " + target.path());
@@ -337,6 +340,7 @@ Outcome<> Executor::fsync(FileIndex file, bool certain_commit) {
 
 Outcome<> Executor::start(FileIndex file, const FileSpec& spec,
                           const std::vector<Op>& start_writes) {
+    const Busy busy(Activity::preparing, file);
     const bool written = spec.start == Start::written || spec.start == Start::written_fsync;
     if (written) {
         const ByteRange all{ByteOffset{0}, ByteOffset{spec.size.value}};
@@ -373,6 +377,7 @@ Outcome<> Executor::end(FileIndex file, End how) {
 }
 
 Outcome<> Executor::drop_cache(FileIndex file) {
+    const Busy busy(Activity::evicting, file);
     TestFile& target = files_[file.value];
     target.unmap_all();
     if (auto dropped = drop_pages(target.fd(), target.size()); !dropped) {

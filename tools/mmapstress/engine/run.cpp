@@ -15,6 +15,9 @@ Run::Run(const RunSettings& settings, const OpSourceFactory& factory, RunParts p
       recorder_(std::move(parts.recorder)), pressure_(std::move(parts.pressure)),
       expected_(walker_.header()), verifier_(expected_, collector_, settings.progress) {
     result_.header = walker_.header();
+    result_.header.block_size = place_.rules.block_size;
+    result_.header.contract = place_.rules.contract;
+    result_.header.policy = place_.rules.policy;
     result_.directory = place_.directory;
     result_.filesystem = place_.filesystem;
     result_.partialfs = place_.partialfs;
@@ -37,7 +40,7 @@ Outcome<> Run::begin_log() {
     if (!settings_.made_of && !settings_.report_file.empty()) {
         head.schedule = print_schedule(schedule_of(*factory_()));
     }
-    auto log = RunLog::open(settings_.report_file, head);
+    auto log = RunLog::open(settings_.report_file, head, factory_);
     if (!log) {
         return std::unexpected(log.error());
     }
@@ -54,9 +57,13 @@ RunResult Run::carry_out(Judge judge) {
         problem(crew.error().message(), OpId{});
     } else {
         run_ops(**crew);
-        if (result_.problems.empty()) {
-            verify(**crew, judge);
+        synced_points_.push_back((*crew)->reached());
+        if (result_.problems.empty() && verify(**crew, judge)) {
+            finish();
+            return std::move(result_);
         }
+        crew->reset(); // its processes have mappings
+        verify_what_was_synced();
     }
     finish();
     return std::move(result_);
@@ -81,7 +88,7 @@ void Run::tell_progress() {
 
 void Run::run_ops(Crew& crew) {
     const auto begin = Clock::now();
-    recorder_.header(walker_.header());
+    recorder_.header(result_.header);
     while (true) {
         if (settings_.stop && settings_.stop()) {
             result_.interrupted = true;
@@ -100,6 +107,7 @@ void Run::run_ops(Crew& crew) {
             problem(logged.error().message(), OpId{});
             break;
         }
+        begun_ = op->id;
         if (!carry_out_op(crew, *op)) {
             break;
         }
@@ -153,6 +161,9 @@ Outcome<> Run::note_done(const Crew& crew, const Op& op) {
         return {};
     }
     noted_ = crew.reached();
+    if (header.workers() > 1) {
+        synced_points_.push_back(noted_);
+    }
     return log_.done(noted_);
 }
 

@@ -67,8 +67,13 @@ class Run {
     Outcome<> check(const Op& op);
     Outcome<> compare_mapped(FileIndex file, MapIndex map, ByteRange range);
     Outcome<> compare_live(FileIndex file);
-    void verify(Crew& crew, Judge judge);
+    /// False if the files could not be synced at the end, which is a problem then.
+    bool verify(Crew& crew, Judge judge);
+    /// After an error, as after a crash: what had been synced before it must be there, of all else
+    /// old and new are right.
+    void verify_what_was_synced();
     void check_cached();
+    bool sync_all(Crew& crew);
     std::string evict_all(Crew& crew);
     void finish();
 
@@ -82,7 +87,11 @@ class Run {
     CommitWatch commits_;
     Recorder recorder_;
     RunLog log_;
-    OpId noted_;              ///< in it, as done
+    OpId noted_; ///< in it, as done
+    OpId begun_; ///< the last operation that was given to the crew
+    /// Moments at which all operations up to one had been carried out, and none after it. With one
+    /// worker the order is known, and the last moment is enough.
+    std::vector<OpId> synced_points_;
     MemoryPressure pressure_; ///< while the operations are carried out
     Expected expected_;
     Collector collector_;

@@ -3,9 +3,11 @@
 #include "tools/mmapstress/report/progress_file.hpp"
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/system/files.hpp"
+#include "tools/mmapstress/verify/match.hpp"
 
 #include <sys/file.h>
 
+#include <algorithm>
 #include <span>
 
 namespace mmapstress {
@@ -19,7 +21,8 @@ constexpr std::chrono::milliseconds kLongestUnsynced{100};
 
 } // namespace
 
-Outcome<RunLog> RunLog::open(const std::string& report, const RunResult& head) {
+Outcome<RunLog> RunLog::open(const std::string& report, const RunResult& head,
+                             const OpSourceFactory& factory) {
     RunLog log;
     if (report.empty() || is_special_file(report)) {
         return log; // what went into a pipe can be read by nobody after a crash
@@ -46,7 +49,27 @@ Outcome<RunLog> RunLog::open(const std::string& report, const RunResult& head) {
         !written) {
         return refused(written.error());
     }
+    log.ahead_ = std::make_unique<OpWalker>(factory());
     return log;
+}
+
+OpId RunLog::last_with(OpId id) {
+    const auto pull = [&] {
+        const Op* const op = ahead_->next();
+        next_ = op == nullptr ? std::nullopt : std::optional(*op);
+    };
+    OpId last = id;
+    for (std::uint64_t count = 0; count < kOpsAhead; ++count) {
+        if (!next_) {
+            pull();
+        }
+        if (!next_ || (next_->id > id && takes_bytes_away(*next_))) {
+            break;
+        }
+        last = std::max(last, next_->id);
+        next_.reset();
+    }
+    return last;
 }
 
 Outcome<> RunLog::append(const std::string& line, bool sync) {
@@ -70,7 +93,7 @@ Outcome<> RunLog::before(OpId id) {
     if (!file_ || id <= begun_) {
         return {};
     }
-    begun_.value = id.value + kOpsAhead;
+    begun_ = last_with(id);
     return append(begun_line(begun_), true);
 }
 

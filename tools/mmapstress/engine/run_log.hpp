@@ -4,8 +4,11 @@
 #include "fusefs/base/fd.hpp"
 #include "tools/mmapstress/result/run_result.hpp"
 #include "tools/mmapstress/system/failure.hpp"
+#include "tools/schedule/op_walker.hpp"
 
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <string>
 
 namespace mmapstress {
@@ -19,9 +22,13 @@ class RunLog {
 
     /// Creates the progress file beside `report`, then writes `head` there as the report of a run
     /// that is going on. Both are on disk when it returns. `report` empty: as RunLog().
-    static Outcome<RunLog> open(const std::string& report, const RunResult& head);
+    /// `factory` gives the run's operations.
+    static Outcome<RunLog> open(const std::string& report, const RunResult& head,
+                                const OpSourceFactory& factory);
 
-    /// Call it before an operation is begun.
+    /// Call it before an operation is begun. The disk is told of many operations at once, but never
+    /// of one that takes bytes away (truncate, punch) before its turn: after a crash such a one may
+    /// have been carried out, and nothing that it takes away would have to be there.
     Outcome<> before(OpId id);
     /// All operations up to this one have been carried out, and none after it.
     Outcome<> done(OpId id);
@@ -30,10 +37,14 @@ class RunLog {
 
   private:
     Outcome<> append(const std::string& line, bool sync);
+    /// The last operation that may be begun together with `id`.
+    OpId last_with(OpId id);
 
     partialfs::base::Fd file_;
     std::string path_;
     OpId begun_;
+    std::unique_ptr<OpWalker> ahead_; ///< of the operations, those not yet in the file
+    std::optional<Op> next_;          ///< the first of them
     std::chrono::steady_clock::time_point synced_;
 };
 

@@ -1,8 +1,14 @@
 // The verification of a run: its check operations, and its files at the end, stage by stage.
 #include "tools/mmapstress/engine/run.hpp"
+#include "tools/mmapstress/system/busy.hpp"
+#include "tools/mmapstress/system/page_cache.hpp"
 #include "tools/mmapstress/verify/classify.hpp"
+#include "tools/mmapstress/verify/crash_state.hpp"
+#include "tools/mmapstress/verify/holes.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -20,13 +26,15 @@ Outcome<> Run::check(const Op& op) {
     if (op.kind == OpKind::live_check) {
         return compare_mapped(op.file, op.map, range);
     }
-    const auto direct =
-        partialfs::base::Fd::open(AT_FDCWD, file.path().c_str(), O_RDONLY | O_DIRECT);
+    const auto direct = open_direct(file.path());
     if (!direct) {
-        errno = direct.error().value;
-        return failed("cannot open " + file.path() + " with O_DIRECT");
+        return std::unexpected(direct.error());
     }
-    return verifier_.compare_fd(op.file, direct->get(), range, file.path());
+    if (!*direct) {
+        checked_ -= range.size().value; // as the stage of this name, it is left out
+        return {};
+    }
+    return verifier_.compare_fd(op.file, (*direct)->get(), range, file.path());
 }
 
 Outcome<> Run::compare_mapped(FileIndex file, MapIndex map, ByteRange range) {
@@ -35,21 +43,21 @@ Outcome<> Run::compare_mapped(FileIndex file, MapIndex map, ByteRange range) {
     if (!bytes) {
         return std::unexpected(bytes.error());
     }
-    return verifier_.compare_mapping(file, *bytes, range.begin, from.path());
+    return verifier_.compare_mapping(file, from.fd(), *bytes, range.begin, from.path());
 }
 
 Outcome<> Run::compare_live(FileIndex file) {
     const TestFile& from = directory_.files()[file.value];
     const ByteRange all = verifier_.all(file);
     if (const auto mapped = from.if_mapped(MapIndex{0}, all)) {
-        return verifier_.compare_mapping(file, *mapped, all.begin, from.path());
+        return verifier_.compare_mapping(file, from.fd(), *mapped, all.begin, from.path());
     }
     // No mapping is taken away for this: that would save what is about to be lost.
     const auto view = ReadOnlyMapping::make(from, expected_.size(file));
     if (!view) {
         return std::unexpected(view.error());
     }
-    return verifier_.compare_mapping(file, view->bytes(), all.begin, from.path());
+    return verifier_.compare_mapping(file, from.fd(), view->bytes(), all.begin, from.path());
 }
 
 void Run::check_cached() {
@@ -70,11 +78,11 @@ void Run::check_cached() {
     }
 }
 
-std::string Run::evict_all(Crew& crew) {
-    const std::size_t count = directory_.files().size();
-    for (std::uint32_t i = 0; i < count; ++i) {
+bool Run::sync_all(Crew& crew) {
+    for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {
         if (const auto ended = crew.end(FileIndex{i}, walker_.header().end); !ended) {
-            return ended.error().message();
+            problem(ended.error().message(), OpId{});
+            return false;
         }
     }
     Outcome<> logged = noted_ == result_.last_op ? Outcome<>{} : log_.done(result_.last_op);
@@ -85,7 +93,11 @@ std::string Run::evict_all(Crew& crew) {
     if (!logged) {
         problem(logged.error().message(), OpId{});
     }
-    for (std::uint32_t i = 0; i < count; ++i) {
+    return true;
+}
+
+std::string Run::evict_all(Crew& crew) {
+    for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {
         if (const auto dropped = crew.drop_cache(FileIndex{i}); !dropped) {
             return dropped.error().message();
         }
@@ -93,16 +105,52 @@ std::string Run::evict_all(Crew& crew) {
     return {};
 }
 
-void Run::verify(Crew& crew, Judge judge) {
+void Run::verify_what_was_synced() {
+    std::ranges::sort(synced_points_);
+    CrashState state(factory_, {begun_, synced_points_, false});
+    std::vector<EvictedFile> files;
+    std::string evicted;
+    for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {
+        TestFile& file = directory_.files()[i];
+        file.unmap_all();
+        struct stat found{};
+        if (::fstat(file.fd(), &found) == 0) {
+            state.settle(FileIndex{i}, ByteCount{static_cast<std::uint64_t>(found.st_size)});
+        }
+        const Busy busy(Activity::evicting, FileIndex{i});
+        // What cannot be written back is what the filesystem has refused, and is not waited for.
+        static_cast<void>(::fsync(file.fd()));
+        if (const auto dropped = drop_pages(file.fd(), state.expected().size(FileIndex{i}));
+            !dropped && evicted.empty()) {
+            evicted = file.path() + ": " + dropped.error().message();
+        }
+        files.push_back({file.path(), file.fd()});
+    }
+    Verifier verifier(state.expected(), collector_, settings_.progress);
+    verifier.excuse(state);
+    verifier.expect_stages(3);
+    result_.on_disk =
+        check_on_disk(verifier, files, place_, settings_.direct_stage, evicted, result_.stages);
+    result_.cut_short = CutShort{synced_points_.back(), begun_, state.synced_bytes()};
+}
+
+bool Run::verify(Crew& crew, Judge judge) {
+    if (is_trusted_with_holes(place_.filesystem)) {
+        verifier_.trust_holes();
+    }
     verifier_.expect_stages((settings_.live_stage ? 1U : 0U) + (settings_.pread_stage ? 1U : 0U) +
                             (settings_.direct_stage ? 1U : 0U) + (place_.disk ? 1U : 0U) + 1U);
     check_cached();
+    if (!sync_all(crew)) {
+        return false;
+    }
     const std::string evicted = evict_all(crew);
     std::vector<EvictedFile> files;
     for (const TestFile& file : directory_.files()) {
         files.push_back({file.path(), file.fd()});
     }
-    check_on_disk(verifier_, files, place_, settings_.direct_stage, evicted, result_.stages);
+    result_.on_disk =
+        check_on_disk(verifier_, files, place_, settings_.direct_stage, evicted, result_.stages);
     if (judge != nullptr && evicted.empty()) {
         const auto source = factory_();
         result_.judgement = judge(*source, result_.last_op, reader_of(files));
@@ -116,6 +164,7 @@ void Run::verify(Crew& crew, Judge judge) {
     } else {
         during.reason = "the schedule has no check";
     }
+    return true;
 }
 
 void Run::judge_commits() {
@@ -130,7 +179,8 @@ void Run::judge_commits() {
 
 void Run::finish() {
     result_.damage_not_kept = collector_.not_kept();
-    Classified classified = classify(collector_.take(), factory_, result_.last_op);
+    const OpId last = result_.cut_short ? result_.cut_short->begun : result_.last_op;
+    Classified classified = classify(collector_.take(), factory_, last);
     result_.damage = std::move(classified.damage);
     result_.named_ops = std::move(classified.named_ops);
     for (const auto& [id, line] : result_.named_ops) {

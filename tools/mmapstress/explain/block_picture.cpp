@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -136,6 +137,12 @@ std::vector<PictureRow> block_picture(PageIndex page, const std::vector<TraceEve
     return painter.take();
 }
 
+std::string letters_of(const std::vector<BlockMark>& blocks) {
+    std::string letters;
+    std::ranges::transform(blocks, std::back_inserter(letters), letter);
+    return letters;
+}
+
 std::string draw(const std::vector<PictureRow>& rows, Nanoseconds begin, std::size_t most) {
     if (rows.empty()) {
         return {};
@@ -152,8 +159,8 @@ std::string draw(const std::vector<PictureRow>& rows, Nanoseconds begin, std::si
                       (static_cast<double>(row.time.value) - static_cast<double>(begin.value)) /
                           1e9);
         text += time.data();
-        for (const BlockMark mark : row.blocks) {
-            text += std::string("[") + letter(mark) + ']';
+        for (const char letter : letters_of(row.blocks)) {
+            text += std::string("[") + letter + ']';
         }
         text += "  " + row.what + '\n';
     }

@@ -43,6 +43,9 @@ struct TimedStore {
 std::vector<PictureRow> block_picture(PageIndex page, const std::vector<TraceEvent>& events,
                                       const std::vector<TimedStore>& stores);
 
+/// A letter for each block: . clean, d dirty, W written, ! unseen, X skipped.
+std::string letters_of(const std::vector<BlockMark>& blocks);
+
 /// The rows as lines of text, times counted from `begin`, with a legend; of more than `most` rows
 /// the last ones.
 std::string draw(const std::vector<PictureRow>& rows, partialfs::model::Nanoseconds begin,

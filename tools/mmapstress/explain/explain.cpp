@@ -1,6 +1,7 @@
 #include "tools/mmapstress/explain/explain.hpp"
 
 #include "tools/mmapstress/explain/block_picture.hpp"
+#include "tools/mmapstress/explain/words.hpp"
 #include "tools/schedule/page_history.hpp"
 
 #include <algorithm>
@@ -15,6 +16,9 @@ using partialfs::model::Nanoseconds;
 /// How much is told of what a page has been through before and after an operation concerned.
 constexpr std::size_t kEntriesBefore = 2;
 constexpr std::size_t kEntriesAfter = 4;
+
+/// Of what a page has been through, if little is to be told.
+constexpr std::size_t kBriefEntries = 6;
 
 /// Rows of the picture of a page's blocks.
 constexpr std::size_t kPictureRows = 12;
@@ -34,29 +38,22 @@ std::string seconds_since(Nanoseconds begin, Nanoseconds time) {
 
 class Explainer {
   public:
-    Explainer(const Report& report, const Evidence& evidence)
-        : result_(report.result), evidence_(evidence) {
-        if (evidence.trace && !evidence.trace->empty()) {
-            begin_ = evidence.trace->front().time;
-        }
-        if (!result_.named_times.empty()) {
-            const Nanoseconds first = result_.named_times.begin()->second;
-            begin_ = evidence.trace && !evidence.trace->empty() ? std::min(begin_, first) : first;
-        }
-    }
+    Explainer(const Report& report, const Evidence& evidence, const ExplainStyle& style)
+        : result_(report.result), evidence_(evidence), style_(style),
+          begin_(first_time(report.result, evidence)) {}
 
-    std::string explain(std::size_t max_ranges) {
+    std::string explain() {
         if (result_.damage.empty()) {
             out_ = "The report tells of no damage.\n";
         }
-        const std::size_t shown = std::min(max_ranges, result_.damage.size());
+        const std::size_t shown = std::min(style_.max_ranges, result_.damage.size());
         for (std::size_t i = 0; i < shown; ++i) {
             out_ += i == 0 ? "" : "\n";
             explain_range(result_.damage[i]);
         }
         if (const std::size_t more = result_.damage.size() - shown + result_.damage_not_kept;
             more > 0) {
-            out_ += "\n... and " + number(more) + " more ranges.\n";
+            out_ += "\n... and " + number(more) + " more ranges (--max-ranges, --all).\n";
         }
         return std::move(out_);
     }
@@ -64,32 +61,7 @@ class Explainer {
   private:
     void line(const std::string& text) { out_ += text + '\n'; }
 
-    [[nodiscard]] std::string named(OpId op) const {
-        if (op.value == 0) {
-            return "the file's start";
-        }
-        const auto text = result_.named_ops.find(op);
-        return "operation " + (text == result_.named_ops.end() ? number(op.value) : text->second);
-    }
-
-    [[nodiscard]] std::string instead(const DamagedRange& damage) const {
-        switch (damage.kind) {
-        case DamageKind::stale:
-            return "what was there before, from " + named(damage.origin);
-        case DamageKind::zeros:
-            return "zeros";
-        case DamageKind::misplaced:
-            return "bytes that belong to file " + number(damage.origin_file.value) + " at " +
-                   number(damage.origin_offset.value) + ", from " + named(damage.origin);
-        case DamageKind::foreign:
-            return "bytes that no operation stored";
-        case DamageKind::unclear:
-            return "bytes that never stood here, too few to tell where they come from";
-        case DamageKind::missing:
-            return "nothing: the file is too short";
-        }
-        return {};
-    }
+    [[nodiscard]] std::string named(OpId op) const { return op_words(result_, op); }
 
     void explain_range(const DamagedRange& damage) {
         const PageIndex page = damage.range.first_page();
@@ -99,13 +71,41 @@ class Explainer {
              " bytes at " + number(damage.range.begin.value) + " (file " +
              number(damage.file.value) + ", page " + number(page.value) + ", bytes " +
              number(in_page) + " to " + number(last_in_page) + " of the page)");
-        line("  lost:    " + named(damage.lost));
-        line("  instead: " + instead(damage));
+        line("  lost:    " + style_.colours.as_bad(lost_words(result_, damage)));
+        line("  instead: " + instead_words(result_, damage));
+        if (!style_.all) {
+            tell_briefly(damage, page);
+            return;
+        }
         if (evidence_.schedule) {
             tell_history(*evidence_.schedule, damage, page);
         }
         if (evidence_.trace) {
-            tell_chain(*evidence_.trace, damage);
+            tell_chain(damage);
+        }
+    }
+
+    /// How it was lost, if the trace has it; else the last of what the page has been through.
+    void tell_briefly(const DamagedRange& damage, PageIndex page) {
+        if (evidence_.trace && !chain_of(damage, events_of(damage.file)).empty()) {
+            tell_steps(chain_of(damage, events_of(damage.file)));
+            return;
+        }
+        if (!evidence_.schedule) {
+            return;
+        }
+        const auto history = page_history(*evidence_.schedule, damage.file, page, result_.last_op);
+        const auto shown = worth_telling(history, damage);
+        std::vector<std::size_t> worth;
+        for (std::size_t i = 0; i < history.size(); ++i) {
+            if (shown[i]) {
+                worth.push_back(i);
+            }
+        }
+        const std::size_t first = worth.size() - std::min(worth.size(), kBriefEntries);
+        line("  page " + number(page.value) + ", the last of what it went through:");
+        for (std::size_t i = first; i < worth.size(); ++i) {
+            tell_entry(history[worth[i]], damage);
         }
     }
 
@@ -164,19 +164,20 @@ class Explainer {
         line("    " + text);
     }
 
-    void tell_chain(const std::vector<TraceEvent>& trace, const DamagedRange& damage) {
+    [[nodiscard]] std::vector<TraceEvent> events_of(FileIndex file) const {
         std::vector<TraceEvent> of_file;
-        const std::string path = std::filesystem::path(result_.files.at(damage.file.value))
-                                     .lexically_relative(result_.partialfs)
-                                     .string();
-        std::ranges::copy_if(trace, std::back_inserter(of_file),
+        const std::string path = trace_path(result_, file);
+        std::ranges::copy_if(*evidence_.trace, std::back_inserter(of_file),
                              [&](const TraceEvent& event) { return event.path == path; });
-        const auto chain = loss_chain(damage, of_file, result_.named_times);
-        if (chain.empty()) {
-            line("  the trace does not tell of this loss" +
-                 (of_file.empty() ? " (nor of the file " + path + ")" : std::string()));
-            return;
-        }
+        return of_file;
+    }
+
+    [[nodiscard]] std::vector<ChainStep> chain_of(const DamagedRange& damage,
+                                                  const std::vector<TraceEvent>& of_file) const {
+        return loss_chain(damage, of_file, result_.named_times);
+    }
+
+    void tell_steps(const std::vector<ChainStep>& chain) {
         line("  how it was lost:");
         for (const ChainStep& step : chain) {
             line("    " +
@@ -184,6 +185,18 @@ class Explainer {
                  "  " + step.what +
                  (step.op.value != 0 ? " (" + named(step.op) + ")" : std::string()));
         }
+    }
+
+    void tell_chain(const DamagedRange& damage) {
+        const std::vector<TraceEvent> of_file = events_of(damage.file);
+        const auto chain = chain_of(damage, of_file);
+        if (chain.empty()) {
+            line("  the trace does not tell of this loss" +
+                 (of_file.empty() ? " (nor of the file " + trace_path(result_, damage.file) + ")"
+                                  : std::string()));
+            return;
+        }
+        tell_steps(chain);
         const std::string picture =
             draw(block_picture(damage.range.first_page(), of_file, timed_stores(damage)), begin_,
                  kPictureRows);
@@ -213,14 +226,31 @@ class Explainer {
 
     const RunResult& result_;
     const Evidence& evidence_;
+    const ExplainStyle& style_;
     Nanoseconds begin_;
     std::string out_;
 };
 
 } // namespace
 
-std::string explain(const Report& report, const Evidence& evidence, std::size_t max_ranges) {
-    return Explainer{report, evidence}.explain(max_ranges);
+Nanoseconds first_time(const RunResult& result, const Evidence& evidence) {
+    const bool traced = evidence.trace && !evidence.trace->empty();
+    Nanoseconds first = traced ? evidence.trace->front().time : Nanoseconds{};
+    if (!result.named_times.empty()) {
+        const Nanoseconds op = result.named_times.begin()->second;
+        first = traced ? std::min(first, op) : op;
+    }
+    return first;
+}
+
+std::string trace_path(const RunResult& result, FileIndex file) {
+    return std::filesystem::path(result.files.at(file.value))
+        .lexically_relative(result.partialfs)
+        .string();
+}
+
+std::string explain(const Report& report, const Evidence& evidence, const ExplainStyle& style) {
+    return Explainer{report, evidence, style}.explain();
 }
 
 } // namespace mmapstress

@@ -4,6 +4,7 @@
 // Pure: no I/O.
 #pragma once
 
+#include "fusefs/base/colour.hpp"
 #include "tools/mmapstress/explain/loss_chain.hpp"
 #include "tools/mmapstress/report/report.hpp"
 
@@ -20,8 +21,20 @@ struct Evidence {
     std::optional<std::vector<TraceEvent>> trace; ///< else the chains are left out
 };
 
-/// The explanation as text for a person, of at most `max_ranges` ranges; says how many more there
-/// are.
-std::string explain(const Report& report, const Evidence& evidence, std::size_t max_ranges);
+struct ExplainStyle {
+    std::size_t max_ranges = 20; ///< explained at most; how many more there are is said
+    /// Everything that is known of a range, instead of ten lines at most.
+    bool all = false;
+    partialfs::base::Colours colours;
+};
+
+/// The explanation as text for a person.
+std::string explain(const Report& report, const Evidence& evidence, const ExplainStyle& style);
+
+/// When the story begins: at the first event of the trace, or the first operation that is named.
+partialfs::model::Nanoseconds first_time(const RunResult& result, const Evidence& evidence);
+
+/// The path of a run's file as the trace of its mount has it.
+std::string trace_path(const RunResult& result, FileIndex file);
 
 } // namespace mmapstress

@@ -5,8 +5,10 @@
 #include "tools/schedule/page_history.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <set>
+#include <utility>
 
 namespace mmapstress {
 namespace {
@@ -23,9 +25,6 @@ class Minimiser {
         : settings_(settings), best_(std::move(schedule)) {
         settings_.run.keep = false;
         settings_.run.discard_damaged = true;
-        settings_.run.live_stage = false;
-        settings_.run.pread_stage = false;
-        settings_.run.direct_stage = false;
         settings_.run.schedule_file.clear();
         settings_.run.progress = nullptr;
     }
@@ -34,6 +33,7 @@ class Minimiser {
         if (auto error = reproduce()) {
             return std::unexpected(std::move(*error));
         }
+        leave_out_other_stages();
         const Schedule all = best_;
         search();
         confirm();
@@ -96,9 +96,35 @@ class Minimiser {
         return true;
     }
 
-    static bool lost_data(const std::expected<RunResult, StartError>& result) {
+    /// Whether the run shows damage of a kind, and in a stage, that the whole schedule showed.
+    [[nodiscard]] bool lost_data(const std::expected<RunResult, StartError>& result) const {
         return result && !result->interrupted && result->verdict() == Verdict::damaged &&
-               !result->damage.empty();
+               std::ranges::any_of(result->damage, [&](const DamagedRange& damage) {
+                   return (stages_of_.at(static_cast<std::size_t>(damage.kind)) & damage.stages) !=
+                          0;
+               });
+    }
+
+    /// What the first run with damage showed is what is looked for from now on.
+    void look_for(const RunResult& result) {
+        stages_of_ = {};
+        for (const DamagedRange& damage : result.damage) {
+            stages_of_.at(static_cast<std::size_t>(damage.kind)) |= damage.stages;
+        }
+    }
+
+    /// Stages that take time and showed nothing. The one after eviction stays: it is the verdict's.
+    void leave_out_other_stages() {
+        std::uint8_t seen = 0;
+        for (const std::uint8_t stages : stages_of_) {
+            seen |= stages;
+        }
+        const auto showed = [&](Stage stage) {
+            return ((seen >> static_cast<unsigned>(stage)) & 1U) != 0;
+        };
+        settings_.run.live_stage &= showed(Stage::live);
+        settings_.run.pread_stage &= showed(Stage::pread);
+        settings_.run.direct_stage &= showed(Stage::direct);
     }
 
     template <typename Change>
@@ -114,6 +140,7 @@ class Minimiser {
             if (!result) {
                 return result.error();
             }
+            look_for(*result);
             if (lost_data(result)) {
                 found_.result = std::move(*result);
                 return std::nullopt;
@@ -127,7 +154,8 @@ class Minimiser {
                                                         : result->problems.front().message};
             }
         }
-        return StartError{Verdict::clean, "the schedule loses no data here"};
+        return StartError{Verdict::unknown, "the schedule lost no data here in " +
+                                                std::to_string(kFirstTries) + " runs"};
     }
 
     [[nodiscard]] Schedule with_ops(std::span<const std::size_t> kept) const {
@@ -293,10 +321,13 @@ class Minimiser {
         }
     }
 
+    /// What was found so far is confirmed even if the search was ended: once is enough then.
     void confirm() {
         found_.confirmations = 0;
         found_.confirmed = 0;
-        for (std::uint64_t i = 0; i < Minimised::kConfirmations && !stopped(); ++i) {
+        const std::uint64_t runs = stopped() ? 1 : Minimised::kConfirmations;
+        const auto stop = std::exchange(settings_.run.stop, nullptr);
+        for (std::uint64_t i = 0; i < runs; ++i) {
             auto result = run_once(best_);
             ++found_.confirmations;
             if (lost_data(result)) {
@@ -304,11 +335,14 @@ class Minimiser {
                 found_.result = std::move(*result);
             }
         }
+        settings_.run.stop = stop;
         found_.schedule = best_;
     }
 
     MinimiseSettings settings_;
     Schedule best_;
+    /// In which stages damage of each kind was seen: bit i, in stage i.
+    std::array<std::uint8_t, kDamageKinds.size()> stages_of_{};
     RunResult last_loss_;
     int runs_each_ = 1;
     Minimised found_;

@@ -12,7 +12,7 @@ namespace mmapstress {
 
 struct MinimiseSettings {
     /// How each candidate is run: in fresh files in a fresh directory, which is removed again.
-    /// Only what reaches the disk is looked at; the stages before eviction are left out.
+    /// The stages of the verification that showed no damage in the first run are left out.
     RunSettings run;
     /// Called after each candidate, from the thread that called minimise().
     std::function<void(std::uint64_t candidates, std::size_t operations)> progress;
@@ -23,7 +23,7 @@ struct Minimised {
     std::uint64_t candidates = 0;    ///< how many were run
     std::uint64_t confirmations = 0; ///< how often it was run once more, kConfirmations at most
     std::uint64_t confirmed = 0;     ///< and how often it lost data then
-    bool interrupted = false;        ///< settings.run.stop ended the search early
+    bool interrupted = false;        ///< settings.run.stop ended the search early; confirmed once
     RunResult result;                ///< of the last run of it that lost data
 
     static constexpr std::uint64_t kConfirmations = 5;
@@ -32,9 +32,10 @@ struct Minimised {
 /// First the operations: those that have nothing to do with one damaged page, all at once; then by
 /// delta debugging. Then what is left is made plain: one worker, no unused files, files no larger
 /// than needed, ranges cut from both ends, shorter pauses.
+/// A candidate must show damage of a kind, and in a stage, that the whole schedule showed.
 /// If the result then loses data only now and then, all is done once more, and a candidate is taken
 /// only if it loses data in each of three runs. The error: the schedule loses no data here in three
-/// runs (verdict clean), or cannot be run.
+/// runs (verdict unknown), or cannot be run.
 std::expected<Minimised, StartError> minimise(const MinimiseSettings& settings,
                                               const Schedule& schedule);
 

@@ -46,7 +46,8 @@ std::expected<LoadedReport, std::string> load_report(const std::string& path) {
 }
 
 std::expected<void, std::string> write_report(const std::string& path, const RunResult& result) {
-    const auto state = result.interrupted ? ReportState::interrupted : ReportState::finished;
+    const auto state =
+        result.interrupted || result.hung ? ReportState::interrupted : ReportState::finished;
     auto written = write_file_atomically(path, report_json(result, state));
     if (written && (result.synced || !result.kept)) {
         ::unlink(progress_path(path).c_str());

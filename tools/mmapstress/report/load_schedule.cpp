@@ -4,6 +4,9 @@
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
 
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -69,8 +72,24 @@ std::expected<Schedule, std::string> schedule_of_report(const Report& report) {
     return schedule_of(*(*source)());
 }
 
+Holds what_it_holds(std::string_view text) {
+    const auto object = [](std::string_view json) {
+        return nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+    };
+    if (text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size())).starts_with('{')) {
+        const auto all = object(text);
+        if (all.is_object()) {
+            return all.contains("format") ? Holds::report : Holds::recorded;
+        }
+        // Several objects, or one that is broken: what is wrong with it is said when it is read.
+        return object(text.substr(0, text.find('\n'))).is_object() ? Holds::recorded
+                                                                   : Holds::report;
+    }
+    return Holds::schedule;
+}
+
 std::expected<Schedule, std::string> schedule_of_text(std::string_view text) {
-    if (text.starts_with('{')) {
+    if (what_it_holds(text) != Holds::schedule) {
         const auto report = parse_report(text);
         return report ? schedule_of_report(*report) : std::unexpected(report.error());
     }

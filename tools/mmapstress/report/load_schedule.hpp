@@ -4,11 +4,19 @@
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/schedule/op_source.hpp"
 
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
 
 namespace mmapstress {
+
+/// What a file that is to be replayed holds.
+enum class Holds : std::uint8_t { schedule, report, recorded };
+
+/// By what is in it: a report is one JSON object that says so in its "format"; recorded schedules
+/// are JSON objects, one a line; all else is taken for a schedule's text. Pure; any thread.
+Holds what_it_holds(std::string_view text);
 
 /// The operations of the run that a report tells of: from the schedule's text, made again by the
 /// workload, or from the file that has the schedule. The error says in words why there are none.

@@ -34,6 +34,11 @@ std::uint64_t number(const Json& object, const char* key) {
     return value.get<std::uint64_t>();
 }
 
+/// 0 in a report of the first 1.0.0, which lacks it.
+std::uint64_t number_if_there(const Json& object, const char* key) {
+    return object.is_object() && object.contains(key) ? number(object, key) : 0;
+}
+
 /// A number of a narrower kind than JSON's.
 template <typename Number>
 Number narrow(const Json& object, const char* key) {
@@ -120,6 +125,8 @@ void read_stages(const Json& report, RunResult& result) {
         stage.state = named<StageResult::State>(text(json, "state"));
         stage.reason = text(json, "reason");
         stage.bytes = number(json, "bytes");
+        stage.stored = number_if_there(json, "stored");
+        stage.holes = number_if_there(json, "holes");
         stage.wrong = number(json, "wrong");
         stage.ranges = number(json, "ranges");
         stage.seconds = real(json, "seconds");
@@ -234,7 +241,10 @@ Report read_report(const Json& json) {
     result.directory = text(json, "directory");
     result.kept = truth(json, "kept");
     result.synced = truth(json, "synced");
-    if (json.contains("memory")) { // not in a report of the first 1.0.0
+    // Not in a report of the first 1.0.0.
+    result.hung = json.contains("hung") && truth(json, "hung");
+    result.on_disk = !json.contains("on_disk") || truth(json, "on_disk");
+    if (json.contains("memory")) {
         result.memory = text(json, "memory");
     }
     for (const Json& file : list(json, "files")) {

@@ -2,22 +2,27 @@
 //
 // One JSON object:
 //     "format": "mmapstress-report", "version": 1, "made_by": the tool's version
-//     "verdict": "clean" | "damaged" | "could not tell"
+//     "verdict": "clean" | "damaged" | "could not tell" | "hung"
+//     "hung": a call of the filesystem did not return; "problems" say which
 //     "state": "finished" | "interrupted" | "running" (the run has not got to its end)
 //     "seed", "workload", "kernel", "filesystem", "partialfs" (mount root or null)
 //     "disk" (or null), "directory": the run's own directory; "kept": whether it is still there
+//     "on_disk": whether the bytes read after eviction came from a block device; if not they came
+//               from outside this filesystem's page cache, and no more is known
 //     "synced": the end was reached and all files synced; if not, the progress file beside the
 //               report says what must be on disk
 //     "files": [{"path", "size"}], size as expected at the end
 //     "rounds": run so far; all else is of the last one
 //     "operations": {"done", "last", "seconds", "by_kind": {"store": n, ...}}
 //     "commits": {"done", "empty": those that wrote no sector; null: not judged}
-//     "stages": [{"stage", "state": "checked" | "skipped" | "failed", "reason", "bytes", "wrong",
-//                 "ranges", "seconds"}], in the order during (check operations), live, pread,
-//                 evicted, direct, disk
+//     "stages": [{"stage", "state": "checked" | "skipped" | "failed", "reason", "bytes", "stored"
+//     (of the
+//                 files' bytes those that operations put there), "holes" (not read, as the
+//                 filesystem says that they are holes), "wrong", "ranges", "seconds"}], in the
+//                 order during (check operations), live, pread, evicted, direct, disk
 //     "damage": [{"file", "path", "offset", "length", "page", "in_page", "aligned" (the largest
 //                 power of two up to 4096 that both ends are multiples of), "kind": "stale" |
-//                 "zeros" | "misplaced" | "foreign" | "unclear" | "missing",
+//                 "zeros" | "misplaced" | "foreign" | "unclear" | "missing" | "unreadable",
 //                 "stages": [...], "lost": operation, "origin": operation or null, "origin_file",
 //                 "origin_offset" (misplaced only), "operations": [those that wrote any of these
 //                 bytes, in order]}]

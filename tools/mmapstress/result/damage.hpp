@@ -32,18 +32,20 @@ inline constexpr std::size_t kStages = kStageNames.size();
 
 /// What stands in the place of the expected bytes.
 enum class DamageKind : std::uint8_t {
-    stale,     ///< an earlier operation's bytes, of the same place: `origin`
-    zeros,     ///< zeros
-    misplaced, ///< bytes that an operation stored elsewhere: `origin`, `origin_file`,
-               ///< `origin_offset`
-    foreign,   ///< bytes that come from no operation
-    unclear,   ///< no version of their place, and too few to tell whether they belong elsewhere
-    missing,   ///< the file is too short
+    stale,      ///< an earlier operation's bytes, of the same place: `origin`
+    zeros,      ///< zeros
+    misplaced,  ///< bytes that an operation stored elsewhere: `origin`, `origin_file`,
+                ///< `origin_offset`
+    foreign,    ///< bytes that come from no operation
+    unclear,    ///< no version of their place, and too few to tell whether they belong elsewhere
+    missing,    ///< the file is too short, or gone
+    unreadable, ///< reading them fails although the file's sync had returned
 };
 inline constexpr std::array kDamageKinds{
-    EnumName{DamageKind::stale, "stale"},         EnumName{DamageKind::zeros, "zeros"},
-    EnumName{DamageKind::misplaced, "misplaced"}, EnumName{DamageKind::foreign, "foreign"},
-    EnumName{DamageKind::unclear, "unclear"},     EnumName{DamageKind::missing, "missing"}};
+    EnumName{DamageKind::stale, "stale"},          EnumName{DamageKind::zeros, "zeros"},
+    EnumName{DamageKind::misplaced, "misplaced"},  EnumName{DamageKind::foreign, "foreign"},
+    EnumName{DamageKind::unclear, "unclear"},      EnumName{DamageKind::missing, "missing"},
+    EnumName{DamageKind::unreadable, "unreadable"}};
 constexpr const auto& enum_names(DamageKind) {
     return kDamageKinds;
 }
@@ -55,7 +57,9 @@ struct DamagedRange {
     ByteRange range;
     std::uint8_t stages = 0; ///< bit i: seen in stage i
     DamageKind kind = DamageKind::foreign;
-    OpId lost;   ///< the operation whose bytes should be there; 0 is the file's start
+    /// The operation whose bytes, or whose zeros (a truncate's, a punch's), should be there; 0 is
+    /// the file's start.
+    OpId lost;
     OpId origin; ///< of stale and misplaced bytes: the operation that stored them; 0 is the start
     FileIndex origin_file;    ///< of misplaced bytes
     ByteOffset origin_offset; ///< of misplaced bytes: where they belong

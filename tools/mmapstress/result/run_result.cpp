@@ -11,10 +11,12 @@ Verdict worse_of(Verdict one, Verdict other) {
             return 1;
         case Verdict::unknown:
             return 2;
+        case Verdict::hung:
+            return 3;
         case Verdict::damaged:
             break;
         }
-        return 3;
+        return 4;
     };
     return rank(one) < rank(other) ? other : one;
 }
@@ -22,6 +24,9 @@ Verdict worse_of(Verdict one, Verdict other) {
 Verdict RunResult::verdict() const {
     if (!damage.empty() || damage_not_kept != 0) {
         return Verdict::damaged;
+    }
+    if (hung) {
+        return Verdict::hung;
     }
     const StageResult& cold = stages[static_cast<std::size_t>(Stage::evicted)];
     const bool checked = cold.state == StageResult::State::checked && cold.bytes != 0;

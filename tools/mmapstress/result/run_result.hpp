@@ -23,14 +23,16 @@ enum class Verdict : std::uint8_t {
     damaged = 1, ///< damage was found
     usage = 2,   ///< nothing was done: the question was wrong
     unknown = 3, ///< could not tell: something failed, or nothing could really be checked
+    hung = 4,    ///< a call of the filesystem did not return (--hang-after)
 };
 inline constexpr std::array kVerdicts{
     EnumName{Verdict::clean, "clean"}, EnumName{Verdict::damaged, "damaged"},
-    EnumName{Verdict::usage, "usage"}, EnumName{Verdict::unknown, "could not tell"}};
+    EnumName{Verdict::usage, "usage"}, EnumName{Verdict::unknown, "could not tell"},
+    EnumName{Verdict::hung, "hung"}};
 constexpr const auto& enum_names(Verdict) {
     return kVerdicts;
 }
-/// The one that counts of two parts of the same work, by this order: clean, usage, unknown,
+/// The one that counts of two parts of the same work, by this order: clean, usage, unknown, hung,
 /// damaged. What could not be told of one part does not take back the damage found in the other.
 Verdict worse_of(Verdict one, Verdict other);
 
@@ -51,6 +53,8 @@ struct StageResult {
     State state = State::skipped;
     std::string reason;
     std::uint64_t bytes = 0;  ///< compared
+    std::uint64_t stored = 0; ///< of all bytes of the files, those that operations put there
+    std::uint64_t holes = 0;  ///< of those compared, not read: the filesystem says they are holes
     std::uint64_t wrong = 0;  ///< of them, not as expected
     std::uint64_t ranges = 0; ///< damaged ranges
     double seconds = 0;
@@ -97,6 +101,10 @@ struct RunResult {
     std::string kernel;             ///< uname's release
     std::string memory;             ///< how much there was, and by what; empty: as much as there is
     bool interrupted = false;       ///< stopped before the schedule's end
+    bool hung = false;              ///< a call did not return; `problems` say which
+    /// What the stages after the eviction read came from a block device. If not, it came from
+    /// outside this filesystem's page cache, and no more is known.
+    bool on_disk = false;
     /// The schedule's end was reached and all files were synced, so that every byte must be there.
     bool synced = false;
     std::uint64_t rounds = 1; ///< run so far, with one seed after another; this is the last

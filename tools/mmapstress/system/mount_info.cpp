@@ -1,9 +1,12 @@
 #include "tools/mmapstress/system/mount_info.hpp"
 
+#include "fusefs/model/types.hpp"
 #include "tools/mmapstress/system/files.hpp"
 
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <vector>
@@ -11,6 +14,8 @@
 namespace mmapstress {
 
 namespace {
+
+using Json = nlohmann::json;
 
 /// mountinfo writes blanks and backslashes as octal escapes.
 std::string unescaped(std::string_view text) {
@@ -52,6 +57,13 @@ bool is_directory(const std::string& path) {
     return ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
 }
 
+/// What a partialfs says of itself; an empty object if it does not.
+Json status_of(const MountInfo& mount) {
+    const auto text = read_file(mount.root + "/.partialfs/status");
+    Json status = text ? Json::parse(*text, nullptr, /*allow_exceptions=*/false) : Json();
+    return status.is_object() ? status : Json::object();
+}
+
 } // namespace
 
 std::optional<MountInfo> find_mount(std::string_view mountinfo, std::string_view path) {
@@ -82,19 +94,41 @@ std::optional<MountInfo> mount_of(const std::string& path) {
     return text ? find_mount(*text, path) : std::nullopt;
 }
 
+bool is_on_block_device(const MountInfo& mount) {
+    if (mount.type.starts_with("fuse.")) {
+        return false;
+    }
+    // btrfs has a device number of its own, and /dev/root, which is mounted, need not be there.
+    struct stat root{};
+    struct stat source{};
+    return (::stat(mount.root.c_str(), &root) == 0 && major(root.st_dev) != 0) ||
+           (::stat(mount.source.c_str(), &source) == 0 && S_ISBLK(source.st_mode));
+}
+
 bool is_partialfs(const MountInfo& mount) {
     return mount.type == "fuse.partialfs" ||
            (mount.type.starts_with("fuse") && is_directory(mount.root + "/.partialfs"));
 }
 
-std::optional<std::string> disk_of_partialfs(const MountInfo& mount, const std::string& path) {
-    std::string source = mount.source;
-    if (const auto text = read_file(mount.root + "/.partialfs/status")) {
-        const auto status = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-        if (status.is_object() && status.contains("source") && status["source"].is_string()) {
-            source = status["source"].get<std::string>();
-        }
+FlushRules flush_rules_of(const MountInfo& mount, const std::string& path) {
+    FlushRules rules;
+    std::uint64_t bytes = 0;
+    if (is_partialfs(mount)) {
+        const Json status = status_of(mount);
+        rules.contract = status.value("contract", std::string());
+        rules.policy = status.value("flush_policy", std::string());
+        bytes = status.value("block_size", std::uint64_t{0});
+    } else if (struct statvfs found{}; ::statvfs(path.c_str(), &found) == 0) {
+        bytes = found.f_bsize;
     }
+    if (partialfs::model::BlockSize::from_bytes(bytes)) {
+        rules.block_size = static_cast<std::uint32_t>(bytes);
+    }
+    return rules;
+}
+
+std::optional<std::string> disk_of_partialfs(const MountInfo& mount, const std::string& path) {
+    const std::string source = status_of(mount).value("source", mount.source);
     if (source.empty() || source.front() != '/') {
         return std::nullopt;
     }

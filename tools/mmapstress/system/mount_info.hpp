@@ -1,6 +1,7 @@
 // Which filesystem a directory is on, and where its files really lie.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,8 +21,23 @@ std::optional<MountInfo> find_mount(std::string_view mountinfo, std::string_view
 /// The same from this system's /proc. Nothing on kernels without mountinfo.
 std::optional<MountInfo> mount_of(const std::string& path);
 
+/// Whether the mount's files are on a block device of this machine: what has left the page cache is
+/// on disk then.
+bool is_on_block_device(const MountInfo& mount);
+
 /// Whether the mount is a partialfs: by its type, or by its control directory.
 bool is_partialfs(const MountInfo& mount);
+
+/// What decides on a filesystem which bytes a commit writes.
+struct FlushRules {
+    std::optional<std::uint32_t> block_size; ///< bytes, if it is one that schedules know
+    std::string contract;                    ///< of partialfs
+    std::string policy;                      ///< of partialfs
+};
+
+/// Of the filesystem that the directory `path`, on `mount`, is on: from .partialfs/status, else by
+/// statvfs().
+FlushRules flush_rules_of(const MountInfo& mount, const std::string& path);
 
 /// The directory that holds, on partialfs, what is really on disk of the directory `path` of that
 /// mount: from the mount's .partialfs/status, else from the mount's source. Nothing if it is not

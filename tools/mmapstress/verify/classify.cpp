@@ -86,7 +86,11 @@ class Classifier {
     Classified finish() {
         Classified result;
         for (std::size_t i = 0; i < findings_.size(); ++i) {
-            cut_up(findings_[i], histories_[i], result.damage);
+            if (findings_[i].writer.zero) {
+                name_zeroing(findings_[i], histories_[i], result.damage);
+            } else {
+                cut_up(findings_[i], histories_[i], result.damage);
+            }
         }
         for (const DamagedRange& range : result.damage) {
             for (const OpId id : range.ops) {
@@ -105,6 +109,32 @@ class Classifier {
         names.emplace(id, line_of(op->second));
     }
 
+    /// Bytes that should be zero: a truncate or a punch may have made them so, each of another
+    /// part of the finding. Where none did, they are zero from the file's start.
+    void name_zeroing(const Finding& finding, const History& history,
+                      std::vector<DamagedRange>& out) const {
+        std::vector<OpId> zeroed(finding.range.size().value);
+        for (const OpId id : history) {
+            const Op& op = ops_.at(id);
+            const ByteRange part = intersect(changed_range(op), finding.range);
+            if (takes_bytes_away(op) && !part.empty()) {
+                std::ranges::fill(std::span(zeroed).subspan(
+                                      (part.begin - finding.range.begin).value, part.size().value),
+                                  id);
+            }
+        }
+        for (auto at = zeroed.begin(); at != zeroed.end();) {
+            const auto end = std::find_if(at, zeroed.end(), [&](OpId id) { return id != *at; });
+            Finding part = finding;
+            part.writer.id = *at;
+            part.range = {
+                finding.range.begin + ByteCount{static_cast<std::uint64_t>(at - zeroed.begin())},
+                finding.range.begin + ByteCount{static_cast<std::uint64_t>(end - zeroed.begin())}};
+            cut_up(part, history, out);
+            at = end;
+        }
+    }
+
     void cut_up(const Finding& finding, const History& history,
                 std::vector<DamagedRange>& out) const {
         const Matcher matcher(header_, ops_, last_);
@@ -115,13 +145,9 @@ class Classifier {
         const std::size_t told = std::min(history.size(), DamagedRange::kOpsKept);
         whole.ops.assign(history.end() - static_cast<std::ptrdiff_t>(told), history.end());
         whole.range = finding.range;
-        if (finding.missing) {
-            whole.kind = DamageKind::missing;
-        }
-        if (!finding.page && !finding.missing) {
-            whole.kind = DamageKind::unclear; // its bytes were too many to keep
-        }
-        if (finding.missing || !finding.page) {
+        if (!finding.page) {
+            // Of a finding that has no page, though there were bytes, they were too many to keep.
+            whole.kind = finding.kind == DamageKind::foreign ? DamageKind::unclear : finding.kind;
             out.push_back(std::move(whole));
             return;
         }

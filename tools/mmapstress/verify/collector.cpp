@@ -43,7 +43,7 @@ void Collector::add(Finding finding) {
     const auto [first, last] = findings_.equal_range(key);
     for (auto known = first; known != last; ++known) {
         Finding& other = known->second;
-        if (other.writer == finding.writer && other.missing == finding.missing &&
+        if (other.writer == finding.writer && other.kind == finding.kind &&
             std::ranges::equal(other.found(), finding.found())) {
             other.stages |= finding.stages;
             return;
@@ -61,15 +61,15 @@ void Collector::wrong(FileIndex file, ByteRange range, Writer writer, ByteOffset
     while (!range.empty()) {
         const PageIndex page = range.first_page();
         const ByteRange part = intersect(range, partialfs::model::range_of(page));
-        add({file, part, 0, writer, false, page_at(file, page, at, chunk)});
+        add({file, part, 0, writer, DamageKind::foreign, page_at(file, page, at, chunk)});
         range.begin = part.end;
     }
 }
 
-void Collector::missing(FileIndex file, ByteRange range, Writer writer) {
+void Collector::without_bytes(FileIndex file, ByteRange range, Writer writer, DamageKind kind) {
     while (!range.empty()) {
         const ByteRange part = intersect(range, partialfs::model::range_of(range.first_page()));
-        add({file, part, 0, writer, true, nullptr});
+        add({file, part, 0, writer, kind, nullptr});
         range.begin = part.end;
     }
 }

@@ -24,8 +24,10 @@ struct Finding {
     ByteRange range;
     std::uint8_t stages = 0; ///< bit i: in stage i
     Writer writer;           ///< whose bytes should be there
-    bool missing = false;    ///< past the end of the file, though they should be there
-    FoundPage page;          ///< nullptr if missing, or if too much damage was found to keep it
+    /// foreign: what stands there is yet to be explained; missing: past the end of the file,
+    /// though they should be there; unreadable: reading them fails. No other kind.
+    DamageKind kind = DamageKind::foreign;
+    FoundPage page; ///< nullptr without bytes, or if too much damage was found to keep it
 
     /// The bytes found in the place of `range`; empty without a page.
     [[nodiscard]] std::span<const std::byte> found() const;
@@ -45,8 +47,8 @@ class Collector {
     /// on.
     void wrong(FileIndex file, ByteRange range, Writer writer, ByteOffset at,
                std::span<const std::byte> chunk);
-    /// Bytes that are not there.
-    void missing(FileIndex file, ByteRange range, Writer writer);
+    /// Bytes that nobody can look at: they are missing, or unreadable.
+    void without_bytes(FileIndex file, ByteRange range, Writer writer, DamageKind kind);
 
     [[nodiscard]] std::uint64_t wrong_bytes(Stage stage) const {
         return bytes_[static_cast<std::size_t>(stage)];

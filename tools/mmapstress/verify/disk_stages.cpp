@@ -1,10 +1,14 @@
 #include "tools/mmapstress/verify/disk_stages.hpp"
 
 #include "fusefs/base/fd.hpp"
+#include "tools/mmapstress/system/busy.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/mount_info.hpp"
+#include "tools/mmapstress/system/page_cache.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <vector>
@@ -35,32 +39,90 @@ std::string real_path(const std::string& path) {
     return result;
 }
 
-/// Opens all files, each by a way of its own, and compares them.
-void check_opened(Verifier& verifier, std::size_t count, Stage stage, StageResult& result,
-                  const std::function<std::string(std::size_t)>& path_of, int flags) {
-    std::vector<Fd> opened;
-    for (std::size_t i = 0; i < count; ++i) {
-        auto fd = Fd::open(AT_FDCWD, path_of(i).c_str(), O_RDONLY | flags);
-        if (!fd) {
-            errno = fd.error().value;
-            const Failure failure = failed("cannot open " + path_of(i)).error();
-            // A filesystem that does not know O_DIRECT says so with EINVAL.
-            const bool unsupported = (flags & O_DIRECT) != 0 && failure.error == EINVAL;
-            result.state = unsupported ? StageResult::State::skipped : StageResult::State::failed;
-            result.reason =
-                unsupported ? "the filesystem does not know O_DIRECT" : failure.message();
-            return;
+Place with_disk(Place place, const std::string& disk) {
+    place.disk = disk;
+    const auto mount = mount_of(real_path(disk));
+    place.on_block_device = mount && is_on_block_device(*mount);
+    return place;
+}
+
+/// Compares all files, as `opened` has them.
+void check_files(Verifier& verifier, std::span<const EvictedFile> opened, Stage stage,
+                 StageResult& result) {
+    verifier.stage(stage, result, [&](FileIndex file) -> Outcome<> {
+        const EvictedFile& from = opened[file.value];
+        if (from.gone()) {
+            verifier.compare_gone(file);
+            return {};
         }
-        opened.push_back(std::move(*fd));
-    }
-    verifier.stage(stage, result, [&](FileIndex file) {
-        const std::string path = path_of(file.value);
-        const int fd = opened[file.value].get();
-        if (auto compared = verifier.compare_fd(file, fd, verifier.all(file), path); !compared) {
+        if (auto compared = verifier.compare_fd(file, from.fd, verifier.all(file), from.path);
+            !compared) {
             return compared;
         }
-        return (flags & O_DIRECT) != 0 ? Outcome<>{} : verifier.check_length(file, fd, path);
+        // What is past the end is not a whole number of O_DIRECT's blocks.
+        return stage == Stage::direct ? Outcome<>{}
+                                      : verifier.check_length(file, from.fd, from.path);
     });
+}
+
+void skip(StageResult& result, std::string reason) {
+    result.state = StageResult::State::skipped;
+    result.reason = std::move(reason);
+}
+
+void check_direct(Verifier& verifier, std::span<const EvictedFile> files, StageResult& result) {
+    std::vector<Fd> owners;
+    std::vector<EvictedFile> opened;
+    for (const EvictedFile& file : files) {
+        opened.push_back({file.path, -1});
+        if (file.gone()) {
+            continue;
+        }
+        auto fd = open_direct(file.path);
+        if (!fd) {
+            result.state = StageResult::State::failed;
+            result.reason = fd.error().message();
+            return;
+        }
+        if (!*fd) {
+            return skip(result, "the filesystem does not read files with O_DIRECT");
+        }
+        opened.back().fd = (*fd)->get();
+        owners.push_back(std::move(**fd));
+    }
+    check_files(verifier, opened, Stage::direct, result);
+}
+
+/// The files behind the filesystem. False if pages of them would not leave the page cache, so that
+/// nothing is known of what is below.
+bool check_behind(Verifier& verifier, std::span<const EvictedFile> files, const std::string& disk,
+                  StageResult& result) {
+    std::vector<Fd> owners;
+    std::vector<EvictedFile> opened;
+    bool evicted = true;
+    for (std::uint32_t i = 0; i < files.size(); ++i) {
+        const EvictedFile& file = files[i];
+        const Busy busy(Activity::evicting, FileIndex{i});
+        opened.push_back({disk + "/" + base_name(file.path), -1});
+        auto fd = Fd::open(AT_FDCWD, opened.back().path.c_str(), O_RDONLY);
+        if (!fd && fd.error().value == ENOENT && file.gone()) {
+            continue;
+        }
+        struct stat found{};
+        if (!fd || ::fstat(fd->get(), &found) != 0) {
+            errno = fd ? errno : fd.error().value;
+            result.state = StageResult::State::failed;
+            result.reason = failed("cannot open " + opened.back().path).error().message();
+            return false;
+        }
+        evicted &=
+            ::fsync(fd->get()) == 0 &&
+            drop_pages(fd->get(), ByteCount{static_cast<std::uint64_t>(found.st_size)}).has_value();
+        opened.back().fd = fd->get();
+        owners.push_back(std::move(*fd));
+    }
+    check_files(verifier, opened, Stage::disk, result);
+    return evicted;
 }
 
 } // namespace
@@ -72,6 +134,8 @@ Outcome<Place> find_place(const std::string& run_directory, const std::string& g
     const auto mount = mount_of(place.directory);
     if (mount) {
         place.filesystem = mount->type;
+        place.on_block_device = is_on_block_device(*mount);
+        place.rules = flush_rules_of(*mount, place.directory);
         if (is_partialfs(*mount)) {
             place.partialfs = mount->root;
         }
@@ -83,15 +147,16 @@ Outcome<Place> find_place(const std::string& run_directory, const std::string& g
         }
         for (const std::string& path : tries) {
             if (is_directory(path)) {
-                place.disk = path;
-                return place;
+                return with_disk(std::move(place), path);
             }
         }
         return refused("--disk " + given + " does not hold the run's directory " + name +
                        ": give the directory behind DIR or behind its mount");
     }
     if (!place.partialfs.empty()) {
-        place.disk = disk_of_partialfs(*mount, place.directory);
+        if (const auto disk = disk_of_partialfs(*mount, place.directory)) {
+            return with_disk(std::move(place), *disk);
+        }
     }
     return place;
 }
@@ -104,39 +169,48 @@ FileReader reader_of(std::span<const EvictedFile> files) {
     };
 }
 
-void check_on_disk(Verifier& verifier, std::span<const EvictedFile> files, const Place& place,
+Outcome<std::optional<Fd>> open_direct(const std::string& path) {
+    const auto is_refusal = [](int error) { return error == EINVAL || error == EOPNOTSUPP; };
+    auto fd = Fd::open(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECT);
+    if (!fd) {
+        if (is_refusal(fd.error().value)) {
+            return std::nullopt;
+        }
+        errno = fd.error().value;
+        return failed("cannot open " + path + " with O_DIRECT");
+    }
+    // Some filesystems open the file and refuse to read it. What else goes wrong is found later.
+    AlignedBuffer page(kPageSize);
+    if (::pread(fd->get(), page.bytes().data(), kPageSize, 0) < 0 && is_refusal(errno)) {
+        return std::nullopt;
+    }
+    return std::optional(std::move(*fd));
+}
+
+bool check_on_disk(Verifier& verifier, std::span<const EvictedFile> files, const Place& place,
                    bool direct, const std::string& evicted,
                    std::array<StageResult, kStages>& results) {
     StageResult& cold = result_of(results, Stage::evicted);
+    verifier.expect_readable();
     if (evicted.empty()) {
-        verifier.stage(Stage::evicted, cold, [&](FileIndex file) {
-            const EvictedFile& from = files[file.value];
-            if (auto compared = verifier.compare_fd(file, from.fd, verifier.all(file), from.path);
-                !compared) {
-                return compared;
-            }
-            return verifier.check_length(file, from.fd, from.path);
-        });
+        check_files(verifier, files, Stage::evicted, cold);
     } else {
         cold.state = StageResult::State::failed;
         cold.reason = evicted;
     }
     StageResult& bypassing = result_of(results, Stage::direct);
     if (direct) {
-        check_opened(
-            verifier, files.size(), Stage::direct, bypassing,
-            [&](std::size_t i) { return files[i].path; }, O_DIRECT);
+        check_direct(verifier, files, bypassing);
     } else {
         bypassing.reason = "not asked for";
     }
     StageResult& behind = result_of(results, Stage::disk);
-    if (place.disk) {
-        check_opened(
-            verifier, files.size(), Stage::disk, behind,
-            [&](std::size_t i) { return *place.disk + "/" + base_name(files[i].path); }, 0);
-    } else {
+    if (!place.disk) {
         behind.reason = "the files behind the filesystem are not known; see --disk";
+        return place.on_block_device && evicted.empty();
     }
+    const bool evicted_behind = check_behind(verifier, files, *place.disk, behind);
+    return place.on_block_device && evicted_behind;
 }
 
 } // namespace mmapstress

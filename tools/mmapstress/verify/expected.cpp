@@ -159,6 +159,14 @@ void Expected::blame(FileIndex file, ByteRange range, const Sink& sink) const {
         range, [&](ByteRange piece, Version version) { sink(piece, writer_of(version)); });
 }
 
+ByteCount Expected::stored(FileIndex file) const {
+    ByteCount bytes;
+    blame(file, {ByteOffset{0}, ByteOffset{size(file).value}}, [&](ByteRange piece, Writer writer) {
+        bytes.value += writer.id.value != 0 ? piece.size().value : 0;
+    });
+    return bytes;
+}
+
 std::size_t Expected::memory() const {
     std::size_t bytes = specials_.capacity() * sizeof(Special);
     for (const File& file : files_) {

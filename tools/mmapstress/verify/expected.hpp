@@ -40,6 +40,9 @@ class Expected {
     void apply(const Op& op);
 
     [[nodiscard]] ByteCount size(FileIndex file) const { return files_[file.value].size; }
+    /// Bytes of the file that an operation, and not its start, put there: what is compared with
+    /// them proves something.
+    [[nodiscard]] ByteCount stored(FileIndex file) const;
     [[nodiscard]] std::size_t files() const { return files_.size(); }
 
     /// Fills `out` with the bytes from `offset` on. Past the end of the file they are zeros.

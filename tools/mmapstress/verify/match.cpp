@@ -34,6 +34,10 @@ ByteRange changed_range(const Op& op) {
     return {};
 }
 
+bool takes_bytes_away(const Op& op) {
+    return !traits_of(op.kind).has_content && !changed_range(op).empty();
+}
+
 Match Matcher::at(const Finding& finding, const History& history, std::size_t at) const {
     const std::span<const std::byte> left = finding.found().subspan(at);
     const auto zeros = static_cast<std::size_t>(

@@ -2,10 +2,12 @@
 
 #include "fusefs/base/fd.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
+#include "tools/mmapstress/system/busy.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
 #include "tools/mmapstress/verify/classify.hpp"
 #include "tools/mmapstress/verify/crash_state.hpp"
 #include "tools/mmapstress/verify/disk_stages.hpp"
+#include "tools/mmapstress/verify/holes.hpp"
 #include "tools/schedule/op_walker.hpp"
 
 #include <sys/stat.h>
@@ -31,22 +33,39 @@ std::string base_name(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
 
-/// The directory that has the run's files.
-std::optional<std::string> find_files(const std::string& directory, const Report& report) {
-    const std::string first = "/" + base_name(report.result.files.front());
-    for (const std::string& tried :
-         {directory + "/" + base_name(report.result.directory), directory}) {
-        struct stat found{};
-        if (::stat((tried + first).c_str(), &found) == 0) {
-            return tried;
+bool exists(const std::string& path) {
+    struct stat found{};
+    return ::stat(path.c_str(), &found) == 0;
+}
+
+/// Where the run's files are, or should be.
+struct FoundFiles {
+    std::string directory;
+    bool all_gone = false;
+};
+
+/// The directory that has the run's files. Files that the run kept and that are gone should be in
+/// its own directory. Nothing if there are none and need not be.
+std::optional<FoundFiles> find_files(const std::string& directory, const Report& report) {
+    const std::string own = directory + "/" + base_name(report.result.directory);
+    for (const std::string& tried : {own, directory}) {
+        for (const std::string& file : report.result.files) {
+            if (exists(tried + "/" + base_name(file))) {
+                return FoundFiles{tried, false};
+            }
         }
     }
-    return std::nullopt;
+    return report.result.kept && exists(directory) ? std::optional(FoundFiles{own, true})
+                                                   : std::nullopt;
 }
 
 /// Writes back what is dirty and drops the pages. The reason why not, if not.
 std::string drop(const EvictedFile& file, ByteCount size) {
+    if (file.gone()) {
+        return {};
+    }
     Outcome<> dropped{};
+    const Busy busy(Activity::evicting, FileIndex{});
     if (::fsync(file.fd) != 0) {
         dropped = failed("fsync");
     } else {
@@ -110,6 +129,10 @@ Outcome<OpenFiles> open_all(const std::vector<std::string>& names, const std::st
     for (const std::string& name : names) {
         const std::string path = directory + "/" + base_name(name);
         auto fd = Fd::open(AT_FDCWD, path.c_str(), O_RDONLY);
+        if (!fd && fd.error().value == ENOENT) {
+            open.files.push_back({path, -1});
+            continue;
+        }
         if (!fd) {
             errno = fd.error().value;
             return failed("cannot open " + path);
@@ -123,8 +146,8 @@ Outcome<OpenFiles> open_all(const std::vector<std::string>& names, const std::st
 /// Takes the sizes that the files have after a crash, as far as they may have them.
 Outcome<> settle_sizes(CrashState& crash, const std::vector<EvictedFile>& files) {
     for (std::uint32_t i = 0; i < files.size(); ++i) {
-        struct stat found{};
-        if (::fstat(files[i].fd, &found) != 0) {
+        struct stat found{}; // of a file that is gone, no byte is there
+        if (!files[i].gone() && ::fstat(files[i].fd, &found) != 0) {
             return failed("cannot tell the size of " + files[i].path);
         }
         crash.settle(FileIndex{i}, ByteCount{static_cast<std::uint64_t>(found.st_size)});
@@ -170,22 +193,28 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings,
     if (report.result.files.empty() || report.result.files.size() != header.files.size()) {
         return cannot("the report does not say what the files should be", Verdict::usage);
     }
-    const auto directory = find_files(settings.directory, report);
-    if (!directory) {
+    const auto found = find_files(settings.directory, report);
+    if (!found) {
         return cannot("there are no files of the report's run in " + settings.directory +
                           " (they are removed after a clean run without --keep)",
                       Verdict::usage);
     }
-    const auto place = find_place(*directory, settings.disk);
+    const auto place = find_place(found->directory, found->all_gone ? "" : settings.disk);
     if (!place) {
         return cannot(place.error().message(), Verdict::usage);
     }
-    const auto open = open_all(report.result.files, *directory);
+    const auto open = open_all(report.result.files, found->directory);
     if (!open) {
         return cannot(open.error().message());
     }
     const std::vector<EvictedFile>& files = open->files;
     RunResult result = emptied(report, *place, header);
+    for (const EvictedFile& file : files) {
+        if (file.gone()) {
+            result.problems.push_back({file.path + " is gone", OpId{}});
+        }
+    }
+    result.kept = !found->all_gone;
     Should should(factory, loaded);
     should.tell_ops(result);
     if (should.crash()) {
@@ -212,11 +241,19 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings,
     if (should.crash()) {
         verifier.excuse(*should.crash());
     }
+    verifier.expect_readable(); // what had been synced; of other files that is no damage
+    if (is_trusted_with_holes(place->filesystem)) {
+        verifier.trust_holes();
+    }
     verifier.expect_stages(4);
     StageResult& cached = result.stages[static_cast<std::size_t>(Stage::pread)];
     if (settings.pread_stage) {
         verifier.stage(Stage::pread, cached, [&](FileIndex file) {
             const EvictedFile& from = files[file.value];
+            if (from.gone()) {
+                verifier.compare_gone(file);
+                return Outcome<>{};
+            }
             return verifier.compare_fd(file, from.fd, verifier.all(file), from.path);
         });
     } else {
@@ -226,8 +263,9 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings,
     for (std::uint32_t i = 0; i < files.size() && evicted.empty(); ++i) {
         evicted = drop(files[i], result.sizes[i]);
     }
-    check_on_disk(verifier, files, *place, settings.direct_stage, evicted, result.stages);
-    if (judge != nullptr && evicted.empty() && !should.crash()) {
+    result.on_disk =
+        check_on_disk(verifier, files, *place, settings.direct_stage, evicted, result.stages);
+    if (judge != nullptr && evicted.empty() && !should.crash() && !found->all_gone) {
         result.judgement = judge(*factory(), should.last(), reader_of(files));
     }
     result.damage_not_kept = collector.not_kept();

@@ -1,8 +1,10 @@
 #include "tools/mmapstress/verify/verifier.hpp"
 
+#include "tools/mmapstress/system/busy.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/verify/crash_state.hpp"
+#include "tools/mmapstress/verify/holes.hpp"
 
 #include <sys/stat.h>
 
@@ -63,29 +65,63 @@ void Verifier::compare_chunk(FileIndex file, ByteOffset at, std::span<const std:
     tell(chunk.size());
 }
 
+bool Verifier::is_unreadable(FileIndex file, int error) const {
+    const bool medium = error == EIO || error == EUCLEAN || error == EBADMSG || error == ENODATA;
+    return medium && expect_readable_ && (excused_ == nullptr || excused_->is_synced(file));
+}
+
+void Verifier::without_bytes(FileIndex file, ByteRange range, DamageKind kind) {
+    expected_.blame(file, range, [&](ByteRange part, Writer writer) {
+        collector_.without_bytes(file, part, writer, kind);
+    });
+    tell(range.size().value);
+}
+
+void Verifier::compare_gone(FileIndex file) {
+    without_bytes(file, all(file), DamageKind::missing);
+}
+
+void Verifier::pass_over(std::uint64_t bytes) {
+    stage_holes_ += bytes;
+    tell(bytes);
+}
+
 Outcome<> Verifier::compare_fd(FileIndex file, int fd, ByteRange range, const std::string& path) {
     // Whole pages from the disk's point of view: O_DIRECT takes no others.
     const ByteOffset wanted = range.begin;
     range.begin.value = range.begin.value / kPageSize * kPageSize;
+    HoleFinder holes(expected_, file, fd, trust_holes_);
+    ByteOffset page_by_page; // up to here: a chunk failed, and only some of its pages may
     while (!range.empty()) {
-        const std::uint64_t length = std::min<std::uint64_t>(kChunk, range.size().value);
+        const ByteOffset next = holes.next_to_read(range);
+        pass_over((next - range.begin).value);
+        range.begin = next;
+        if (range.empty()) {
+            break;
+        }
+        const std::uint64_t step = range.begin < page_by_page ? kPageSize : kChunk;
+        const std::uint64_t length = std::min<std::uint64_t>(step, range.size().value);
+        const Busy busy(Activity::reading, file);
         const std::uint64_t aligned = (length + kPageSize - 1) / kPageSize * kPageSize;
         const auto got = read_bytes(fd, buffer_.bytes().first(aligned), range.begin, path);
-        if (!got) {
+        if (!got && !is_unreadable(file, got.error().error)) {
             return std::unexpected(got.error());
         }
-        const std::size_t useful = std::min<std::size_t>(*got, length);
-        const std::size_t skip = range.begin < wanted ? (wanted - range.begin).value : 0;
-        if (useful > skip) {
-            compare_chunk(file, range.begin + ByteCount{skip},
-                          buffer_.bytes().subspan(skip, useful - skip));
+        if (!got && step != kPageSize) {
+            page_by_page = range.begin + ByteCount{length};
+            continue;
         }
-        if (useful < length) {
-            const ByteRange rest{std::max(wanted, range.begin + ByteCount{useful}), range.end};
-            expected_.blame(file, rest, [&](ByteRange part, Writer writer) {
-                collector_.missing(file, part, writer);
-            });
-            tell(rest.size().value);
+        const ByteRange part{std::max(wanted, range.begin), range.begin + ByteCount{length}};
+        const std::size_t useful = got ? std::min<std::size_t>(*got, length) : 0;
+        const std::size_t skip = (part.begin - range.begin).value;
+        if (useful > skip) {
+            compare_chunk(file, part.begin, buffer_.bytes().subspan(skip, useful - skip));
+        }
+        if (!got) {
+            without_bytes(file, part, DamageKind::unreadable);
+        } else if (useful < length) {
+            without_bytes(file, {std::max(wanted, range.begin + ByteCount{useful}), range.end},
+                          DamageKind::missing);
             return {};
         }
         range.begin.value += length;
@@ -93,11 +129,18 @@ Outcome<> Verifier::compare_fd(FileIndex file, int fd, ByteRange range, const st
     return {};
 }
 
-Outcome<> Verifier::compare_mapping(FileIndex file, std::span<const std::byte> mapped,
+Outcome<> Verifier::compare_mapping(FileIndex file, int fd, std::span<const std::byte> mapped,
                                     ByteOffset offset, const std::string& path) {
+    HoleFinder holes(expected_, file, fd, trust_holes_);
     while (!mapped.empty()) {
+        const ByteOffset next = holes.next_to_read({offset, offset + ByteCount{mapped.size()}});
+        const std::uint64_t hole = (next - offset).value;
+        pass_over(hole);
+        offset = next;
+        mapped = mapped.subspan(hole);
         const std::span<const std::byte> from = mapped.first(std::min(kChunk, mapped.size()));
         const std::span<std::byte> to = buffer_.bytes().first(from.size());
+        const Busy busy(Activity::reading, file);
         // Copied first: comparing allocates, and must not be cut short by a fault.
         if (!guarded([&] { std::ranges::copy(from, to.begin()); })) {
             return refused("SIGBUS: " + path + " at " + std::to_string(offset.value) +
@@ -139,6 +182,7 @@ void Verifier::stage(Stage stage, StageResult& result,
     const auto begin = std::chrono::steady_clock::now();
     collector_.begin(stage);
     stage_bytes_ = 0;
+    stage_holes_ = 0;
     result.state = StageResult::State::checked;
     for (std::uint32_t i = 0; i < expected_.files(); ++i) {
         if (const auto checked = check(FileIndex{i}); !checked) {
@@ -148,6 +192,11 @@ void Verifier::stage(Stage stage, StageResult& result,
         }
     }
     result.bytes = stage_bytes_;
+    result.holes = stage_holes_;
+    result.stored = 0;
+    for (std::uint32_t i = 0; i < expected_.files(); ++i) {
+        result.stored += expected_.stored(FileIndex{i}).value;
+    }
     result.wrong = collector_.wrong_bytes(stage);
     result.ranges = collector_.ranges(stage);
     result.seconds =

@@ -38,11 +38,13 @@ class Verifier {
              std::function<void(const Progress&)> progress);
 
     /// Compares `range` of what a descriptor reads with the expected bytes. Bytes that should be
-    /// there and are not are damage.
+    /// there and are not are damage. Fails if reading fails, but see expect_readable().
     Outcome<> compare_fd(FileIndex file, int fd, ByteRange range, const std::string& path);
-    /// Compares `mapped`, the mapped bytes of the file from `offset` on. Fails on SIGBUS.
-    Outcome<> compare_mapping(FileIndex file, std::span<const std::byte> mapped, ByteOffset offset,
-                              const std::string& path);
+    /// Compares `mapped`, the mapped bytes of the file `fd` from `offset` on. Fails on SIGBUS.
+    Outcome<> compare_mapping(FileIndex file, int fd, std::span<const std::byte> mapped,
+                              ByteOffset offset, const std::string& path);
+    /// The file is gone: every byte that it should have is missing.
+    void compare_gone(FileIndex file);
     /// Whether the file that `fd` is has its expected size; one that is too long is damage from the
     /// expected end on (a short one is found by compare_fd()).
     Outcome<> check_length(FileIndex file, int fd, const std::string& path);
@@ -50,6 +52,11 @@ class Verifier {
     /// From now on bytes that `state` does not refuse are as good as the expected ones. It must
     /// outlive the verifier.
     void excuse(const CrashState& state) { excused_ = &state; }
+    /// From now on a page that cannot be read is damage, with an error that tells of the medium or
+    /// of its checksums (EIO, EUCLEAN, EBADMSG, ENODATA): the sync of its file had returned.
+    void expect_readable() { expect_readable_ = true; }
+    /// From now on holes of large files are not read: SEEK_DATA is believed (HoleFinder).
+    void trust_holes() { trust_holes_ = true; }
     /// Carries out a stage: `check` for each file, until one fails. Fills in `result`.
     void stage(Stage stage, StageResult& result, const std::function<Outcome<>(FileIndex)>& check);
     /// All of a file.
@@ -62,6 +69,11 @@ class Verifier {
 
   private:
     void tell(std::uint64_t bytes);
+    /// Tells of a hole that need not be read.
+    void pass_over(std::uint64_t bytes);
+    /// Whether a read that failed with `error` shows damage of `file`.
+    [[nodiscard]] bool is_unreadable(FileIndex file, int error) const;
+    void without_bytes(FileIndex file, ByteRange range, DamageKind kind);
     void compare_chunk(FileIndex file, ByteOffset at, std::span<const std::byte> chunk);
 
     const Expected& expected_;
@@ -69,7 +81,10 @@ class Verifier {
     const CrashState* excused_ = nullptr;
     std::function<void(const Progress&)> progress_;
     Progress told_;
+    bool expect_readable_ = false;
+    bool trust_holes_ = false;
     std::uint64_t stage_bytes_ = 0;
+    std::uint64_t stage_holes_ = 0;
     AlignedBuffer buffer_;
 };
 

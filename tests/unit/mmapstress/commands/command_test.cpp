@@ -36,16 +36,18 @@ class Command : public testing::Test {
 };
 
 TEST_F(Command, WrongUsageIsToldInOneLine) {
-    const std::array<std::pair<std::string, std::string>, 12> wrong{{
+    const std::array<std::pair<std::string, std::string>, 15> wrong{{
         {"", "mmapstress: A subcommand is required; see mmapstress --help\n"},
+        {"rnu /", "mmapstress: no such command: 'rnu'; did you mean 'run'?; see"},
+        {"run / --seed -1", "mmapstress: --seed: '-1' is not a whole number from 0 to "},
+        {"run / --threads 0", "mmapstress: --threads: '0' is not a whole number from 1 to 1024"},
         {"run /nonexistent", "mmapstress: cannot use /nonexistent: No such file or directory\n"},
         {"run / --workload x", "mmapstress: no such workload: 'x'; see mmapstress workloads\n"},
         {"run / --format x",
          "mmapstress: --format: 'x' is none of human, json, ktap, junit; see mmapstress --help\n"},
         {"run / --duration soon", "mmapstress: --duration: 'soon' is not a time, as 500ms, 30s, "
                                   "60min; see mmapstress --help\n"},
-        {"run / --duration 0s", "mmapstress: --duration: '0s' is not a time, as 500ms, 30s, "
-                                "60min; see mmapstress --help\n"},
+        {"run / --duration 0s", "mmapstress: --duration: no time at all; see "},
         {"run / --ops 0", "mmapstress: --ops: "},
         {"run / --size big",
          "mmapstress: --size: 'big' is not a size, as 64K, 8M, 2G; see mmapstress --help\n"},
@@ -191,6 +193,16 @@ class Interrupted {
         }
         return text;
     }
+    void send(int signal) const { EXPECT_EQ(::kill(pid_, signal), 0); }
+    /// The process that does the work is stopped: it answers nothing any more.
+    void stop_child() const {
+        const std::string children =
+            "/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) + "/children";
+        pid_t child = 0;
+        std::ifstream(children) >> child;
+        ASSERT_GT(child, 0);
+        ASSERT_EQ(::kill(child, SIGSTOP), 0);
+    }
     /// Sends the signal, reads the rest and waits for the end.
     Said interrupt(int signal = SIGINT) {
         EXPECT_EQ(::kill(pid_, signal), 0);
@@ -201,7 +213,7 @@ class Interrupted {
         int status = 0;
         EXPECT_EQ(::waitpid(pid_, &status, 0), pid_);
         pid_ = -1;
-        said.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        said.code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
         return said;
     }
 
@@ -292,6 +304,35 @@ TEST_F(Command, AScheduleWithoutStoresCannotTell) {
     }
     const std::string two = write("two.jsonl", recorded(R"({"op":"commit"})") + recorded(kStore));
     EXPECT_EQ(run("replay " + here() + " " + two).code, 3);
+}
+
+TEST_F(Command, MinimiseWritesNothingWhereNothingIsLost) {
+    const std::string schedule =
+        write("one", "mmapstress-schedule 1\nfile 0 size=8192 start=sparse\n"
+                     "1 store file=0 off=0 len=1\n");
+    const Said said = run("minimise " + here() + " " + schedule + " -o " + here() + "/out");
+    EXPECT_EQ(said.code, 3) << said.text;
+    if (said.text.find("would not leave") == std::string::npos) {
+        EXPECT_EQ(said.text, "mmapstress: the schedule lost no data here in 3 runs\n");
+    }
+    EXPECT_FALSE(fs::exists(directory_ / "out"));
+    EXPECT_EQ(run("minimise " + here() + " /nonexistent -o " + here() + "/out").code, 2);
+}
+
+TEST_F(Command, ASecondSignalEndsARunAtOnce) {
+    std::string many;
+    for (int i = 0; i < 20000; ++i) {
+        many += recorded(kStore);
+    }
+    const fs::path inside = directory_ / "inside";
+    fs::create_directory(inside);
+    Interrupted replay(inside, write("many.jsonl", many));
+    ASSERT_FALSE(replay.line().empty());
+    replay.stop_child();
+    replay.send(SIGTERM);
+    const Said said = replay.interrupt(SIGINT);
+    EXPECT_EQ(said.code, -SIGINT)
+        << "another signal than the first, and a child that does not move";
 }
 
 TEST_F(Command, SelftestFindsWhatItLeftOut) {

@@ -33,8 +33,8 @@ for workload in $workloads; do
 done
 missing=$(comm -23 <(options_in "$help") <(options_in "$man"))
 [ -z "$missing" ] || bad "the man page lacks: $missing"
-# --contract: partialfs is mounted with it in an example.
-invented=$(comm -13 <(options_in "$help") <(options_in "$man" | grep -vx -- --contract))
+# --contract, --wait: partialfs has them in an example.
+invented=$(comm -13 <(options_in "$help") <(options_in "$man" | grep -vxE -- '--(contract|wait)'))
 [ -z "$invented" ] || bad "the man page has, and mmapstress has not: $invented"
 # The report's members.
 where=$(mktemp -d)

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/statvfs.h>
 
 #include <filesystem>
 #include <fstream>
@@ -141,13 +142,19 @@ TEST_F(Engine, RefusesADirectoryThatCannotBeUsed) {
 TEST_F(Engine, TheScheduleIsWrittenDownAsItRuns) {
     const Schedule schedule = parsed(kEverything);
     settings_.schedule_file = directory_.path() / "schedule";
-    EXPECT_EQ(done(schedule).schedule, print_schedule(schedule));
-    EXPECT_EQ(read_file(settings_.schedule_file), print_schedule(schedule));
+    Schedule expected = schedule;
+    struct statvfs found{};
+    ASSERT_EQ(::statvfs(directory_.path().c_str(), &found), 0);
+    if (partialfs::model::BlockSize::from_bytes(found.f_bsize)) {
+        expected.header.block_size = static_cast<std::uint32_t>(found.f_bsize);
+    }
+    EXPECT_EQ(done(schedule).schedule, print_schedule(expected)) << "with what it ran under";
+    EXPECT_EQ(read_file(settings_.schedule_file), print_schedule(expected));
     settings_.schedule_file.clear();
     settings_.record_ops = 38;
     EXPECT_EQ(done(schedule).schedule, "") << "too long to keep";
     settings_.record_ops = 39;
-    EXPECT_EQ(done(schedule).schedule, print_schedule(schedule));
+    EXPECT_EQ(done(schedule).schedule, print_schedule(expected));
 }
 
 } // namespace

@@ -5,10 +5,15 @@
 #include "tools/mmapstress/workloads/workload.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 namespace mmapstress {
@@ -192,12 +197,160 @@ TEST_F(RunVerify, KeptFilesCanBeCheckedAgain) {
     EXPECT_EQ(damaged->damage[0].lost, OpId{28});
     fs::remove(result.files[1]);
     const auto gone = recheck(settings_, {*report, std::nullopt}, nullptr);
-    ASSERT_FALSE(gone);
-    EXPECT_EQ(gone.error().verdict, Verdict::unknown);
+    ASSERT_TRUE(gone) << gone.error().message;
+    EXPECT_EQ(gone->verdict(), Verdict::damaged);
+    EXPECT_EQ(problems_of(*gone), "0: " + result.files[1] + " is gone\n");
+    const std::uint64_t size = result.sizes[1].value;
+    EXPECT_EQ(wrong_bytes(gone->damage, Stage::evicted),
+              (std::vector<DamagedBytes>{{FileIndex{1}, {ByteOffset{0}, ByteOffset{size}}}}));
+    for (const DamagedRange& range : gone->damage) {
+        EXPECT_EQ(range.kind, DamageKind::missing);
+    }
     fs::remove_all(result.directory);
     const auto none = recheck(settings_, {*report, std::nullopt}, nullptr);
-    ASSERT_FALSE(none);
-    EXPECT_EQ(none.error().verdict, Verdict::usage);
+    ASSERT_TRUE(none) << none.error().message;
+    EXPECT_EQ(none->verdict(), Verdict::damaged) << "all of them were synced, and are gone";
+    std::uint64_t all = 0;
+    for (const ByteCount bytes : result.sizes) {
+        all += bytes.value;
+    }
+    EXPECT_EQ(none->stages[static_cast<std::size_t>(Stage::evicted)].wrong, all);
+    Report removed = *report;
+    removed.result.kept = false;
+    const auto not_kept = recheck(settings_, {removed, std::nullopt}, nullptr);
+    ASSERT_FALSE(not_kept) << "the run itself has removed them";
+    EXPECT_EQ(not_kept.error().verdict, Verdict::usage);
+}
+
+/// No file of this process may be longer, as if the disk were full there.
+class SizeLimit {
+  public:
+    explicit SizeLimit(rlim_t bytes) {
+        ::signal(SIGXFSZ, SIG_IGN);
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit now{bytes, before_.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &now);
+    }
+    SizeLimit(const SizeLimit&) = delete;
+    SizeLimit& operator=(const SizeLimit&) = delete;
+    ~SizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+
+  private:
+    rlimit before_{};
+};
+
+constexpr const char* kRefused = "file 0 size=8192 start=sparse\n"
+                                 "1 store file=0 off=0 len=100\n"
+                                 "2 store file=0 off=4096 len=50\n"
+                                 "3 fsync file=0\n"
+                                 "4 store file=0 off=200 len=100\n"
+                                 "5 write file=0 off=60000 len=10000\n"
+                                 "6 store file=0 off=300 len=100\n";
+
+TEST_F(RunVerify, AfterAnErrorWhatHadBeenSyncedIsVerified) {
+    const SizeLimit limit(65536);
+    const RunResult result = done(parsed(kRefused));
+    EXPECT_EQ(result.verdict(), Verdict::unknown) << "not all of it could be carried out";
+    ASSERT_EQ(result.problems.size(), 1U) << problems_of(result);
+    EXPECT_EQ(result.problems[0].op, OpId{5});
+    EXPECT_EQ(result.ops, 4U);
+    ASSERT_TRUE(result.cut_short);
+    EXPECT_EQ(result.cut_short->done, OpId{4});
+    EXPECT_EQ(result.cut_short->begun, OpId{5});
+    EXPECT_EQ(result.cut_short->synced_bytes, 8192U);
+    const StageResult& cold = result.stages[static_cast<std::size_t>(Stage::evicted)];
+    EXPECT_EQ(cold.state, StageResult::State::checked) << cold.reason;
+    EXPECT_GE(cold.bytes, 8192U);
+    EXPECT_FALSE(result.kept);
+}
+
+TEST_F(RunVerify, AfterAnErrorLossOfWhatHadBeenSyncedIsDamageAndOfTheRestIsNot) {
+    const SizeLimit limit(65536);
+    settings_.drop = OpId{2};
+    const RunResult lost = done(parsed(kRefused));
+    EXPECT_EQ(lost.verdict(), Verdict::damaged) << problems_of(lost);
+    EXPECT_EQ(wrong_bytes(lost.damage, Stage::evicted),
+              (std::vector<DamagedBytes>{{FileIndex{0}, {ByteOffset{4096}, ByteOffset{4146}}}}));
+    fs::remove_all(lost.directory);
+    settings_.drop = OpId{4};
+    EXPECT_EQ(done(parsed(kRefused)).verdict(), Verdict::unknown) << "it had not been synced";
+}
+
+TEST_F(RunVerify, BytesThatWereStoredAreCountedApartFromHoles) {
+    const RunResult result = done(parsed("file 0 size=1048576 start=sparse\n"
+                                         "1 store file=0 off=0 len=1000\n"
+                                         "2 store file=0 off=500 len=1000\n"
+                                         "3 punch file=0 off=0 len=100\n"));
+    ASSERT_EQ(result.verdict(), Verdict::clean) << problems_of(result);
+    const StageResult& cold = result.stages[static_cast<std::size_t>(Stage::evicted)];
+    EXPECT_EQ(cold.bytes, 1048576U);
+    EXPECT_EQ(cold.stored, 1400U);
+    EXPECT_EQ(cold.holes, 0U) << "a small file is read all over";
+}
+
+TEST_F(RunVerify, HolesOfALargeFileAreNotReadButWhatStandsInThemIsFound) {
+    const std::string text = "file 0 size=4294967296 start=sparse\n"
+                             "1 store file=0 off=1000000 len=1000\n"
+                             "2 store file=0 off=3000000000 len=10\n";
+    const RunResult clean = done(parsed(text));
+    EXPECT_EQ(clean.verdict(), Verdict::clean) << problems_of(clean);
+    const StageResult& cold = clean.stages[static_cast<std::size_t>(Stage::evicted)];
+    EXPECT_EQ(cold.bytes, 4294967296U);
+    if (cold.holes == 0) {
+        GTEST_SKIP() << clean.filesystem << " is not trusted with holes";
+    }
+    EXPECT_GT(cold.holes, 4290000000U);
+    settings_.drop = OpId{2};
+    const RunResult lost = done(parsed(text));
+    EXPECT_EQ(wrong_bytes(lost.damage, Stage::evicted),
+              (std::vector<DamagedBytes>{
+                  {FileIndex{0}, {ByteOffset{3000000000}, ByteOffset{3000000010}}}}));
+    fs::remove_all(lost.directory);
+    settings_.drop.reset();
+    before_op(2, [&] {
+        std::fstream file(run_directory() / "file0",
+                          std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp(2000000000);
+        file << "damage";
+    });
+    const RunResult foreign = done(parsed(text));
+    EXPECT_EQ(wrong_bytes(foreign.damage, Stage::evicted),
+              (std::vector<DamagedBytes>{
+                  {FileIndex{0}, {ByteOffset{2000000000}, ByteOffset{2000000006}}}}));
+}
+
+TEST_F(RunVerify, TheLogNamesATruncateNotBeforeItsTurn) {
+    // Else a crash before it would excuse the loss of all that it would take away.
+    settings_.report_file = directory_.path() / "r";
+    std::string begun;
+    settings_.stop = [&, count = 0]() mutable {
+        if (++count == 4) { // before the truncate
+            std::ostringstream text;
+            text << std::ifstream(settings_.report_file + ".progress").rdbuf();
+            begun = text.str();
+        }
+        return false;
+    };
+    const RunResult result = done(parsed("file 0 size=8192 start=sparse\n"
+                                         "1 store file=0 off=0 len=100\n"
+                                         "2 fsync file=0\n"
+                                         "3 store file=0 off=0 len=100\n"
+                                         "4 truncate file=0 size=0\n"
+                                         "5 append file=0 len=100\n"));
+    EXPECT_EQ(result.verdict(), Verdict::clean) << problems_of(result);
+    EXPECT_NE(begun.find("begun 3\n"), std::string::npos) << begun;
+    EXPECT_EQ(begun.find("begun 4"), std::string::npos) << begun;
+    std::ostringstream text;
+    text << std::ifstream(settings_.report_file + ".progress").rdbuf();
+    EXPECT_NE(text.str().find("begun 5\n"), std::string::npos) << text.str();
+}
+
+TEST_F(RunVerify, WhereNoBlockDeviceIsBehindTheVerdictDoesNotSpeakOfDisks) {
+    const RunResult result =
+        done(parsed("file 0 size=4096 start=sparse\n1 store file=0 off=0 len=1\n"));
+    struct stat found{};
+    ASSERT_EQ(::stat(directory_.path().c_str(), &found), 0);
+    EXPECT_EQ(result.on_disk, major(found.st_dev) != 0) << result.filesystem;
 }
 
 } // namespace

@@ -1,4 +1,5 @@
 #include "tests/temporary_directory.hpp"
+#include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/system/files.hpp"
 
@@ -10,6 +11,20 @@
 
 namespace mmapstress {
 namespace {
+
+TEST(WhatItHolds, DoesNotDependOnHowAFileIsFormatted) {
+    const std::string report = R"({"format": "mmapstress-report", "version": 1})";
+    const std::string recorded = R"({"id": "one", "ops": []})";
+    EXPECT_EQ(what_it_holds(report), Holds::report);
+    EXPECT_EQ(what_it_holds("{\n" + report.substr(1)), Holds::report);
+    EXPECT_EQ(what_it_holds("\n " + report + "\n"), Holds::report);
+    EXPECT_EQ(what_it_holds(recorded), Holds::recorded);
+    EXPECT_EQ(what_it_holds("{\n" + recorded.substr(1)), Holds::recorded);
+    EXPECT_EQ(what_it_holds(recorded + "\n" + recorded + "\n"), Holds::recorded);
+    EXPECT_EQ(what_it_holds("{\n\"format\": "), Holds::report) << "a report cut short";
+    EXPECT_EQ(what_it_holds("mmapstress-schedule 1\n"), Holds::schedule);
+    EXPECT_EQ(what_it_holds(""), Holds::schedule);
+}
 
 RunResult everything() {
     RunResult result;
@@ -30,7 +45,7 @@ RunResult everything() {
     result.last_op = OpId{40};
     result.seconds = 1.5;
     StageResult& cold = result.stages[static_cast<std::size_t>(Stage::evicted)];
-    cold = {StageResult::State::checked, "", 8193, 5, 1, 0.25};
+    cold = {StageResult::State::checked, "", 8193, 700, 64, 5, 1, 0.25};
     result.stages[static_cast<std::size_t>(Stage::direct)].reason = "not \"here\"";
     DamagedRange stale;
     stale.file = FileIndex{1};

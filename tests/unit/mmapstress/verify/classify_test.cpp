@@ -77,6 +77,38 @@ TEST_F(Classify, AnEarlierVersionIsStaleAndNamesItsOperation) {
     EXPECT_EQ(result.named_ops.at(OpId{4}), "4 store file=0 off=100 len=3000");
 }
 
+TEST_F(Classify, ZerosThatWereLostAreTheirOperationsNotTheFilesStart) {
+    const auto parsed = parse_schedule("mmapstress-schedule 1\nseed 5\n"
+                                       "file 0 size=8192 start=written\n"
+                                       "file 1 size=8192 start=sparse\n"
+                                       "1 punch file=0 off=100 len=200\n"
+                                       "2 punch file=0 off=250 len=100\n"
+                                       "3 truncate file=0 size=5000\n"
+                                       "4 truncate file=0 size=8192\n");
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    schedule_ = *parsed;
+    const Classified result = found(FileIndex{0}, [&](std::span<std::byte> bytes) {
+        put(bytes, 200, 100, OpId{0}, 200);
+        put(bytes, 6000, 10, OpId{0}, 6000);
+    });
+    ASSERT_EQ(result.damage.size(), 3U);
+    EXPECT_EQ(result.damage[0].range, (ByteRange{ByteOffset{200}, ByteOffset{250}}));
+    EXPECT_EQ(result.damage[0].lost, OpId{1});
+    EXPECT_EQ(result.damage[1].range, (ByteRange{ByteOffset{250}, ByteOffset{300}}));
+    EXPECT_EQ(result.damage[1].lost, OpId{2});
+    EXPECT_EQ(result.damage[2].lost, OpId{3}) << "cut off, before the file was made longer again";
+    for (const DamagedRange& range : result.damage) {
+        EXPECT_EQ(range.kind, DamageKind::stale);
+        EXPECT_EQ(range.origin, OpId{0});
+    }
+    EXPECT_EQ(result.named_ops.at(OpId{2}), "2 punch file=0 off=250 len=100");
+    const Classified start = found(FileIndex{1}, [](std::span<std::byte> bytes) {
+        std::ranges::fill(bytes.first(64), std::byte{77});
+    });
+    ASSERT_EQ(start.damage.size(), 1U);
+    EXPECT_EQ(start.damage[0].lost, OpId{0}) << "zeros from the start on";
+}
+
 TEST_F(Classify, ZerosAreZeros) {
     const Classified result = found(FileIndex{1}, [](std::span<std::byte> bytes) {
         std::ranges::fill(bytes.subspan(512, 512), std::byte{0});

@@ -1,0 +1,39 @@
+// How far a command has come, on standard error.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace mmapstress {
+
+/// On a terminal one line, drawn anew ten times a second. Elsewhere a line of its own after 5 s,
+/// and then once in 10 s: a log that nobody looks at stays short.
+class ProgressLine {
+  public:
+    ProgressLine();
+
+    /// Whether it is time to show something again.
+    [[nodiscard]] bool is_due();
+    /// Seconds since the beginning.
+    [[nodiscard]] double seconds() const;
+    /// `part` of all is done, from 0 to 1; below 0: nobody knows.
+    void show(double part, const std::string& what) const;
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    bool terminal_;
+    Clock::time_point begin_;
+    Clock::time_point next_;
+};
+
+/// Notes whether standard output and standard error are terminals: from now on is_terminal() says
+/// so, also where another process reads what is written to them, and passes it on.
+void note_terminals();
+/// Whether what is written to this stream (STDOUT_FILENO, STDERR_FILENO) comes to a terminal.
+bool is_terminal(int stream);
+
+/// Takes the line off the terminal.
+void clear_progress_bar();
+
+} // namespace mmapstress
