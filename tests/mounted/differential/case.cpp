@@ -1,0 +1,66 @@
+#include "tests/mounted/differential/case.hpp"
+
+#include "tests/mounted/differential/executor.hpp"
+
+#include <unistd.h>
+
+#include <cstring>
+
+namespace partialfs::differential {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path fresh_directory(const fs::path& directory) {
+    fs::remove_all(directory);
+    fs::create_directory(directory);
+    return directory;
+}
+
+/// Sets the times of all names but each third: what was stored before must not change them later.
+void set_final_times(World& world) {
+    for (unsigned name = 0; name < kNames; ++name) {
+        if (name % 3 != 2) {
+            execute(world, {.kind = Kind::utimens, .target = name, .value = name * kNames + 4});
+        }
+    }
+}
+
+/// Returns when the mount has everything in its source directory.
+void commit(const Places& places) {
+    const base::Fd control(::open((places.mount / ".partialfs/commit").c_str(), O_WRONLY));
+    if (!control || ::write(control.get(), "1", 1) != 1) {
+        throw Difference(std::string("the commit failed: ") + std::strerror(errno));
+    }
+}
+
+} // namespace
+
+std::optional<Found> run_case(const Places& places, const std::string& name,
+                              std::span<const Operation> operations, const Checks& checks,
+                              std::atomic<std::size_t>& done) {
+    std::size_t current = 0;
+    try {
+        const Both<fs::path> base{fresh_directory(places.mount / name),
+                                  fresh_directory(places.plain / name)};
+        {
+            World world(base, checks);
+            for (; current < operations.size(); ++current, ++done) {
+                execute(world, operations[current]);
+            }
+            world.calm();
+            execute(world, {.kind = Kind::check_all});
+            set_final_times(world);
+        }
+        if (checks.has(Check::source)) {
+            commit(places);
+            compare_trees(places.source / name, base.plain, checks);
+        }
+    } catch (const Difference& difference) {
+        return Found{current, difference.what()};
+    }
+    ++done;
+    return std::nullopt;
+}
+
+} // namespace partialfs::differential

@@ -1,0 +1,94 @@
+#include "tests/mounted/differential/time_rules.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <sstream>
+
+namespace partialfs::differential {
+namespace {
+
+std::string pair_of(std::string_view what, std::string_view rule, Stamp mounted, Stamp other) {
+    std::ostringstream text;
+    text << what << ": " << rule << ": " << mounted << " against " << other << " ("
+         << (mounted - other) << " ns)";
+    return text.str();
+}
+
+} // namespace
+
+Stamp stamp_of(const timespec& time) {
+    return Stamp{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+Stamp clock_now(clockid_t clock) {
+    timespec time{};
+    ::clock_gettime(clock, &time);
+    return stamp_of(time);
+}
+
+void TimeRules::synced(const Identity& file) {
+    Stores& stores = files_[file].stores;
+    if (stores == Stores::pending) {
+        stores = Stores::settled;
+    }
+}
+
+void TimeRules::look(std::string_view what, const Identity& file, const Both<struct stat>& status) {
+    const auto modified = for_both([&](Side side) { return stamp_of(status[side].st_mtim); });
+    const auto changed = for_both([&](Side side) { return stamp_of(status[side].st_ctim); });
+    const Stamp looked_at = clock_now(CLOCK_REALTIME_COARSE);
+    Seen& seen = files_[file];
+    if (seen.at != 0) {
+        checks_.require(
+            Check::times, changed.mounted >= seen.changed.mounted,
+            pair_of(what, "the change time went back", changed.mounted, seen.changed.mounted));
+    }
+    if (seen.stores == Stores::none) {
+        look_at_moved(what, seen, modified);
+        look_in_order(what, seen, modified);
+    }
+    const bool settled = seen.stores == Stores::settled;
+    seen = {modified, changed, looked_at, settled ? Stores::none : seen.stores};
+}
+
+void TimeRules::look_at_moved(std::string_view what, const Seen& before,
+                              const Both<Stamp>& now) const {
+    if (was_set(now.plain) || was_set(now.mounted)) {
+        checks_.require(
+            Check::times, now.mounted == now.plain,
+            pair_of(what, "not the modification time that was set", now.mounted, now.plain));
+        return;
+    }
+    checks_.require(Check::times, now.mounted <= clock_now(CLOCK_REALTIME),
+                    pair_of(what, "the modification time is in the future", now.mounted,
+                            clock_now(CLOCK_REALTIME)));
+    if (before.at == 0) {
+        return;
+    }
+    if (now.plain == before.modified.plain) {
+        checks_.require(Check::times, now.mounted == before.modified.mounted,
+                        pair_of(what, "the modification time moved without a change", now.mounted,
+                                before.modified.mounted));
+        return;
+    }
+    checks_.require(
+        Check::times, now.mounted >= before.at,
+        pair_of(what, "changed, but the modification time is from before", now.mounted, before.at));
+}
+
+void TimeRules::look_in_order(std::string_view what, const Seen& before, const Both<Stamp>& now) {
+    if (was_set(now.plain)) {
+        return;
+    }
+    const bool is_new = before.at == 0;
+    if (is_new || now.plain > newest_.plain) {
+        checks_.require(Check::stamps, now.mounted >= newest_.mounted,
+                        pair_of(what, "changed later, but its modification time is older",
+                                now.mounted, newest_.mounted));
+    }
+    for (const Side side : kSides) {
+        newest_[side] = std::max(newest_[side], now[side]);
+    }
+}
+
+} // namespace partialfs::differential
