@@ -17,7 +17,7 @@ Result<int> BackingFile::readable() {
         if (!fd) {
             return std::unexpected(fd.error());
         }
-        fd_ = std::make_shared<const Fd>(std::move(*fd));
+        fd_ = one_.keep(std::move(*fd));
         writable_ = false;
     }
     return fd_->get();
@@ -32,7 +32,7 @@ Result<int> BackingFile::writable() {
         if (!fd) {
             return std::unexpected(fd.error());
         }
-        fd_ = std::make_shared<const Fd>(std::move(*fd));
+        fd_ = one_.keep(std::move(*fd));
         writable_ = true;
     }
     return fd_->get();
@@ -54,7 +54,7 @@ Result<void> BackingFile::read(backing::FileIo& io, model::ByteOffset offset,
 
 void BackingFile::adopt(Fd created) {
     if (created && !writable_) {
-        fd_ = std::make_shared<const Fd>(std::move(created));
+        fd_ = one_.keep(std::move(created));
         writable_ = true;
     }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fusefs/backing/file_io.hpp"
+#include "fusefs/backing/one_descriptor.hpp"
 #include "fusefs/base/errno.hpp"
 #include "fusefs/base/fd.hpp"
 #include "fusefs/model/types.hpp"
@@ -19,7 +20,7 @@ class BackingFile {
     /// `path_fd` (O_PATH) names the file and must outlive this. `reopens_any`: the daemon may open
     /// any file whatever its mode (CAP_DAC_OVERRIDE).
     BackingFile(const base::Fd& path_fd, bool reopens_any)
-        : path_fd_(path_fd), reopens_any_(reopens_any) {}
+        : path_fd_(path_fd), reopens_any_(reopens_any), one_(path_fd) {}
 
     /// The descriptor, open for reading, or for reading and writing. The errno of open(2).
     base::Result<int> readable();
@@ -56,6 +57,7 @@ class BackingFile {
   private:
     const base::Fd& path_fd_;
     const bool reopens_any_;
+    backing::OneDescriptor one_;
     std::shared_ptr<const base::Fd> fd_;
     bool writable_ = false;
 };

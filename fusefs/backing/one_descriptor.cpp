@@ -1,0 +1,50 @@
+#include "fusefs/backing/one_descriptor.hpp"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <utility>
+
+namespace partialfs::backing {
+
+using base::Fd;
+
+int OneDescriptor::first_scarce() {
+    static const int first = [] {
+        rlimit descriptors{};
+        return ::getrlimit(RLIMIT_NOFILE, &descriptors) == 0
+                   ? static_cast<int>(std::min<rlim_t>(descriptors.rlim_cur / 8, INT_MAX))
+                   : INT_MAX;
+    }();
+    return first;
+}
+
+std::shared_ptr<const Fd> OneDescriptor::keep(Fd opened, int scarce) {
+    if (opened.get() < scarce) {
+        return std::make_shared<const Fd>(std::move(opened));
+    }
+    const auto number = number_;
+    {
+        const std::scoped_lock lock(number->mutex);
+        if (::dup3(opened.get(), path_fd_.get(), O_CLOEXEC) < 0) {
+            return std::make_shared<const Fd>(std::move(opened));
+        }
+        ++number->handles;
+    }
+    return {&path_fd_, [number](const Fd* path_fd) {
+                const std::scoped_lock lock(number->mutex);
+                if (--number->handles > 0) {
+                    return; // the number stands for a file opened later
+                }
+                // If there is no descriptor left to do it with, the file stays open: no harm, and
+                // the next handle's end tries again.
+                if (const auto path = base::reopen(*path_fd, O_PATH)) {
+                    ::dup3(path->get(), path_fd->get(), O_CLOEXEC);
+                }
+            }};
+}
+
+} // namespace partialfs::backing

@@ -1,0 +1,46 @@
+// Makes do with one descriptor for a file where two would be one too many.
+#pragma once
+
+#include "fusefs/base/fd.hpp"
+
+#include <memory>
+#include <mutex>
+
+namespace partialfs::backing {
+
+/// A file has an O_PATH descriptor for as long as it is known, and is opened for reading or writing
+/// when it is to be read or written: two descriptors. Where they get short, the open file takes the
+/// number of the O_PATH descriptor instead, which can do all that the other could; when the last
+/// handle goes, the number is an O_PATH descriptor again. Who uses the number meanwhile notices
+/// nothing, as dup3(2) replaces it at once.
+///
+/// Thread-safe.
+class OneDescriptor {
+  public:
+    /// `path_fd` (O_PATH) must outlive this and every handle.
+    explicit OneDescriptor(const base::Fd& path_fd) : path_fd_(path_fd) {}
+    OneDescriptor(const OneDescriptor&) = delete;
+    OneDescriptor& operator=(const OneDescriptor&) = delete;
+    ~OneDescriptor() = default;
+
+    /// Descriptors are short from this number on: an eighth of what RLIMIT_NOFILE allowed at the
+    /// first call, so that nearly as many files can be open as there may be descriptors. The kernel
+    /// gives out the lowest number that is free.
+    static int first_scarce();
+
+    /// Keeps `opened`, which is the same file, open until the last copy of the handle goes: under
+    /// its own number, or if that is `scarce` or higher, under that of the O_PATH descriptor.
+    std::shared_ptr<const base::Fd> keep(base::Fd opened, int scarce = first_scarce());
+
+  private:
+    /// Shared with the handles.
+    struct Number {
+        std::mutex mutex; ///< guards what follows, and what the number stands for; a leaf
+        int handles = 0;
+    };
+
+    const base::Fd& path_fd_;
+    std::shared_ptr<Number> number_ = std::make_shared<Number>();
+};
+
+} // namespace partialfs::backing
