@@ -1,40 +1,38 @@
 #include "fusefs/fuse/attribute_requests.hpp"
 
 #include "fusefs/backing/object.hpp"
-#include "fusefs/fuse/reply.hpp"
+#include "fusefs/fuse/caller_capabilities.hpp"
+#include "fusefs/fuse/dispatch.hpp"
 
+#include <linux/capability.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
 #include <array>
+#include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace partialfs::fuse {
 namespace {
 
-using base::Errno;
 using base::Result;
 
 constexpr std::string_view kAccessAcl = "system.posix_acl_access";
 
-void reply_attributes(fuse_req_t req, const Inode& inode) {
+Answer attributes(fuse_req_t req, const Inode& inode) {
     const double timeout = attribute_timeout(mount_of(req), inode);
     const auto status = attributes_of(inode);
-    if (status) {
-        fuse_reply_attr(req, &*status, timeout);
-    } else {
-        reply(req, status.error());
+    if (!status) {
+        return std::unexpected(status.error());
     }
+    return Attributes{*status, timeout};
 }
 
-void getattr(fuse_req_t req, fuse_ino_t number, fuse_file_info*) {
-    const auto inode = inode_of(req, number);
-    if (!inode) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
-    reply_attributes(req, *inode);
+Answer getattr(fuse_req_t req, const InodePtr& inode, fuse_file_info* /*info*/) {
+    return attributes(req, *inode);
 }
 
 Result<void> set_owner(const Inode& inode, const struct stat& wanted, int to_set) {
@@ -108,124 +106,99 @@ Result<void> set_all(const Inode& inode, const struct stat& wanted, int to_set) 
     return {};
 }
 
-void setattr(fuse_req_t req, fuse_ino_t number, struct stat* wanted, int to_set, fuse_file_info*) {
-    const auto inode = inode_of(req, number);
-    if (!inode) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
+Answer setattr(fuse_req_t req, const InodePtr& inode, struct stat* wanted, int to_set,
+               fuse_file_info* /*info*/) {
     if (const auto changed = set_all(*inode, *wanted, to_set); !changed) {
-        reply(req, changed);
-        return;
+        return std::unexpected(changed.error());
     }
     if (inode->data() != nullptr) {
         inode->data()->attributes_changed();
     }
-    reply_attributes(req, *inode);
+    return attributes(req, *inode);
 }
 
-void readlink(fuse_req_t req, fuse_ino_t number) {
-    const auto inode = inode_of(req, number);
-    if (!inode) {
-        reply(req, Errno{ESTALE});
-        return;
+Answer readlink(fuse_req_t /*req*/, const InodePtr& inode) {
+    auto target = backing::link_target(inode->fd());
+    if (!target) {
+        return std::unexpected(target.error());
     }
-    const auto target = backing::link_target(inode->fd());
-    if (target) {
-        fuse_reply_readlink(req, target->c_str());
-    } else {
-        reply(req, target.error());
-    }
+    return LinkTarget{*std::move(target)};
 }
 
-void statfs(fuse_req_t req, fuse_ino_t number) {
+Answer statfs(fuse_req_t req, fuse_ino_t number) {
     // 0: no inode in particular.
-    const auto inode = number == 0 ? mount_of(req).inodes.root() : inode_of(req, number);
-    struct statvfs status{};
+    Mount& mount = mount_of(req);
+    const auto inode =
+        number == 0 ? mount.inodes.root() : mount.inodes.find(model::InodeId{number});
     if (!inode) {
-        reply(req, Errno{ESTALE});
-    } else if (::fstatvfs(inode->fd().get(), &status) != 0) {
-        reply(req, Errno::last());
-    } else {
-        fuse_reply_statfs(req, &status);
+        return base::failed(ESTALE);
     }
+    Space space{};
+    if (::fstatvfs(inode->fd().get(), &space.status) != 0) {
+        return base::last_error();
+    }
+    return space;
 }
 
-/// Answers with a value of a length that is only known after asking: `ask` fills a buffer and
-/// returns the length; with no buffer it returns the length alone. `size` as in the request.
-template <typename Ask>
-void reply_sized(fuse_req_t req, std::size_t size, Ask ask) {
-    std::vector<char> value(size);
-    const Result<std::size_t> length = ask(std::span<char>(value));
+/// Answers with a value of `length` bytes, for a caller who has room for `room`; 0: who asks for
+/// the length alone.
+Answer sized(std::string value, std::size_t length, std::size_t room) {
+    if (room == 0) {
+        return Length{length};
+    }
+    if (length > room) {
+        return base::failed(ERANGE);
+    }
+    value.resize(length);
+    return Bytes{std::move(value)};
+}
+
+Answer getxattr(fuse_req_t /*req*/, const InodePtr& inode, const char* name, std::size_t size) {
+    std::string value(size, '\0');
+    const auto length = backing::get_xattr(inode->fd(), name, value);
     if (!length) {
-        reply(req, length.error());
-    } else if (size == 0) {
-        fuse_reply_xattr(req, *length);
-    } else {
-        fuse_reply_buf(req, value.data(), *length);
+        return std::unexpected(length.error());
     }
+    return sized(std::move(value), *length, size);
 }
 
-void getxattr(fuse_req_t req, fuse_ino_t number, const char* name, std::size_t size) {
-    const auto inode = inode_of(req, number);
-    if (!inode) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
-    reply_sized(req, size,
-                [&](std::span<char> to) { return backing::get_xattr(inode->fd(), name, to); });
-}
-
-/// Takes out of a list of names what listxattr(2) shows to the privileged alone. The new length.
-std::size_t without_trusted(std::span<char> names) {
-    std::size_t kept = 0;
-    for (std::size_t at = 0; at < names.size();) {
-        const std::size_t length = std::string_view(&names[at]).size() + 1;
-        if (!std::string_view(&names[at]).starts_with("trusted.")) {
-            std::copy_n(names.begin() + static_cast<std::ptrdiff_t>(at), length,
-                        names.begin() + static_cast<std::ptrdiff_t>(kept));
-            kept += length;
+/// A list of names without those that listxattr(2) shows to the privileged alone.
+std::string without_trusted(std::string_view names) {
+    std::string kept;
+    while (!names.empty()) {
+        const std::string_view name =
+            names.substr(0, std::min(names.find('\0'), names.size() - 1) + 1);
+        if (!name.starts_with("trusted.")) {
+            kept += name;
         }
-        at += length;
+        names.remove_prefix(name.size());
     }
     return kept;
 }
 
-/// Whether the caller is taken for one who may see trusted attributes, for want of its
-/// capabilities.
-bool sees_trusted(fuse_req_t req) {
-    return fuse_req_ctx(req)->uid == 0;
-}
-
-void listxattr(fuse_req_t req, fuse_ino_t number, std::size_t size) {
-    const auto inode = inode_of(req, number);
-    if (!inode) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
+Answer listxattr(fuse_req_t req, const InodePtr& inode, std::size_t size) {
     // All of them, also if only their length is asked for.
-    const auto length = backing::list_xattrs(inode->fd(), {});
-    std::vector<char> names(length.value_or(0));
-    auto got = length && *length != 0 ? backing::list_xattrs(inode->fd(), names) : length;
-    if (got && !sees_trusted(req)) {
-        got = without_trusted(std::span(names).first(*got));
+    auto length = backing::list_xattrs(inode->fd(), {});
+    std::string names(length.value_or(0), '\0');
+    if (length && *length != 0) {
+        length = backing::list_xattrs(inode->fd(), names);
     }
-    if (got && size != 0 && *got > size) {
-        got = base::failed(ERANGE);
+    if (!length) {
+        return std::unexpected(length.error());
     }
-    if (!got) {
-        reply(req, got.error());
-    } else if (size == 0) {
-        fuse_reply_xattr(req, *got);
-    } else {
-        fuse_reply_buf(req, names.data(), *got);
+    names.resize(*length);
+    // The daemon is shown all; the caller only what ext4_xattr_trusted_list() would show it.
+    std::string untrusted = without_trusted(names);
+    if (untrusted.size() != names.size() && !is_capable(fuse_req_ctx(req)->pid, CAP_SYS_ADMIN)) {
+        names = std::move(untrusted);
     }
+    const std::size_t shown = names.size();
+    return sized(std::move(names), shown, size);
 }
 
-/// Whether the caller is root or in the group, as in_group_or_capable() of the kernel asks it.
+/// Whether the caller is in the group.
 bool in_group(fuse_req_t req, gid_t group) {
-    const fuse_ctx* caller = fuse_req_ctx(req);
-    if (caller->uid == 0 || caller->gid == group) {
+    if (fuse_req_ctx(req)->gid == group) {
         return true;
     }
     std::array<gid_t, 64> few{};
@@ -248,53 +221,50 @@ Result<void> drop_setgid_after_acl(fuse_req_t req, const Inode& inode) {
     if (!status) {
         return std::unexpected(status.error());
     }
-    if ((status->st_mode & S_ISGID) == 0 || in_group(req, status->st_gid)) {
+    // As in_group_or_capable() of the kernel asks it.
+    if ((status->st_mode & S_ISGID) == 0 || in_group(req, status->st_gid) ||
+        is_capable_over(fuse_req_ctx(req)->pid, CAP_FSETID, status->st_uid, status->st_gid)) {
         return {};
     }
     return backing::change_mode(inode.fd(), status->st_mode & 07777U & ~mode_t{S_ISGID});
 }
 
-void setxattr(fuse_req_t req, fuse_ino_t number, const char* name, const char* value,
-              std::size_t size, int flags) {
-    const auto inode = inode_of(req, number);
-    if (!inode) {
-        reply(req, Errno{ESTALE});
-        return;
+/// What an extended attribute's change has come to.
+Answer xattr_changed(const Inode& inode, const Result<void>& changed) {
+    if (!changed) {
+        return std::unexpected(changed.error());
     }
+    if (inode.data() != nullptr) {
+        inode.data()->attributes_changed();
+    }
+    return Done{};
+}
+
+Answer setxattr(fuse_req_t req, const InodePtr& inode, const char* name, const char* value,
+                std::size_t size, int flags) {
     auto changed = backing::set_xattr(inode->fd(), name, {value, size}, flags);
     if (changed && name == kAccessAcl) {
         changed = drop_setgid_after_acl(req, *inode);
     }
-    if (changed && inode->data() != nullptr) {
-        inode->data()->attributes_changed();
-    }
-    reply(req, changed);
+    return xattr_changed(*inode, changed);
 }
 
-void removexattr(fuse_req_t req, fuse_ino_t number, const char* name) {
-    const auto inode = inode_of(req, number);
-    if (!inode) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
-    const auto removed = backing::remove_xattr(inode->fd(), name);
-    if (removed && inode->data() != nullptr) {
-        inode->data()->attributes_changed();
-    }
-    reply(req, removed);
+Answer removexattr(fuse_req_t /*req*/, const InodePtr& inode, const char* name) {
+    return xattr_changed(*inode, backing::remove_xattr(inode->fd(), name));
 }
 
 } // namespace
 
 void add_attribute_requests(fuse_lowlevel_ops& ops) {
-    ops.getattr = getattr;
-    ops.setattr = setattr;
-    ops.readlink = readlink;
-    ops.statfs = statfs;
-    ops.getxattr = getxattr;
-    ops.listxattr = listxattr;
-    ops.setxattr = setxattr;
-    ops.removexattr = removexattr;
+    using Ops = fuse_lowlevel_ops;
+    serve<&Ops::getattr, getattr>(ops);
+    serve<&Ops::setattr, setattr>(ops);
+    serve<&Ops::readlink, readlink>(ops);
+    serve<&Ops::statfs, statfs>(ops);
+    serve<&Ops::getxattr, getxattr>(ops);
+    serve<&Ops::listxattr, listxattr>(ops);
+    serve<&Ops::setxattr, setxattr>(ops);
+    serve<&Ops::removexattr, removexattr>(ops);
 }
 
 } // namespace partialfs::fuse

@@ -5,7 +5,7 @@
 #include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/control_nodes.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
-#include "fusefs/fuse/reply.hpp"
+#include "fusefs/fuse/status.hpp"
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
@@ -15,8 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <string_view>
 #include <utility>
 
 namespace partialfs::fuse {
@@ -30,6 +30,15 @@ std::string_view trimmed(std::string_view text) {
         text.remove_suffix(1);
     }
     return text;
+}
+
+/// The path in what is written to `evict`: all of it but for one newline at its end, as `echo`
+/// adds it. A name may end in blanks, and one that ends in a newline is written with a second one.
+std::string path_in(std::string_view text) {
+    if (text.ends_with('\n')) {
+        text.remove_suffix(1);
+    }
+    return std::string(text);
 }
 
 /// The object that a path relative to the mount names; it must lie inside.
@@ -74,8 +83,6 @@ Result<void> evict(Mount& mount, const std::string& path) {
     return done;
 }
 
-} // namespace
-
 std::string contents_of(const Mount& mount, fuse_ino_t number) {
     switch (number) {
     case kStatusFile:
@@ -93,97 +100,67 @@ std::string contents_of(const Mount& mount, fuse_ino_t number) {
     }
 }
 
-void control_write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size, off_t,
-                   fuse_file_info*) {
+class FixedText final : public ControlReader {
+  public:
+    explicit FixedText(std::string text) : text_(std::move(text)) {}
+    std::string read(std::uint64_t offset, std::size_t size) override {
+        return text_.substr(std::min<std::uint64_t>(offset, text_.size()), size);
+    }
+
+  private:
+    const std::string text_;
+};
+
+} // namespace
+
+std::shared_ptr<ControlReader> open_control_file(const Mount& mount, fuse_ino_t number) {
+    return std::make_shared<FixedText>(contents_of(mount, number));
+}
+
+std::size_t size_of_contents(const Mount& mount, fuse_ino_t number) {
+    const bool long_ones = number == kLedgerFile || number == kTraceFile;
+    return long_ones ? 0 : contents_of(mount, number).size();
+}
+
+Answer write_control_file(fuse_req_t req, fuse_ino_t number, std::string_view data) {
     Mount& mount = mount_of(req);
-    const std::string_view text = trimmed({data, size});
-    const auto done = [req, size](int error) {
-        if (error != 0) {
-            fuse_reply_err(req, error);
-        } else {
-            fuse_reply_write(req, size);
-        }
+    const std::string_view text = trimmed(data);
+    const auto later = [req, size = data.size()](int error) {
+        answer(req, error != 0 ? Answer{base::failed(error)} : Answer{Written{size}});
     };
     switch (number) {
     case kContractFile: {
         const auto contract = base::from_name<model::Contract>(text);
-        if (contract) {
-            mount.context.contract = *contract;
+        if (!contract) {
+            return base::failed(EINVAL);
         }
-        done(contract ? 0 : EINVAL);
-        break;
+        mount.context.contract = *contract;
+        return Written{data.size()};
     }
     case kPolicyFile: {
         const auto policy = base::from_name<model::FlushPolicy>(text);
-        if (policy) {
-            mount.context.policy = *policy;
+        if (!policy) {
+            return base::failed(EINVAL);
         }
-        done(policy ? 0 : EINVAL);
-        break;
+        mount.context.policy = *policy;
+        return Written{data.size()};
     }
     case kCommitFile:
-        mount.journal.commit(done);
-        break;
+        mount.journal.commit(later);
+        return Later{};
     case kEvictFile:
-        mount.control.submit([&mount, done, path = std::string(text)](bool serving) {
+        mount.control.submit([&mount, later, path = path_in(data)](bool serving) {
             if (!serving) {
-                done(ENODEV);
+                later(ENODEV);
                 return;
             }
             const Result<void> evicted =
                 base::without_exceptions([&] { return evict(mount, path); });
-            done(evicted ? 0 : evicted.error().value);
+            later(evicted ? 0 : evicted.error().value);
         });
-        break;
+        return Later{};
     default:
-        done(EPERM);
-    }
-}
-
-void ControlDirectory::start() {
-    helper_ = std::thread([this] { run(); });
-}
-
-void ControlDirectory::stop() {
-    std::deque<std::function<void(bool)>> left;
-    {
-        const std::scoped_lock lock(mutex_);
-        stopping_ = true;
-        left.swap(jobs_);
-        wake_.notify_all();
-    }
-    for (const auto& job : left) {
-        job(false);
-    }
-    if (helper_.joinable()) {
-        helper_.join();
-    }
-}
-
-void ControlDirectory::submit(std::function<void(bool)> job) {
-    {
-        const std::scoped_lock lock(mutex_);
-        if (!stopping_) {
-            jobs_.push_back(std::move(job));
-            wake_.notify_all();
-            return;
-        }
-    }
-    job(false);
-}
-
-void ControlDirectory::run() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-        wake_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
-        if (jobs_.empty()) {
-            return;
-        }
-        const std::function<void(bool)> job = std::move(jobs_.front());
-        jobs_.pop_front();
-        lock.unlock();
-        job(true);
-        lock.lock();
+        return base::failed(EPERM);
     }
 }
 

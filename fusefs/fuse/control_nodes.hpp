@@ -1,4 +1,4 @@
-// FUSE's numbers of the control directory's own objects.
+// The control directory's own objects: FUSE's numbers of them.
 #pragma once
 
 #include "fusefs/fuse/libfuse.hpp"
@@ -17,5 +17,10 @@ inline constexpr fuse_ino_t kContractFile = kFirstControlNode + 5;
 inline constexpr fuse_ino_t kPolicyFile = kFirstControlNode + 6;
 inline constexpr fuse_ino_t kCommitFile = kFirstControlNode + 7;
 inline constexpr fuse_ino_t kEvictFile = kFirstControlNode + 8;
+
+/// Whether a number is one of the control directory's, in use or not.
+constexpr bool is_control(fuse_ino_t number) {
+    return number >= kFirstControlNode;
+}
 
 } // namespace partialfs::fuse

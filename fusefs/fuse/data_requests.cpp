@@ -1,8 +1,8 @@
 #include "fusefs/fuse/data_requests.hpp"
 
 #include "fusefs/file/buffer.hpp"
+#include "fusefs/fuse/dispatch.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
-#include "fusefs/fuse/reply.hpp"
 #include "fusefs/fuse/session.hpp"
 #include "fusefs/journal/journal.hpp"
 
@@ -20,7 +20,6 @@
 namespace partialfs::fuse {
 namespace {
 
-using base::Errno;
 using base::Result;
 using file::Buffer;
 using file::ErrorSequence;
@@ -31,9 +30,14 @@ using model::ByteOffset;
 using model::ByteRange;
 
 /// An open file description.
-struct Handle {
-    std::shared_ptr<Inode> inode;
-    int flags = 0;
+struct Handle final : OpenHandle {
+    /// `its_position`: its place in the sequence of writeback errors.
+    Handle(InodePtr its_inode, int its_flags, ErrorSequence::Position its_position)
+        : inode(std::move(its_inode)), flags(its_flags), told(its_position) {}
+    ~Handle() override { data().released(flags); }
+
+    const InodePtr inode;
+    const int flags;
     std::mutex mutex;             ///< guards `told`; taken before the file's mutex
     ErrorSequence::Position told; ///< of writeback errors
 
@@ -46,7 +50,7 @@ struct Handle {
 };
 
 Handle& handle_of(const fuse_file_info& fi) {
-    return OpenHandles::get<Handle>(fi.fh);
+    return static_cast<Handle&>(*reinterpret_cast<OpenHandle*>(fi.fh));
 }
 
 std::span<const std::byte> as_bytes(const char* data, std::size_t size) {
@@ -68,24 +72,17 @@ bool much_is_buffered(const Mount& mount) {
     return mount.context.budget.used() > mount.context.budget.limit() / 4;
 }
 
-void open(fuse_req_t req, fuse_ino_t number, fuse_file_info* fi) {
-    Mount& mount = mount_of(req);
-    const auto inode = inode_of(req, number);
-    if (!inode) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
-    const Result<void> opened = open_file(mount, inode, fuse_req_ctx(req)->pid, *fi);
+Answer open(fuse_req_t req, const InodePtr& inode, fuse_file_info* fi) {
+    const Result<void> opened = open_file(mount_of(req), inode, fuse_req_ctx(req)->pid, *fi);
     if (!opened) {
-        reply(req, opened.error());
-    } else if (fuse_reply_open(req, fi) != 0) {
-        close_file(mount, *fi);
+        return std::unexpected(opened.error());
     }
+    return Opened{fi};
 }
 
-void release(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
-    close_file(mount_of(req), *fi);
-    fuse_reply_err(req, 0);
+Answer release(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
+    mount_of(req).handles.take(fi->fh);
+    return Done{};
 }
 
 void flush(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
@@ -108,7 +105,7 @@ void read(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_
     const std::span<std::byte> memory = Session::scratch(size);
     const Result<std::size_t> got = data.read(range.begin, memory, cached);
     if (!got) {
-        reply(req, got.error());
+        answer(req, got.error().value);
         return;
     }
     fuse_reply_buf(req, reinterpret_cast<const char*>(memory.data()), *got);
@@ -191,9 +188,9 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
     const std::span<const std::byte> bytes = as_bytes(data, size);
     if (fi->writepage != 0) {
         // The handle may be any of the inode's, even one that is closed by now.
-        const auto inode = inode_of(req, number);
+        const auto inode = mount.inodes.find(model::InodeId{number});
         if (!inode || inode->data() == nullptr) {
-            reply(req, Errno{ESTALE});
+            answer(req, ESTALE);
             return;
         }
         const Result<void> written = inode->data()->writepage(offset_of(offset), bytes);
@@ -201,12 +198,12 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
         if (written) {
             fuse_reply_write(req, size);
         } else {
-            reply(req, written.error());
+            answer(req, written.error().value);
         }
         return;
     }
     if (mount.ending) {
-        reply(req, Errno{ESHUTDOWN});
+        answer(req, ESHUTDOWN);
         return;
     }
     Handle& handle = handle_of(*fi);
@@ -216,7 +213,7 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
     }
     const auto fits = handle.data().within_largest_size(offset_of(offset), size);
     if (!fits) {
-        reply(req, fits.error());
+        answer(req, fits.error().value);
         return;
     }
     explicit_write(req, mount, handle.inode, bytes.first(*fits), offset_of(offset));
@@ -241,19 +238,19 @@ void fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length,
     const Result<void> done = handle.data().allocate(
         mode, {begin, begin + ByteCount{static_cast<std::uint64_t>(length)}});
     enlist(mount, handle.inode);
-    reply(req, done);
+    answer(req, done);
 }
 
 void lseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, fuse_file_info* fi) {
     if (whence != SEEK_DATA && whence != SEEK_HOLE) {
-        reply(req, Errno{EINVAL});
+        answer(req, EINVAL);
         return;
     }
     const Result<ByteOffset> found = handle_of(*fi).data().seek(offset_of(offset), whence);
     if (found) {
         fuse_reply_lseek(req, static_cast<off_t>(found->value));
     } else {
-        reply(req, found.error());
+        answer(req, found.error().value);
     }
 }
 
@@ -263,7 +260,7 @@ void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_in
                      fuse_ino_t, off_t to_offset, fuse_file_info* to_fi, std::size_t length, int) {
     Mount& mount = mount_of(req);
     if (mount.ending) {
-        reply(req, Errno{ESHUTDOWN});
+        answer(req, ESHUTDOWN);
         return;
     }
     Handle& from = handle_of(*from_fi);
@@ -278,7 +275,7 @@ void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_in
             from.data().read(offset_of(from_offset) + ByteCount{done}, part, /*cached=*/false);
         if (!got) {
             if (done == 0) {
-                reply(req, got.error());
+                answer(req, got.error().value);
                 return;
             }
             break;
@@ -290,7 +287,7 @@ void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_in
             to.data().within_largest_size(offset_of(to_offset) + ByteCount{done}, *got);
         if (!fits) {
             if (done == 0) {
-                reply(req, fits.error());
+                answer(req, fits.error().value);
                 return;
             }
             break;
@@ -304,7 +301,7 @@ void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_in
             // No room at all: the bytes wait as those of a write(2) do.
             PoolMemory memory(std::malloc(*got), file::GiveBack{&mount.small_memory});
             if (!memory) {
-                reply(req, Errno{ENOMEM});
+                answer(req, ENOMEM);
                 return;
             }
             auto* const copy = static_cast<std::byte*>(memory.get());
@@ -336,34 +333,28 @@ base::Result<void> open_file(Mount& mount, const std::shared_ptr<Inode>& inode, 
     if (inode->data() == nullptr) {
         return base::failed(inode->type() == S_IFDIR ? EISDIR : ENXIO);
     }
-    auto handle = std::make_unique<Handle>();
-    handle->inode = inode;
-    handle->flags = fi.flags;
+    // A descriptor that comes along is all that is needed, so that it is not moved from twice.
     const Result<ErrorSequence::Position> position =
-        inode->data()->opened(fi.flags, std::move(created));
+        with_room(mount, [&] { return inode->data()->opened(fi.flags, std::move(created)); });
     if (!position) {
         return std::unexpected(position.error());
     }
-    handle->told = *position;
-    try {
-        if ((fi.flags & O_ACCMODE) != O_RDONLY) {
-            enlist(mount, inode);
+    auto handle = [&] {
+        try {
+            return std::make_shared<Handle>(inode, fi.flags, *position);
+        } catch (...) {
+            inode->data()->released(fi.flags);
+            throw;
         }
-        fi.fh = mount.handles.add(std::move(handle));
-    } catch (...) {
-        inode->data()->released(fi.flags);
-        throw;
+    }();
+    if ((fi.flags & O_ACCMODE) != O_RDONLY) {
+        enlist(mount, inode);
     }
+    fi.fh = mount.handles.add(std::move(handle));
     // Only the daemon changes the data, and it says so itself.
     fi.keep_cache = 1;
     fi.noflush = mount.page_cache.is_probing(caller) ? 1 : 0;
     return {};
-}
-
-void close_file(Mount& mount, fuse_file_info& fi) {
-    const Handle& handle = handle_of(fi);
-    handle.data().released(handle.flags);
-    mount.handles.take(fi.fh);
 }
 
 void flush_own_blocks_then(Mount& mount, const std::shared_ptr<Inode>& inode,
@@ -381,15 +372,17 @@ void flush_own_blocks_then(Mount& mount, const std::shared_ptr<Inode>& inode,
 }
 
 void add_data_requests(fuse_lowlevel_ops& ops) {
-    ops.open = open;
-    ops.release = release;
-    ops.flush = flush;
-    ops.read = read;
-    ops.write = write;
-    ops.fsync = fsync;
-    ops.fallocate = fallocate;
-    ops.lseek = lseek;
-    ops.copy_file_range = copy_file_range;
+    using Ops = fuse_lowlevel_ops;
+    serve<&Ops::open, open>(ops);
+    serve<&Ops::release, release>(ops);
+    serve<&Ops::flush, flush>(ops);
+    serve<&Ops::read, read>(ops);
+    serve<&Ops::write, write>(ops);
+    serve<&Ops::fsync, fsync>(ops);
+    serve<&Ops::fallocate, fallocate>(ops);
+    serve<&Ops::lseek, lseek>(ops);
+    serve<&Ops::copy_file_range, copy_file_range>(ops);
+    // Not answered; one that nobody waits for is dropped.
     ops.retrieve_reply = retrieve_reply;
 }
 

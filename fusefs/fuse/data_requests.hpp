@@ -22,10 +22,6 @@ void add_data_requests(fuse_lowlevel_ops& ops);
 base::Result<void> open_file(Mount& mount, const std::shared_ptr<Inode>& inode, pid_t caller,
                              fuse_file_info& fi, base::Fd created = {});
 
-/// Takes back what open_file() did, for a handle that the kernel was never told of: nobody will
-/// release it.
-void close_file(Mount& mount, fuse_file_info& fi);
-
 /// Flushes the file's own blocks, if it has any not on disk, and then calls `then` with 0 or the
 /// errno: at once on this thread, or later on the journal's. What rename goes through, so that the
 /// new name never points at data that is not there.

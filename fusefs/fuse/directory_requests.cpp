@@ -2,192 +2,164 @@
 
 #include "fusefs/backing/directory_stream.hpp"
 #include "fusefs/base/exceptions.hpp"
-#include "fusefs/fuse/reply.hpp"
+#include "fusefs/fuse/dispatch.hpp"
+#include "fusefs/fuse/listing.hpp"
 #include "fusefs/journal/journal.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include <memory>
 #include <mutex>
-#include <vector>
+#include <utility>
 
 namespace partialfs::fuse {
 namespace {
 
 using backing::DirectoryEntry;
 using backing::DirectoryStream;
-using base::Errno;
 
-/// An open directory of the mount; fi->fh points to it.
-struct DirectoryHandle {
-    DirectoryHandle(std::shared_ptr<Inode> its_inode, DirectoryStream its_stream)
+/// An open directory of the mount.
+struct DirectoryHandle final : OpenHandle {
+    DirectoryHandle(InodePtr its_inode, DirectoryStream its_stream)
         : inode(std::move(its_inode)), stream(std::move(its_stream)) {}
 
-    std::shared_ptr<Inode> inode;
+    const InodePtr inode;
     std::mutex mutex; ///< guards the stream; nothing but the inode table's is locked inside it
     DirectoryStream stream;
 };
+using DirectoryPtr = std::shared_ptr<DirectoryHandle>;
 
-DirectoryHandle& handle_of(const fuse_file_info* fi) {
-    return OpenHandles::get<DirectoryHandle>(fi->fh);
-}
-
-void opendir(fuse_req_t req, fuse_ino_t number, fuse_file_info* fi) {
-    const auto inode = inode_of(req, number);
-    if (!inode) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
-    auto stream = DirectoryStream::open(inode->fd());
+Answer opendir(fuse_req_t req, const InodePtr& inode, fuse_file_info* info) {
+    auto stream = with_room(mount_of(req), [&] { return DirectoryStream::open(inode->fd()); });
     if (!stream) {
-        reply(req, stream.error());
-        return;
+        return std::unexpected(stream.error());
     }
-    OpenHandles& handles = mount_of(req).handles;
-    fi->fh = handles.add(std::make_unique<DirectoryHandle>(inode, std::move(*stream)));
-    if (fuse_reply_open(req, fi) != 0) {
-        handles.take(fi->fh); // there will be no releasedir()
-    }
+    info->fh =
+        mount_of(req).handles.add(std::make_shared<DirectoryHandle>(inode, std::move(*stream)));
+    return Opened{info};
 }
 
-void releasedir(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
-    mount_of(req).handles.take(fi->fh);
-    reply(req, Errno{0});
+Answer releasedir(fuse_req_t req, fuse_ino_t /*number*/, fuse_file_info* info) {
+    mount_of(req).handles.take(info->fh);
+    return Done{};
 }
 
-/// One page of a listing, in the form of the reply.
-class Listing {
-  public:
-    Listing(fuse_req_t req, std::size_t size) : req_(req), bytes_(size) {}
-
-    /// Whether the entry had room.
-    bool add(const DirectoryEntry& entry) {
-        struct stat status{};
-        status.st_ino = entry.number;
-        status.st_mode = entry.type;
-        return took(
-            fuse_add_direntry(req_, rest(), room(), entry.name.c_str(), &status, entry.next));
+/// The d_ino of an entry: the st_ino that it has, which is not what the directory says where
+/// another filesystem is mounted, or a subvolume begins.
+ino_t number_of(const Mount& mount, const DirectoryHandle& directory, const DirectoryEntry& entry) {
+    const Inode& inode = *directory.inode;
+    if (entry.name == "." || (entry.name == ".." && inode.id() == model::InodeId{1})) {
+        return inode.number();
     }
-    bool add_plus(const DirectoryEntry& entry, const fuse_entry_param& known) {
-        return took(
-            fuse_add_direntry_plus(req_, rest(), room(), entry.name.c_str(), &known, entry.next));
-    }
-    [[nodiscard]] bool empty() const { return used_ == 0; }
-    void send() const { fuse_reply_buf(req_, bytes_.data(), used_); }
-
-  private:
-    char* rest() { return bytes_.data() + used_; }
-    [[nodiscard]] std::size_t room() const { return bytes_.size() - used_; }
-    bool took(std::size_t needed) {
-        if (needed > room()) {
-            return false;
-        }
-        used_ += needed;
-        return true;
-    }
-
-    fuse_req_t req_;
-    std::vector<char> bytes_;
-    std::size_t used_ = 0;
-};
+    struct stat status{};
+    const bool there =
+        ::fstatat(directory.stream.fd(), entry.name.c_str(), &status,
+                  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0; // if not, it was removed just now
+    return mount.inodes.number_of(there ? BackingKey{status.st_dev, status.st_ino}
+                                        : BackingKey{inode.key().device, entry.number});
+}
 
 /// Adds the entry alone: the kernel looks it up when it needs more.
-bool add_name(Listing& listing, const DirectoryEntry& entry) {
-    return listing.add(entry);
+bool add_name(const Mount& mount, const DirectoryHandle& directory, Listing& listing,
+              const DirectoryEntry& entry) {
+    return listing.add(entry.name.c_str(), number_of(mount, directory, entry), entry.type,
+                       entry.next);
 }
 
 /// Adds the entry together with its inode, which the kernel thereby knows.
-bool add_inode(Mount& mount, const Inode& directory, Listing& listing,
+bool add_inode(Mount& mount, const DirectoryHandle& directory, Listing& listing,
                const DirectoryEntry& entry) {
-    fuse_entry_param nothing_known{};
-    nothing_known.attr.st_ino = entry.number;
-    nothing_known.attr.st_mode = entry.type;
+    const auto name_alone = [&] {
+        fuse_entry_param nothing_known{};
+        nothing_known.attr.st_ino = number_of(mount, directory, entry);
+        nothing_known.attr.st_mode = entry.type;
+        return listing.add_plus(entry.name.c_str(), nothing_known, entry.next);
+    };
     if (entry.name == "." || entry.name == ".." || mount.inodes.crowded()) {
-        return listing.add_plus(entry, nothing_known);
+        return name_alone();
     }
-    auto object = backing::open_object(directory.fd(), entry.name.c_str());
+    auto object = backing::open_object(directory.inode->fd(), entry.name.c_str());
     if (!object) {
         // Removed since it was read, or out of reach: the name is all there is.
-        return listing.add_plus(entry, nothing_known);
+        return name_alone();
     }
-    const auto inode = mount.inodes.remember(std::move(*object), directory.id(), entry.name);
-    const auto known = entry_of(mount, *inode);
-    const bool had_room = listing.add_plus(entry, known ? *known : nothing_known);
-    if (!had_room || !known) {
-        mount.inodes.forget(inode->id(), 1);
+    const struct stat status = object->status;
+    const Entry known = entry_of(
+        mount, mount.inodes.remember(std::move(*object), directory.inode->id(), entry.name),
+        status);
+    const bool had_room = listing.add_plus(entry.name.c_str(), known.parameters, entry.next);
+    if (!had_room) {
+        mount.inodes.forget(known.inode->id(), 1);
     }
     return had_room;
 }
 
-/// Adds entries from `position` on until there is no room. What was read before an error is kept;
-/// the error comes again at the next request.
+/// Adds entries from `position` on, by `add(listing, entry)`, until there is no room. What was read
+/// before an error is kept; the error comes again at the next request.
 template <typename Add>
-base::Result<void> fill(Listing& listing, off_t position, DirectoryHandle& handle, Add add) {
-    const bool at_root = handle.inode->id() == model::InodeId{1};
-    const std::lock_guard lock(handle.mutex);
+Answer list(fuse_req_t req, std::size_t size, off_t position, DirectoryHandle& directory, Add add) {
+    const bool at_root = directory.inode->id() == model::InodeId{1};
+    Listing listing(req, size);
+    const std::lock_guard lock(directory.mutex);
     for (;;) {
-        auto entry = handle.stream.at(position);
+        auto entry = directory.stream.at(position);
         if (!entry && listing.empty()) {
             return std::unexpected(entry.error());
         }
         if (!entry || !*entry) {
-            return {};
+            return listing.take();
         }
         const bool hidden = at_root && (*entry)->name == kControlName;
         if (!hidden && !add(listing, **entry)) {
-            handle.stream.put_back(std::move(**entry), position);
-            return {};
+            directory.stream.put_back(std::move(**entry), position);
+            return listing.take();
         }
         position = (*entry)->next;
     }
 }
 
-/// Replies last of all: from then on another thread may release the handle.
-template <typename Add>
-void list(fuse_req_t req, std::size_t size, off_t position, DirectoryHandle& handle, Add add) {
-    Listing listing(req, size);
-    if (const auto filled = fill(listing, position, handle, add); !filled) {
-        reply(req, filled);
-        return;
-    }
-    listing.send();
+Answer readdir(fuse_req_t req, fuse_ino_t /*number*/, std::size_t size, off_t position,
+               const DirectoryPtr& directory) {
+    return list(req, size, position, *directory,
+                [&](Listing& listing, const DirectoryEntry& entry) {
+                    return add_name(mount_of(req), *directory, listing, entry);
+                });
 }
 
-void readdir(fuse_req_t req, fuse_ino_t, std::size_t size, off_t position, fuse_file_info* fi) {
-    list(req, size, position, handle_of(fi), add_name);
-}
-
-void readdirplus(fuse_req_t req, fuse_ino_t, std::size_t size, off_t position, fuse_file_info* fi) {
-    Mount& mount = mount_of(req);
-    DirectoryHandle& handle = handle_of(fi);
-    list(req, size, position, handle, [&](Listing& listing, const DirectoryEntry& entry) {
-        return add_inode(mount, *handle.inode, listing, entry);
-    });
-    mount.inodes.wait_if_crowded();
+Answer readdirplus(fuse_req_t req, fuse_ino_t /*number*/, std::size_t size, off_t position,
+                   const DirectoryPtr& directory) {
+    return list(req, size, position, *directory,
+                [&](Listing& listing, const DirectoryEntry& entry) {
+                    return add_inode(mount_of(req), *directory, listing, entry);
+                });
 }
 
 /// As on ext3: the running transaction commits, then the directory's names are made durable.
-void fsyncdir(fuse_req_t req, fuse_ino_t, int, fuse_file_info* fi) {
+Answer fsyncdir(fuse_req_t req, fuse_ino_t /*number*/, int /*data_only*/,
+                const DirectoryPtr& directory) {
     Mount& mount = mount_of(req);
-    // The kernel keeps the handle open until it is answered.
-    DirectoryHandle& handle = handle_of(fi);
-    mount.journal.commit([req, &mount, &handle](int error) {
+    mount.journal.commit([req, &mount, directory](int error) {
         const auto sync = [&]() -> base::Result<void> {
-            if (mount.context.io.fsync(handle.stream.fd()) != 0) {
+            if (mount.context.io.fsync(directory->stream.fd()) != 0) {
                 return base::last_error();
             }
             return {};
         };
-        reply(req, error != 0 ? base::failed(error) : base::without_exceptions(sync));
+        answer(req, error != 0 ? base::failed(error) : base::without_exceptions(sync));
     });
+    return Later{};
 }
 
 } // namespace
 
 void add_directory_requests(fuse_lowlevel_ops& ops) {
-    ops.opendir = opendir;
-    ops.readdir = readdir;
-    ops.readdirplus = readdirplus;
-    ops.releasedir = releasedir;
-    ops.fsyncdir = fsyncdir;
+    using Ops = fuse_lowlevel_ops;
+    serve<&Ops::opendir, opendir>(ops);
+    serve<&Ops::readdir, readdir>(ops);
+    serve<&Ops::readdirplus, readdirplus>(ops);
+    serve<&Ops::releasedir, releasedir>(ops);
+    serve<&Ops::fsyncdir, fsyncdir>(ops);
 }
 
 } // namespace partialfs::fuse

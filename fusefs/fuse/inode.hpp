@@ -3,24 +3,17 @@
 
 #include "fusefs/base/fd.hpp"
 #include "fusefs/file/file_data.hpp"
+#include "fusefs/fuse/file_numbers.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include <compare>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 namespace partialfs::fuse {
-
-/// Names an object of the backing filesystem while somebody holds it open.
-struct BackingKey {
-    dev_t device = 0;
-    ino_t number = 0;
-
-    constexpr auto operator<=>(const BackingKey&) const = default;
-};
 
 /// An object of the mount: all hard links of a file are one Inode.
 ///
@@ -34,19 +27,27 @@ struct BackingKey {
 /// Immutable but for `data()`, which has its own lock, `nlookup` and `findable`.
 class Inode {
   public:
-    /// `fd` is an O_PATH descriptor of the object; `status` its stat(2).
-    /// `context` must outlive the inode.
-    Inode(model::InodeId id, base::Fd fd, const struct stat& status, file::Context& context)
-        : id_(id), key_{status.st_dev, status.st_ino}, type_(status.st_mode & S_IFMT),
-          fd_(std::move(fd)) {
+    /// Makes the data of a regular file out of its number, its O_PATH descriptor, which outlives
+    /// it, and its stat(2).
+    using MakeData = std::function<std::unique_ptr<file::FileData>(model::InodeId, const base::Fd&,
+                                                                   const struct stat&)>;
+
+    /// `fd` is an O_PATH descriptor of the object; `status` its stat(2); `number` what programs
+    /// see as its st_ino. `make_data` is called for a regular file alone.
+    Inode(model::InodeId id, base::Fd fd, const struct stat& status, ino_t number,
+          const MakeData& make_data)
+        : id_(id), key_{status.st_dev, status.st_ino}, number_(number),
+          type_(status.st_mode & S_IFMT), fd_(std::move(fd)) {
         if (S_ISREG(type_)) {
-            data_ = std::make_unique<file::FileData>(id, fd_, status, context);
+            data_ = make_data(id, fd_, status);
         }
     }
 
     /// Also its fuse_ino_t (FUSE nodeid). Never reused. The root's is 1.
     [[nodiscard]] model::InodeId id() const { return id_; }
     [[nodiscard]] BackingKey key() const { return key_; }
+    /// Its st_ino and d_ino in this mount.
+    [[nodiscard]] ino_t number() const { return number_; }
     /// S_IFREG, S_IFDIR, ...
     [[nodiscard]] mode_t type() const { return type_; }
     [[nodiscard]] bool is_regular() const { return S_ISREG(type_); }
@@ -64,10 +65,13 @@ class Inode {
   private:
     model::InodeId id_;
     BackingKey key_;
+    ino_t number_;
     mode_t type_;
     base::Fd fd_;
     std::unique_ptr<file::FileData> data_;
 };
+
+using InodePtr = std::shared_ptr<Inode>;
 
 /// The file data of `inode` as a pointer that keeps the whole inode alive; null if it has none.
 inline std::shared_ptr<file::FileData> shared_data(const std::shared_ptr<Inode>& inode) {

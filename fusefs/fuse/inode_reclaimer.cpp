@@ -1,6 +1,5 @@
 #include "fusefs/fuse/inode_reclaimer.hpp"
 
-#include "fusefs/fuse/caller_identity.hpp"
 #include "fusefs/fuse/prune_notification.hpp"
 
 #include <pthread.h>
@@ -23,10 +22,7 @@ std::size_t InodeReclaimer::default_limit() {
     if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) {
         return kMost;
     }
-    // A file whose data waits for a commit needs a second one where the daemon could not open it
-    // again: see FileData.
-    const rlim_t each = may_open_any_file() ? 1 : 2;
-    return std::min<std::size_t>(kMost, descriptors.rlim_cur / 2 / each);
+    return std::min<std::size_t>(kMost, descriptors.rlim_cur / 2);
 }
 
 InodeReclaimer::InodeReclaimer(InodeTable& inodes, std::size_t limit, std::function<void()> commit)
@@ -75,29 +71,42 @@ void InodeReclaimer::ask_to_forget(std::span<const InodeTable::Unused> unused) {
     }
 }
 
-std::size_t InodeReclaimer::reclaim(std::size_t known) {
+void InodeReclaimer::ask_for_unused() {
     constexpr std::size_t kAtOnce = 256;
+    // The kernel forgets by itself, a little later than it was asked.
+    constexpr std::chrono::milliseconds kPatience{20};
+    const std::size_t before = inodes_.living();
     const std::size_t target = limit_ / 8 * 7;
     std::size_t asked = 0;
-    while (known > target + asked) {
+    while (before > target + asked) {
         const auto unused =
-            inodes_.longest_unused(std::min(kAtOnce, known - target - asked), can_prune_);
+            inodes_.longest_unused(std::min(kAtOnce, before - target - asked), can_prune_);
         if (unused.empty()) {
             break;
         }
         asked += unused.size();
         ask_to_forget(unused);
     }
-    return asked;
+    spdlog::debug("{} inodes: asked the kernel to forget {}", before, asked);
+    if (asked != 0) {
+        inodes_.wait_until_living(before - asked, kPatience);
+    }
+}
+
+void InodeReclaimer::reclaim() {
+    constexpr std::chrono::milliseconds kForACommit{100};
+    ask_for_unused();
+    if (inodes_.living() > limit_ / 8 * 7) {
+        // Those that wait for a commit: the journal lets them go, or the kernel can then forget
+        // them.
+        commit_();
+        inodes_.wait_until_living(limit_ / 8 * 7, kForACommit);
+        ask_for_unused();
+    }
 }
 
 void InodeReclaimer::run() {
     pthread_setname_np(pthread_self(), "reclaimer");
-    // The kernel answers by itself, a little later; and where all is in use or waits for a commit,
-    // never: asking again has to wait for that moment, or for many more inodes.
-    constexpr std::chrono::milliseconds kPatience{20};
-    std::chrono::steady_clock::time_point asked_at;
-    std::size_t known_then = 0;
     std::unique_lock lock(mutex_);
     for (;;) {
         wake_.wait(lock, [this] { return wanted_ || stopping_; });
@@ -106,21 +115,12 @@ void InodeReclaimer::run() {
         }
         wanted_ = false;
         lock.unlock();
-        const std::size_t known = inodes_.known();
-        const auto now = std::chrono::steady_clock::now();
-        if (now - asked_at >= kPatience || known >= known_then + limit_ / 64) {
-            try {
-                const std::size_t asked = reclaim(known);
-                spdlog::debug("{} inodes known: asked the kernel to forget {}", known, asked);
-            } catch (const std::exception& error) {
-                spdlog::warn("asking the kernel to forget inodes: {}", error.what());
-            }
-            asked_at = now;
-            known_then = known;
-            if (inodes_.crowded()) {
-                commit_();
-            }
+        try {
+            reclaim();
+        } catch (const std::exception& error) {
+            spdlog::warn("asking the kernel to forget inodes: {}", error.what());
         }
+        inodes_.reclaim_ended();
         lock.lock();
     }
 }

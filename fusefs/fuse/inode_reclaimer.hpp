@@ -41,9 +41,10 @@ class InodeReclaimer {
 
   private:
     void run();
-    /// Down to somewhat below the limit, or until there is nothing left to forget. Returns how many
-    /// the kernel was asked to forget.
-    std::size_t reclaim(std::size_t known);
+    /// Down to somewhat below the limit, or to what cannot be done without.
+    void reclaim();
+    /// Asks the kernel to forget as many as are too many, if so many are unused, and waits for it.
+    void ask_for_unused();
     void ask_to_forget(std::span<const InodeTable::Unused> unused);
 
     InodeTable& inodes_;

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <functional>
+#include <list>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <unordered_map>
 #include <utility>
@@ -22,32 +23,48 @@ struct KeyHash {
 } // namespace
 
 struct InodeTable::State {
-    explicit State(file::Context& its_context) : context(its_context) {}
+    explicit State(Inode::MakeData its_make_data) : make_data(std::move(its_make_data)) {}
 
-    file::Context& context;
-    /// Guards all below and Inode::nlookup. A leaf: no other lock is taken inside it, and no
-    /// shared_ptr to an inode that could be the last is let go inside it, as the deleter takes it.
+    const Inode::MakeData make_data;
+    std::optional<FileNumbers> numbers; ///< from add_root() on
+    /// Guards all below and Inode::nlookup. A leaf: no other lock but that of the numbers is taken
+    /// inside it, and no shared_ptr to an inode that could be the last is let go inside it, as the
+    /// deleter takes it.
     mutable std::shared_mutex mutex;
+    /// The inodes that may be asked for by longest_unused(), in the order in which they came.
+    std::list<model::InodeId> queue;
     struct Known {
         std::shared_ptr<Inode> inode;
         model::InodeId parent; ///< with `name`: where it was last looked up
         std::string name;
-        bool queued = false;
+        std::optional<std::list<model::InodeId>::iterator> place{}; ///< in the queue
         bool used = false; ///< looked up again since it was queued
     };
     std::unordered_map<model::InodeId, Known> by_id;
-    /// Everything that is queued, in the order in which it came; and some that is forgotten by now.
-    std::deque<model::InodeId> queue;
-    std::size_t limit = SIZE_MAX / 2;
-    std::function<void()> limit_reached;
-    std::condition_variable_any less_crowded;
-    [[nodiscard]] bool crowded() const { return by_id.size() > limit + limit / 4; }
     struct Living {
         const Inode* address; ///< tells the deleter whether the entry is still its own
         std::weak_ptr<Inode> inode;
     };
     std::unordered_map<BackingKey, Living, KeyHash> by_key;
     model::InodeId last_id{0};
+
+    std::size_t limit = SIZE_MAX / 4;
+    std::size_t in_use = 0; ///< what was left when reclaim_ended() was called
+    std::function<void()> limit_reached;
+    mutable std::condition_variable_any fewer;
+    mutable std::size_t waiting = 0; ///< for `fewer`
+    [[nodiscard]] std::size_t living() const { return by_key.size(); }
+    [[nodiscard]] bool much() const { return living() >= std::max(limit, in_use + limit / 16); }
+    [[nodiscard]] bool crowded() const { return living() > std::max(limit, in_use) + limit / 4; }
+    /// Waits until `enough()` holds, for `patience` at most.
+    template <typename Enough>
+    bool wait_for(std::chrono::milliseconds patience, Enough enough) {
+        std::unique_lock lock(mutex);
+        ++waiting;
+        const bool waited = fewer.wait_for(lock, patience, enough);
+        --waiting;
+        return waited;
+    }
 
     /// A new inode, entered under its key. Call with the mutex held.
     static std::shared_ptr<Inode> make(const std::shared_ptr<State>& self, backing::Object object) {
@@ -59,19 +76,25 @@ struct InodeTable::State {
                 const auto entry = self->by_key.find(dead->key());
                 if (entry != self->by_key.end() && entry->second.address == dead) {
                     self->by_key.erase(entry);
+                    if (self->waiting != 0) {
+                        self->fewer.notify_all();
+                    }
                 }
             }
             delete dead;
         };
-        std::shared_ptr<Inode> inode(
-            new Inode(self->last_id, std::move(object.fd), object.status, self->context), bury);
+        const BackingKey key{object.status.st_dev, object.status.st_ino};
+        std::shared_ptr<Inode> inode(new Inode(self->last_id, std::move(object.fd), object.status,
+                                               self->numbers->number_of(key), self->make_data),
+                                     bury);
         self->by_key.insert_or_assign(inode->key(), Living{inode.get(), inode});
         inode->findable = true;
         return inode;
     }
 };
 
-InodeTable::InodeTable(file::Context& context) : state_(std::make_shared<State>(context)) {}
+InodeTable::InodeTable(Inode::MakeData make_data)
+    : state_(std::make_shared<State>(std::move(make_data))) {}
 
 InodeTable::~InodeTable() {
     // Let go outside the lock, which the deleters take.
@@ -82,6 +105,7 @@ InodeTable::~InodeTable() {
 
 std::shared_ptr<Inode> InodeTable::add_root(backing::Object root) {
     const std::unique_lock lock(state_->mutex);
+    state_->numbers.emplace(root.status.st_dev);
     auto inode = State::make(state_, std::move(root));
     inode->nlookup = 1;
     state_->by_id[inode->id()].inode = inode;
@@ -104,6 +128,10 @@ std::shared_ptr<Inode> InodeTable::find(BackingKey key) const {
     return entry == state_->by_key.end() ? nullptr : entry->second.inode.lock();
 }
 
+ino_t InodeTable::number_of(BackingKey key) const {
+    return state_->numbers->number_of(key);
+}
+
 std::shared_ptr<Inode> InodeTable::remember(backing::Object object, model::InodeId parent,
                                             std::string_view name) {
     std::shared_ptr<Inode> inode;
@@ -118,17 +146,18 @@ std::shared_ptr<Inode> InodeTable::remember(backing::Object object, model::Inode
         if (!inode) {
             inode = State::make(state_, std::move(object));
         }
-        State::Known& known = state_->by_id[inode->id()];
+        std::list<model::InodeId> place{inode->id()};
+        State::Known& known = state_->by_id[inode->id()]; // the last that may throw
         known.inode = inode;
         known.parent = parent;
         known.name = std::move(its_name);
-        known.used = known.queued;
-        if (!known.queued) {
-            state_->queue.push_back(inode->id());
-            known.queued = true;
+        known.used = known.place.has_value();
+        if (!known.place) {
+            known.place = place.begin();
+            state_->queue.splice(state_->queue.end(), place);
         }
-        ++inode->nlookup; // last of all: what throws has told the kernel of nothing
-        many = state_->by_id.size() >= state_->limit;
+        ++inode->nlookup;
+        many = state_->much();
     }
     if (many) {
         state_->limit_reached();
@@ -155,26 +184,23 @@ void InodeTable::set_limit(std::size_t limit, std::function<void()> call) {
 std::vector<InodeTable::Unused> InodeTable::longest_unused(std::size_t count, bool directories) {
     std::vector<Unused> unused;
     const std::unique_lock lock(state_->mutex);
-    for (std::size_t looked_at = state_->queue.size(); looked_at > 0 && unused.size() < count;
-         --looked_at) {
-        const model::InodeId id = state_->queue.front();
-        state_->queue.pop_front();
-        const auto entry = state_->by_id.find(id);
-        if (entry == state_->by_id.end()) {
-            continue;
-        }
-        State::Known& known = entry->second;
+    auto& queue = state_->queue;
+    for (std::size_t left = queue.size(); left > 0 && unused.size() < count; --left) {
+        const model::InodeId id = queue.front();
+        State::Known& known = state_->by_id.at(id);
         const bool directory = known.inode->type() == S_IFDIR;
         // The table's own pointer is the only one: no handle, no journal, no request.
-        const bool told =
+        const bool asked_for =
             !known.used && known.inode.use_count() == 1 && (directories || !directory);
-        if (told) {
+        if (asked_for) {
             unused.push_back({id, known.parent, known.name});
         }
         known.used = false;
-        known.queued = !told || directory;
-        if (known.queued) {
-            state_->queue.push_back(id);
+        if (asked_for && !directory) {
+            queue.pop_front();
+            known.place.reset();
+        } else {
+            queue.splice(queue.end(), queue, queue.begin());
         }
     }
     return unused;
@@ -190,12 +216,11 @@ void InodeTable::forget(model::InodeId id, std::uint64_t count) {
     Inode& inode = *entry->second.inode;
     inode.nlookup -= std::min(count, inode.nlookup);
     if (inode.nlookup == 0) {
-        const bool was_crowded = state_->crowded();
         last = std::move(entry->second.inode);
-        state_->by_id.erase(entry);
-        if (was_crowded && !state_->crowded()) {
-            state_->less_crowded.notify_all();
+        if (entry->second.place) {
+            state_->queue.erase(*entry->second.place);
         }
+        state_->by_id.erase(entry);
     }
 }
 
@@ -205,11 +230,33 @@ bool InodeTable::crowded() const {
 }
 
 void InodeTable::wait_if_crowded() {
-    constexpr std::chrono::milliseconds kAtMost{100};
-    std::shared_lock lock(state_->mutex);
-    if (state_->crowded()) {
-        state_->less_crowded.wait_for(lock, kAtMost, [this] { return !state_->crowded(); });
+    if (crowded()) {
+        state_->wait_for(std::chrono::milliseconds(100), [this] { return !state_->crowded(); });
     }
+}
+
+bool InodeTable::wait_until_living(std::size_t most, std::chrono::milliseconds patience) {
+    return state_->wait_for(patience, [this, most] { return state_->living() <= most; });
+}
+
+bool InodeTable::make_room() {
+    const std::size_t now = living();
+    if (now == 0 || !state_->limit_reached) {
+        return false;
+    }
+    state_->limit_reached();
+    return wait_until_living(now - 1, std::chrono::seconds(1));
+}
+
+void InodeTable::reclaim_ended() {
+    const std::unique_lock lock(state_->mutex);
+    state_->in_use = state_->living();
+    state_->fewer.notify_all();
+}
+
+std::size_t InodeTable::living() const {
+    const std::shared_lock lock(state_->mutex);
+    return state_->living();
 }
 
 std::size_t InodeTable::known() const {

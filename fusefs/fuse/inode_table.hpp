@@ -4,6 +4,7 @@
 #include "fusefs/backing/object.hpp"
 #include "fusefs/fuse/inode.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -18,13 +19,14 @@ namespace partialfs::fuse {
 /// file that the kernel forgot while its data waits is the same one again.
 class InodeTable {
   public:
-    /// `context` must outlive the table and every inode. The table may go before its inodes.
-    explicit InodeTable(file::Context& context);
+    /// `make_data` makes the data of each regular file. The table may go before its inodes.
+    explicit InodeTable(Inode::MakeData make_data);
     InodeTable(const InodeTable&) = delete;
     InodeTable& operator=(const InodeTable&) = delete;
     ~InodeTable();
 
-    /// The first inode, number 1, never forgotten. To be called once, before anything else.
+    /// The first inode, number 1, never forgotten. To be called once, before anything else: the
+    /// device that it lies on is SOURCE's own.
     std::shared_ptr<Inode> add_root(backing::Object root);
     [[nodiscard]] std::shared_ptr<Inode> root() const;
 
@@ -32,6 +34,8 @@ class InodeTable {
     [[nodiscard]] std::shared_ptr<Inode> find(model::InodeId id) const;
     /// The living inode of a backing object; null if there is none. The kernel need not know it.
     [[nodiscard]] std::shared_ptr<Inode> find(BackingKey key) const;
+    /// The st_ino and d_ino of a backing object in this mount: see FileNumbers.
+    [[nodiscard]] ino_t number_of(BackingKey key) const;
     /// The inode of `object`, which was found as `name` in the directory `parent`; made if need be.
     /// The kernel is being told of it once more: its nlookup is one higher.
     std::shared_ptr<Inode> remember(backing::Object object, model::InodeId parent,
@@ -42,18 +46,30 @@ class InodeTable {
     /// The kernel has forgotten it `count` times (FORGET). An unknown number is ignored.
     void forget(model::InodeId id, std::uint64_t count);
 
-    /// How many inodes the kernel knows. Each holds a descriptor.
+    /// How many inodes the kernel knows.
     [[nodiscard]] std::size_t known() const;
-    /// `call` is called, with no lock held, whenever remember() has made known() reach `limit` or
-    /// more. To be called before the first request.
+    /// How many inodes there are, known to the kernel or kept by the journal. Each holds a
+    /// descriptor.
+    [[nodiscard]] std::size_t living() const;
+    /// `call` is called, with no lock held, whenever remember() finds `limit` inodes living, or, if
+    /// that many could not be done without, some more than reclaim_ended() left. To be called
+    /// before the first request.
     void set_limit(std::size_t limit, std::function<void()> call);
 
-    /// Whether known() is well above the limit, so that nothing should be remembered without need.
+    /// Whether there are well more inodes than the limit, and than could not be done without, so
+    /// that nothing should be remembered without need.
     [[nodiscard]] bool crowded() const;
-    /// Holds up a thread that finds inodes faster than the kernel can be made to forget others:
-    /// until known() is not far above the limit, but for a tenth of a second at most. To be called
-    /// after the reply, when no lock of the kernel's waits for us.
+    /// Holds up a thread that finds inodes faster than others go: until the table is not crowded
+    /// any more, but for a tenth of a second at most. Those that are held open, however many, hold
+    /// up nobody. To be called after the reply, when no lock of the kernel's waits for us.
     void wait_if_crowded();
+    /// There is no descriptor left (EMFILE): has others let go, as at the limit, and waits for it.
+    /// False if none has gone after a second.
+    bool make_room();
+    /// Waits until `most` inodes live or fewer; false if there are more after `patience`.
+    bool wait_until_living(std::size_t most, std::chrono::milliseconds patience);
+    /// What could be done without has gone: what lives now is in use.
+    void reclaim_ended();
 
     /// An inode that nobody uses, and a name by which the kernel knows it.
     struct Unused {

@@ -4,7 +4,7 @@
 #include "fusefs/base/exceptions.hpp"
 #include "fusefs/fuse/caller_identity.hpp"
 #include "fusefs/fuse/data_requests.hpp"
-#include "fusefs/fuse/reply.hpp"
+#include "fusefs/fuse/dispatch.hpp"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,7 +16,6 @@
 namespace partialfs::fuse {
 namespace {
 
-using base::Errno;
 using base::Fd;
 using base::Result;
 
@@ -32,33 +31,28 @@ CallerIdentity identity_of(fuse_req_t req) {
     return {caller->uid, caller->gid, caller->umask};
 }
 
-/// Looks `name` up in the backing directory; the kernel is being told of the inode.
-Result<std::shared_ptr<Inode>> find_name(Mount& mount, const Inode& parent, const char* name) {
-    auto object = backing::open_object(parent.fd(), name);
+/// The answer with `object`, which has been found as `name` in `parent`.
+Result<Entry> entry_for(Mount& mount, const InodePtr& parent, const char* name,
+                        backing::Object object) {
+    const struct stat status = object.status;
+    return entry_of(mount, mount.inodes.remember(std::move(object), parent->id(), name), status);
+}
+
+/// Looks `name` up in the backing directory, and answers with it.
+Answer find_name(fuse_req_t req, const InodePtr& parent, const char* name) {
+    auto object =
+        with_room(mount_of(req), [&] { return backing::open_object(parent->fd(), name); });
     if (!object) {
         return std::unexpected(object.error());
     }
-    return mount.inodes.remember(std::move(*object), parent.id(), name);
+    return entry_for(mount_of(req), parent, name, std::move(*object));
 }
 
-void reply_name(fuse_req_t req, const Inode& parent, const char* name) {
-    const auto inode = find_name(mount_of(req), parent, name);
-    if (!inode) {
-        reply(req, inode.error());
-        return;
+Answer lookup(fuse_req_t req, const InodePtr& parent, const char* name) {
+    if (is_control_name(parent->id().value, name)) {
+        return control::directory(mount_of(req));
     }
-    Mount& mount = mount_of(req);
-    reply_entry(req, *inode);
-    mount.inodes.wait_if_crowded();
-}
-
-void lookup(fuse_req_t req, fuse_ino_t parent_number, const char* name) {
-    const auto parent = inode_of(req, parent_number);
-    if (!parent) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
-    reply_name(req, *parent, name);
+    return find_name(req, parent, name);
 }
 
 void forget(fuse_req_t req, fuse_ino_t number, std::uint64_t count) {
@@ -75,78 +69,64 @@ void forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets) 
 
 /// Makes a new object by `make(parent's descriptor)` as the caller, and answers with it.
 template <typename Make>
-void make_object(fuse_req_t req, fuse_ino_t parent_number, const char* name, Make make) {
-    const auto parent = inode_of(req, parent_number);
-    if (!parent) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
+Answer make_object(fuse_req_t req, const InodePtr& parent, const char* name, Make make) {
     const auto made = [&] {
         const CallerIdentity identity = identity_of(req);
         return done(make(parent->fd().get(), identity));
     }();
     if (!made) {
-        reply(req, made.error());
-        return;
+        return std::unexpected(made.error());
     }
-    reply_name(req, *parent, name);
+    return find_name(req, parent, name);
 }
 
-void mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, dev_t device) {
-    make_object(req, parent, name, [&](int directory, const CallerIdentity& identity) {
+Answer mknod(fuse_req_t req, const InodePtr& parent, const char* name, mode_t mode, dev_t device) {
+    return make_object(req, parent, name, [&](int directory, const CallerIdentity& identity) {
         return ::mknodat(directory, name, identity.masked(mode), device);
     });
 }
 
-void mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
-    make_object(req, parent, name, [&](int directory, const CallerIdentity& identity) {
+Answer mkdir(fuse_req_t req, const InodePtr& parent, const char* name, mode_t mode) {
+    return make_object(req, parent, name, [&](int directory, const CallerIdentity& identity) {
         return ::mkdirat(directory, name, identity.masked(mode));
     });
 }
 
-void symlink(fuse_req_t req, const char* target, fuse_ino_t parent, const char* name) {
-    make_object(req, parent, name, [&](int directory, const CallerIdentity&) {
+Answer symlink(fuse_req_t req, const char* target, const InodePtr& parent, const char* name) {
+    return make_object(req, parent, name, [&](int directory, const CallerIdentity& /*identity*/) {
         return ::symlinkat(target, directory, name);
     });
 }
 
-void link(fuse_req_t req, fuse_ino_t number, fuse_ino_t parent_number, const char* name) {
-    const auto inode = inode_of(req, number);
-    const auto parent = inode_of(req, parent_number);
-    if (!inode || !parent) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
-    const auto linked = backing::add_name(inode->fd(), parent->fd(), name);
-    if (!linked) {
-        reply(req, linked.error());
-        return;
+Answer link(fuse_req_t req, const InodePtr& inode, const InodePtr& parent, const char* name) {
+    if (const auto linked = backing::add_name(inode->fd(), parent->fd(), name); !linked) {
+        return std::unexpected(linked.error());
     }
     if (inode->data() != nullptr) {
         inode->data()->attributes_changed();
     }
-    reply_name(req, *parent, name);
+    return find_name(req, parent, name);
 }
 
-struct Created {
-    std::shared_ptr<Inode> inode;
+struct CreatedFile {
+    backing::Object object;
     Fd fd; ///< for reading and writing
 };
 
-/// open(2) with O_CREAT. The kernel is being told of the inode.
-Result<Created> create_file(fuse_req_t req, const Inode& parent, const char* name, mode_t mode,
-                            int flags) {
-    auto made = [&] {
+/// open(2) with O_CREAT.
+Result<CreatedFile> create_file(fuse_req_t req, const InodePtr& parent, const char* name,
+                                mode_t mode, int flags) {
+    auto made = with_room(mount_of(req), [&] {
         const CallerIdentity identity = identity_of(req);
         // O_PATH would not create; O_RDWR, so that an existing directory answers EISDIR.
-        return Fd::open(parent.fd().get(), name,
+        return Fd::open(parent->fd().get(), name,
                         O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | (flags & O_EXCL),
                         identity.masked(mode));
-    }();
+    });
     if (!made) {
         return std::unexpected(made.error());
     }
-    auto path_fd = base::reopen(*made, O_PATH);
+    auto path_fd = with_room(mount_of(req), [&] { return base::reopen(*made, O_PATH); });
     if (!path_fd) {
         return std::unexpected(path_fd.error());
     }
@@ -154,52 +134,44 @@ Result<Created> create_file(fuse_req_t req, const Inode& parent, const char* nam
     if (!object) {
         return std::unexpected(object.error());
     }
-    return Created{mount_of(req).inodes.remember(std::move(*object), parent.id(), name),
-                   std::move(*made)};
+    return CreatedFile{std::move(*object), std::move(*made)};
 }
 
-void create(fuse_req_t req, fuse_ino_t parent_number, const char* name, mode_t mode,
-            fuse_file_info* fi) {
+Answer create(fuse_req_t req, const InodePtr& parent, const char* name, mode_t mode,
+              fuse_file_info* info) {
     Mount& mount = mount_of(req);
-    const auto parent = inode_of(req, parent_number);
-    if (!parent) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
-    auto created = create_file(req, *parent, name, mode, fi->flags);
+    auto created = create_file(req, parent, name, mode, info->flags);
     if (!created) {
-        reply(req, created.error());
-        return;
+        return std::unexpected(created.error());
     }
-    const std::shared_ptr<Inode> inode = created->inode;
-    if (const auto opened =
-            open_file(mount, inode, fuse_req_ctx(req)->pid, *fi, std::move(created->fd));
-        !opened) {
-        mount.inodes.forget(inode->id(), 1);
-        reply(req, opened.error());
-        return;
+    auto entry = entry_for(mount, parent, name, std::move(created->object));
+    if (!entry) {
+        return std::unexpected(entry.error());
     }
-    // From here on, whatever fails: nobody would release the handle or forget the inode.
-    const auto entry = entry_of(mount, *inode);
-    const int told =
-        entry ? fuse_reply_create(req, &*entry, fi) : fuse_reply_err(req, entry.error().value);
-    if (!entry || told != 0) {
-        close_file(mount, *fi);
-        mount.inodes.forget(inode->id(), 1);
+    const auto opened = base::without_exceptions([&] {
+        return open_file(mount, entry->inode, fuse_req_ctx(req)->pid, *info,
+                         std::move(created->fd));
+    });
+    if (!opened) {
+        mount.inodes.forget(entry->inode->id(), 1);
+        return std::unexpected(opened.error());
     }
-    mount.inodes.wait_if_crowded();
+    return Created{*std::move(entry), info};
 }
 
-/// The living inode that `name` refers to, for telling it of what is done to the name: null if the
-/// name does not exist, or nobody knows its object.
-std::shared_ptr<Inode> living(Mount& mount, const Inode& parent, const char* name) {
-    const auto object = backing::open_object(parent.fd(), name);
-    return object ? mount.inodes.find(BackingKey{object->status.st_dev, object->status.st_ino})
-                  : nullptr;
+/// The living inode that `name` refers to, which is to hear of what is done to the name: null if
+/// the name does not exist, or nobody knows its object.
+InodePtr living(Mount& mount, const Inode& parent, const char* name) {
+    struct stat status{};
+    if (::fstatat(parent.fd().get(), name, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
+        return nullptr;
+    }
+    // It keeps its object open, so that no other can have the same key.
+    return mount.inodes.find(BackingKey{status.st_dev, status.st_ino});
 }
 
 /// A name of `inode` (may be null) has been taken away.
-void name_removed(const std::shared_ptr<Inode>& inode) {
+void name_removed(const InodePtr& inode) {
     if (!inode || inode->data() == nullptr) {
         return;
     }
@@ -211,32 +183,27 @@ void name_removed(const std::shared_ptr<Inode>& inode) {
     }
 }
 
-void remove_name(fuse_req_t req, fuse_ino_t parent_number, const char* name, int flags) {
-    const auto parent = inode_of(req, parent_number);
-    if (!parent) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
+Answer remove_name(fuse_req_t req, const InodePtr& parent, const char* name, int flags) {
     const auto inode = living(mount_of(req), *parent, name);
-    const auto removed = done(::unlinkat(parent->fd().get(), name, flags));
-    if (removed) {
-        name_removed(inode);
+    if (const auto removed = done(::unlinkat(parent->fd().get(), name, flags)); !removed) {
+        return std::unexpected(removed.error());
     }
-    reply(req, removed);
+    name_removed(inode);
+    return Done{};
 }
 
-void unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
-    remove_name(req, parent, name, 0);
+Answer unlink(fuse_req_t req, const InodePtr& parent, const char* name) {
+    return remove_name(req, parent, name, 0);
 }
 
-void rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
-    remove_name(req, parent, name, AT_REMOVEDIR);
+Answer rmdir(fuse_req_t req, const InodePtr& parent, const char* name) {
+    return remove_name(req, parent, name, AT_REMOVEDIR);
 }
 
 /// The rename itself, once the file's blocks are on disk.
 Result<void> move_name(Mount& mount, const Inode& parent, const std::string& name,
                        const Inode& new_parent, const std::string& new_name, unsigned flags,
-                       const std::shared_ptr<Inode>& moved) {
+                       const InodePtr& moved) {
     const bool replaces = (flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == 0;
     const auto target = living(mount, new_parent, new_name.c_str());
     const auto result = done(::renameat2(parent.fd().get(), name.c_str(), new_parent.fd().get(),
@@ -255,47 +222,40 @@ Result<void> move_name(Mount& mount, const Inode& parent, const std::string& nam
     return result;
 }
 
-void rename(fuse_req_t req, fuse_ino_t parent_number, const char* name,
-            fuse_ino_t new_parent_number, const char* new_name, unsigned flags) {
+Answer rename(fuse_req_t req, const InodePtr& parent, const char* name, const InodePtr& new_parent,
+              const char* new_name, unsigned flags) {
     Mount& mount = mount_of(req);
-    const auto parent = inode_of(req, parent_number);
-    const auto new_parent = inode_of(req, new_parent_number);
-    if (!parent || !new_parent) {
-        reply(req, Errno{ESTALE});
-        return;
-    }
     const auto moved = living(mount, *parent, name);
     const auto go_on = [=, &mount, from = std::string(name),
                         to = std::string(new_name)](int error) {
-        if (error != 0) {
-            fuse_reply_err(req, error);
-            return;
-        }
-        reply(req, base::without_exceptions([&] {
-                  return move_name(mount, *parent, from, *new_parent, to, flags, moved);
-              }));
+        answer(req, error != 0 ? Result<void>{base::failed(error)} : base::without_exceptions([&] {
+                   return move_name(mount, *parent, from, *new_parent, to, flags, moved);
+               }));
     };
     if (!moved || moved->data() == nullptr || !moved->data()->needs_flush()) {
         go_on(0);
-        return;
+    } else {
+        flush_own_blocks_then(mount, moved, go_on);
     }
-    flush_own_blocks_then(mount, moved, go_on);
+    return Later{};
 }
 
 } // namespace
 
 void add_name_requests(fuse_lowlevel_ops& ops) {
-    ops.lookup = lookup;
+    using Ops = fuse_lowlevel_ops;
+    // Not answered, and whatever has a number that is not known is ignored.
     ops.forget = forget;
     ops.forget_multi = forget_multi;
-    ops.mknod = mknod;
-    ops.mkdir = mkdir;
-    ops.symlink = symlink;
-    ops.link = link;
-    ops.create = create;
-    ops.unlink = unlink;
-    ops.rmdir = rmdir;
-    ops.rename = rename;
+    serve<&Ops::lookup, lookup>(ops);
+    serve<&Ops::mknod, mknod>(ops);
+    serve<&Ops::mkdir, mkdir>(ops);
+    serve<&Ops::symlink, symlink>(ops);
+    serve<&Ops::link, link>(ops);
+    serve<&Ops::create, create>(ops);
+    serve<&Ops::unlink, unlink>(ops);
+    serve<&Ops::rmdir, rmdir>(ops);
+    serve<&Ops::rename, rename>(ops);
 }
 
 } // namespace partialfs::fuse

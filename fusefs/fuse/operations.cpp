@@ -1,13 +1,10 @@
 #include "fusefs/fuse/operations.hpp"
 
-#include "fusefs/base/exceptions.hpp"
 #include "fusefs/fuse/attribute_requests.hpp"
-#include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/data_requests.hpp"
 #include "fusefs/fuse/directory_requests.hpp"
 #include "fusefs/fuse/mount.hpp"
 #include "fusefs/fuse/name_requests.hpp"
-#include "fusefs/fuse/reply.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <algorithm>
@@ -55,29 +52,6 @@ void init(void* userdata, fuse_conn_info* connection) {
         std::to_string(connection->proto_major) + '.' + std::to_string(connection->proto_minor);
 }
 
-fuse_lowlevel_ops unguarded; // the handlers themselves, written once, at start-up
-
-/// A handler that lets no exception into libfuse, but answers with the errno that stands for it.
-/// Handlers reply last of all: what throws has not replied.
-template <auto member>
-struct Guarded;
-template <typename... Arguments, void (*fuse_lowlevel_ops::*member)(fuse_req_t, Arguments...)>
-struct Guarded<member> {
-    static void handle(fuse_req_t req, Arguments... arguments) {
-        try {
-            (unguarded.*member)(req, arguments...);
-        } catch (...) {
-            reply(req, base::errno_of_exception());
-        }
-    }
-};
-
-template <auto... members>
-void guard(fuse_lowlevel_ops& ops) {
-    unguarded = ops;
-    ((ops.*members = ops.*members != nullptr ? Guarded<members>::handle : nullptr), ...);
-}
-
 } // namespace
 
 fuse_lowlevel_ops all_operations() {
@@ -87,16 +61,6 @@ fuse_lowlevel_ops all_operations() {
     add_attribute_requests(ops);
     add_directory_requests(ops);
     add_data_requests(ops);
-    add_control_requests(ops);
-    using Ops = fuse_lowlevel_ops;
-    // All but init, and those that are not answered and throw nothing: forget, forget_multi and
-    // retrieve_reply.
-    guard<&Ops::lookup, &Ops::mknod, &Ops::mkdir, &Ops::symlink, &Ops::link, &Ops::create,
-          &Ops::unlink, &Ops::rmdir, &Ops::rename, &Ops::getattr, &Ops::setattr, &Ops::readlink,
-          &Ops::statfs, &Ops::getxattr, &Ops::listxattr, &Ops::setxattr, &Ops::removexattr,
-          &Ops::opendir, &Ops::readdir, &Ops::readdirplus, &Ops::releasedir, &Ops::fsyncdir,
-          &Ops::open, &Ops::release, &Ops::flush, &Ops::read, &Ops::write, &Ops::fsync,
-          &Ops::fallocate, &Ops::lseek, &Ops::copy_file_range>(ops);
     return ops;
 }
 

@@ -1,12 +1,86 @@
 #include "fusefs/fuse/reply.hpp"
 
+#include <utility>
+
 namespace partialfs::fuse {
+namespace {
+
+/// Sends one kind of answer. fuse_reply_*() return an error if the kernel did not take it.
+struct Send {
+    fuse_req_t req;
+    Mount& mount;
+
+    void operator()(const Done& /*done*/) const { fuse_reply_err(req, 0); }
+    void operator()(const Later& /*later*/) const {}
+    void operator()(const Attributes& attributes) const {
+        fuse_reply_attr(req, &attributes.status, attributes.timeout);
+    }
+    void operator()(const Entry& entry) const {
+        if (fuse_reply_entry(req, &entry.parameters) != 0) {
+            take_back(entry);
+        }
+        mount.inodes.wait_if_crowded();
+    }
+    void operator()(const Opened& opened) const {
+        if (fuse_reply_open(req, opened.info) != 0) {
+            mount.handles.take(opened.info->fh); // there will be no RELEASE
+        }
+    }
+    void operator()(const Created& created) const {
+        if (fuse_reply_create(req, &created.entry.parameters, created.info) != 0) {
+            mount.handles.take(created.info->fh);
+            take_back(created.entry);
+        }
+        mount.inodes.wait_if_crowded();
+    }
+    void operator()(const Bytes& bytes) const {
+        fuse_reply_buf(req, bytes.bytes.data(), bytes.bytes.size());
+    }
+    void operator()(const Length& length) const { fuse_reply_xattr(req, length.bytes); }
+    void operator()(const Written& written) const { fuse_reply_write(req, written.bytes); }
+    void operator()(const LinkTarget& target) const {
+        fuse_reply_readlink(req, target.path.c_str());
+    }
+    void operator()(const Space& space) const { fuse_reply_statfs(req, &space.status); }
+
+    void take_back(const Entry& entry) const {
+        if (entry.inode) {
+            mount.inodes.forget(entry.inode->id(), 1);
+        }
+    }
+};
+
+} // namespace
+
+void answer(fuse_req_t req, const Answer& answer) {
+    if (!answer) {
+        fuse_reply_err(req, answer.error().value);
+    } else if (!std::holds_alternative<Later>(*answer)) { // else the request may be gone already
+        std::visit(Send{req, mount_of(req)}, *answer);
+    }
+}
+
+void answer(fuse_req_t req, const base::Result<void>& result) {
+    fuse_reply_err(req, result ? 0 : result.error().value);
+}
+
+void answer(fuse_req_t req, int error) {
+    fuse_reply_err(req, error);
+}
 
 base::Result<struct stat> attributes_of(const Inode& inode) {
-    auto status = backing::status_of(inode.fd());
-    if (status && inode.data() != nullptr) {
-        inode.data()->adjust(*status);
+    const auto status = backing::status_of(inode.fd());
+    if (!status) {
+        return status;
     }
+    return attributes_of(inode, *status);
+}
+
+struct stat attributes_of(const Inode& inode, struct stat status) {
+    if (inode.data() != nullptr) {
+        inode.data()->adjust(status);
+    }
+    status.st_ino = inode.number();
     return status;
 }
 
@@ -15,28 +89,24 @@ double attribute_timeout(const Mount& mount, const Inode& inode) {
     return in_motion ? 0.0 : mount.attr_timeout;
 }
 
-base::Result<fuse_entry_param> entry_of(const Mount& mount, const Inode& inode) {
-    fuse_entry_param entry{};
-    entry.ino = inode.id().value;
-    entry.entry_timeout = mount.entry_timeout;
-    // Asked for before the attributes: what comes into motion after it is seen by the next request.
-    entry.attr_timeout = attribute_timeout(mount, inode);
-    const auto status = attributes_of(inode);
+base::Result<Entry> entry_of(Mount& mount, InodePtr inode) {
+    const auto status = backing::status_of(inode->fd());
     if (!status) {
+        mount.inodes.forget(inode->id(), 1);
         return std::unexpected(status.error());
     }
-    entry.attr = *status;
-    return entry;
+    return entry_of(mount, std::move(inode), *status);
 }
 
-void reply_entry(fuse_req_t req, const std::shared_ptr<Inode>& inode) {
-    Mount& mount = mount_of(req);
-    const auto entry = entry_of(mount, *inode);
-    const int told =
-        entry ? fuse_reply_entry(req, &*entry) : fuse_reply_err(req, entry.error().value);
-    if (!entry || told != 0) {
-        mount.inodes.forget(inode->id(), 1);
-    }
+Entry entry_of(Mount& mount, InodePtr inode, const struct stat& status) {
+    Entry entry;
+    entry.parameters.ino = inode->id().value;
+    entry.parameters.entry_timeout = mount.entry_timeout;
+    // Asked for before the attributes: what comes into motion after it is seen by the next request.
+    entry.parameters.attr_timeout = attribute_timeout(mount, *inode);
+    entry.parameters.attr = attributes_of(*inode, status);
+    entry.inode = std::move(inode);
+    return entry;
 }
 
 } // namespace partialfs::fuse

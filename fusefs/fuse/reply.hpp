@@ -1,4 +1,4 @@
-// From a request to the objects it names, and from a result to the reply.
+// What the handlers of requests return, and the one place that answers requests.
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -6,7 +6,14 @@
 #include "fusefs/fuse/libfuse.hpp"
 #include "fusefs/fuse/mount.hpp"
 
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstddef>
 #include <memory>
+#include <string>
+#include <variant>
 
 namespace partialfs::fuse {
 
@@ -14,31 +21,84 @@ inline Mount& mount_of(fuse_req_t req) {
     return *static_cast<Mount*>(fuse_req_userdata(req));
 }
 
-/// The inode that the request names; null if the mount has no such inode (any more), in which case
-/// the answer is ESTALE.
-inline std::shared_ptr<Inode> inode_of(fuse_req_t req, fuse_ino_t number) {
-    return mount_of(req).inodes.find(model::InodeId{number});
-}
+/// Success, and nothing to say.
+struct Done {};
+/// Another thread answers the request, by answer(), or has already done so.
+struct Later {};
+struct Attributes {
+    struct stat status;
+    double timeout = 0.0; ///< for how long the kernel may keep them, in seconds
+};
+/// A name's inode. If the kernel cannot be given it, the lookup that remember() counted is taken
+/// back.
+struct Entry {
+    fuse_entry_param parameters{};
+    InodePtr inode{}; ///< null: nothing is counted (control nodes)
+};
+/// An open file or directory. If the kernel cannot be given it, its handle is closed.
+struct Opened {
+    fuse_file_info* info;
+};
+/// A file that has been created, and is open.
+struct Created {
+    Entry entry;
+    fuse_file_info* info;
+};
+struct Bytes {
+    std::string bytes;
+};
+/// The length of a value that the caller wants to make room for.
+struct Length {
+    std::size_t bytes;
+};
+/// What a write has taken.
+struct Written {
+    std::size_t bytes;
+};
+struct LinkTarget {
+    std::string path;
+};
+struct Space {
+    struct statvfs status;
+};
 
-inline void reply(fuse_req_t req, base::Errno error) {
-    fuse_reply_err(req, error.value);
-}
-/// 0 or the errno.
-inline void reply(fuse_req_t req, const base::Result<void>& result) {
-    fuse_reply_err(req, result ? 0 : result.error().value);
+/// What a request is answered with, or the errno that it is refused with.
+using Answer = base::Result<std::variant<Done, Later, Attributes, Entry, Opened, Created, Bytes,
+                                         Length, Written, LinkTarget, Space>>;
+
+/// Sends the answer; `req` is gone afterwards. Any thread, once for each request.
+void answer(fuse_req_t req, const Answer& answer);
+/// The same, with nothing to say on success.
+void answer(fuse_req_t req, const base::Result<void>& result);
+/// The same: 0, or the errno.
+void answer(fuse_req_t req, int error);
+
+/// What `attempt` returns, a Result; once more whenever it fails for want of a descriptor and
+/// others can be had to let go.
+template <typename Attempt>
+auto with_room(Mount& mount, Attempt attempt) -> decltype(attempt()) {
+    auto result = attempt();
+    while (!result && (result.error().value == EMFILE || result.error().value == ENFILE) &&
+           mount.inodes.make_room()) {
+        result = attempt();
+    }
+    return result;
 }
 
 /// stat(2) of the inode as an application must see it: the backing inode's, under what its data
-/// holds back (size, times, blocks).
+/// holds back (size, times, blocks), and under the number that is the file's in this mount.
 base::Result<struct stat> attributes_of(const Inode& inode);
+/// The same, if the backing inode's own have just been asked for.
+struct stat attributes_of(const Inode& inode, struct stat status);
 
 /// How long the kernel may keep the attributes of `inode`: not at all while data that waits for a
 /// commit changes them without the kernel's doing.
 double attribute_timeout(const Mount& mount, const Inode& inode);
 
-/// Tells the kernel of `inode` under a name; gives the lookup back if it cannot be told.
-void reply_entry(fuse_req_t req, const std::shared_ptr<Inode>& inode);
-/// What reply_entry() tells, for the replies that hold more than that.
-base::Result<fuse_entry_param> entry_of(const Mount& mount, const Inode& inode);
+/// The entry of `inode`, which remember() has just been called for; if there is none, the lookup is
+/// taken back.
+/// `status`: a stat(2) of the backing inode that has just been made.
+base::Result<Entry> entry_of(Mount& mount, InodePtr inode);
+Entry entry_of(Mount& mount, InodePtr inode, const struct stat& status);
 
 } // namespace partialfs::fuse

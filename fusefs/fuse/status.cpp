@@ -1,5 +1,6 @@
+#include "fusefs/fuse/status.hpp"
+
 #include "fusefs/file/buffer.hpp"
-#include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
 #include "fusefs/fuse/inode_table.hpp"
 #include "fusefs/fuse/mount.hpp"

@@ -106,7 +106,10 @@ Daemon::Daemon(const Options& options, backing::FileIo& io)
                .compare_pages = probe_ == fuse::Probe::compare,
                .reopens_any_file = fuse::may_open_any_file(),
                .whole_filesystem = backing::filesystem_sync_of(source_)},
-      inodes_(context_), memory_(kRequestMemoryKept), page_cache_(mountpoint_, probe_, memory_),
+      inodes_([this](model::InodeId id, const Fd& fd, const struct stat& status) {
+          return std::make_unique<file::FileData>(id, fd, status, context_);
+      }),
+      memory_(kRequestMemoryKept), page_cache_(mountpoint_, probe_, memory_),
       journal_(context_, page_cache_, {.interval = options.commit_interval}),
       reclaimer_(inodes_, fuse::InodeReclaimer::default_limit(), [this] { journal_.hurry(); }),
       mount_{.source = source_,

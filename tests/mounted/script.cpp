@@ -5,6 +5,10 @@
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -213,6 +217,48 @@ void Script::tree() {
     }
 }
 
+namespace {
+
+void write_file(const char* path, const std::string& text) {
+    const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
+    const bool written =
+        fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    ::close(fd);
+    if (!written) {
+        throw std::system_error(errno, std::generic_category(), path);
+    }
+}
+
+/// Makes this process the user.
+void become(const User& user) {
+    for (const unsigned capability : user.without) {
+        ::prctl(PR_CAPBSET_DROP, capability);
+        __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+        std::array<__user_cap_data_struct, 2> sets{};
+        ::syscall(SYS_capget, &header, sets.data());
+        sets.at(capability / 32).effective &= ~(1U << (capability % 32));
+        sets.at(capability / 32).permitted &= ~(1U << (capability % 32));
+        ::syscall(SYS_capset, &header, sets.data());
+    }
+    if (::setgroups(user.groups.size(), user.groups.data()) != 0 ||
+        ::setresgid(user.gid, user.gid, user.gid) != 0 ||
+        ::setresuid(user.uid, user.uid, user.uid) != 0) {
+        throw std::system_error(errno, std::generic_category(), "becoming another user");
+    }
+    if (user.root_of_own_namespace) {
+        ::prctl(PR_SET_DUMPABLE, 1); // or /proc/self would not be the user's
+        if (::unshare(CLONE_NEWUSER) != 0) {
+            throw std::system_error(errno, std::generic_category(), "a user namespace");
+        }
+        write_file("/proc/self/setgroups", "deny");
+        write_file("/proc/self/uid_map", "0 " + std::to_string(user.uid) + " 1");
+        write_file("/proc/self/gid_map", "0 " + std::to_string(user.gid) + " 1");
+    }
+    ::umask(user.umask);
+}
+
+} // namespace
+
 std::vector<std::string> run_as(const User& user, const fs::path& base,
                                 const std::function<void(Script&)>& steps) {
     std::array<int, 2> ends{};
@@ -222,14 +268,9 @@ std::vector<std::string> run_as(const User& user, const fs::path& base,
     const pid_t child = ::fork();
     if (child == 0) {
         ::close(ends[0]);
-        if (::setgroups(user.groups.size(), user.groups.data()) != 0 ||
-            ::setresgid(user.gid, user.gid, user.gid) != 0 ||
-            ::setresuid(user.uid, user.uid, user.uid) != 0) {
-            ::_exit(1);
-        }
-        ::umask(user.umask);
         std::string text;
         try {
+            become(user);
             Script script(base);
             steps(script);
             for (const std::string& line : script.log()) {

@@ -68,6 +68,8 @@ struct User {
     gid_t gid = 0;
     std::vector<gid_t> groups;
     mode_t umask = 022;
+    std::vector<unsigned> without{};    ///< capabilities that the process gives up
+    bool root_of_own_namespace = false; ///< of a user namespace in which uid and gid are 0
 };
 /// Somebody without any rights, in a group of his own and one more.
 inline User ordinary_user() {

@@ -1,13 +1,12 @@
-#include "fusefs/file/buffer.hpp"
 #include "fusefs/fuse/inode_table.hpp"
-#include "fusefs/journal/ledger_book.hpp"
-#include "fusefs/trace/recorder.hpp"
 #include "tests/temporary_directory.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -36,18 +35,13 @@ class Table : public ::testing::Test {
 
     testing::TemporaryDirectory temporary_;
     Fd directory_;
-    backing::FileIo io_;
-    file::BufferBudget budget_{1U << 20U};
-    journal::LedgerBook ledger_;
-    trace::Recorder recorder_{*model::BlockSize::from_bytes(1024)};
-    file::Context context_{.io = io_,
-                           .block_size = *model::BlockSize::from_bytes(1024),
-                           .budget = budget_,
-                           .ledger = ledger_,
-                           .trace = recorder_,
-                           .contract = model::Contract::linux_2_6_20,
-                           .policy = model::FlushPolicy::eager};
-    InodeTable table_{context_};
+    int data_made_ = 0;
+    Inode::MakeData make_data_ = [this](model::InodeId, const Fd&, const struct stat& status) {
+        EXPECT_TRUE(S_ISREG(status.st_mode));
+        ++data_made_;
+        return nullptr;
+    };
+    InodeTable table_{make_data_};
     std::shared_ptr<Inode> root_;
 };
 
@@ -66,8 +60,11 @@ TEST_F(Table, HardLinksAreOneInode) {
 }
 
 TEST_F(Table, OnlyRegularFilesHaveData) {
-    EXPECT_NE(remember("file")->data(), nullptr);
-    EXPECT_EQ(remember("directory")->data(), nullptr);
+    remember("directory");
+    EXPECT_EQ(data_made_, 0);
+    remember("file");
+    remember("file");
+    EXPECT_EQ(data_made_, 1);
 }
 
 TEST_F(Table, AnInodeIsForgottenWhenAllLookupsAreGivenBack) {
@@ -98,7 +95,8 @@ TEST_F(Table, AForgottenInodeThatSomebodyHoldsIsTheSameAgain) {
 TEST_F(Table, InodesMayOutliveTheTable) {
     std::shared_ptr<Inode> survivor;
     {
-        InodeTable table(context_);
+        InodeTable table(make_data_);
+        table.add_root(open("."));
         survivor = table.remember(open("file"), root_->id(), "file");
     }
     EXPECT_TRUE(survivor->is_regular());
@@ -116,9 +114,78 @@ TEST_F(Table, TheLimitIsToldWheneverItIsReached) {
     EXPECT_EQ(told, 3);
 }
 
+TEST_F(Table, WhatTheJournalKeepsCountsToTheLimitAsWell) {
+    int told = 0;
+    table_.set_limit(3, [&] { ++told; });
+    const auto kept = remember("file");
+    table_.forget(kept->id(), 1);
+    EXPECT_EQ(table_.known(), 1U);
+    EXPECT_EQ(table_.living(), 2U);
+    remember("directory");
+    EXPECT_EQ(told, 1);
+}
+
+TEST_F(Table, ThoseThatAreHeldOpenHoldUpNobody) {
+    constexpr std::size_t kLimit = 16;
+    int told = 0;
+    table_.set_limit(kLimit, [&] { ++told; });
+    std::vector<std::shared_ptr<Inode>> held;
+    const auto hold = [&](std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::string name = "held" + std::to_string(held.size());
+            std::ofstream(temporary_ / name).flush();
+            held.push_back(remember(name.c_str()));
+        }
+    };
+    hold(kLimit + kLimit / 4);
+    EXPECT_TRUE(table_.crowded());
+    EXPECT_TRUE(table_.longest_unused(100, true).empty());
+    table_.reclaim_ended();
+    EXPECT_FALSE(table_.crowded()) << "none of them could be done without";
+    told = 0;
+    remember("held0");
+    EXPECT_EQ(told, 0) << "nor is there anything new to ask for";
+    hold(1);
+    EXPECT_EQ(told, 1);
+    EXPECT_FALSE(table_.crowded());
+    hold(kLimit / 4);
+    EXPECT_TRUE(table_.crowded()) << "much has come since";
+    table_.reclaim_ended();
+    for (const auto& inode : held) {
+        table_.forget(inode->id(), 2);
+    }
+    held.clear();
+    table_.reclaim_ended();
+    hold(kLimit + kLimit / 4);
+    EXPECT_TRUE(table_.crowded()) << "the limit is what it was";
+}
+
+TEST_F(Table, AWaitEndsWhenEnoughHaveGone) {
+    auto file = remember("file");
+    EXPECT_FALSE(table_.wait_until_living(1, std::chrono::milliseconds(1)));
+    table_.forget(file->id(), 1);
+    std::thread holder([&] { file.reset(); });
+    EXPECT_TRUE(table_.wait_until_living(1, std::chrono::hours(1)));
+    holder.join();
+}
+
+TEST_F(Table, AnInodeForgottenAndFoundAgainIsAskedForOnce) {
+    auto held = remember("file");
+    table_.forget(held->id(), 1);
+    remember("file");
+    held.reset();
+    EXPECT_EQ(table_.longest_unused(10, false).size(), 1U);
+}
+
+TEST_F(Table, ObjectsOfOneFilesystemKeepTheirNumbers) {
+    const auto file = remember("file");
+    EXPECT_EQ(file->number(), file->key().number);
+    EXPECT_EQ(table_.number_of(file->key()), file->number());
+}
+
 TEST_F(Table, WhatNobodyUsesIsToldByItsLastNameAndOnce) {
     for (const char* name : {"a", "b", "c"}) {
-        std::ofstream(temporary_ / name);
+        std::ofstream(temporary_ / name).flush();
         remember(name);
     }
     remember("directory");

@@ -1,0 +1,164 @@
+// The way of every request: to the control directory or to the file it is about, and back to the
+// one place that answers.
+//
+// A handler enters fuse_lowlevel_ops only through serve(), which finds its arguments for it: where
+// libfuse has the number of an inode or of a handle, a handler may ask for the object itself. A
+// request for the control directory reaches the handler that control_handler<> has for it, and is
+// refused if there is none: what nobody thought of is refused by construction.
+#pragma once
+
+#include "fusefs/base/exceptions.hpp"
+#include "fusefs/fuse/control_requests.hpp"
+#include "fusefs/fuse/libfuse.hpp"
+#include "fusefs/fuse/open_handles.hpp"
+#include "fusefs/fuse/reply.hpp"
+
+#include <cerrno>
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace partialfs::fuse {
+
+/// Which arguments of a request are what, counted from behind the fuse_req_t: types do not say it,
+/// as a size_t is the same to the compiler as the number of an inode.
+template <std::size_t... positions>
+using At = std::index_sequence<positions...>;
+template <auto member>
+struct Shape {
+    using Inodes = At<0>;
+    using NewNames = At<>; ///< directories whose name in the next argument comes, goes or changes
+};
+template <>
+struct Shape<&fuse_lowlevel_ops::symlink> {
+    using Inodes = At<1>;
+    using NewNames = At<1>;
+};
+template <>
+struct Shape<&fuse_lowlevel_ops::link> {
+    using Inodes = At<0, 1>;
+    using NewNames = At<1>;
+};
+template <>
+struct Shape<&fuse_lowlevel_ops::rename> {
+    using Inodes = At<0, 2>;
+    using NewNames = At<0, 2>;
+};
+template <>
+struct Shape<&fuse_lowlevel_ops::copy_file_range> {
+    using Inodes = At<0, 3>;
+    using NewNames = At<>;
+};
+/// The requests that begin with a directory and a name in it.
+struct NamesFirst {
+    using Inodes = At<0>;
+    using NewNames = At<0>;
+};
+template <>
+struct Shape<&fuse_lowlevel_ops::mknod> : NamesFirst {};
+template <>
+struct Shape<&fuse_lowlevel_ops::mkdir> : NamesFirst {};
+template <>
+struct Shape<&fuse_lowlevel_ops::create> : NamesFirst {};
+template <>
+struct Shape<&fuse_lowlevel_ops::unlink> : NamesFirst {};
+template <>
+struct Shape<&fuse_lowlevel_ops::rmdir> : NamesFirst {};
+
+namespace detail {
+
+template <std::size_t... positions, typename... Given>
+bool any_control(At<positions...> /*inodes*/, const std::tuple<Given...>& given) {
+    static_assert(
+        (std::same_as<std::tuple_element_t<positions, std::tuple<Given...>>, fuse_ino_t> && ...));
+    return (is_control(std::get<positions>(given)) || ...);
+}
+/// Whether a name that comes, goes or changes is the control directory's own.
+template <std::size_t... positions, typename... Given>
+bool any_control_name(At<positions...> /*directories*/, const std::tuple<Given...>& given) {
+    return (is_control_name(std::get<positions>(given), std::get<positions + 1>(given)) || ...);
+}
+
+// What a handler gets for what libfuse gives.
+template <typename Wanted>
+struct Argument {
+    static Wanted find(Mount& /*mount*/, Wanted given) { return given; }
+    static int missing(const Wanted& /*found*/) { return 0; }
+};
+template <>
+struct Argument<std::shared_ptr<Inode>> {
+    static std::shared_ptr<Inode> find(Mount& mount, fuse_ino_t number) {
+        return mount.inodes.find(model::InodeId{number});
+    }
+    static int missing(const std::shared_ptr<Inode>& found) { return found ? 0 : ESTALE; }
+};
+template <std::derived_from<OpenHandle> Handle>
+struct Argument<std::shared_ptr<Handle>> {
+    static std::shared_ptr<Handle> find(Mount& mount, const fuse_file_info* info) {
+        return info == nullptr ? nullptr : mount.handles.find<Handle>(info->fh);
+    }
+    static int missing(const std::shared_ptr<Handle>& found) { return found ? 0 : EBADF; }
+};
+
+/// Calls a handler with what it asks for. ESTALE: there is no such inode (any more); EBADF: no such
+/// handle.
+template <typename Returned, typename... Wanted, typename... Given>
+Answer call(Returned (*handler)(fuse_req_t, Wanted...), fuse_req_t req, Given... given) {
+    std::tuple found{
+        Argument<std::remove_cvref_t<Wanted>>::find(mount_of(req), std::move(given))...};
+    return std::apply(
+        [&](auto&... arguments) -> Answer {
+            int missing = 0;
+            ((missing = missing != 0 ? missing
+                                     : Argument<std::remove_cvref_t<Wanted>>::missing(arguments)),
+             ...);
+            if (missing != 0) {
+                return base::failed(missing);
+            }
+            if constexpr (std::is_void_v<Returned>) {
+                handler(req, arguments...);
+                return Later{};
+            } else {
+                return handler(req, arguments...);
+            }
+        },
+        found);
+}
+
+template <auto member, auto handler>
+struct Route;
+template <typename... Given, void (*fuse_lowlevel_ops::*member)(fuse_req_t, Given...), auto handler>
+struct Route<member, handler> {
+    static void serve(fuse_req_t req, Given... given) {
+        // What throws has not been answered: handlers leave that to us, or do it last of all.
+        answer(req, base::without_exceptions([&]() -> Answer {
+                   const std::tuple all{given...};
+                   [[maybe_unused]] constexpr auto control = control_handler<member>;
+                   if (any_control_name(typename Shape<member>::NewNames{}, all)) {
+                       return base::failed(EPERM);
+                   }
+                   if (!any_control(typename Shape<member>::Inodes{}, all)) {
+                       return call(handler, req, given...);
+                   }
+                   if constexpr (std::is_same_v<std::remove_cv_t<decltype(control)>, Refused>) {
+                       return base::failed(EPERM);
+                   } else {
+                       return call(control, req, given...);
+                   }
+               }));
+    }
+};
+
+} // namespace detail
+
+/// Enters `handler` into `ops`, for requests that are not the control directory's.
+template <auto member, auto handler>
+void serve(fuse_lowlevel_ops& ops) {
+    ops.*member = detail::Route<member, handler>::serve;
+}
+
+} // namespace partialfs::fuse
