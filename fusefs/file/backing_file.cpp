@@ -1,6 +1,7 @@
 #include "fusefs/file/backing_file.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,8 +11,23 @@ namespace partialfs::file {
 
 using base::Fd;
 using base::Result;
+using model::ByteOffset;
+using model::ByteRange;
 
-Result<int> BackingFile::readable() {
+namespace {
+
+/// The result of a system call that returns 0 or -1.
+Result<void> answer_of(int returned) {
+    if (returned != 0) {
+        return base::last_error();
+    }
+    return {};
+}
+
+} // namespace
+
+Result<BackingFile::Handle> BackingFile::readable() {
+    const std::scoped_lock lock(mutex_);
     if (!fd_) {
         Result<Fd> fd = base::reopen(path_fd_, O_RDONLY);
         if (!fd) {
@@ -20,10 +36,11 @@ Result<int> BackingFile::readable() {
         fd_ = one_.keep(std::move(*fd));
         writable_ = false;
     }
-    return fd_->get();
+    return fd_;
 }
 
-Result<int> BackingFile::writable() {
+Result<BackingFile::Handle> BackingFile::writable() {
+    const std::scoped_lock lock(mutex_);
     if (!fd_ || !writable_) {
         Result<Fd> fd = base::reopen(path_fd_, O_RDWR);
         if (!fd && fd.error().value == EACCES) {
@@ -35,16 +52,40 @@ Result<int> BackingFile::writable() {
         fd_ = one_.keep(std::move(*fd));
         writable_ = true;
     }
-    return fd_->get();
+    return fd_;
 }
 
-Result<void> BackingFile::read(backing::FileIo& io, model::ByteOffset offset,
-                               std::span<std::byte> target) {
-    const Result<int> fd = readable();
+void BackingFile::adopt(Fd created) {
+    const std::scoped_lock lock(mutex_);
+    if (created && !writable_) {
+        fd_ = one_.keep(std::move(created));
+        writable_ = true;
+    }
+}
+
+void BackingFile::close() {
+    Handle last; // closed after the lock
+    const std::scoped_lock lock(mutex_);
+    last = std::exchange(fd_, nullptr);
+    writable_ = false;
+}
+
+void BackingFile::close_for_now() {
+    if (reopens_any_) {
+        close();
+    }
+}
+
+Result<std::size_t> BackingFile::read(ByteOffset offset, std::span<std::byte> target) {
+    const Result<Handle> fd = readable();
     if (!fd) {
         return std::unexpected(fd.error());
     }
-    const Result<std::size_t> got = backing::read_all(io, *fd, target, offset);
+    return backing::read_all(io_, (*fd)->get(), target, offset);
+}
+
+Result<void> BackingFile::read_image(ByteOffset offset, std::span<std::byte> target) {
+    const Result<std::size_t> got = read(offset, target);
     if (!got) {
         return std::unexpected(got.error());
     }
@@ -52,11 +93,75 @@ Result<void> BackingFile::read(backing::FileIo& io, model::ByteOffset offset,
     return {};
 }
 
-void BackingFile::adopt(Fd created) {
-    if (created && !writable_) {
-        fd_ = one_.keep(std::move(created));
-        writable_ = true;
+Result<void> BackingFile::write(ByteOffset offset, std::span<iovec> parts) {
+    const Result<Handle> fd = writable();
+    if (!fd) {
+        return std::unexpected(fd.error());
     }
+    return backing::write_all(io_, (*fd)->get(), parts, offset);
+}
+
+Result<void> BackingFile::truncate(ByteOffset size) {
+    const Result<Handle> fd = writable();
+    if (!fd) {
+        return std::unexpected(fd.error());
+    }
+    return answer_of(io_.ftruncate((*fd)->get(), static_cast<off_t>(size.value)));
+}
+
+Result<void> BackingFile::allocate(int mode, ByteRange range) {
+    const Result<Handle> fd = writable();
+    if (!fd) {
+        return std::unexpected(fd.error());
+    }
+    return answer_of(io_.fallocate((*fd)->get(), mode, static_cast<off_t>(range.begin.value),
+                                   static_cast<off_t>(range.size().value)));
+}
+
+Result<void> BackingFile::set_mtime(const timespec& mtime) {
+    const Result<Handle> fd = writable();
+    if (!fd) {
+        return std::unexpected(fd.error());
+    }
+    const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, mtime};
+    const Result<void> set = answer_of(io_.futimens((*fd)->get(), times));
+    return set || set.error().value == EPERM ? Result<void>{} : set;
+}
+
+void BackingFile::begin_sync() {
+    if (const Result<Handle> fd = writable()) {
+        ::sync_file_range((*fd)->get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+    }
+}
+
+Result<void> BackingFile::sync(bool attributes) {
+    Result<Handle> fd = writable();
+    if (!fd) {
+        fd = readable(); // attributes of a file that the daemon may not write
+    }
+    if (!fd) {
+        return std::unexpected(fd.error());
+    }
+    return answer_of(attributes ? io_.fsync((*fd)->get()) : io_.fdatasync((*fd)->get()));
+}
+
+bool BackingFile::has_data(model::PageIndex page) {
+    const Result<Handle> fd = readable();
+    if (!fd) {
+        return false;
+    }
+    // The backing filesystem's own blocks are pages nearly everywhere.
+    const auto start = static_cast<off_t>(start_of(page).value);
+    const off_t data = ::lseek((*fd)->get(), start, SEEK_DATA);
+    return data >= 0 && data < start + static_cast<off_t>(model::kPageSize);
+}
+
+Result<struct stat> BackingFile::status() const {
+    struct stat status{};
+    if (::fstat(path_fd_.get(), &status) != 0) {
+        return base::last_error();
+    }
+    return status;
 }
 
 } // namespace partialfs::file

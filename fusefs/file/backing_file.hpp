@@ -1,4 +1,4 @@
-// The descriptor through which the data of one backing file is read and written.
+// The backing file of one file of the mount: the only one that reads and writes it.
 #pragma once
 
 #include "fusefs/backing/file_io.hpp"
@@ -7,58 +7,75 @@
 #include "fusefs/base/fd.hpp"
 #include "fusefs/model/types.hpp"
 
+#include <sys/stat.h>
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <span>
 
 namespace partialfs::file {
 
-/// Opened when it is needed, for reading and writing if it can be. Not thread-safe: guarded by the
-/// file's mutex; whoever uses the descriptor without it holds shared().
+/// Opened when it is needed, for reading and writing if it can be, and closed when it is not:
+/// descriptors are few. All functions may be called by any thread; each answers the errno of the
+/// system call it names, or of open(2). Its mutex is a leaf, and never held during a system call
+/// on the data.
 class BackingFile {
   public:
+    /// Keeps the descriptor open for whoever holds it.
+    using Handle = std::shared_ptr<const base::Fd>;
+
     /// `path_fd` (O_PATH) names the file and must outlive this. `reopens_any`: the daemon may open
     /// any file whatever its mode (CAP_DAC_OVERRIDE).
-    BackingFile(const base::Fd& path_fd, bool reopens_any)
-        : path_fd_(path_fd), reopens_any_(reopens_any), one_(path_fd) {}
+    BackingFile(backing::FileIo& io, const base::Fd& path_fd, bool reopens_any)
+        : io_(io), path_fd_(path_fd), reopens_any_(reopens_any), one_(path_fd) {}
 
-    /// The descriptor, open for reading, or for reading and writing. The errno of open(2).
-    base::Result<int> readable();
+    /// The descriptor, open for reading, or for reading and writing.
+    base::Result<Handle> readable();
     /// The descriptor, open for reading and writing, or if the file's mode forbids reading, for
     /// writing alone.
-    base::Result<int> writable();
-    /// Opens it for reading and fills `target` with what the disk has at `offset`, zeros past the
-    /// end of the file. The errno of open(2) or pread(2).
-    base::Result<void> read(backing::FileIo& io, model::ByteOffset offset,
-                            std::span<std::byte> target);
+    base::Result<Handle> writable();
     /// Takes over a descriptor that the file was created with: it can write whatever the file's
     /// mode says. Kept only if there is none yet that can.
     void adopt(base::Fd created);
     /// Closes it for good: nobody has the file open, and nothing is to be written.
-    void close() {
-        fd_.reset();
-        writable_ = false;
-    }
-    /// Closes it, as descriptors are few, if it can be opened again when something is to be
-    /// written. Linux tells an error of writeback to the next who opens the file, if nobody has
-    /// been told of it, and the O_PATH descriptor keeps it in memory till then.
-    void close_for_now() {
-        if (reopens_any_) {
-            close();
-        }
-    }
+    void close();
+    /// Closes it if it can be opened again when something is to be written. Linux reports an error
+    /// of writeback to the next who opens the file, if it has been reported to nobody, and the
+    /// O_PATH descriptor keeps it in memory till then.
+    void close_for_now();
 
-    [[nodiscard]] bool is_open() const { return fd_ != nullptr; }
-    /// The open descriptor; only after one of the two above has succeeded.
-    [[nodiscard]] int get() const { return fd_->get(); }
-    /// Keeps the descriptor open for whoever holds it; null if it is not open.
-    [[nodiscard]] std::shared_ptr<const base::Fd> shared() const { return fd_; }
+    /// Whether the kernel may read the file by itself (splice).
+    [[nodiscard]] bool may_read_directly() const { return io_.may_read_directly(); }
+    /// pread(2) until `target` is full or the file ends. The bytes read.
+    base::Result<std::size_t> read(model::ByteOffset offset, std::span<std::byte> target);
+    /// Fills `target` with what the disk has, zeros past the end of the file.
+    base::Result<void> read_image(model::ByteOffset offset, std::span<std::byte> target);
+    /// pwritev(2) of all `parts`, which are used up, one behind the other.
+    base::Result<void> write(model::ByteOffset offset, std::span<iovec> parts);
+    base::Result<void> truncate(model::ByteOffset size);
+    base::Result<void> allocate(int mode, model::ByteRange range);
+    /// futimens(2) of mtime alone. Success if it is not the daemon's to set (EPERM).
+    base::Result<void> set_mtime(const timespec& mtime);
+    /// Asks the kernel to begin writing the file's data, without waiting.
+    void begin_sync();
+    /// fdatasync(2), or with `attributes` fsync(2).
+    base::Result<void> sync(bool attributes);
+    /// lseek(2) with SEEK_DATA: whether the page that begins at `offset` has data on disk.
+    [[nodiscard]] bool has_data(model::PageIndex page);
+    /// fstat(2).
+    [[nodiscard]] base::Result<struct stat> status() const;
+    [[nodiscard]] const base::Fd& path_fd() const { return path_fd_; }
 
   private:
+    backing::FileIo& io_;
     const base::Fd& path_fd_;
     const bool reopens_any_;
+
+    std::mutex mutex_; ///< guards what follows; a leaf
     backing::OneDescriptor one_;
-    std::shared_ptr<const base::Fd> fd_;
+    Handle fd_;
     bool writable_ = false;
 };
 

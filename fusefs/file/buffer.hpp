@@ -16,17 +16,21 @@
 
 namespace partialfs::file {
 
+/// Whether a write may take more memory than the limit: only one whose bytes are on disk already,
+/// so that the next flush sets it free.
+enum class Charge : std::uint8_t { within_limit, beyond_limit };
+
 /// How much memory the buffered data of the mount takes, and the most it may take.
 /// Thread-safe, without a lock.
 class BufferBudget {
   public:
     explicit BufferBudget(std::uint64_t limit) : limit_(limit) {}
 
-    /// Takes `bytes` out of the budget, unless that would exceed the limit.
-    [[nodiscard]] bool reserve(std::uint64_t bytes) {
+    /// Takes `bytes` out of the budget; within the limit, unless that would exceed it.
+    [[nodiscard]] bool reserve(std::uint64_t bytes, Charge charge = Charge::within_limit) {
         std::uint64_t used = used_.load(std::memory_order_relaxed);
         do {
-            if (used + bytes > limit_) {
+            if (charge == Charge::within_limit && used + bytes > limit_) {
                 return false;
             }
         } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
@@ -97,8 +101,8 @@ class Buffer {
     }
 
     /// Takes `bytes` out of the budget until the end. False if that does not allow it.
-    [[nodiscard]] bool charge(std::uint64_t bytes) {
-        if (!budget_.reserve(bytes)) {
+    [[nodiscard]] bool charge(std::uint64_t bytes, Charge how = Charge::within_limit) {
+        if (!budget_.reserve(bytes, how)) {
             return false;
         }
         charge_ += bytes;

@@ -3,6 +3,8 @@
 
 #include "fusefs/backing/file_io.hpp"
 #include "fusefs/backing/filesystem_sync.hpp"
+#include "fusefs/file/space_guard.hpp"
+#include "fusefs/file/stamp_clock.hpp"
 #include "fusefs/model/contract.hpp"
 #include "fusefs/model/types.hpp"
 
@@ -29,6 +31,8 @@ struct Context {
     BufferBudget& budget;
     journal::LedgerBook& ledger;
     trace::Recorder& trace;
+    StampClock clock{};
+    SpaceGuard space{};
     /// Both may be changed at any time, and hold from the next decision on.
     std::atomic<model::Contract> contract;
     std::atomic<model::FlushPolicy> policy;

@@ -2,12 +2,15 @@
 #pragma once
 
 #include "fusefs/base/exceptions.hpp"
-#include "fusefs/file/file_data.hpp"
+#include "fusefs/file/ordered_flush.hpp"
 
 namespace partialfs::file {
 
-inline int error_in(const FileData::Flushed& flushed) {
+inline int error_in(const Flushed& flushed) {
     return flushed.error;
+}
+inline int error_in(int error) {
+    return error;
 }
 template <typename Value>
 int error_in(const base::Result<Value>& result) {
@@ -15,8 +18,8 @@ int error_in(const base::Result<Value>& result) {
 }
 
 /// The errno that `step` returns in one way or another, or that stands for what it throws; or 0. A
-/// file that there is no memory to write is told of that as of any other failure, and the others
-/// are written all the same.
+/// file that there is no memory to write fails as for any other reason, and the others are written
+/// all the same.
 template <typename Step>
 int error_of(Step step) {
     try {

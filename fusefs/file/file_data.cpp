@@ -1,17 +1,21 @@
 #include "fusefs/file/file_data.hpp"
 
+#include "fusefs/backing/object.hpp"
+#include "fusefs/file/resize.hpp"
+#include "fusefs/file/sparse_view.hpp"
+#include "fusefs/file/writeback.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace partialfs::file {
 
-using base::Errno;
 using base::Result;
-using model::BlockMask;
 using model::ByteCount;
 using model::ByteOffset;
 using model::ByteRange;
@@ -19,312 +23,393 @@ using model::PageIndex;
 
 namespace {
 
-/// From this size on a write(2) is not copied but its memory taken over.
-constexpr std::size_t kTakeFrom = std::size_t{512} * 1024;
-
 bool writes(int flags) {
     return (flags & O_ACCMODE) != O_RDONLY;
+}
+bool reads(int flags) {
+    return (flags & O_ACCMODE) != O_WRONLY;
 }
 
 } // namespace
 
-FileData::FileData(model::InodeId id, const base::Fd& path_fd, const struct stat& status,
-                   Context& context)
-    : id_(id), path_fd_(path_fd), device_(status.st_dev), context_(context),
-      file_(path_fd, context.reopens_any_file), blocks_(context.block_size),
-      size_(static_cast<std::uint64_t>(status.st_size)), backing_size_(size_),
-      losses_(id, file_, context), hashes_(context.compare_pages) {}
-
-// --- Open and close -----------------------------------------------------------------------------
+// --- Open and close
+// -------------------------------------------------------------------------------
 
 Result<ErrorSequence::Position> FileData::opened(int flags, base::Fd created) {
-    const std::scoped_lock lock(mutex_);
-    file_.adopt(std::move(created));
-    const Result<int> fd = writes(flags) ? file_.writable() : file_.readable();
+    const std::scoped_lock lock(parts_.mutex);
+    parts_.backing.adopt(std::move(created));
+    const auto fd = writes(flags) ? parts_.backing.writable() : parts_.backing.readable();
     if (!fd) {
         return std::unexpected(fd.error());
     }
-    if (handles_ == 0 && lock_clean()) {
+    if (parts_.handles == 0 && parts_.lock_clean()) {
         // Nobody but the daemon should change SOURCE; if somebody did, follow.
-        struct stat status{};
-        if (fstat(*fd, &status) == 0) {
-            size_ = backing_size_ = ByteOffset{static_cast<std::uint64_t>(status.st_size)};
-            sparse_ = status.st_blocks * 512 < status.st_size;
+        if (const auto status = parts_.backing.status()) {
+            parts_.state.adopt(ByteOffset{static_cast<std::uint64_t>(status->st_size)},
+                               status->st_blocks * 512 < status->st_size);
         }
     }
-    ++handles_;
+    ++parts_.handles;
     if ((flags & O_ACCMODE) == O_RDWR) {
-        ++mappable_handles_;
+        ++parts_.mappable_handles;
     }
     if ((flags & O_CREAT) != 0) {
-        inode_dirty_ = true;
+        parts_.state.attributes_changed();
     }
-    return errors_.sample();
+    return parts_.errors.sample();
 }
 
-void FileData::released(int flags) {
-    const std::scoped_lock lock(mutex_);
-    --handles_;
-    if ((flags & O_ACCMODE) == O_RDWR) {
-        --mappable_handles_;
+bool FileData::released(int flags) {
+    BackingFile::Handle read_from;
+    bool last_mappable = false;
+    {
+        const std::scoped_lock lock(parts_.mutex);
+        if (reads(flags) && parts_.state.size() > ByteOffset{0}) {
+            read_from = parts_.backing.readable().value_or(nullptr);
+        }
+        --parts_.handles;
+        if ((flags & O_ACCMODE) == O_RDWR) {
+            --parts_.mappable_handles;
+            last_mappable = parts_.mappable_handles == 0;
+        }
+        parts_.lock_close_if_unused();
     }
-    if (nameless_ && handles_ == 0) {
-        drop_everything_dirty();
+    if (read_from) {
+        // What the page cache served, this daemon has not seen: a read of one byte lets SOURCE's
+        // filesystem move atime by its own rule (relatime, noatime).
+        std::byte first{};
+        static_cast<void>(::pread(read_from->get(), &first, 1, 0));
     }
-    close_if_unused();
+    return last_mappable;
 }
 
 int FileData::check_error(ErrorSequence::Position& told) {
-    const std::scoped_lock lock(mutex_);
-    return errors_.check_and_advance(told);
+    const std::scoped_lock lock(parts_.mutex);
+    return parts_.errors.check_and_advance(told);
 }
 
-bool FileData::lock_clean() const {
-    return buffers_.empty() && in_flight_.empty() && size_ == backing_size_ &&
-           !times_.held_mtime() && !blocks_.next_dirty(PageIndex{0});
-}
-
-void FileData::close_if_unused() {
-    if (handles_ != 0) {
-        return;
-    }
-    if (lock_clean() && !unsynced_.any() && !metadata_unsynced_) {
-        file_.close();
-        partial_.clear();
-    } else {
-        file_.close_for_now();
-    }
-}
-
-void FileData::drop_everything_dirty() {
-    buffers_.clear();
-    in_flight_.clear();
-    flushed_.clear();
-    blocks_ = model::FileBlocks(context_.block_size);
-    backing_size_ = size_;
-    times_.release_mtime();
-    unsynced_.clear();
-    metadata_unsynced_ = inode_dirty_ = flushable_ = false;
-    probe_.spoil();
-    failing_ = 0;
-}
-
-// --- Data ---------------------------------------------------------------------------------------
+// --- Data
+// -----------------------------------------------------------------------------------------
 
 Result<std::size_t> FileData::read(ByteOffset offset, std::span<std::byte> target, bool cached) {
-    std::shared_ptr<const base::Fd> fd;
     {
-        const std::scoped_lock lock(mutex_);
-        const Result<int> opened = file_.readable();
-        if (!opened) {
-            return std::unexpected(opened.error());
-        }
+        const std::scoped_lock lock(parts_.mutex);
         const ByteRange range{offset, offset + ByteCount{target.size()}};
         if (cached) {
-            note_read(range);
+            lock_note_read(range);
         }
-        if (size_ != backing_size_ || buffers_.touches(range) || hashes_.wanted()) {
-            const std::size_t wanted =
-                offset < size_ ? std::min<std::size_t>(target.size(), (size_ - offset).value) : 0;
-            const std::span<std::byte> seen = target.first(wanted);
-            if (const Result<void> got = read_image(offset, seen); !got) {
+        const bool held_back = parts_.state.size() != parts_.state.backing_size() ||
+                               parts_.held.buffered().touches(range);
+        if (held_back || parts_.hashes.wanted()) {
+            const std::span<std::byte> seen =
+                target.first(intersect(range, parts_.state.within_size()).size().value);
+            if (const Result<void> got = parts_.lock_read_image(offset, seen); !got) {
                 return std::unexpected(got.error());
             }
             if (cached) {
-                hashes_.set(offset, seen);
+                parts_.hashes.set(offset, seen);
             }
-            return wanted;
+            return seen.size();
         }
-        fd = file_.shared();
     }
-    return backing::read_all(context_.io, fd->get(), target, offset);
+    return parts_.backing.read(offset, target);
 }
 
-std::shared_ptr<const base::Fd> FileData::read_source(ByteRange range, bool cached) {
-    const std::scoped_lock lock(mutex_);
-    if (!context_.io.may_read_directly() || size_ != backing_size_ || hashes_.wanted() ||
-        !file_.readable() || buffers_.touches(range)) {
+BackingFile::Handle FileData::read_source(ByteRange range, bool cached) {
+    if (!parts_.backing.may_read_directly()) {
+        return nullptr;
+    }
+    const std::scoped_lock lock(parts_.mutex);
+    if (parts_.state.size() != parts_.state.backing_size() || parts_.hashes.wanted() ||
+        parts_.held.buffered().touches(range)) {
         return nullptr;
     }
     if (cached) {
-        note_read(range);
+        lock_note_read(range);
     }
-    return file_.shared();
+    return parts_.backing.readable().value_or(nullptr);
 }
 
-void FileData::note_read(ByteRange range) {
-    context_.trace.record({.inode = id_,
-                           .page_or_offset = range.begin.value,
-                           .length = range.size().value,
-                           .kind = trace::Kind::page_read});
-    losses_.pages_read(range);
-    if (!ext3() || range.empty()) {
-        return;
-    }
-    for (auto page = blocks_.next_entry(range.first_page()); page && *page <= range.last_page();
-         page = blocks_.next_entry(PageIndex{page->value + 1})) {
-        if (partial_.erase(*page) == 0 && blocks_.page(*page).dirty.empty()) {
-            blocks_.evict(*page);
-        }
-    }
+void FileData::lock_note_read(ByteRange range) {
+    parts_.context.trace.record({.inode = parts_.id,
+                                 .page_or_offset = range.begin.value,
+                                 .length = range.size().value,
+                                 .kind = trace::Kind::page_read});
+    parts_.losses.pages_read(range);
+    parts_.held.cache_caught_up(range);
+    parts_.state.pages_read(range, parts_.policy());
 }
 
-void FileData::pages_evicted() {
-    const std::scoped_lock lock(mutex_);
-    for (auto page = blocks_.next_entry(PageIndex{0}); page;
-         page = blocks_.next_entry(PageIndex{page->value + 1})) {
-        if (blocks_.page(*page).dirty.empty()) {
-            blocks_.evict(*page);
-        }
-    }
-    partial_.clear();
-    hashes_.clear();
-    context_.trace.record({.inode = id_, .kind = trace::Kind::evict});
-}
-
-Result<void> FileData::read_image(ByteOffset offset, std::span<std::byte> target) {
-    if (!buffers_.covers({offset, offset + ByteCount{target.size()}})) {
-        if (const Result<void> got = file_.read(context_.io, offset, target); !got) {
-            return got;
-        }
-    }
-    buffers_.overlay(offset, target);
-    return {};
-}
-
-void FileData::learn_allocation(ByteRange range) {
-    if (!ext3() || !file_.readable()) {
-        return;
-    }
-    const ByteRange on_disk = intersect(range, {ByteOffset{0}, backing_size_});
-    if (on_disk.empty()) {
-        return;
-    }
-    for (PageIndex page = range.first_page(); page <= on_disk.last_page(); ++page) {
-        if (blocks_.generation(page)) {
-            continue;
-        }
-        BlockMask allocated = context_.block_size.within(page, backing_size_);
-        if (sparse_) {
-            const auto start = static_cast<off_t>(start_of(page).value);
-            const off_t data = lseek(file_.get(), start, SEEK_DATA);
-            // The backing filesystem's own blocks are pages nearly everywhere.
-            if (data < 0 || data >= start + static_cast<off_t>(model::kPageSize)) {
-                allocated = BlockMask{};
-            }
-        }
-        blocks_.set_allocated(page, allocated);
-    }
-}
-
-bool FileData::write(ByteOffset offset, std::span<const std::byte> bytes, const TakeMemory& take) {
-    const std::scoped_lock lock(mutex_);
+bool FileData::write(ByteOffset offset, std::span<const std::byte> bytes, Via via,
+                     const TakeMemory& take) {
+    const std::scoped_lock lock(parts_.mutex);
     const ByteRange range{offset, offset + ByteCount{bytes.size()}};
     if (range.empty()) {
         return true;
     }
-    if (const Result<int> fd = file_.writable(); !fd) {
-        // Seen again, and told, when the bytes are to be flushed.
-        errors_.record(fd.error().value);
+    if (const auto fd = parts_.backing.writable(); !fd) {
+        // Seen again, and reported, when the bytes are to be flushed.
+        parts_.errors.record(fd.error().value);
     }
-    learn_allocation(range);
-    // All that may want memory comes first: bytes must not be buffered in blocks that are clean.
-    blocks_.reserve(range);
-    for (const PageIndex page : {range.first_page(), range.last_page()}) {
-        if (ext3() && intersect(range, range_of(page)) != range_of(page) &&
-            blocks_.page(page).mapped.empty()) {
-            partial_.insert(page);
-        }
-    }
-    hashes_.written(offset, bytes);
-    if (bytes.size() >= kTakeFrom) {
-        std::shared_ptr<Buffer> owner = take();
-        if (!owner) {
-            return false;
-        }
-        buffers_.insert(offset, std::move(owner), bytes, epoch_);
-    } else if (!buffers_.insert_copy(offset, bytes, epoch_, context_.budget)) {
+    // All that may want memory comes first: bytes must not be held in blocks that are clean.
+    parts_.lock_learn_allocation(range);
+    parts_.state.reserve(range);
+    if (!parts_.held.put(offset, bytes, take, parts_.context.budget)) {
         return false;
     }
-    if (blocks_.explicit_write(range)) {
-        inode_dirty_ = true;
-    }
-    touch_times();
-    if (range.end > size_) {
-        size_ = range.end;
-        inode_dirty_ = true;
-    }
-    flushable_ = true;
-    context_.explicit_writes.fetch_add(1, std::memory_order_relaxed);
-    context_.trace.record({.inode = id_,
-                           .page_or_offset = offset.value,
-                           .length = bytes.size(),
-                           .kind = trace::Kind::explicit_write});
+    lock_note_write(range, bytes, via);
     return true;
 }
 
-// --- For the journal ----------------------------------------------------------------------------
-
-bool FileData::keep_enlisted() {
-    const std::scoped_lock lock(mutex_);
-    if (losses_.still_any() || mappable_handles_ > 0 || !lock_clean() || unsynced_.any()) {
-        return true;
+void FileData::lock_note_write(ByteRange range, std::span<const std::byte> bytes, Via via) {
+    if (via == Via::direct) {
+        parts_.state.write_behind_cache(range);
+        parts_.held.behind_cache(range, /*zeroed=*/false);
+        parts_.hashes.erase(range);
+    } else {
+        parts_.state.write(range);
+        parts_.held.cache_caught_up_by_write(range);
+        parts_.hashes.written(range.begin, bytes);
     }
-    enlisted_.store(false);
-    close_if_unused();
-    return false;
+    parts_.lock_touch_times();
+    parts_.flushable = true;
+    parts_.context.explicit_writes.fetch_add(1, std::memory_order_relaxed);
+    parts_.context.trace.record({.inode = parts_.id,
+                                 .page_or_offset = range.begin.value,
+                                 .length = range.size().value,
+                                 .kind = trace::Kind::explicit_write});
 }
 
-bool FileData::may_be_mapped() const {
-    const std::scoped_lock lock(mutex_);
-    return mappable_handles_ > 0;
+Result<std::size_t> FileData::write_through(ByteOffset offset, std::span<const std::byte> bytes,
+                                            Via via) {
+    if (bytes.empty()) {
+        return 0;
+    }
+    const std::scoped_lock disk(parts_.disk);
+    iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
+    const Result<void> put = parts_.write_growing(offset, part);
+    const std::span<const std::byte> taken =
+        bytes.first(put ? bytes.size() : bytes.size() - part.iov_len);
+    if (taken.empty()) {
+        return std::unexpected(put.error());
+    }
+    const ByteRange range{offset, offset + ByteCount{taken.size()}};
+    const std::scoped_lock lock(parts_.mutex);
+    parts_.lock_learn_allocation(range);
+    parts_.state.reserve(range);
+    parts_.held.put_beyond_limit(offset, taken, parts_.context.budget);
+    lock_note_write(range, taken, via);
+    parts_.lock_reached_disk(range);
+    return taken.size();
 }
 
-bool FileData::needs_kernel() const {
-    const std::scoped_lock lock(mutex_);
-    if (mappable_handles_ > 0) {
-        return true;
+Result<std::size_t> FileData::within_largest_size(ByteOffset offset, std::size_t length) {
+    const ByteOffset end = offset + ByteCount{length};
+    if (end.value <= allowed_size_.load(std::memory_order_relaxed)) {
+        return length;
     }
-    for (auto page = blocks_.next_dirty(PageIndex{0}); page;
-         page = blocks_.next_dirty(PageIndex{page->value + 1})) {
-        if (blocks_.page(*page).told) {
-            return true;
+    auto fd = parts_.backing.readable();
+    if (!fd) {
+        fd = parts_.backing.writable(); // a file that may be written, not read
+    }
+    if (!fd) {
+        return std::unexpected(fd.error());
+    }
+    // lseek(2) compares with the filesystem's limit for this file, and changes nothing else.
+    const auto allowed = [&](std::uint64_t size) {
+        return ::lseek((*fd)->get(), static_cast<off_t>(size), SEEK_SET) >= 0;
+    };
+    std::size_t fits = 0;
+    if (allowed(end.value)) {
+        allowed_size_.store(end.value, std::memory_order_relaxed);
+        fits = length;
+    }
+    for (std::size_t tried = std::bit_ceil(length); tried > 0; tried /= 2) {
+        if (fits + tried < length && allowed(offset.value + fits + tried)) {
+            fits += tried;
         }
     }
-    return false;
-}
-
-bool FileData::has_work() const {
-    const std::scoped_lock lock(mutex_);
-    return unsynced_.any() || size_ != backing_size_ || times_.held_mtime() ||
-           (flushable_ &&
-            blocks_.next_flushable(PageIndex{0}, context_.policy.load(), size_).has_value());
-}
-
-bool FileData::needs_flush() const {
-    const std::scoped_lock lock(mutex_);
-    return mappable_handles_ > 0 || !lock_clean();
-}
-
-bool FileData::take_inode_dirty() {
-    const std::scoped_lock lock(mutex_);
-    return std::exchange(inode_dirty_, false);
-}
-
-void FileData::report_failure(int error, bool asked) {
-    const std::scoped_lock lock(mutex_);
-    if (asked || failing_ != error) {
-        errors_.record(error);
+    const std::scoped_lock lock(parts_.mutex);
+    parts_.lock_close_if_unused();
+    if (fits == 0) {
+        return base::failed(EFBIG);
     }
-    failing_ = error;
-    flushable_ = true; // and tried again
-    context_.write_errors.fetch_add(1, std::memory_order_relaxed);
-    context_.trace.record({.inode = id_, .error = error, .kind = trace::Kind::write_error});
+    return fits;
 }
 
-FileData::Gauge FileData::gauge() const {
-    const std::scoped_lock lock(mutex_);
-    return {blocks_.entries(), buffers_.extents() + in_flight_.extents(), !lock_clean()};
+Result<void> FileData::writepage(ByteOffset offset, std::span<const std::byte> bytes) {
+    return Writeback(parts_, offset, bytes).run();
+}
+
+// --- Size and attributes
+// --------------------------------------------------------------------------
+
+Result<void> FileData::truncate(ByteOffset size) {
+    return file::truncate(parts_, size);
+}
+
+Result<void> FileData::allocate(int mode, ByteRange range) {
+    return file::allocate(parts_, mode, range);
+}
+
+Result<ByteOffset> FileData::seek(ByteOffset from, int whence,
+                                  const std::optional<PageSet>& stored) {
+    return file::seek(parts_, from, whence, /*may_hide_stores=*/!stored || !stored->empty());
+}
+
+ByteOffset FileData::size() const {
+    const std::scoped_lock lock(parts_.mutex);
+    return parts_.state.size();
+}
+
+std::optional<PageSet> FileData::stored_pages(PageCache& cache) const {
+    ByteOffset size;
+    {
+        const std::scoped_lock lock(parts_.mutex);
+        if (parts_.mappable_handles == 0) {
+            return PageSet{};
+        }
+        size = parts_.state.size();
+    }
+    return cache.dirty_now(parts_.id, size);
+}
+
+bool FileData::lock_look_is_due() const {
+    if (parts_.mappable_handles == 0 || std::chrono::steady_clock::now() < next_look_) {
+        return false;
+    }
+    const auto status = parts_.backing.status();
+    return status &&
+           static_cast<std::uint64_t>(status->st_blocks) * 512 < parts_.state.size().value;
+}
+
+bool FileData::wants_look(PageCache& cache) const {
+    {
+        const std::scoped_lock lock(parts_.mutex);
+        if (!lock_look_is_due()) {
+            return false;
+        }
+    }
+    return !cache.dirty_now(parts_.id, ByteOffset{0});
+}
+
+std::optional<PageSet> FileData::look(PageCache& cache) {
+    const auto began = std::chrono::steady_clock::now();
+    PageSet all;
+    if (const ByteOffset end = size(); end > ByteOffset{0}) {
+        all.append({PageIndex{0}, page_of(ByteOffset{end.value - 1})});
+    }
+    const Result<PageSet> stored = cache.dirty_pages(*this, all);
+    if (!stored) {
+        return std::nullopt;
+    }
+    note_look(began, *stored);
+    return *stored;
+}
+
+void FileData::note_look(std::chrono::steady_clock::time_point began, const PageSet& stored) {
+    const auto now = std::chrono::steady_clock::now();
+    const std::scoped_lock lock(parts_.mutex);
+    stored_bytes_ = stored.count() * model::kPageSize;
+    next_look_ = now + 100 * (now - began);
+}
+
+Result<struct stat> FileData::attributes(PageCache& cache) {
+    std::unique_lock lock(parts_.mutex);
+    if (lock_look_is_due()) {
+        lock.unlock();
+        const auto began = std::chrono::steady_clock::now();
+        if (const auto stored = stored_pages(cache)) {
+            note_look(began, *stored);
+        }
+        lock.lock();
+    }
+    Result<struct stat> status = parts_.backing.status();
+    if (!status) {
+        return status;
+    }
+    if (parts_.handles == 0 && parts_.lock_clean()) {
+        // Nobody but the daemon should change SOURCE; if somebody did, follow.
+        parts_.state.adopt(ByteOffset{static_cast<std::uint64_t>(status->st_size)},
+                           status->st_blocks * 512 < status->st_size);
+    }
+    const std::uint64_t size = parts_.state.size().value;
+    const auto on_disk = static_cast<std::uint64_t>(status->st_blocks);
+    if (on_disk * 512 < size) {
+        const std::uint64_t stored = parts_.mappable_handles > 0 ? stored_bytes_ : 0;
+        const std::uint64_t to_come =
+            space_to_come(parts_.held.buffered(), parts_.state.backing_size(), parts_.backing);
+        const std::uint64_t whole =
+            (size + model::kPageSize - 1) / model::kPageSize * (model::kPageSize / 512);
+        status->st_blocks = static_cast<blkcnt_t>(
+            std::max(on_disk, std::min(whole, on_disk + (to_come + stored) / 512)));
+    }
+    status->st_size = static_cast<off_t>(size);
+    parts_.times.adjust(*status);
+    parts_.context.clock.given_out(*status);
+    return status;
+}
+
+Result<void> FileData::set_times(const std::array<timespec, 2>& times, PageCache& cache) {
+    const bool sets_mtime = times[1].tv_nsec != UTIME_OMIT;
+    std::optional<PageSet> stored;
+    if (sets_mtime) {
+        stored = stored_pages(cache);
+    }
+    const std::scoped_lock lock(parts_.mutex);
+    if (const auto changed = backing::change_times(path_fd(), times); !changed) {
+        return changed;
+    }
+    if (!sets_mtime) {
+        return {};
+    }
+    const auto status = parts_.backing.status();
+    if (!status) {
+        return std::unexpected(status.error());
+    }
+    parts_.times.release_mtime();
+    if (!parts_.lock_clean()) {
+        parts_.times.hold_mtime(status->st_mtim); // what is flushed from now on must not change it
+    }
+    if (!stored) {
+        stored.emplace();
+        stored->append({PageIndex{0}, page_of(parts_.state.size())});
+    }
+    parts_.times.set_over_stores(std::move(*stored));
+    return {};
+}
+
+void FileData::attributes_changed() {
+    const std::scoped_lock lock(parts_.mutex);
+    parts_.state.attributes_changed();
+    parts_.attributes_unsynced = true;
+    if (const auto status = parts_.backing.status()) {
+        parts_.times.attributes_changed(status->st_ctim);
+        parts_.nameless = parts_.nameless && status->st_nlink == 0;
+    }
+}
+
+void FileData::pages_evicted() {
+    const std::scoped_lock lock(parts_.mutex);
+    parts_.state.pages_evicted();
+    parts_.hashes.clear();
+    parts_.context.trace.record({.inode = parts_.id, .kind = trace::Kind::evict});
+}
+
+void FileData::last_name_removed() {
+    const std::scoped_lock lock(parts_.mutex);
+    parts_.nameless = true;
+    parts_.losses.forget();
+    parts_.context.trace.record({.inode = parts_.id, .kind = trace::Kind::unlink});
+}
+
+void FileData::abandon_if_nameless() {
+    const std::scoped_lock disk(parts_.disk);
+    const std::scoped_lock lock(parts_.mutex);
+    if (parts_.nameless && parts_.handles == 0) {
+        parts_.lock_abandon();
+        parts_.lock_close_if_unused();
+    }
 }
 
 } // namespace partialfs::file

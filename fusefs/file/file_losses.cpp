@@ -34,6 +34,7 @@ void FileLosses::pages_read(ByteRange range) {
     }
     for (PageIndex page = range.first_page(); page <= range.last_page(); ++page) {
         if (any_in(range_of(page))) {
+            const std::scoped_lock lock(mutex_);
             reread_.insert(page);
         }
     }
@@ -47,7 +48,7 @@ void FileLosses::note(const PassedOver& passed, ByteOffset begin,
         bytes.subspan((here.begin - begin).value, here.size().value);
     std::array<std::byte, model::kPageSize> disk{};
     const std::span<std::byte> on_disk = std::span(disk).first(in_memory.size());
-    const Result<void> compared = file_.read(context_.io, here.begin, on_disk);
+    const Result<void> compared = file_.read_image(here.begin, on_disk);
     if (!compared) {
         // What cannot be compared counts as lost: the ledger may say too much, never too little.
         spdlog::warn("{}: page {} was passed over, and its bytes on disk cannot be read: {}; the "
@@ -77,6 +78,7 @@ void FileLosses::note(const PassedOver& passed, ByteOffset begin,
             continue;
         }
         if (!any_in(range_of(passed.page))) {
+            const std::scoped_lock lock(mutex_);
             reread_.erase(passed.page); // in memory as it is written back now
         }
         any_ = true;
@@ -105,11 +107,11 @@ std::vector<ByteRange> FileLosses::healed_by(ByteOffset begin, std::span<const i
         while (!left.empty()) {
             const std::size_t size = std::min(left.size(), disk.size() - at.value % disk.size());
             const ByteRange here{at, at + ByteCount{size}};
-            if (!reread_.contains(page_of(at))) {
+            if (!was_reread(page_of(at))) {
                 changed.push_back(here);
             } else if (any_in(here)) {
                 const std::span<std::byte> old = std::span(disk).first(size);
-                if (const Result<void> got = file_.read(context_.io, at, old); !got) {
+                if (const Result<void> got = file_.read_image(at, old); !got) {
                     spdlog::warn("{}: page {} is written, and its bytes on disk cannot be read: "
                                  "{}; what the ledger has as lost of it stays so",
                                  context_.ledger.path_of(inode_), page_of(at).value,
@@ -149,7 +151,13 @@ void FileLosses::forget() {
         context_.ledger.forget(inode_);
         any_ = false;
     }
+    const std::scoped_lock lock(mutex_);
     reread_.clear();
+}
+
+bool FileLosses::was_reread(PageIndex page) const {
+    const std::scoped_lock lock(mutex_);
+    return reread_.contains(page);
 }
 
 } // namespace partialfs::file

@@ -9,7 +9,9 @@
 #include <sys/uio.h>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
+#include <mutex>
 #include <set>
 #include <span>
 #include <vector>
@@ -17,7 +19,8 @@
 namespace partialfs::file {
 
 /// Compares with the disk before it says anything, so that the ledger has neither too much nor too
-/// little. Not thread-safe: guarded by the file's mutex; the ledger has a lock of its own.
+/// little. Thread-safe; note(), healed_by() and heal() read the disk, and are called by whoever
+/// changes it (see FileParts::disk), one at a time.
 class FileLosses {
   public:
     /// `file` is the backing file, and outlives this.
@@ -67,7 +70,10 @@ class FileLosses {
     const model::InodeId inode_;
     BackingFile& file_;
     Context& context_;
-    bool any_ = false;
+    std::atomic<bool> any_{false};
+    [[nodiscard]] bool was_reread(model::PageIndex page) const;
+
+    mutable std::mutex mutex_; ///< guards reread_; a leaf
     /// Pages with lost stores that the page cache has read again since: they were evicted, and the
     /// stores are gone from memory, too.
     std::set<model::PageIndex> reread_;

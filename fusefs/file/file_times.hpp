@@ -1,6 +1,8 @@
 // The times of a file as programs see them, while those of the backing inode are of its flushes.
 #pragma once
 
+#include "fusefs/file/page_cache.hpp"
+
 #include <sys/stat.h>
 #include <time.h>
 
@@ -13,16 +15,15 @@ namespace partialfs::file {
 /// Not thread-safe: guarded by the file's mutex.
 class FileTimes {
   public:
-    /// Now, as CLOCK_REALTIME has it: behind no stamp that the kernel has given, since Linux 6.13
-    /// makes some of those finer than its tick.
-    static timespec now();
-
     /// The data has changed at `now`.
-    void data_changed(const timespec& now) { mtime_ = shown_ctime_ = now; }
+    void data_changed(const timespec& now) {
+        mtime_ = shown_ctime_ = now;
+        stored_before_ = PageSet{};
+    }
     /// The attributes have changed, and the backing inode has this ctime since.
     void attributes_changed(const timespec& ctime);
     /// The daemon has just written to the backing file.
-    void flushed() { flushed_ctime_ = now(); }
+    void flushed();
 
     /// The mtime to be given to the backing inode; nothing if it has the right one.
     [[nodiscard]] const std::optional<timespec>& held_mtime() const { return mtime_; }
@@ -31,6 +32,12 @@ class FileTimes {
     /// What is flushed from now on must not change this mtime.
     void hold_mtime(const timespec& mtime) { mtime_ = mtime; }
 
+    /// A program has set mtime while `pages` had mapped stores that were not written back: their
+    /// next writeback brings stores from before, and does not move it.
+    void set_over_stores(PageSet pages) { stored_before_ = std::move(pages); }
+    /// Pages are written back. Whether all of them bring only stores from before mtime was set.
+    [[nodiscard]] bool writes_back_old_stores(PageRange pages);
+
     /// Puts the times over those of the backing inode.
     void adjust(struct stat& status) const;
 
@@ -38,6 +45,7 @@ class FileTimes {
     std::optional<timespec> mtime_; ///< held back
     timespec shown_ctime_{};        ///< what ctime was when data or attributes last changed
     timespec flushed_ctime_{};      ///< no ctime that the daemon's own writes caused is later
+    PageSet stored_before_;         ///< mtime was set
 };
 
 } // namespace partialfs::file

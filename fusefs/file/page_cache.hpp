@@ -74,8 +74,9 @@ constexpr bool has_no_pages(int error) {
     return kernel_is_gone(error) || error == EXDEV || error == ENOENT || error == ESTALE;
 }
 
-/// Each function may be called by the journal's thread only, with no lock held, and may wait for
-/// requests of the kernel's being served by other threads.
+/// Any thread, with no lock held. Each function but dirty_now() may wait for requests of the
+/// kernel's being served by other threads: one thread at the most of those that serve requests may
+/// call them at a time.
 class PageCache {
   public:
     PageCache() = default;
@@ -85,14 +86,15 @@ class PageCache {
 
     /// The most pages that one retrieve() can fetch.
     [[nodiscard]] virtual std::uint64_t retrieve_limit() const = 0;
-    /// The pages of `file` below `size` that are PG_dirty now.
-    virtual base::Result<PageSet> dirty_pages(FileData& file, model::ByteOffset size) = 0;
+    /// Those of `pages` of `file` that are PG_dirty now.
+    virtual base::Result<PageSet> dirty_pages(FileData& file, const PageSet& pages) = 0;
+    /// The pages of a file of `size` bytes that are PG_dirty now; nothing if that cannot be told
+    /// without waiting.
+    virtual std::optional<PageSet> dirty_now(model::InodeId inode, model::ByteOffset size) = 0;
     /// Fetches the cached pages of `pages` up to the first that is not cached.
     virtual base::Result<RetrievedPages> retrieve(model::InodeId inode, PageRange pages) = 0;
     /// Whether a page is neither PG_dirty nor under writeback; nothing if that cannot be told.
     virtual std::optional<bool> is_clean(model::InodeId inode, model::PageIndex page) = 0;
-    /// The file's attributes have changed without a request of the kernel's: it must ask again.
-    virtual void attributes_changed(model::InodeId inode) = 0;
 };
 
 } // namespace partialfs::file

@@ -67,14 +67,23 @@ Result<ByteOffset> seek_hole(int fd, const WriteBuffer& buffers, ByteOffset from
     return size;
 }
 
-std::uint64_t space_to_come(const WriteBuffer& buffers, ByteOffset backing_size, int fd) {
+std::uint64_t space_to_come(const WriteBuffer& buffers, ByteOffset backing_size,
+                            BackingFile& file) {
+    constexpr std::size_t kExactUpTo = 256; // two system calls an extent
+    if (buffers.empty()) {
+        return 0;
+    }
+    const auto opened = buffers.extents() <= kExactUpTo
+                            ? file.readable()
+                            : Result<BackingFile::Handle>(base::failed(E2BIG));
+    const int fd = opened ? (*opened)->get() : -1;
     std::uint64_t bytes = 0;
-    std::uint64_t counted_to = fd < 0 ? rounded_up(backing_size.value) : 0;
+    std::uint64_t counted_to = 0;
     buffers.for_each({ByteOffset{0}, kEnd}, [&](ByteOffset at, std::span<const std::byte> part) {
         std::uint64_t begin = std::max(at.value / kUnit * kUnit, counted_to);
         const std::uint64_t end = rounded_up(at.value + part.size());
         counted_to = std::max(counted_to, end);
-        while (begin < end && begin < backing_size.value) {
+        while (fd >= 0 && begin < end && begin < backing_size.value) {
             const off_t data = ::lseek(fd, static_cast<off_t>(begin), SEEK_DATA);
             const std::uint64_t hole_end =
                 data < 0 ? end

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fusefs/base/errno.hpp"
+#include "fusefs/file/backing_file.hpp"
 #include "fusefs/file/write_buffer.hpp"
 #include "fusefs/model/types.hpp"
 
@@ -18,8 +19,9 @@ base::Result<model::ByteOffset> seek_hole(int fd, const WriteBuffer& buffers,
                                           model::ByteOffset from, model::ByteOffset size);
 
 /// The bytes of disk space that `buffers` will take when they are flushed, counted in whole pages
-/// as delayed allocation counts. `backing_size` is the present size of the backing file; `fd` is
-/// -1 if that has no holes, or they cannot be asked for.
-std::uint64_t space_to_come(const WriteBuffer& buffers, model::ByteOffset backing_size, int fd);
+/// as delayed allocation counts. `backing_size` is the present size of the backing file. Of more
+/// than a few hundred extents only what lies beyond that is exact; the rest is taken for holes.
+std::uint64_t space_to_come(const WriteBuffer& buffers, model::ByteOffset backing_size,
+                            BackingFile& file);
 
 } // namespace partialfs::file

@@ -35,19 +35,20 @@ void UnsyncedWrites::sync_succeeded() {
     }
 }
 
-void UnsyncedWrites::write_again(backing::FileIo& io, int fd, ByteOffset size) const {
+void UnsyncedWrites::write_again(BackingFile& file, const std::vector<ByteRange>& ranges,
+                                 ByteOffset size) {
     std::vector<std::byte> copy(std::size_t{256} * 1024);
-    for (const ByteRange& range : ranges_) {
+    for (const ByteRange& range : ranges) {
         const ByteRange left = intersect(range, {ByteOffset{0}, size});
         for (ByteOffset at = left.begin; at < left.end;) {
             const std::span<std::byte> part =
                 std::span(copy).first(std::min<std::size_t>(copy.size(), (left.end - at).value));
-            const Result<std::size_t> got = backing::read_all(io, fd, part, at);
+            const Result<std::size_t> got = file.read(at, part);
             if (!got || *got == 0) {
                 break;
             }
             iovec iov{part.data(), *got};
-            if (!backing::write_all(io, fd, {&iov, 1}, at)) {
+            if (!file.write(at, {&iov, 1})) {
                 break;
             }
             at = at + ByteCount{*got};

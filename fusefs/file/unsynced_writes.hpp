@@ -1,7 +1,7 @@
 // What has been written to a backing file since its last sync.
 #pragma once
 
-#include "fusefs/backing/file_io.hpp"
+#include "fusefs/file/backing_file.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <vector>
@@ -23,9 +23,12 @@ class UnsyncedWrites {
     void sync_begins() { any_ = false; }
     void sync_succeeded();
     void sync_failed() { any_ = true; }
-    /// Writes all of it that lies below `size` again, from the backing file's page cache. A failure
-    /// changes nothing: the next sync fails as well, and this is done again.
-    void write_again(backing::FileIo& io, int fd, model::ByteOffset size) const;
+    /// Writes all of `ranges` that lies below `size` again, from the backing file's page cache. A
+    /// failure changes nothing: the next sync fails as well, and this is done again.
+    static void write_again(BackingFile& file, const std::vector<model::ByteRange>& ranges,
+                            model::ByteOffset size);
+    /// What has been written.
+    [[nodiscard]] const std::vector<model::ByteRange>& ranges() const { return ranges_; }
     void clear();
 
   private:

@@ -63,7 +63,7 @@ void WriteBuffer::insert(ByteOffset offset, std::shared_ptr<Buffer> owner,
 }
 
 bool WriteBuffer::insert_copy(ByteOffset offset, std::span<const std::byte> bytes, Epoch epoch,
-                              BufferBudget& budget) {
+                              BufferBudget& budget, Charge charge) {
     if (bytes.empty()) {
         return true;
     }
@@ -88,7 +88,7 @@ bool WriteBuffer::insert_copy(ByteOffset offset, std::span<const std::byte> byte
     const std::uint64_t to_page_end = model::kPageSize - offset.value % model::kPageSize;
     const std::size_t capacity = std::max<std::size_t>(bytes.size(), to_page_end);
     auto owner = std::make_shared<Buffer>(capacity, budget);
-    if (!owner->charge(capacity + kOverhead)) {
+    if (!owner->charge(capacity + kOverhead, charge)) {
         return false;
     }
     std::memcpy(owner->data(), bytes.data(), bytes.size());
@@ -130,7 +130,7 @@ bool WriteBuffer::touches(ByteRange range) const {
     return !range.empty() && extent != extents_.end() && extent->first < range.end;
 }
 
-void WriteBuffer::move_to(WriteBuffer& other, ByteRange range) {
+void WriteBuffer::move_to(WriteBuffer& other, ByteRange range, Epoch before, Epoch now) {
     if (range.empty() || extents_.empty()) {
         return;
     }
@@ -138,8 +138,11 @@ void WriteBuffer::move_to(WriteBuffer& other, ByteRange range) {
     split_at(range.end);
     auto extent = extents_.lower_bound(range.begin);
     while (extent != extents_.end() && extent->first < range.end) {
-        other.insert(extent->first, extent->second.owner, extent->second.bytes,
-                     extent->second.epoch);
+        if (extent->second.epoch >= before) {
+            ++extent;
+            continue;
+        }
+        other.insert(extent->first, extent->second.owner, extent->second.bytes, now);
         extent = extents_.erase(extent);
     }
 }
@@ -158,6 +161,14 @@ std::optional<ByteOffset> WriteBuffer::first_from(ByteOffset offset) const {
         return std::nullopt;
     }
     return std::max(extent->first, offset);
+}
+
+std::uint64_t WriteBuffer::bytes() const {
+    std::uint64_t sum = 0;
+    for (const auto& [offset, extent] : extents_) {
+        sum += extent.bytes.size();
+    }
+    return sum;
 }
 
 ByteOffset WriteBuffer::end_of_run(ByteOffset offset) const {

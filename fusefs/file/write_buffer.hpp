@@ -29,7 +29,10 @@ class WriteBuffer {
                 std::span<const std::byte> bytes, Epoch epoch);
     /// Copies `bytes`. False, and nothing changed, if the budget does not allow it.
     [[nodiscard]] bool insert_copy(model::ByteOffset offset, std::span<const std::byte> bytes,
-                                   Epoch epoch, BufferBudget& budget);
+                                   Epoch epoch, BufferBudget& budget,
+                                   Charge charge = Charge::within_limit);
+    /// The bytes buffered.
+    [[nodiscard]] std::uint64_t bytes() const;
     /// Puts what is buffered of [offset, offset + target.size()) over `target`, as far as it was
     /// written in `since` or later. Returns the number of bytes put.
     std::size_t overlay(model::ByteOffset offset, std::span<std::byte> target,
@@ -42,18 +45,34 @@ class WriteBuffer {
     /// ascending.
     template <typename Visit>
     void for_each(model::ByteRange range, Visit visit) const {
+        for_each_owned(range, [&](model::ByteOffset at, std::span<const std::byte> bytes,
+                                  const std::shared_ptr<Buffer>&) { visit(at, bytes); });
+    }
+    /// As for_each(); the visitor also gets the shared_ptr<Buffer> that keeps the bytes alive.
+    template <typename Visit>
+    void for_each_owned(model::ByteRange range, Visit visit) const {
+        if (range.empty()) {
+            return;
+        }
         for (auto extent = first_touching(range);
              extent != extents_.end() && extent->first < range.end; ++extent) {
             const model::ByteRange part =
                 intersect(range, {extent->first, extent->first + size_of(extent->second)});
-            visit(part.begin, extent->second.bytes.subspan((part.begin - extent->first).value,
-                                                           part.size().value));
+            visit(
+                part.begin,
+                extent->second.bytes.subspan((part.begin - extent->first).value, part.size().value),
+                extent->second.owner);
         }
     }
     /// Drops what is buffered of `range`.
     void erase(model::ByteRange range);
-    /// Moves what is buffered of `range` to `other`, over what that has.
-    void move_to(WriteBuffer& other, model::ByteRange range);
+    /// Moves what is buffered of `range`, as far as it was written before `before`, to `other`,
+    /// over what that has, as of the epoch `now`.
+    void move_to(WriteBuffer& other, model::ByteRange range, Epoch before, Epoch now);
+    /// Drops what was written before `before`.
+    void erase_before(Epoch before) {
+        std::erase_if(extents_, [&](const auto& one) { return one.second.epoch < before; });
+    }
     /// Takes all of `other` that this one has not got: what is here is newer.
     void take_missing(WriteBuffer& other);
     void clear() { extents_.clear(); }

@@ -2,7 +2,9 @@
 
 #include "fusefs/backing/object.hpp"
 #include "fusefs/fuse/caller_capabilities.hpp"
+#include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/dispatch.hpp"
+#include "fusefs/fuse/fuse_page_cache.hpp"
 
 #include <linux/capability.h>
 #include <sys/statvfs.h>
@@ -23,8 +25,9 @@ using base::Result;
 constexpr std::string_view kAccessAcl = "system.posix_acl_access";
 
 Answer attributes(fuse_req_t req, const Inode& inode) {
-    const double timeout = attribute_timeout(mount_of(req), inode);
-    const auto status = attributes_of(inode);
+    Mount& mount = mount_of(req);
+    const double timeout = attribute_timeout(mount, inode);
+    const auto status = attributes_of(mount, inode);
     if (!status) {
         return std::unexpected(status.error());
     }
@@ -32,10 +35,23 @@ Answer attributes(fuse_req_t req, const Inode& inode) {
 }
 
 Answer getattr(fuse_req_t req, const InodePtr& inode, fuse_file_info* /*info*/) {
-    return attributes(req, *inode);
+    Mount& mount = mount_of(req);
+    // The daemon's own look asks for attributes as well, on its way to the file.
+    const bool looking = mount.page_cache.is_probing(fuse_req_ctx(req)->pid);
+    if (inode->data() == nullptr || looking || !inode->data()->wants_look(mount.page_cache)) {
+        return attributes(req, *inode);
+    }
+    // Not on this thread, which may be needed for what the kernel then asks.
+    mount.control.submit([req, inode, &mount](bool serving) {
+        if (serving) {
+            inode->data()->look(mount.page_cache);
+        }
+        answer(req, attributes(req, *inode));
+    });
+    return Later{};
 }
 
-Result<void> set_owner(const Inode& inode, const struct stat& wanted, int to_set) {
+Result<void> set_owner(Mount& /*mount*/, const Inode& inode, const struct stat& wanted, int to_set) {
     if ((to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) == 0) {
         return {};
     }
@@ -44,14 +60,14 @@ Result<void> set_owner(const Inode& inode, const struct stat& wanted, int to_set
     return backing::change_owner(inode.fd(), uid, gid);
 }
 
-Result<void> set_mode(const Inode& inode, const struct stat& wanted, int to_set) {
+Result<void> set_mode(Mount& /*mount*/, const Inode& inode, const struct stat& wanted, int to_set) {
     if ((to_set & FUSE_SET_ATTR_MODE) == 0) {
         return {};
     }
     return backing::change_mode(inode.fd(), wanted.st_mode & 07777U);
 }
 
-Result<void> set_size(const Inode& inode, const struct stat& wanted, int to_set) {
+Result<void> set_size(Mount& /*mount*/, const Inode& inode, const struct stat& wanted, int to_set) {
     if ((to_set & FUSE_SET_ATTR_SIZE) == 0) {
         return {};
     }
@@ -77,29 +93,22 @@ timespec time_to_set(const timespec& wanted, int to_set, int when_given, int whe
     return (to_set & when_given) != 0 ? wanted : timespec{0, UTIME_OMIT};
 }
 
-Result<void> set_times(const Inode& inode, const struct stat& wanted, int to_set) {
+Result<void> set_times(Mount& mount, const Inode& inode, const struct stat& wanted, int to_set) {
     const std::array times{
         time_to_set(wanted.st_atim, to_set, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW),
         time_to_set(wanted.st_mtim, to_set, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW)};
     if (times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT) {
         return {};
     }
-    const auto changed = backing::change_times(inode.fd(), times);
-    if (changed && times[1].tv_nsec != UTIME_OMIT && inode.data() != nullptr) {
-        const auto status = backing::status_of(inode.fd());
-        if (!status) {
-            return std::unexpected(status.error());
-        }
-        inode.data()->mtime_was_set(status->st_mtim);
-    }
-    return changed;
+    return inode.data() != nullptr ? inode.data()->set_times(times, mount.page_cache)
+                                   : backing::change_times(inode.fd(), times);
 }
 
 /// In this order: a change of owner takes setuid and setgid bits away that the same request may
 /// mean to keep, and a change of size moves the times that it may mean to set.
-Result<void> set_all(const Inode& inode, const struct stat& wanted, int to_set) {
+Result<void> set_all(Mount& mount, const Inode& inode, const struct stat& wanted, int to_set) {
     for (const auto set : {set_owner, set_mode, set_size, set_times}) {
-        if (auto changed = set(inode, wanted, to_set); !changed) {
+        if (auto changed = set(mount, inode, wanted, to_set); !changed) {
             return changed;
         }
     }
@@ -108,7 +117,7 @@ Result<void> set_all(const Inode& inode, const struct stat& wanted, int to_set) 
 
 Answer setattr(fuse_req_t req, const InodePtr& inode, struct stat* wanted, int to_set,
                fuse_file_info* /*info*/) {
-    if (const auto changed = set_all(*inode, *wanted, to_set); !changed) {
+    if (const auto changed = set_all(mount_of(req), *inode, *wanted, to_set); !changed) {
         return std::unexpected(changed.error());
     }
     if (inode->data() != nullptr) {

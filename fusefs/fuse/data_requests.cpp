@@ -1,8 +1,12 @@
 #include "fusefs/fuse/data_requests.hpp"
 
+#include "fusefs/base/exceptions.hpp"
 #include "fusefs/file/buffer.hpp"
+#include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/dispatch.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
+#include "fusefs/fuse/reply.hpp"
+#include "fusefs/fuse/resource_limits.hpp"
 #include "fusefs/fuse/session.hpp"
 #include "fusefs/journal/journal.hpp"
 
@@ -20,6 +24,7 @@
 namespace partialfs::fuse {
 namespace {
 
+using base::Errno;
 using base::Result;
 using file::Buffer;
 using file::ErrorSequence;
@@ -31,15 +36,17 @@ using model::ByteRange;
 
 /// An open file description.
 struct Handle final : OpenHandle {
-    /// `its_position`: its place in the sequence of writeback errors.
-    Handle(InodePtr its_inode, int its_flags, ErrorSequence::Position its_position)
-        : inode(std::move(its_inode)), flags(its_flags), told(its_position) {}
-    ~Handle() override { data().released(flags); }
+    Handle(Mount& its_mount, InodePtr its_inode, int its_flags)
+        : mount(its_mount), inode(std::move(its_inode)), flags(its_flags) {}
+    ~Handle() override;
 
+    Mount& mount;
     const InodePtr inode;
     const int flags;
-    std::mutex mutex;             ///< guards `told`; taken before the file's mutex
-    ErrorSequence::Position told; ///< of writeback errors
+    /// A program's, which the file counts; else the daemon's own way to the page cache.
+    bool counted = false;
+    std::mutex mutex;                  ///< guards `told`; taken before the file's mutex
+    ErrorSequence::Position told = 0;  ///< of writeback errors
 
     [[nodiscard]] FileData& data() const { return *inode->data(); }
     /// The writeback error that this description has not been told of, or 0.
@@ -61,15 +68,27 @@ ByteOffset offset_of(off_t offset) {
     return ByteOffset{static_cast<std::uint64_t>(offset)};
 }
 
-void enlist(Mount& mount, const std::shared_ptr<Inode>& inode) {
-    if (!inode->data()->enlisted()) {
-        mount.journal.enlist(shared_data(inode));
+void join(Mount& mount, const std::shared_ptr<Inode>& inode) {
+    if (!inode->data()->joined()) {
+        mount.journal.join(shared_data(inode));
     }
 }
 
 /// Beyond this share of the dirty limit a commit begins without being asked for.
 bool much_is_buffered(const Mount& mount) {
     return mount.context.budget.used() > mount.context.budget.limit() / 4;
+}
+
+Handle::~Handle() {
+    if (!counted || !data().released(flags)) {
+        return;
+    }
+    mount.page_cache.close_way(inode->id());
+    // The next commit lets the file go; without memory for that, a later one does.
+    static_cast<void>(base::without_exceptions([&]() -> Result<void> {
+        join(mount, inode);
+        return {};
+    }));
 }
 
 Answer open(fuse_req_t req, const InodePtr& inode, fuse_file_info* fi) {
@@ -125,61 +144,82 @@ std::shared_ptr<Buffer> buffer_from(PoolMemory& memory, file::BufferBudget& budg
     return buffer;
 }
 
-/// A write(2) that waits for room, with the memory that it came in.
-class WaitingWrite {
-  public:
-    WaitingWrite(fuse_req_t request, std::shared_ptr<Inode> file, ByteOffset at,
-                 std::span<const std::byte> data, PoolMemory memory)
-        : req_(request), inode_(std::move(file)), offset_(at), bytes_(data),
-          memory_(std::move(memory)) {}
-
-    /// Whether it went through, and was answered.
-    bool attempt(Mount& mount) {
-        const bool done = inode_->data()->write(
-            offset_, bytes_, [&] { return buffer_from(memory_, mount.context.budget); });
-        if (done) {
-            enlist(mount, inode_);
-            fuse_reply_write(req_, bytes_.size());
-        }
-        return done;
-    }
-
-  private:
-    fuse_req_t req_;
-    std::shared_ptr<Inode> inode_;
-    ByteOffset offset_;
-    std::span<const std::byte> bytes_;
-    PoolMemory memory_;
+/// A write(2) and the memory that it came in.
+struct Write {
+    fuse_req_t req;
+    std::shared_ptr<Inode> inode;
+    ByteOffset offset;
+    std::span<const std::byte> bytes;
+    FileData::Via via;
+    pid_t caller;
+    PoolMemory memory;
 };
 
-/// Lets a write wait for room.
-void wait_for_room(Mount& mount, fuse_req_t req, const std::shared_ptr<Inode>& inode,
-                   ByteOffset offset, std::span<const std::byte> bytes, PoolMemory memory) {
-    const auto waiting =
-        std::make_shared<WaitingWrite>(req, inode, offset, bytes, std::move(memory));
-    mount.journal.write_when_room([waiting, &mount] { return waiting->attempt(mount); },
-                                  [req](int error) { fuse_reply_err(req, error); });
+/// The bytes go to the disk at once, as far as the caller may use its space.
+void write_through(Mount& mount, const Write& write) {
+    const Result<std::size_t> written = base::without_exceptions([&] {
+        join(mount, write.inode); // first: there may be no memory for it
+        const ResourceLimits limits(write.caller);
+        return write.inode->data()->write_through(write.offset, write.bytes, write.via);
+    });
+    if (written) {
+        fuse_reply_write(write.req, *written);
+    } else {
+        answer(write.req, written.error().value);
+    }
 }
 
-void explicit_write(fuse_req_t req, Mount& mount, const std::shared_ptr<Inode>& inode,
-                    std::span<const std::byte> bytes, ByteOffset offset) {
-    PoolMemory memory(nullptr, file::GiveBack{&mount.memory});
-    const bool done = inode->data()->write(offset, bytes, [&] {
-        memory.reset(Session::take_request_memory());
-        return buffer_from(memory, mount.context.budget);
+bool try_write(Mount& mount, Write& write, const FileData::TakeMemory& take) {
+    join(mount, write.inode); // first: there may be no memory for it
+    const bool done = write.inode->data()->write(write.offset, write.bytes, write.via, take);
+    if (done) {
+        fuse_reply_write(write.req, write.bytes.size());
+    }
+    return done;
+}
+
+/// Waits for the room that a commit makes. A commit that makes none (another file's disk fails, or
+/// the write alone is larger than the limit) will not make any the next time either: the disk is
+/// asked.
+void wait_for_room(Mount& mount, Write write) {
+    const auto waiting = std::make_shared<Write>(std::move(write));
+    mount.journal.commit([waiting, &mount](int error) {
+        if (error == ENODEV) {
+            fuse_reply_err(waiting->req, error); // no commit comes any more
+            return;
+        }
+        const auto take = [&] { return buffer_from(waiting->memory, mount.context.budget); };
+        const Result<bool> tried = base::without_exceptions(
+            [&]() -> Result<bool> { return try_write(mount, *waiting, take); });
+        if (!tried) {
+            answer(waiting->req, tried.error().value);
+        } else if (!*tried) {
+            write_through(mount, *waiting);
+        }
+    });
+}
+
+void explicit_write(Mount& mount, Write write) {
+    FileData& data = *write.inode->data();
+    if (!mount.context.space.may_wait(write.inode->fd(), data.device(), write.bytes.size(),
+                                      mount.context.budget.used())) {
+        write_through(mount, write);
+        return;
+    }
+    const bool done = try_write(mount, write, [&] {
+        write.memory.reset(Session::take_request_memory());
+        return buffer_from(write.memory, mount.context.budget);
     });
     if (done) {
-        enlist(mount, inode);
         if (much_is_buffered(mount)) {
             mount.journal.hurry();
         }
-        fuse_reply_write(req, bytes.size());
         return;
     }
-    if (!memory) {
-        memory.reset(Session::take_request_memory());
+    if (!write.memory) {
+        write.memory.reset(Session::take_request_memory());
     }
-    wait_for_room(mount, req, inode, offset, bytes, std::move(memory));
+    wait_for_room(mount, std::move(write));
 }
 
 void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size, off_t offset,
@@ -193,8 +233,8 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
             answer(req, ESTALE);
             return;
         }
+        join(mount, inode); // first: there may be no memory for it
         const Result<void> written = inode->data()->writepage(offset_of(offset), bytes);
-        enlist(mount, inode);
         if (written) {
             fuse_reply_write(req, size);
         } else {
@@ -216,13 +256,20 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
         answer(req, fits.error().value);
         return;
     }
-    explicit_write(req, mount, handle.inode, bytes.first(*fits), offset_of(offset));
+    explicit_write(mount, {.req = req,
+                           .inode = handle.inode,
+                           .offset = offset_of(offset),
+                           .bytes = bytes.first(*fits),
+                           .via = (fi->flags & O_DIRECT) != 0 ? FileData::Via::direct
+                                                              : FileData::Via::page_cache,
+                           .caller = fuse_req_ctx(req)->pid,
+                           .memory = PoolMemory(nullptr, file::GiveBack{&mount.memory})});
 }
 
 void fsync(fuse_req_t req, fuse_ino_t, int data_only, fuse_file_info* fi) {
     Mount& mount = mount_of(req);
     Handle& handle = handle_of(*fi);
-    enlist(mount, handle.inode);
+    join(mount, handle.inode);
     // The kernel does not release the handle before this request is answered.
     mount.journal.fsync(shared_data(handle.inode), data_only != 0, [req, &handle](int error) {
         const int told = handle.check_error();
@@ -237,7 +284,7 @@ void fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length,
     const ByteOffset begin = offset_of(offset);
     const Result<void> done = handle.data().allocate(
         mode, {begin, begin + ByteCount{static_cast<std::uint64_t>(length)}});
-    enlist(mount, handle.inode);
+    join(mount, handle.inode);
     answer(req, done);
 }
 
@@ -246,129 +293,72 @@ void lseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, fuse_file_info*
         answer(req, EINVAL);
         return;
     }
-    const Result<ByteOffset> found = handle_of(*fi).data().seek(offset_of(offset), whence);
-    if (found) {
-        fuse_reply_lseek(req, static_cast<off_t>(found->value));
-    } else {
-        answer(req, found.error().value);
-    }
-}
-
-/// The kernel has written both files' mapped pages back before it asks, and drops the target's
-/// afterwards. To the block states it is a write(2).
-void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_info* from_fi,
-                     fuse_ino_t, off_t to_offset, fuse_file_info* to_fi, std::size_t length, int) {
     Mount& mount = mount_of(req);
-    if (mount.ending) {
-        answer(req, ESHUTDOWN);
+    const std::shared_ptr<Inode> inode = handle_of(*fi).inode;
+    const auto found_in = [req, inode, offset, whence](const std::optional<file::PageSet>& stored) {
+        const Result<ByteOffset> found = inode->data()->seek(offset_of(offset), whence, stored);
+        if (found) {
+            fuse_reply_lseek(req, static_cast<off_t>(found->value));
+        } else {
+            answer(req, found.error().value);
+        }
+    };
+    if (const auto stored = inode->data()->stored_pages(mount.page_cache)) {
+        found_in(stored);
         return;
     }
-    Handle& from = handle_of(*from_fi);
-    const Handle& to = handle_of(*to_fi);
-    constexpr std::size_t kPiece = std::size_t{128} * 1024;
-    std::vector<std::byte> piece(std::min(length, kPiece));
-    std::size_t done = 0;
-    // Bounded, so that a request thread is not busy for long; the caller goes on by itself.
-    while (done < std::min(length, 64 * kPiece)) {
-        const std::span<std::byte> part = std::span(piece).first(std::min(length - done, kPiece));
-        Result<std::size_t> got =
-            from.data().read(offset_of(from_offset) + ByteCount{done}, part, /*cached=*/false);
-        if (!got) {
-            if (done == 0) {
-                answer(req, got.error().value);
-                return;
-            }
-            break;
-        }
-        if (*got == 0) {
-            break;
-        }
-        const auto fits =
-            to.data().within_largest_size(offset_of(to_offset) + ByteCount{done}, *got);
-        if (!fits) {
-            if (done == 0) {
-                answer(req, fits.error().value);
-                return;
-            }
-            break;
-        }
-        *got = *fits;
-        if (!to.data().write(offset_of(to_offset) + ByteCount{done}, part.first(*got),
-                             [] { return nullptr; })) {
-            if (done != 0) {
-                break;
-            }
-            // No room at all: the bytes wait as those of a write(2) do.
-            PoolMemory memory(std::malloc(*got), file::GiveBack{&mount.small_memory});
-            if (!memory) {
-                answer(req, ENOMEM);
-                return;
-            }
-            auto* const copy = static_cast<std::byte*>(memory.get());
-            std::ranges::copy(part.first(*got), copy);
-            wait_for_room(mount, req, to.inode, offset_of(to_offset), {copy, *got},
-                          std::move(memory));
-            return;
-        }
-        done += *got;
-        if (*got < part.size()) {
-            break;
-        }
-    }
-    if (done > 0) {
-        enlist(mount, to.inode);
-    }
-    fuse_reply_write(req, done);
+    // Not on this thread, which may be needed for what the kernel then asks.
+    mount.control.submit([inode, found_in, &mount](bool serving) {
+        found_in(serving ? inode->data()->look(mount.page_cache) : std::nullopt);
+    });
 }
 
-void retrieve_reply(fuse_req_t req, void*, fuse_ino_t number, off_t offset, fuse_bufvec* data) {
-    mount_of(req).page_cache.retrieved(model::InodeId{number}, offset_of(offset), *data);
+void retrieve_reply(fuse_req_t req, void* cookie, fuse_ino_t, off_t, fuse_bufvec* data) {
+    mount_of(req).page_cache.retrieved(cookie, *data);
     fuse_reply_none(req);
 }
 
 } // namespace
 
-base::Result<void> open_file(Mount& mount, const std::shared_ptr<Inode>& inode, pid_t caller,
+base::Result<void> open_file(Mount& mount, const InodePtr& inode, pid_t caller,
                              fuse_file_info& fi, base::Fd created) {
     if (inode->data() == nullptr) {
         return base::failed(inode->type() == S_IFDIR ? EISDIR : ENXIO);
     }
+    auto handle = std::make_shared<Handle>(mount, inode, fi.flags);
+    // Only the daemon changes the data, and it says so itself.
+    fi.keep_cache = 1;
+    if (mount.page_cache.is_probing(caller)) {
+        fi.noflush = 1;
+        fi.fh = mount.handles.add(std::move(handle));
+        return {};
+    }
     // A descriptor that comes along is all that is needed, so that it is not moved from twice.
     const Result<ErrorSequence::Position> position =
-        with_room(mount, [&] { return inode->data()->opened(fi.flags, std::move(created)); });
+        created ? inode->data()->opened(fi.flags, std::move(created))
+                : with_room(mount, [&] { return inode->data()->opened(fi.flags); });
     if (!position) {
         return std::unexpected(position.error());
     }
-    auto handle = [&] {
-        try {
-            return std::make_shared<Handle>(inode, fi.flags, *position);
-        } catch (...) {
-            inode->data()->released(fi.flags);
-            throw;
-        }
-    }();
-    if ((fi.flags & O_ACCMODE) != O_RDONLY) {
-        enlist(mount, inode);
+    handle->counted = true;
+    handle->told = *position;
+    if ((fi.flags & O_ACCMODE) == O_RDWR) {
+        join(mount, inode); // a mapping tells nobody of its stores: a commit may have to look
     }
     fi.fh = mount.handles.add(std::move(handle));
-    // Only the daemon changes the data, and it says so itself.
-    fi.keep_cache = 1;
-    fi.noflush = mount.page_cache.is_probing(caller) ? 1 : 0;
     return {};
 }
 
 void flush_own_blocks_then(Mount& mount, const std::shared_ptr<Inode>& inode,
                            std::function<void(int)> then) {
-    FileData& data = *inode->data();
-    if (data.needs_kernel()) {
-        mount.journal.flush_file(shared_data(inode), std::move(then));
+    if (!inode->data()->needs_kernel()) {
+        then(mount.journal.flush_file(*inode->data()));
         return;
     }
-    const FileData::Flushed flushed = data.flush_buffers(mount.journal.running_commit());
-    if (flushed.error != 0) {
-        data.report_failure(flushed.error, true);
-    }
-    then(flushed.error);
+    // Not on this thread, which may be needed for what the kernel then asks.
+    mount.control.submit([&mount, inode, then = std::move(then)](bool serving) {
+        then(serving ? mount.journal.flush_file(*inode->data()) : ENODEV);
+    });
 }
 
 void add_data_requests(fuse_lowlevel_ops& ops) {
@@ -381,7 +371,10 @@ void add_data_requests(fuse_lowlevel_ops& ops) {
     serve<&Ops::fsync, fsync>(ops);
     serve<&Ops::fallocate, fallocate>(ops);
     serve<&Ops::lseek, lseek>(ops);
-    serve<&Ops::copy_file_range, copy_file_range>(ops);
+    // No copy_file_range: the kernel, which then copies through its page cache, keeps that and the
+    // mappings of both files coherent. A copy behind its back does not: between the writeback of
+    // the target's pages and their end stores are made into pages that have not got the copied
+    // bytes.
     // Not answered; one that nobody waits for is dropped.
     ops.retrieve_reply = retrieve_reply;
 }

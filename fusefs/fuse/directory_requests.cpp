@@ -84,13 +84,14 @@ bool add_inode(Mount& mount, const DirectoryHandle& directory, Listing& listing,
         // Removed since it was read, or out of reach: the name is all there is.
         return name_alone();
     }
-    const struct stat status = object->status;
-    const Entry known = entry_of(
-        mount, mount.inodes.remember(std::move(*object), directory.inode->id(), entry.name),
-        status);
-    const bool had_room = listing.add_plus(entry.name.c_str(), known.parameters, entry.next);
+    const auto known = entry_of(
+        mount, mount.inodes.remember(std::move(*object), directory.inode->id(), entry.name));
+    if (!known) {
+        return name_alone();
+    }
+    const bool had_room = listing.add_plus(entry.name.c_str(), known->parameters, entry.next);
     if (!had_room) {
-        mount.inodes.forget(known.inode->id(), 1);
+        mount.inodes.forget(known->inode->id(), 1);
     }
     return had_room;
 }

@@ -123,8 +123,15 @@ void FusePageCache::disconnect() {
         const std::scoped_lock lock(mutex_);
         arrived_.notify_all();
     }
+    close_ways();
     visitor_.run([&] { view_->let_go(); });
     visitor_.stop();
+}
+
+void FusePageCache::close_ways() {
+    decltype(ways_) last; // closed after the lock
+    const std::scoped_lock lock(ways_mutex_);
+    last.swap(ways_);
 }
 
 int FusePageCache::mounts_changed_fd() const {
@@ -133,6 +140,7 @@ int FusePageCache::mounts_changed_fd() const {
 
 void FusePageCache::mounts_changed() {
     if (!view_->still_mounted()) {
+        close_ways();
         visitor_.run([&] { view_->let_go(); });
     }
 }
@@ -187,30 +195,106 @@ auto FusePageCache::visit(InodeId inode, Job job) -> decltype(job(std::declval<c
     return result;
 }
 
-Result<PageSet> FusePageCache::dirty_pages(file::FileData& file, ByteOffset size) {
-    if (probe_ == Probe::compare) {
-        return changed_pages(file);
+FusePageCache::Way FusePageCache::known_way(InodeId inode) const {
+    const std::scoped_lock lock(ways_mutex_);
+    const auto way = ways_.find(inode);
+    return way == ways_.end() ? nullptr : way->second;
+}
+
+void FusePageCache::close_way(InodeId inode) {
+    Way last; // closed after the lock
+    const std::scoped_lock lock(ways_mutex_);
+    if (const auto way = ways_.find(inode); way != ways_.end()) {
+        last = std::move(way->second);
+        ways_.erase(way);
     }
-    if (size == ByteOffset{0}) {
-        return PageSet{};
+}
+
+Result<FusePageCache::Way> FusePageCache::open_way(const file::FileData& file) {
+    // What a visit sends home must be fetched before the next one.
+    const std::scoped_lock opening(opening_);
+    if (Way way = known_way(file.id())) {
+        return way;
     }
-    return visit(file.id(), [&](const Fd& fd) -> Result<PageSet> {
-        PageSet found;
-        const PageRange all{PageIndex{0}, page_of(ByteOffset{size.value - 1})};
-        const Result<CacheStatus> status = cache_status(fd, bytes_of(all));
+    const auto opened = visit(file.id(), [&](const Fd& fd) -> Result<Way> {
+        if (!view_->is_private() || !visitor_.send_home(fd)) {
+            return base::failed(ENOTSUP);
+        }
+        return Way{};
+    });
+    if (!opened) {
+        return opened;
+    }
+    Result<Fd> home = visitor_.take_home();
+    if (!home) {
+        return std::unexpected(home.error());
+    }
+    auto way = std::make_shared<const Fd>(std::move(*home));
+    {
+        const std::scoped_lock lock(ways_mutex_);
+        ways_.insert_or_assign(file.id(), way);
+    }
+    // Who closed the file meanwhile has found nothing to close.
+    if (!file.wants_way() || disconnected_) {
+        close_way(file.id());
+    }
+    return way;
+}
+
+namespace {
+
+/// Those of `pages` that are PG_dirty in the cache of the file that `fd` has open.
+Result<PageSet> dirty_among(const Fd& fd, const PageSet& pages) {
+    PageSet found;
+    for (const PageRange& range : pages.ranges()) {
+        const Result<CacheStatus> status = cache_status(fd, bytes_of(range));
         if (!status) {
             return std::unexpected(status.error());
         }
-        if (const Result<void> done = bisect(fd, all, status->dirty, found); !done) {
+        if (const Result<void> done = bisect(fd, range, status->dirty, found); !done) {
             return std::unexpected(done.error());
         }
-        return found;
-    });
+    }
+    return found;
 }
 
-Result<PageSet> FusePageCache::changed_pages(file::FileData& file) {
+} // namespace
+
+Result<PageSet> FusePageCache::dirty_pages(file::FileData& file, const PageSet& pages) {
+    if (probe_ == Probe::compare) {
+        return changed_pages(file, pages);
+    }
+    if (pages.empty()) {
+        return PageSet{};
+    }
+    if (file.wants_way()) {
+        const Result<Way> way = open_way(file);
+        if (way) {
+            return dirty_among(**way, pages);
+        }
+        if (way.error().value != ENOTSUP) {
+            return std::unexpected(way.error());
+        }
+    }
+    return visit(file.id(), [&](const Fd& fd) { return dirty_among(fd, pages); });
+}
+
+std::optional<PageSet> FusePageCache::dirty_now(InodeId inode, ByteOffset size) {
+    const Way way = known_way(inode);
+    if (!way) {
+        return std::nullopt;
+    }
+    PageSet all;
+    if (size > ByteOffset{0}) {
+        all.append({PageIndex{0}, page_of(ByteOffset{size.value - 1})});
+    }
+    Result<PageSet> found = dirty_among(*way, all);
+    return found ? std::optional{std::move(*found)} : std::nullopt;
+}
+
+Result<PageSet> FusePageCache::changed_pages(file::FileData& file, const PageSet& pages) {
     PageSet found;
-    const PageSet candidates = file.compare_candidates();
+    const PageSet candidates = file.compare_candidates(pages);
     for (const PageRange& range : candidates.ranges()) {
         for (PageIndex page = range.first; page <= range.last;) {
             const PageRange part{
@@ -238,42 +322,35 @@ std::optional<bool> FusePageCache::is_clean(InodeId inode, PageIndex page) {
     if (probe_ == Probe::compare) {
         return std::nullopt;
     }
+    const Way way = known_way(inode);
     const Result<CacheStatus> status =
-        visit(inode, [&](const Fd& fd) { return cache_status(fd, range_of(page)); });
+        way ? cache_status(*way, range_of(page))
+            : visit(inode, [&](const Fd& fd) { return cache_status(fd, range_of(page)); });
     if (!status) {
         return std::nullopt;
     }
     return status->dirty == 0 && status->writeback == 0;
 }
 
-void FusePageCache::attributes_changed(InodeId inode) {
-    if (session_ != nullptr && !disconnected_) {
-        // A negative offset: the attributes alone. ENOENT: the kernel does not know the inode.
-        fuse_lowlevel_notify_inval_inode(session_, inode.value, -1, 0);
-    }
-}
-
 Result<RetrievedPages> FusePageCache::retrieve(InodeId inode, PageRange pages) {
     const ByteRange range = bytes_of(pages);
+    Retrieve waiting;
     {
         const std::scoped_lock lock(mutex_);
-        waiting_ = true;
-        wanted_inode_ = inode;
-        wanted_offset_ = range.begin;
-        reply_.reset();
+        retrieves_.insert(&waiting);
     }
     const int error =
         disconnected_
             ? -ENODEV
             : fuse_lowlevel_notify_retrieve(session_, inode.value, range.size().value,
-                                            static_cast<off_t>(range.begin.value), nullptr);
+                                            static_cast<off_t>(range.begin.value), &waiting);
     std::unique_lock lock(mutex_);
     if (error == 0) {
-        arrived_.wait(lock, [&] { return reply_.has_value() || disconnected_; });
+        arrived_.wait(lock, [&] { return waiting.reply.has_value() || disconnected_; });
     }
-    waiting_ = false;
-    if (reply_) {
-        return *std::exchange(reply_, std::nullopt);
+    retrieves_.erase(&waiting);
+    if (waiting.reply) {
+        return std::move(*waiting.reply);
     }
     if (error == -ENOENT) {
         return RetrievedPages{}; // the kernel has forgotten the inode: nothing is cached
@@ -295,11 +372,12 @@ Result<RetrievedPages> FusePageCache::take_over(const fuse_bufvec& data) {
     return pages;
 }
 
-void FusePageCache::retrieved(InodeId inode, ByteOffset offset, const fuse_bufvec& data) {
+void FusePageCache::retrieved(void* cookie, const fuse_bufvec& data) {
     Result<RetrievedPages> pages = base::without_exceptions([&] { return take_over(data); });
     const std::scoped_lock lock(mutex_);
-    if (waiting_ && inode == wanted_inode_ && offset == wanted_offset_) {
-        reply_ = std::move(pages);
+    const auto waiting = retrieves_.find(static_cast<Retrieve*>(cookie));
+    if (waiting != retrieves_.end()) {
+        (*waiting)->reply = std::move(pages);
         arrived_.notify_all();
     }
 }

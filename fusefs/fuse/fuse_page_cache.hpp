@@ -16,7 +16,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 namespace partialfs::fuse {
@@ -65,11 +67,15 @@ class FusePageCache final : public file::PageCache {
     [[nodiscard]] Probe probe() const { return probe_; }
 
     [[nodiscard]] std::uint64_t retrieve_limit() const override { return 256; }
-    base::Result<file::PageSet> dirty_pages(file::FileData& file, model::ByteOffset size) override;
+    base::Result<file::PageSet> dirty_pages(file::FileData& file,
+                                            const file::PageSet& pages) override;
+    std::optional<file::PageSet> dirty_now(model::InodeId inode, model::ByteOffset size) override;
     base::Result<file::RetrievedPages> retrieve(model::InodeId inode,
                                                 file::PageRange pages) override;
     std::optional<bool> is_clean(model::InodeId inode, model::PageIndex page) override;
-    void attributes_changed(model::InodeId inode) override;
+    /// No program has the file open for writing any more, or its last name is gone: the way to it
+    /// is closed. Makes no request that anybody waits for.
+    void close_way(model::InodeId inode);
 
     /// Writes the file's pages back and drops them from the cache. EBUSY if some are there again
     /// afterwards. Any thread but a request thread; waits for requests to be served.
@@ -79,11 +85,20 @@ class FusePageCache final : public file::PageCache {
 
     /// The reply to a retrieve: a request of its own, on any request thread. Throws nothing: for
     /// want of memory it is the retrieve that fails.
-    void retrieved(model::InodeId inode, model::ByteOffset offset, const fuse_bufvec& data);
+    /// `cookie` is what came with the request.
+    void retrieved(void* cookie, const fuse_bufvec& data);
 
   private:
     /// The pages of a reply, in the memory that it came in.
     base::Result<file::RetrievedPages> take_over(const fuse_bufvec& data);
+    /// A descriptor of an inode of our own mount, held open. Shared with whoever looks just then.
+    using Way = std::shared_ptr<const base::Fd>;
+    void close_ways();
+    [[nodiscard]] Way known_way(model::InodeId inode) const;
+    /// The way to a file that a mapping may store into: opened once, and kept until close_way().
+    /// Only through a private view; without one it would make umount(8) answer busy, and ENOTSUP is
+    /// returned. Waits for requests to be served.
+    base::Result<Way> open_way(const file::FileData& file);
     /// Opens an inode of our own mount and runs `job(fd)`, which returns a Result, on the visitor's
     /// thread. Afterwards the kernel is told to forget the name that the inode was opened by: that
     /// name would keep it, and the space of an unlinked file, for as long as the kernel likes.
@@ -91,7 +106,7 @@ class FusePageCache final : public file::PageCache {
     auto visit(model::InodeId inode, Job job) -> decltype(job(std::declval<const base::Fd&>()));
     /// On the visitor's thread.
     base::Result<base::Fd> open_inode(model::InodeId inode);
-    base::Result<file::PageSet> changed_pages(file::FileData& file);
+    base::Result<file::PageSet> changed_pages(file::FileData& file, const file::PageSet& pages);
 
     std::string mountpoint_;
     Probe probe_;
@@ -105,12 +120,17 @@ class FusePageCache final : public file::PageCache {
     /// the opening locks. Taken before the visitor's own.
     std::mutex visits_;
 
-    std::mutex mutex_; ///< guards what follows; a leaf
+    std::mutex opening_;            ///< held while a way is opened; taken before visits_
+    mutable std::mutex ways_mutex_; ///< guards ways_; a leaf
+    std::unordered_map<model::InodeId, Way> ways_;
+
+    /// A retrieve that waits for its reply, named by its address in the request.
+    struct Retrieve {
+        std::optional<base::Result<file::RetrievedPages>> reply;
+    };
+    std::mutex mutex_; ///< guards what follows, and the retrieves themselves; a leaf
     std::condition_variable arrived_;
-    bool waiting_ = false;
-    model::InodeId wanted_inode_;
-    model::ByteOffset wanted_offset_;
-    std::optional<base::Result<file::RetrievedPages>> reply_;
+    std::set<Retrieve*> retrieves_;
 };
 
 } // namespace partialfs::fuse

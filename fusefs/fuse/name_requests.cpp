@@ -5,6 +5,7 @@
 #include "fusefs/fuse/caller_identity.hpp"
 #include "fusefs/fuse/data_requests.hpp"
 #include "fusefs/fuse/dispatch.hpp"
+#include "fusefs/fuse/fuse_page_cache.hpp"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,8 +35,7 @@ CallerIdentity identity_of(fuse_req_t req) {
 /// The answer with `object`, which has been found as `name` in `parent`.
 Result<Entry> entry_for(Mount& mount, const InodePtr& parent, const char* name,
                         backing::Object object) {
-    const struct stat status = object.status;
-    return entry_of(mount, mount.inodes.remember(std::move(object), parent->id(), name), status);
+    return entry_of(mount, mount.inodes.remember(std::move(object), parent->id(), name));
 }
 
 /// Looks `name` up in the backing directory, and answers with it.
@@ -171,13 +171,14 @@ InodePtr living(Mount& mount, const Inode& parent, const char* name) {
 }
 
 /// A name of `inode` (may be null) has been taken away.
-void name_removed(const InodePtr& inode) {
+void name_removed(Mount& mount, const InodePtr& inode) {
     if (!inode || inode->data() == nullptr) {
         return;
     }
     const auto status = backing::status_of(inode->fd());
     if (status && status->st_nlink == 0) {
         inode->data()->last_name_removed();
+        mount.page_cache.close_way(inode->id());
     } else {
         inode->data()->attributes_changed();
     }
@@ -188,7 +189,7 @@ Answer remove_name(fuse_req_t req, const InodePtr& parent, const char* name, int
     if (const auto removed = done(::unlinkat(parent->fd().get(), name, flags)); !removed) {
         return std::unexpected(removed.error());
     }
-    name_removed(inode);
+    name_removed(mount_of(req), inode);
     return Done{};
 }
 
@@ -212,7 +213,7 @@ Result<void> move_name(Mount& mount, const Inode& parent, const std::string& nam
         return result;
     }
     if (replaces && target != moved) {
-        name_removed(target);
+        name_removed(mount, target);
     }
     for (const auto& inode : {moved, replaces ? nullptr : target}) {
         if (inode && inode->data() != nullptr) {

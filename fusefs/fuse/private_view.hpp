@@ -29,6 +29,8 @@ class PrivateView {
     /// hold on to the directory would make every umount busy.
     /// Waits for requests of the kernel's to be served.
     void find_directory();
+    /// Whether files are opened through a copy of the mount. On the visitor's thread.
+    [[nodiscard]] bool is_private() const { return static_cast<bool>(root_); }
     /// openat(2) of a file in the directory. ENODEV once let go. Waits for requests to be served,
     /// and if the directory is not held, for who has a directory above it locked.
     [[nodiscard]] base::Result<base::Fd> open(const std::string& name, int flags) const;

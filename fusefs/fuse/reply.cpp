@@ -1,5 +1,9 @@
 #include "fusefs/fuse/reply.hpp"
 
+#include "fusefs/backing/object.hpp"
+#include "fusefs/file/context.hpp"
+#include "fusefs/fuse/fuse_page_cache.hpp"
+
 #include <utility>
 
 namespace partialfs::fuse {
@@ -68,43 +72,33 @@ void answer(fuse_req_t req, int error) {
     fuse_reply_err(req, error);
 }
 
-base::Result<struct stat> attributes_of(const Inode& inode) {
-    const auto status = backing::status_of(inode.fd());
-    if (!status) {
-        return status;
+base::Result<struct stat> attributes_of(Mount& mount, const Inode& inode) {
+    auto status = inode.data() != nullptr ? inode.data()->attributes(mount.page_cache)
+                                          : backing::status_of(inode.fd());
+    if (status) {
+        mount.context.clock.given_out(*status);
+        status->st_ino = inode.number();
     }
-    return attributes_of(inode, *status);
-}
-
-struct stat attributes_of(const Inode& inode, struct stat status) {
-    if (inode.data() != nullptr) {
-        inode.data()->adjust(status);
-    }
-    status.st_ino = inode.number();
     return status;
 }
 
 double attribute_timeout(const Mount& mount, const Inode& inode) {
-    const bool in_motion = inode.data() != nullptr && inode.data()->needs_flush();
+    const bool in_motion = inode.data() != nullptr && inode.data()->in_motion();
     return in_motion ? 0.0 : mount.attr_timeout;
 }
 
 base::Result<Entry> entry_of(Mount& mount, InodePtr inode) {
-    const auto status = backing::status_of(inode->fd());
-    if (!status) {
-        mount.inodes.forget(inode->id(), 1);
-        return std::unexpected(status.error());
-    }
-    return entry_of(mount, std::move(inode), *status);
-}
-
-Entry entry_of(Mount& mount, InodePtr inode, const struct stat& status) {
     Entry entry;
     entry.parameters.ino = inode->id().value;
     entry.parameters.entry_timeout = mount.entry_timeout;
     // Asked for before the attributes: what comes into motion after it is seen by the next request.
     entry.parameters.attr_timeout = attribute_timeout(mount, *inode);
-    entry.parameters.attr = attributes_of(*inode, status);
+    const auto status = attributes_of(mount, *inode);
+    if (!status) {
+        mount.inodes.forget(inode->id(), 1);
+        return std::unexpected(status.error());
+    }
+    entry.parameters.attr = *status;
     entry.inode = std::move(inode);
     return entry;
 }

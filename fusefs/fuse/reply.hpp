@@ -87,9 +87,7 @@ auto with_room(Mount& mount, Attempt attempt) -> decltype(attempt()) {
 
 /// stat(2) of the inode as an application must see it: the backing inode's, under what its data
 /// holds back (size, times, blocks), and under the number that is the file's in this mount.
-base::Result<struct stat> attributes_of(const Inode& inode);
-/// The same, if the backing inode's own have just been asked for.
-struct stat attributes_of(const Inode& inode, struct stat status);
+base::Result<struct stat> attributes_of(Mount& mount, const Inode& inode);
 
 /// How long the kernel may keep the attributes of `inode`: not at all while data that waits for a
 /// commit changes them without the kernel's doing.
@@ -97,8 +95,6 @@ double attribute_timeout(const Mount& mount, const Inode& inode);
 
 /// The entry of `inode`, which remember() has just been called for; if there is none, the lookup is
 /// taken back.
-/// `status`: a stat(2) of the backing inode that has just been made.
 base::Result<Entry> entry_of(Mount& mount, InodePtr inode);
-Entry entry_of(Mount& mount, InodePtr inode, const struct stat& status);
 
 } // namespace partialfs::fuse

@@ -4,13 +4,32 @@
 #include <pthread.h>
 #include <sched.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
 namespace partialfs::fuse {
+
+namespace {
+
+/// Closes every descriptor of this thread's own table but `kept`, which may be -1.
+void empty_file_table(int kept) {
+    if (kept < 0) {
+        ::syscall(SYS_close_range, 0U, ~0U, 0U);
+        return;
+    }
+    const auto number = static_cast<unsigned>(kept);
+    if (number > 0) {
+        ::syscall(SYS_close_range, 0U, number - 1U, 0U);
+    }
+    ::syscall(SYS_close_range, number + 1U, ~0U, 0U);
+}
+
+} // namespace
 
 void Visitor::start() {
     std::unique_lock lock(mutex_);
@@ -18,8 +37,16 @@ void Visitor::start() {
         return;
     }
     stopping_ = false;
+    std::array<int, 2> ends{-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0) {
+        home_ = base::Fd{ends[0]};
+        thread_home_ = ends[1];
+    }
     thread_ = std::thread([this] { serve(); });
     changed_.wait(lock, [&] { return running_; });
+    if (thread_home_ >= 0) {
+        ::close(thread_home_); // ours; the thread has a copy under the same number
+    }
 }
 
 void Visitor::stop() {
@@ -80,6 +107,48 @@ Visitor::Outcome Visitor::run(const Visit& visit, std::chrono::nanoseconds patie
     return end_of(*task);
 }
 
+bool Visitor::send_home(const base::Fd& fd) const {
+    if (!has_own_table_ || thread_home_ < 0) {
+        return false;
+    }
+    char byte = 0;
+    iovec part{&byte, 1};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    const int number = fd.get();
+    std::memcpy(CMSG_DATA(header), &number, sizeof number);
+    return ::sendmsg(thread_home_, &message, MSG_NOSIGNAL) == 1;
+}
+
+base::Result<base::Fd> Visitor::take_home() const {
+    char byte = 0;
+    iovec part{&byte, 1};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    if (::recvmsg(home_.get(), &message, MSG_CMSG_CLOEXEC) < 0) {
+        return base::last_error();
+    }
+    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    if (header == nullptr || header->cmsg_type != SCM_RIGHTS) {
+        return base::failed(EBADF);
+    }
+    int number = -1;
+    std::memcpy(&number, CMSG_DATA(header), sizeof number);
+    return base::Fd{number};
+}
+
 void Visitor::serve() {
     pthread_setname_np(pthread_self(), "visitor");
     // Two system calls, as a descriptor table shared with nobody is what close_range() may empty.
@@ -88,7 +157,8 @@ void Visitor::serve() {
                      "mount may hang until it is aborted in /sys/fs/fuse/connections",
                      std::strerror(errno));
     } else {
-        ::syscall(SYS_close_range, 0U, ~0U, 0U);
+        empty_file_table(thread_home_);
+        has_own_table_ = true;
     }
     thread_id_ = gettid();
     std::unique_lock lock(mutex_);
@@ -121,6 +191,9 @@ void Visitor::serve() {
         lock.lock();
         task->state = Task::State::done;
         changed_.notify_all();
+    }
+    if (has_own_table_ && thread_home_ >= 0) {
+        ::close(thread_home_);
     }
     running_ = false;
     thread_id_ = 0;

@@ -1,6 +1,9 @@
 // The thread by which the daemon uses its own mount.
 #pragma once
 
+#include "fusefs/base/errno.hpp"
+#include "fusefs/base/fd.hpp"
+
 #include <sys/types.h>
 
 #include <atomic>
@@ -24,7 +27,8 @@ namespace partialfs::fuse {
 /// gone, and with the shared table keep /dev/fuse open, whose closing is what makes the kernel give
 /// all requests up. So the process, and all users of the mount, would hang (measured).
 ///
-/// Jobs must therefore use no descriptor from outside, and let none of theirs out.
+/// Jobs must therefore use no descriptor from outside. One of theirs may be sent home if closing it
+/// makes no request that anybody waits for (FOPEN_NOFLUSH).
 class Visitor {
   public:
     using Job = std::function<void()>;
@@ -55,6 +59,11 @@ class Visitor {
     /// As run(); but if `visit` has not arrived after `patience`, it is given up: what it waits for
     /// may be us.
     Outcome run(const Visit& visit, std::chrono::nanoseconds patience);
+    /// For jobs: a copy of `fd` for the process's own file table, to be had by take_home() after
+    /// the job. False if it could not be sent.
+    [[nodiscard]] bool send_home(const base::Fd& fd) const;
+    /// The descriptor that the last job has sent. EBADF: none.
+    [[nodiscard]] base::Result<base::Fd> take_home() const;
     /// The thread's number as the kernel tells it to us in requests that it makes; 0: none.
     [[nodiscard]] pid_t thread() const { return thread_id_; }
 
@@ -77,6 +86,11 @@ class Visitor {
     bool running_ = false;
     bool stopping_ = false;
     std::atomic<pid_t> thread_id_{0};
+    /// The way home for descriptors: our end, and the number of the thread's, which is open in its
+    /// table alone. Set before the thread runs.
+    base::Fd home_;
+    int thread_home_ = -1;
+    bool has_own_table_ = false;
     std::thread thread_;
 };
 

@@ -1,23 +1,24 @@
 #include "fusefs/journal/journal.hpp"
 
 #include "fusefs/base/exceptions.hpp"
-#include "fusefs/file/buffer.hpp"
 #include "fusefs/file/error_of.hpp"
 #include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
 #include <cstring>
-#include <set>
 #include <type_traits>
 #include <utility>
 
 namespace partialfs::journal {
 
-using base::Result;
+using file::Durable;
+using file::FileData;
 using model::CommitId;
+using model::FlushPolicy;
 using model::InodeId;
 
 Journal::Journal(file::Context& context, file::PageCache& cache, Options options)
@@ -28,6 +29,10 @@ Journal::~Journal() {
 }
 
 void Journal::start() {
+    {
+        const std::scoped_lock lock(mutex_);
+        started_ = true;
+    }
     thread_ = std::thread([this] { run(); });
 }
 
@@ -43,17 +48,17 @@ int Journal::stop() {
     return last_error_;
 }
 
-void Journal::enlist(const std::shared_ptr<file::FileData>& file) {
-    if (file->enlisted()) {
+void Journal::join(const std::shared_ptr<FileData>& file) {
+    if (file->joined()) {
         return;
     }
-    decltype(files_) entry; // made before the file is told: there may be no memory for it
+    FileMap entry; // made before the file is marked: there may be no memory for it
     entry.emplace(file->id(), file);
-    if (!file->enlist_once()) {
+    if (!file->join_once()) {
         return;
     }
     const std::scoped_lock lock(files_mutex_);
-    const auto placed = files_.insert(entry.extract(entry.begin()));
+    const auto placed = transaction_.insert(entry.extract(entry.begin()));
     if (!placed.inserted) {
         placed.position->second = file;
     }
@@ -61,28 +66,37 @@ void Journal::enlist(const std::shared_ptr<file::FileData>& file) {
 
 void Journal::submit(Request&& request) {
     static_assert(std::is_nothrow_move_constructible_v<Request>);
+    std::vector<Request> mine;
     {
         const std::scoped_lock lock(mutex_);
         if (!stopped_) {
-            requests_.push_back(std::move(request));
-            wake_.notify_all();
-            return;
+            std::vector<Request>& queue =
+                started_ && !committing_ && !stopping_ && requests_.empty() ? mine : requests_;
+            queue.push_back(std::move(request));
+            if (mine.empty()) {
+                wake_.notify_all();
+                return;
+            }
+            committing_ = true;
         }
     }
-    request.answer(ENODEV);
+    if (mine.empty()) {
+        request.answer(ENODEV);
+        return;
+    }
+    serve_all(mine, /*commit_anyway=*/false);
+    const std::scoped_lock lock(mutex_);
+    committing_ = false;
+    wake_.notify_all();
 }
 
-void Journal::fsync(std::shared_ptr<file::FileData> file, bool data_only, Done done) {
-    submit({Request::Kind::fsync, std::move(file), data_only, std::move(done), {}});
+void Journal::fsync(std::shared_ptr<FileData> file, bool data_only, Done done) {
+    submit(
+        {Fsync{std::move(file), data_only ? Durable::data : Durable::attributes}, std::move(done)});
 }
+
 void Journal::commit(Done done) {
-    submit({Request::Kind::commit, nullptr, false, std::move(done), {}});
-}
-void Journal::write_when_room(std::function<bool()> attempt, Done fail) {
-    submit({Request::Kind::write, nullptr, false, std::move(fail), std::move(attempt)});
-}
-void Journal::flush_file(std::shared_ptr<file::FileData> file, Done done) {
-    submit({Request::Kind::flush, std::move(file), false, std::move(done), {}});
+    submit({Commit{}, std::move(done)});
 }
 
 void Journal::hurry() {
@@ -96,20 +110,39 @@ void Journal::hurry() {
 Journal::Status Journal::status() const {
     const std::scoped_lock lock(mutex_, files_mutex_);
     Status status = status_;
-    status.files = files_.size();
+    status.files = transaction_.size() + known_.size();
+    for (const auto& [id, file] : known_) {
+        status.files -= transaction_.contains(id) ? 1U : 0U;
+    }
     return status;
 }
 
-std::shared_ptr<file::FileData> Journal::find(InodeId id) const {
+std::shared_ptr<FileData> Journal::find(InodeId id) const {
     const std::scoped_lock lock(files_mutex_);
-    const auto file = files_.find(id);
-    return file == files_.end() ? nullptr : file->second;
+    for (const FileMap* files : {&transaction_, &known_}) {
+        if (const auto file = files->find(id); file != files->end()) {
+            return file->second;
+        }
+    }
+    return nullptr;
 }
 
-file::FileData::Gauge Journal::gauge() const {
-    file::FileData::Gauge sum;
-    for (const auto& file : enlisted_files()) {
-        const file::FileData::Gauge one = file->gauge();
+Journal::Files Journal::all_files() const {
+    const std::scoped_lock lock(files_mutex_);
+    FileMap all = transaction_;
+    all.insert(known_.begin(), known_.end());
+    Files files;
+    files.reserve(all.size());
+    for (auto& [id, file] : all) {
+        files.push_back(std::move(file));
+    }
+    return files;
+}
+
+FileData::Gauge Journal::gauge() const {
+    FileData::Gauge sum;
+    for (const auto& file : all_files()) {
+        const FileData::Gauge one = file->gauge();
         sum.page_entries += one.page_entries;
         sum.extents += one.extents;
         sum.dirty = sum.dirty || one.dirty;
@@ -117,55 +150,55 @@ file::FileData::Gauge Journal::gauge() const {
     return sum;
 }
 
-Journal::Files Journal::enlisted_files() const {
-    const std::scoped_lock lock(files_mutex_);
-    Files files;
-    files.reserve(files_.size());
-    for (const auto& [id, file] : files_) {
-        files.push_back(file);
-    }
-    return files;
-}
-
 void Journal::run() {
+    pthread_setname_np(pthread_self(), "journal");
     auto next_timer = Clock::now() + options_.interval;
     std::unique_lock lock(mutex_);
-    for (;;) {
-        const auto called = [&] { return stopping_ || hurry_ || !requests_.empty(); };
-        if (options_.interval.count() == 0) {
-            wake_.wait(lock, called);
-        } else {
-            wake_.wait_until(lock, next_timer, called);
-        }
-        std::vector<Request> requests = std::exchange(requests_, {});
-        const bool hurried = std::exchange(hurry_, false);
-        const bool last = stopping_ && requests.empty();
-        lock.unlock();
-        const bool timer = options_.interval.count() != 0 && Clock::now() >= next_timer;
-        if (last) {
-            Round none;
-            try {
-                last_error_ = commit_now(none, /*timer=*/false);
-            } catch (...) {
-                last_error_ = base::errno_of_exception().value;
-            }
-        } else if (!requests.empty() || timer || hurried) {
-            serve_all(requests, timer || hurried);
-        }
-        if (timer) {
-            next_timer = Clock::now() + options_.interval;
-        }
-        lock.lock();
-        if (last && requests_.empty()) {
-            stopped_ = true;
-            return;
-        }
+    while (!turn(lock, next_timer)) {
     }
+    stopped_ = true;
 }
 
-void Journal::serve_all(std::vector<Request>& requests, bool timer) {
+bool Journal::turn(std::unique_lock<std::mutex>& lock, Clock::time_point& next_timer) {
+    const bool has_timer = options_.interval.count() != 0;
+    const auto called = [&] {
+        return !committing_ && (stopping_ || hurry_ || !requests_.empty() ||
+                                (has_timer && Clock::now() >= next_timer));
+    };
+    if (has_timer) {
+        while (!called()) {
+            if (committing_) {
+                wake_.wait(lock);
+            } else {
+                wake_.wait_until(lock, next_timer);
+            }
+        }
+    } else {
+        wake_.wait(lock, called);
+    }
+    std::vector<Request> requests = std::exchange(requests_, {});
+    const bool hurried = std::exchange(hurry_, false);
+    const bool last = stopping_ && requests.empty();
+    const bool timer = has_timer && Clock::now() >= next_timer;
+    committing_ = true;
+    lock.unlock();
+    if (last) {
+        Round none;
+        last_error_ = file::error_of([&] { return commit_now(none, Trigger::asked); });
+    } else {
+        serve_all(requests, timer || hurried);
+    }
+    if (timer) {
+        next_timer = Clock::now() + options_.interval;
+    }
+    lock.lock();
+    committing_ = false;
+    return last && requests_.empty();
+}
+
+void Journal::serve_all(std::vector<Request>& requests, bool commit_anyway) {
     try {
-        serve(requests, timer);
+        serve(requests, commit_anyway);
     } catch (...) {
         // What is dirty stays so, and the next commit tries again.
         const int error = base::errno_of_exception().value;
@@ -178,104 +211,53 @@ void Journal::serve_all(std::vector<Request>& requests, bool timer) {
     }
 }
 
-void Journal::serve(std::vector<Request>& requests, bool timer) {
+void Journal::serve(std::vector<Request>& requests, bool commit_anyway) {
     Round round;
     for (Request& request : requests) {
-        prepare(request, round);
+        if (auto* const fsync = std::get_if<Fsync>(&request.what)) {
+            prepare(*fsync, round);
+        } else {
+            round.commits = true;
+        }
     }
     if (round.commits) {
-        for (const auto& file : enlisted_files()) {
-            round.committed.insert(file->id());
-        }
-        round.first_error = commit_now(round, /*timer=*/false);
-    } else if (timer) {
-        commit_now(round, /*timer=*/true);
+        round.first_error = commit_now(round, Trigger::asked);
+    } else if (commit_anyway) {
+        commit_now(round, Trigger::timer);
     }
     for (Request& request : requests) {
-        finish(request, round);
+        const auto* const fsync = std::get_if<Fsync>(&request.what);
+        request.answer(fsync != nullptr ? finish(*fsync, round) : round.first_error);
     }
 }
 
-void Journal::prepare(Request& request, Round& round) {
-    switch (request.kind) {
-    case Request::Kind::fsync:
-        if (context_.policy.load() == model::FlushPolicy::ext3) {
-            if (const int error =
-                    file::error_of([&] { return request.file->write_back_unmapped(); })) {
-                spdlog::warn("fsync: inode {}: {}", request.file->id().value, std::strerror(error));
-                request.file->report_failure(error, true);
-                round.errors.emplace(request.file->id(), error);
-            }
-            request.needs_commit = request.file->take_inode_dirty();
+void Journal::prepare(Fsync& request, Round& round) {
+    FileData& file = *request.file;
+    const FlushPolicy policy = context_.policy.load();
+    if (policy != FlushPolicy::eager) {
+        if (const int error = file::error_of([&] { return file.write_back_unmapped(); })) {
+            spdlog::warn("fsync: inode {}: {}", file.id().value, std::strerror(error));
+            file.report_failure(error, true);
+            round.errors.emplace(file.id(), error);
         }
-        round.commits = round.commits || request.needs_commit;
-        round.asked[request.file->id()] |= !request.data_only;
-        break;
-    case Request::Kind::commit:
-    case Request::Kind::write:
-        round.commits = true;
-        break;
-    case Request::Kind::flush:
-        flush_for_rename(request);
-        break;
+        request.needs_commit = policy == FlushPolicy::ext3 && file.take_inode_dirty();
     }
+    round.commits = round.commits || request.needs_commit;
+    Durable& asked = round.asked.try_emplace(file.id(), request.durable).first->second;
+    asked = std::max(asked, request.durable);
 }
 
-void Journal::flush_for_rename(Request& request) {
-    file::FileData& file = *request.file;
-    // A probe that fails may have waited for the very rename that waits for us.
-    const std::map<InodeId, file::PageSet> dirty = probe({request.file}).dirty;
-    const auto found = dirty.find(file.id());
-    const CommitId next = running_commit();
-    context_.ledger.commit_began(next, trace::now());
-    const int error = file::error_of([&] {
-        return file.flush(cache_, found == dirty.end() ? file::PageSet{} : found->second, next);
-    });
-    context_.trace.record({.inode = file.id(), .kind = trace::Kind::rename_flush});
-    if (error != 0) {
-        file.report_failure(error, true);
-    }
-    request.answer(error);
-}
-
-void Journal::finish(Request& request, const Round& round) {
-    switch (request.kind) {
-    case Request::Kind::fsync:
-        request.answer(finish_fsync(request, round));
-        break;
-    case Request::Kind::commit:
-        request.answer(round.first_error);
-        break;
-    case Request::Kind::write:
-        if (request.attempt()) {
-            request.done = nullptr; // it has answered
-            break;
-        }
-        if (round.first_error != 0) {
-            request.answer(round.first_error);
-        } else {
-            submit(std::move(request)); // others have taken the room meanwhile
-        }
-        break;
-    case Request::Kind::flush:
-        break; // answered
-    }
-}
-
-int Journal::finish_fsync(const Request& request, const Round& round) {
+int Journal::finish(const Fsync& request, const Round& round) {
     const InodeId id = request.file->id();
     const auto failed = round.errors.find(id);
     int error = failed == round.errors.end() ? 0 : failed->second;
     if (error == 0 && (!request.needs_commit || !round.committed.contains(id))) {
         // What is written must be durable, though the journal has nothing to do for it.
-        error = sync_alone(*request.file, !request.data_only);
+        error = sync_alone(*request.file, request.durable);
     }
-    context_.trace.record({.inode = id,
-                           .commit = request.needs_commit
-                                         ? CommitId{static_cast<std::uint32_t>(status().commits)}
-                                         : CommitId{0},
-                           .error = error,
-                           .kind = trace::Kind::fsync});
+    const CommitId commit{request.needs_commit ? running_commit().value - 1 : 0};
+    context_.trace.record(
+        {.inode = id, .commit = commit, .error = error, .kind = trace::Kind::fsync});
     return error;
 }
 

@@ -1,5 +1,4 @@
-// The journal: which files a commit concerns, what triggers one, and the thread that carries it
-// out.
+// The journal: which files a commit concerns, what triggers one, and who carries it out.
 #pragma once
 
 #include "fusefs/file/context.hpp"
@@ -7,11 +6,9 @@
 #include "fusefs/file/page_cache.hpp"
 #include "fusefs/model/types.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,22 +16,24 @@
 #include <set>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace partialfs::journal {
 
-/// One thread runs all commits, as kjournald does; request threads leave what they want in a
-/// queue and go on, so that none of them ever waits for a commit, which may itself wait for a
-/// request of the kernel's to be served.
+/// A commit, in this order: look for PG_dirty pages among those that it could flush; write the
+/// dirty blocks that the flush policy chooses, file by file, in ascending order; let size and mtime
+/// through; sync those files; write the commit record in the trace; answer who waits.
 ///
-/// A commit, in this order: look for PG_dirty pages of files that may be mapped; write the dirty
-/// blocks that the flush policy chooses, file by file, in ascending order; fdatasync those files;
-/// let size and mtime through; write the commit record in the trace; answer who waits.
+/// One thread commits at a time. Who asks while nobody commits does it at once, on its own thread:
+/// an fsync costs no change of threads. Who asks while somebody does is served by the journal's
+/// thread next, all together, with one commit at most. At most one request thread so waits for the
+/// kernel, which may need another one.
 ///
 /// Thread-safe.
 class Journal {
   public:
-    /// 0, or the errno that says why not.
+    /// Gets 0, or the errno that says why not. Must not throw.
     using Done = std::function<void(int)>;
 
     struct Options {
@@ -51,33 +50,31 @@ class Journal {
     /// As stop().
     ~Journal();
 
-    /// Starts the thread.
+    /// Starts the thread. Until then nothing is served.
     void start();
     /// A last commit, then the thread ends; what is asked for later is answered with ENODEV.
     /// Returns the errno of the last commit, or 0.
     int stop();
 
-    /// The file has something for a commit to do, or may come to have. Does nothing if it is
-    /// enlisted.
-    void enlist(const std::shared_ptr<file::FileData>& file);
+    /// The file has something for a commit to do, or may come to have: it joins the running
+    /// transaction. Does nothing if it has joined.
+    void join(const std::shared_ptr<file::FileData>& file);
 
     /// fsync(2), after the kernel has written the file's PG_dirty pages back. Commits as the flush
-    /// policy says and calls `done` from the journal's thread with 0, or the errno of the commit's
-    /// own failure on this file.
+    /// policy says and calls `done` with 0, or the errno of the commit's own failure on this file;
+    /// maybe before it returns, maybe from another thread.
     void fsync(std::shared_ptr<file::FileData> file, bool data_only, Done done);
     /// A commit of everything. `done` gets the first error.
     void commit(Done done);
-    /// A write(2) that the dirty limit does not allow: tried again after a commit has made room.
-    /// `attempt` returns whether it went through; if commits do not help, `fail` gets the errno.
-    void write_when_room(std::function<bool()> attempt, Done fail);
-    /// Flushes one file as a commit would, without syncing: for rename.
-    void flush_file(std::shared_ptr<file::FileData> file, Done done);
+    /// Flushes one file as a commit would, without syncing: for rename. 0, or the errno. Waits for
+    /// the kernel if the file needs_kernel().
+    int flush_file(file::FileData& file);
     /// Asks for a commit soon, without waiting: much data is buffered.
     void hurry();
 
     struct Status {
         std::uint64_t commits = 0;
-        std::size_t files = 0;                 ///< enlisted
+        std::size_t files = 0;                 ///< of the running transaction, or known
         std::chrono::nanoseconds last_probe{}; ///< what the latest probe of all files took
         std::uint64_t probes = 0;
         std::chrono::nanoseconds last_commit{}; ///< how long the latest commit took
@@ -85,94 +82,111 @@ class Journal {
     [[nodiscard]] Status status() const;
     /// The commit that the running transaction will become.
     [[nodiscard]] model::CommitId running_commit() const {
-        return model::CommitId{static_cast<std::uint32_t>(status().commits + 1)};
+        return model::CommitId{static_cast<decltype(model::CommitId::value)>(status().commits + 1)};
     }
-    /// The enlisted file with this number, or null.
+    /// The file with this number, if it is of the running transaction or known; or null.
     [[nodiscard]] std::shared_ptr<file::FileData> find(model::InodeId id) const;
-    /// Sums over the enlisted files.
+    /// Sums over these files.
     [[nodiscard]] file::FileData::Gauge gauge() const;
 
   private:
-    /// What a request thread asks for.
-    struct Request {
-        enum class Kind : std::uint8_t { fsync, commit, write, flush };
-        Kind kind = Kind::commit;
+    struct Fsync {
         std::shared_ptr<file::FileData> file;
-        bool data_only = false;
+        file::Durable durable;
+        bool needs_commit = true; ///< or syncs its file alone
+    };
+    struct Commit {};
+    /// What somebody asks for.
+    struct Request {
+        std::variant<Fsync, Commit> what;
         Done done; ///< null once the request is answered
-        std::function<bool()> attempt;
-        bool needs_commit = true; ///< fsync: whether it commits, or syncs its file alone
 
         void answer(int error) { std::exchange(done, nullptr)(error); }
     };
+    using Files = std::vector<std::shared_ptr<file::FileData>>;
+    using FileMap = std::map<model::InodeId, std::shared_ptr<file::FileData>>;
     /// Requests served together, by one commit at most.
     struct Round {
         bool commits = false;
-        /// Files to be made durable; true: with their attributes.
-        std::map<model::InodeId, bool> asked;
-        std::map<model::InodeId, int> errors; ///< of each file that failed
+        std::map<model::InodeId, file::Durable> asked; ///< how durable fsync wants which file
+        std::map<model::InodeId, int> errors;          ///< of each file that failed
         std::set<model::InodeId> committed;
         int first_error = 0; ///< of the commit
     };
-    using Files = std::vector<std::shared_ptr<file::FileData>>;
     using Clock = std::chrono::steady_clock;
+    enum class Trigger : std::uint8_t { asked, timer };
 
+    /// Serves the request on this thread if nobody commits; else leaves it to the journal's thread.
     /// If this throws, the request is as it was.
     void submit(Request&& request);
     void run();
+    /// One turn of the journal's thread. Whether it was the last one.
+    bool turn(std::unique_lock<std::mutex>& lock, Clock::time_point& next_timer);
     /// Serves the requests, and answers them whatever goes wrong.
-    void serve_all(std::vector<Request>& requests, bool timer);
-    void serve(std::vector<Request>& requests, bool timer);
+    void serve_all(std::vector<Request>& requests, bool commit_anyway);
+    void serve(std::vector<Request>& requests, bool commit_anyway);
     /// What comes before the round's commit.
-    void prepare(Request& request, Round& round);
-    /// What comes after it, and the answer.
-    void finish(Request& request, const Round& round);
-    void flush_for_rename(Request& request);
-    [[nodiscard]] int finish_fsync(const Request& request, const Round& round);
+    void prepare(Fsync& request, Round& round);
+    /// What comes after it: the answer.
+    [[nodiscard]] int finish(const Fsync& request, const Round& round);
+
+    /// A commit of the running transaction for the sake of `round`, whose errors it adds. Returns
+    /// the first errno, or 0. By the timer: only if it has anything to do.
+    int commit_now(Round& round, Trigger trigger);
+    /// What a commit does for `files`.
+    int commit_files(const FileMap& files, Round& round, Trigger trigger);
+    /// The files that a commit concerns: of the running transaction, which so ends, and those that
+    /// a mapping may store into as far as the policy flushes such pages.
+    FileMap take_transaction();
+    /// Files that still have something to do join the next transaction; those that must be known
+    /// are; the others are let go. If this throws, all join.
+    void let_go(FileMap files);
+    /// They join the running transaction again.
+    void rejoin(FileMap& files);
     struct Probed {
         std::map<model::InodeId, file::PageSet> dirty;
         int error = 0; ///< the first errno with which a file that may be mapped was not looked at
     };
-    /// Probes all files that may be mapped.
-    Probed probe(const Files& files);
-    /// A commit of all enlisted files for the sake of `round`, whose errors it adds. Returns the
-    /// first errno, or 0. `timer`: only if it has anything to do.
-    int commit_now(Round& round, bool timer);
+    /// Looks for PG_dirty pages that a commit could flush.
+    Probed probe(const FileMap& files);
+    /// The flush of one file of a commit. Returns an errno or 0.
+    int flush(file::FileData& file, const Probed& probed, model::CommitId commit);
     using Failed = std::function<void(const std::shared_ptr<file::FileData>&, int)>;
     /// Makes durable what has been flushed; `failed` gets each file that this fails for.
-    void sync_files(const Files& files, const Failed& failed);
-    /// The same for all that one sync of their filesystem is good for, if they are many.
+    void sync_files(const Files& files, const Round& round, const Failed& failed);
+    /// One sync of the whole filesystem, where that is as good as one for each of many files.
     void sync_together(const Files& files, const Failed& failed);
     /// Makes one file durable without a commit. Returns an errno or 0.
-    int sync_alone(file::FileData& file, bool durable);
-    /// As FileData::let_metadata_through(), and the kernel is told. Returns an errno or 0.
-    int let_metadata_through(file::FileData& file, bool durable);
-    [[nodiscard]] Files enlisted_files() const;
-    /// Drops the files that no later commit, nor the memory of their losses, needs.
-    void let_clean_files_go(const Files& files);
+    int sync_alone(file::FileData& file, file::Durable durable);
+    [[nodiscard]] Files all_files() const;
 
     file::Context& context_;
     file::PageCache& cache_;
     Options options_;
 
-    mutable std::mutex files_mutex_; ///< guards files_; a leaf: taken with a file's mutex held
-    std::map<model::InodeId, std::shared_ptr<file::FileData>> files_;
+    mutable std::mutex files_mutex_; ///< guards the two maps; a leaf
+    FileMap transaction_;            ///< the running one
+    /// Files that a mapping may store into, or that the ledger has losses of.
+    FileMap known_;
 
     mutable std::mutex mutex_; ///< guards what follows; taken before files_mutex_
     std::condition_variable wake_;
     std::vector<Request> requests_;
+    bool started_ = false;
+    bool committing_ = false; ///< somebody serves requests
     bool stopping_ = false;
     bool stopped_ = false;
     bool hurry_ = false;
     Status status_;
     std::thread thread_;
+    int last_error_ = 0; ///< of the last commit; once the thread has ended
 
-    // Of the journal's thread alone:
+    // Of whoever commits:
     Clock::time_point last_probe_at_;
     Clock::duration probe_cost_{};
-    int last_error_ = 0;
-    /// A sync of the whole filesystem has failed. The error it told is told no more, and may be
-    /// that of a file whose data came after the commit had begun: from then on each file is asked.
+    /// A sync of the whole filesystem has failed. The error that it reported is reported no more,
+    /// and may be that of a file whose data came after the commit had begun: from then on each file
+    /// is asked.
     bool whole_sync_failed_ = false;
 };
 

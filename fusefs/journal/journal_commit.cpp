@@ -1,4 +1,4 @@
-// The journal's commits: look for dirty pages, flush, sync, let the metadata through.
+// The journal's commits: look for dirty pages, flush, let the metadata through, sync.
 #include "fusefs/file/error_of.hpp"
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/journal/ledger_book.hpp"
@@ -15,7 +15,12 @@
 namespace partialfs::journal {
 
 using base::Result;
+using file::Durable;
+using file::error_of;
+using file::FileData;
+using file::PageSet;
 using model::CommitId;
+using model::FlushPolicy;
 using model::InodeId;
 
 namespace {
@@ -26,10 +31,10 @@ constexpr std::size_t kTogetherFrom = 32;
 
 } // namespace
 
-int Journal::sync_alone(file::FileData& file, bool durable) {
-    int error = file::error_of([&] { return file.sync_data(); });
+int Journal::sync_alone(FileData& file, Durable durable) {
+    int error = error_of([&] { return file.let_metadata_through(); });
     if (error == 0) {
-        error = let_metadata_through(file, durable);
+        error = error_of([&] { return file.sync(durable); });
     }
     if (error != 0) {
         file.report_failure(error, true);
@@ -37,27 +42,65 @@ int Journal::sync_alone(file::FileData& file, bool durable) {
     return error;
 }
 
-int Journal::let_metadata_through(file::FileData& file, bool durable) {
-    return file::error_of([&] {
-        const Result<bool> changed = file.let_metadata_through(durable);
-        if (changed && *changed) {
-            cache_.attributes_changed(file.id());
-        }
-        return changed;
-    });
+Journal::FileMap Journal::take_transaction() {
+    const std::scoped_lock lock(files_mutex_);
+    FileMap all;
+    if (context_.policy.load() == FlushPolicy::eager) {
+        all = known_;
+    }
+    all.merge(transaction_);
+    transaction_.clear(); // those that are known as well
+    for (const auto& [id, file] : all) {
+        file->left();
+    }
+    return all;
 }
 
-Journal::Probed Journal::probe(const Files& files) {
+void Journal::rejoin(FileMap& files) {
+    const std::scoped_lock lock(files_mutex_);
+    while (!files.empty()) {
+        static_cast<void>(files.begin()->second->join_once());
+        transaction_.insert(files.extract(files.begin()));
+    }
+}
+
+void Journal::let_go(FileMap files) {
+    try {
+        while (!files.empty()) {
+            const auto& file = files.begin()->second;
+            const FileData::Keep keep = file->keep();
+            const std::scoped_lock lock(files_mutex_);
+            if (keep.known) {
+                known_.insert_or_assign(file->id(), file);
+            } else {
+                known_.erase(file->id());
+            }
+            const bool joins = keep.joined && file->join_once();
+            auto entry = files.extract(files.begin());
+            if (joins) {
+                transaction_.insert(std::move(entry));
+            }
+        }
+    } catch (...) {
+        rejoin(files);
+        throw;
+    }
+}
+
+Journal::Probed Journal::probe(const FileMap& files) {
     Probed found;
     const auto began = Clock::now();
     bool any = false;
-    for (const auto& file : files) {
+    for (const auto& [id, file] : files) {
         if (!file->may_be_mapped()) {
             continue;
         }
+        const PageSet wanted = file->probe_begins();
+        if (wanted.empty()) {
+            continue;
+        }
         any = true;
-        file->probe_begins();
-        Result<file::PageSet> dirty = cache_.dirty_pages(*file, file->size());
+        Result<PageSet> dirty = cache_.dirty_pages(*file, wanted);
         if (!dirty) {
             const int error = dirty.error().value;
             spdlog::log(file::has_no_pages(error) ? spdlog::level::debug : spdlog::level::warn,
@@ -82,6 +125,36 @@ Journal::Probed Journal::probe(const Files& files) {
     return found;
 }
 
+int Journal::flush(FileData& file, const Probed& probed, CommitId commit) {
+    static const PageSet nothing;
+    const auto dirty = probed.dirty.find(file.id());
+    return error_of([&] {
+        return file.flush(cache_, dirty == probed.dirty.end() ? nothing : dirty->second, commit);
+    });
+}
+
+int Journal::flush_file(FileData& file) {
+    const CommitId next = running_commit();
+    context_.ledger.commit_began(next, trace::now());
+    int error = 0;
+    if (file.needs_kernel()) {
+        // A look that fails may have waited for the very rename that waits for us.
+        PageSet dirty;
+        if (const PageSet wanted = file.probe_begins(); !wanted.empty()) {
+            dirty = cache_.dirty_pages(file, wanted).value_or(PageSet{});
+            file.learn_dirty(dirty);
+        }
+        error = error_of([&] { return file.flush(cache_, dirty, next); });
+        context_.trace.record({.inode = file.id(), .kind = trace::Kind::rename_flush});
+    } else {
+        error = error_of([&] { return file.flush_buffers(next); });
+    }
+    if (error != 0) {
+        file.report_failure(error, true);
+    }
+    return error;
+}
+
 void Journal::sync_together(const Files& files, const Failed& failed) {
     const backing::FilesystemSync& whole = context_.whole_filesystem;
     Files together;
@@ -94,13 +167,13 @@ void Journal::sync_together(const Files& files, const Failed& failed) {
     for (const auto& file : together) {
         file->whole_sync_begins();
     }
-    int error = file::error_of([&] { return whole.sync(context_.io); });
+    int error = error_of([&] { return whole.sync(context_.io); });
     // One file by itself: ext2, or a journal with nothing left to write, leaves the disk's cache.
-    const std::shared_ptr<file::FileData> one = together.back();
+    const std::shared_ptr<FileData> one = together.back();
     together.pop_back();
     one->whole_sync_ended(false);
     if (error == 0) {
-        error = file::error_of([&] { return one->sync_data(); });
+        error = error_of([&] { return one->sync(Durable::written); });
         if (error != 0) {
             failed(one, error);
         }
@@ -111,7 +184,7 @@ void Journal::sync_together(const Files& files, const Failed& failed) {
     whole_sync_failed_ = error != 0;
 }
 
-void Journal::sync_files(const Files& files, const Failed& failed) {
+void Journal::sync_files(const Files& files, const Round& round, const Failed& failed) {
     sync_together(files, failed);
     for (const auto& file : files) {
         if (files.size() > 1) {
@@ -119,54 +192,57 @@ void Journal::sync_files(const Files& files, const Failed& failed) {
         }
     }
     for (const auto& file : files) {
-        if (const int error = file::error_of([&] { return file->sync_data(); })) {
+        const auto asked = round.asked.find(file->id());
+        const Durable durable = asked == round.asked.end() ? Durable::written : asked->second;
+        if (const int error = error_of([&] { return file->sync(durable); })) {
             failed(file, error);
         }
     }
 }
 
-void Journal::let_clean_files_go(const Files& files) {
-    for (const auto& file : files) {
-        if (!file->keep_enlisted()) {
-            const std::scoped_lock lock(files_mutex_);
-            if (!file->enlisted()) { // or somebody has just enlisted it again
-                files_.erase(file->id());
-            }
-        }
+int Journal::commit_now(Round& round, Trigger trigger) {
+    FileMap files = take_transaction();
+    int error = 0;
+    try {
+        error = commit_files(files, round, trigger);
+    } catch (...) {
+        rejoin(files);
+        throw;
     }
+    let_go(std::move(files));
+    return error;
 }
 
-int Journal::commit_now(Round& round, bool timer) {
+int Journal::commit_files(const FileMap& files, Round& round, Trigger trigger) {
     const auto began = Clock::now();
-    const Files files = enlisted_files();
+    for (const auto& [id, file] : files) {
+        if (file.use_count() == 1) {
+            file->abandon_if_nameless();
+        }
+        round.committed.insert(id);
+    }
     Probed probed;
     // What the last probe cost must have been earned since by time that passed.
     const bool affordable =
         std::chrono::duration<double>(probe_cost_).count() <=
         options_.probe_share * std::chrono::duration<double>(began - last_probe_at_).count();
-    if (!timer || affordable) {
+    if (trigger == Trigger::asked || affordable) {
         probed = probe(files);
     }
-    if (timer) {
-        bool work = false;
-        for (const auto& file : files) {
-            work = work || file->has_work();
-        }
-        if (!work) {
-            let_clean_files_go(files);
-            return 0;
-        }
+    const auto has_work = [](const auto& entry) { return entry.second->has_work(); };
+    if (trigger == Trigger::timer && std::ranges::none_of(files, has_work)) {
+        return 0;
     }
     CommitId commit;
     {
         const std::scoped_lock lock(mutex_);
-        commit = CommitId{static_cast<std::uint32_t>(++status_.commits)};
+        commit = CommitId{static_cast<decltype(commit.value)>(++status_.commits)};
     }
     context_.ledger.commit_began(commit, trace::now());
     context_.trace.record({.commit = commit, .kind = trace::Kind::commit_begin});
 
     int first_error = 0;
-    const auto failed = [&](const std::shared_ptr<file::FileData>& file, int error) {
+    const auto failed = [&](const std::shared_ptr<FileData>& file, int error) {
         file->report_failure(error, round.asked.contains(file->id()));
         if (round.errors.emplace(file->id(), error).second) {
             spdlog::warn("commit {}: inode {}: {}", commit.value, file->id().value,
@@ -174,25 +250,21 @@ int Journal::commit_now(Round& round, bool timer) {
         }
         first_error = first_error == 0 ? error : first_error;
     };
-    for (const auto& file : files) {
-        const file::PageSet& dirty = probed.dirty[file->id()];
-        if (const int error = file::error_of([&] { return file->flush(cache_, dirty, commit); })) {
+    Files flushed;
+    flushed.reserve(files.size());
+    for (const auto& [id, file] : files) {
+        int error = flush(*file, probed, commit);
+        if (error == 0) {
+            error = error_of([&] { return file->let_metadata_through(); });
+        }
+        if (error != 0) {
             failed(file, error);
+        } else {
+            flushed.push_back(file);
         }
     }
-    sync_files(files, failed);
-    for (const auto& file : files) {
-        if (round.errors.contains(file->id())) {
-            continue;
-        }
-        const auto wanted = round.asked.find(file->id());
-        const bool durable = wanted != round.asked.end() && wanted->second;
-        if (const int error = let_metadata_through(*file, durable)) {
-            failed(file, error);
-        }
-    }
+    sync_files(flushed, round, failed);
     context_.trace.record({.commit = commit, .error = first_error, .kind = trace::Kind::commit});
-    let_clean_files_go(files);
     const std::scoped_lock lock(mutex_);
     status_.last_commit = Clock::now() - began;
     return first_error != 0 ? first_error : probed.error;

@@ -38,16 +38,20 @@ constexpr const auto& enum_names(Contract) {
 
 /// Which dirty blocks a commit writes by itself.
 enum class FlushPolicy : std::uint8_t {
-    /// Every block of every page found dirty.
+    /// Every block of every page found dirty: the worst that such a filesystem can do.
     eager,
     /// As jbd in data=ordered: only blocks on the running transaction's ordered list
-    /// (t_sync_datalist; joined by write(2) and by ->writepage()).
+    /// (t_sync_datalist; joined by write(2) and by ->writepage()). What history was.
     ext3,
+    /// As data=writeback: no page by itself. What write(2) alone has dirtied is written by the
+    /// filesystem's own writepage, whole; a mapped page, by the kernel's writeback alone.
+    writeback,
 };
 
 inline constexpr std::array kFlushPolicies{
     base::EnumName{FlushPolicy::eager, "eager"},
     base::EnumName{FlushPolicy::ext3, "ext3"},
+    base::EnumName{FlushPolicy::writeback, "writeback"},
 };
 constexpr const auto& enum_names(FlushPolicy) {
     return kFlushPolicies;

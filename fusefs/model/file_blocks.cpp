@@ -189,17 +189,25 @@ void FileBlocks::punch(ByteRange range) {
     const std::uint64_t block = block_size_.bytes();
     const ByteRange whole{ByteOffset{(range.begin.value + block - 1) / block * block},
                           ByteOffset{range.end.value / block * block}};
-    if (whole.empty()) {
+    if (range.empty()) {
         return;
     }
-    std::optional<PageIndex> index =
-        next(whole.first_page(), [](const PageState&, PageIndex) { return true; });
-    while (index && *index <= whole.last_page()) {
+    for (auto index = next_entry(range.first_page()); index && *index <= range.last_page();
+         index = next_entry(PageIndex{index->value + 1})) {
         Entry& punched = entry(*index);
         model::punch(punched.state, block_size_.touched(*index, whole));
         punched.generation = ++last_generation_;
         release_if_empty(*index);
-        index = next(PageIndex{index->value + 1}, [](const PageState&, PageIndex) { return true; });
+    }
+}
+
+void FileBlocks::changed_behind_cache(ByteRange range) {
+    if (range.empty()) {
+        return;
+    }
+    for (auto index = next_entry(range.first_page()); index && *index <= range.last_page();
+         index = next_entry(PageIndex{index->value + 1})) {
+        entry(*index).generation = ++last_generation_;
     }
 }
 
@@ -258,6 +266,10 @@ std::optional<PageIndex> FileBlocks::next_flushable(PageIndex from, FlushPolicy 
         return !state.ordered.empty() ||
                !flushable(state, policy, block_size_.within(index, size)).empty();
     });
+}
+
+std::optional<PageIndex> FileBlocks::next_ordered(PageIndex from) const {
+    return next(from, [](const PageState& state, PageIndex) { return !state.ordered.empty(); });
 }
 
 std::optional<PageIndex> FileBlocks::next_unmapped_dirty(PageIndex from) const {

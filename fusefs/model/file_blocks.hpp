@@ -17,9 +17,9 @@
 
 namespace partialfs::model {
 
-/// Tells two states of a page apart: every writepage, truncation inside it, punch, and every new
-/// entry gives a page a new one.
-/// A copy of the page fetched under one generation must not be written under another.
+/// Tells two states of a page apart: every writepage, truncation inside it, punch, change behind
+/// the kernel's cache, and every new entry gives a page a new one. A copy of the page fetched under
+/// one generation must not be written under another.
 using Generation = Strong<struct GenerationTag, std::uint32_t>;
 
 class FileBlocks {
@@ -66,8 +66,12 @@ class FileBlocks {
     /// in loses the blocks that begin after it. `straddling_allocated`: the block it lies inside of
     /// has a place on disk.
     void truncate(ByteOffset size, bool straddling_allocated);
-    /// The bytes of `range` are punched out: blocks wholly inside lose all state.
+    /// The bytes of `range` are punched out: blocks wholly inside lose all state, and every page
+    /// that it touches gets a new generation.
     void punch(ByteRange range);
+    /// The bytes of `range` have changed while the kernel's cache did not hold them (O_DIRECT):
+    /// copies of these pages fetched before are older. They get new generations.
+    void changed_behind_cache(ByteRange range);
     /// The kernel has dropped the page from its cache.
     void evict(PageIndex index);
     /// The kernel has neither PG_dirty nor a writeback for a page that was thought mapped and
@@ -81,6 +85,8 @@ class FileBlocks {
     /// or take clean blocks of it off the ordered list (flush() then answers with no block).
     [[nodiscard]] std::optional<PageIndex> next_flushable(PageIndex from, FlushPolicy policy,
                                                           ByteOffset size) const;
+    /// The first page at or after `from` that has a block on the ordered list.
+    [[nodiscard]] std::optional<PageIndex> next_ordered(PageIndex from) const;
     /// The first page at or after `from` that has a dirty block.
     [[nodiscard]] std::optional<PageIndex> next_dirty(PageIndex from) const;
     /// The first page at or after `from` that is dirty by write(2) alone: no mapped store of it is

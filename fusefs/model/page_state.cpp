@@ -28,7 +28,15 @@ bool explicit_write(PageState& page, BlockMask touched) {
 
 BlockMask flushable(const PageState& page, FlushPolicy policy, BlockMask within_eof) {
     const BlockMask dirty = page.dirty & within_eof;
-    return policy == FlushPolicy::ext3 ? dirty & page.ordered : dirty;
+    switch (policy) {
+    case FlushPolicy::eager:
+        return dirty;
+    case FlushPolicy::ext3:
+        return dirty & page.ordered;
+    case FlushPolicy::writeback:
+        break;
+    }
+    return BlockMask{};
 }
 
 BlockMask ordered_flush(PageState& page, FlushPolicy policy, BlockMask within_eof) {

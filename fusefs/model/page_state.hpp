@@ -61,6 +61,7 @@ bool explicit_write(PageState& page, BlockMask touched);
 ///   ext3: dirty blocks on the ordered list, and the list is emptied
 ///         (journal_submit_data_buffers(), fs/jbd/commit.c).
 ///   eager: every dirty block.
+///   writeback: none.
 /// Blocks past EOF are never written and keep their state. `within_eof` as for writepage().
 BlockMask ordered_flush(PageState& page, FlushPolicy policy, BlockMask within_eof);
 

@@ -87,6 +87,44 @@ constexpr ByteRange range_of(PageIndex page) {
     return {start_of(page), ByteOffset{start_of(page).value + kPageSize}};
 }
 
+/// The pages that a range of bytes touches, ascending: `for (const PageIndex page :
+/// pages_of(range))`.
+class PageSpan {
+  public:
+    class Iterator {
+      public:
+        constexpr explicit Iterator(std::uint64_t page) : page_(page) {}
+        constexpr PageIndex operator*() const { return PageIndex{page_}; }
+        constexpr Iterator& operator++() {
+            ++page_;
+            return *this;
+        }
+        constexpr bool operator==(const Iterator&) const = default;
+
+      private:
+        std::uint64_t page_;
+    };
+
+    constexpr explicit PageSpan(ByteRange range)
+        : begin_(range.empty() ? 0 : range.first_page().value),
+          end_(range.empty() ? 0 : range.last_page().value + 1) {}
+    [[nodiscard]] constexpr Iterator begin() const { return Iterator{begin_}; }
+    [[nodiscard]] constexpr Iterator end() const { return Iterator{end_}; }
+    [[nodiscard]] constexpr std::uint64_t count() const { return end_ - begin_; }
+
+  private:
+    std::uint64_t begin_;
+    std::uint64_t end_;
+};
+constexpr PageSpan pages_of(ByteRange range) {
+    return PageSpan{range};
+}
+/// `range` widened to whole pages; an empty range stays empty.
+constexpr ByteRange whole_pages(ByteRange range) {
+    return range.empty() ? range
+                         : ByteRange{start_of(range.first_page()), range_of(range.last_page()).end};
+}
+
 /// A set of blocks of one page: bit i is block i. Eight bits, as a page has at most 4096/512
 /// blocks.
 class BlockMask {
@@ -112,6 +150,25 @@ class BlockMask {
     }
     [[nodiscard]] constexpr int count() const { return std::popcount(bits_); }
     [[nodiscard]] constexpr std::uint8_t bits() const { return bits_; }
+
+    /// Its blocks, ascending: `for (const BlockInPage block : mask)`.
+    class Iterator {
+      public:
+        constexpr explicit Iterator(std::uint8_t left) : left_(left) {}
+        constexpr BlockInPage operator*() const {
+            return BlockInPage{static_cast<std::uint8_t>(std::countr_zero(left_))};
+        }
+        constexpr Iterator& operator++() {
+            left_ = static_cast<std::uint8_t>(left_ & (left_ - 1U));
+            return *this;
+        }
+        constexpr bool operator==(const Iterator&) const = default;
+
+      private:
+        std::uint8_t left_;
+    };
+    [[nodiscard]] constexpr Iterator begin() const { return Iterator{bits_}; }
+    [[nodiscard]] static constexpr Iterator end() { return Iterator{0}; }
 
   private:
     static constexpr BlockMask from(unsigned bits) {

@@ -62,11 +62,13 @@ constexpr std::array kSettings{
             [](Options& options, const std::string& value) {
                 options.contract = named<model::Contract>("--contract", value);
             }},
-    Setting{"flush-policy", "NAME",
-            "what a commit writes: eager (default; every dirty block) or ext3 (as jbd did)",
-            [](Options& options, const std::string& value) {
-                options.flush_policy = named<model::FlushPolicy>("--flush-policy", value);
-            }},
+    Setting{
+        "flush-policy", "NAME",
+        "what a commit writes by itself: ext3 (default; as jbd did), eager (every dirty block) or "
+        "writeback (no mapped page: nothing is lost)",
+        [](Options& options, const std::string& value) {
+            options.flush_policy = named<model::FlushPolicy>("--flush-policy", value);
+        }},
     Setting{
         "block-size", "BYTES",
         "bytes of a block, the part of a page that is dirty or clean: 512, 1024 (default), 2048 or "

@@ -58,7 +58,7 @@ struct Options {
     std::filesystem::path mountpoint;
 
     model::Contract contract = model::Contract::linux_2_6_19;
-    model::FlushPolicy flush_policy = model::FlushPolicy::eager;
+    model::FlushPolicy flush_policy = model::FlushPolicy::ext3;
     model::BlockSize block_size = *model::BlockSize::from_bytes(1024);
     /// Zero: no timer.
     std::chrono::milliseconds commit_interval{5000};

@@ -56,7 +56,8 @@ class OnPartialfs : public testing::TestWithParam<Program> {
 
 TEST_P(OnPartialfs, LosesWithoutTheFixJustWhatTheLedgerSays) {
     Mount mount;
-    mount.start({"--contract", "linux-2.6.19", "--commit-interval", GetParam().commit_interval});
+    mount.start({"--contract", "linux-2.6.19", "--flush-policy", "eager", "--commit-interval",
+                 GetParam().commit_interval});
     const RunResult result = run_on(mount, GetParam().workload, GetParam().size);
     EXPECT_EQ(result.verdict(), Verdict::damaged);
     EXPECT_FALSE(result.judgement.empty()) << "the program's own checker notices";

@@ -48,7 +48,7 @@ class FileLossesTest : public ::testing::Test {
     void write(std::uint64_t offset, std::string text) {
         iovec part{text.data(), text.size()};
         const auto healed = losses_.healed_by(ByteOffset{offset}, {&part, 1});
-        ASSERT_TRUE(backing::write_all(io_, *file_.writable(), {&part, 1}, ByteOffset{offset}));
+        ASSERT_TRUE(file_.write(ByteOffset{offset}, {&part, 1}));
         losses_.heal(healed);
     }
     [[nodiscard]] std::uint64_t open_bytes() const { return ledger_.counts().open_bytes; }
@@ -66,7 +66,7 @@ class FileLossesTest : public ::testing::Test {
                      .contract = model::Contract::linux_2_6_19,
                      .policy = model::FlushPolicy::eager};
     base::Fd path_fd_;
-    BackingFile file_{path_fd_, true};
+    BackingFile file_{io_, path_fd_, true};
     FileLosses losses_{kInode, file_, context_};
 };
 

@@ -45,7 +45,9 @@ class SparseViewTest : public ::testing::Test {
     static constexpr ByteOffset kSize{16 * kPage};
     partialfs::testing::TemporaryDirectory directory_;
     base::Fd file_;
-    BufferBudget budget_{1U << 20U};
+    backing::FileIo io_;
+    BackingFile backing_{io_, file_, true};
+    BufferBudget budget_{4U << 20U};
     WriteBuffer buffers_;
 };
 
@@ -80,14 +82,14 @@ TEST_F(SparseViewTest, SpaceToComeIsWhatTheBuffersFillOfHoles) {
     buffer(4 * kPage, kPage);         // has its place
     buffer(5 * kPage + 1, 2 * kPage); // pages 5 (has), 6 and 7
     buffer(20 * kPage, 1);            // behind the end
-    EXPECT_EQ(space_to_come(buffers_, kSize, file_.get()), 4 * kPage);
+    EXPECT_EQ(space_to_come(buffers_, kSize, backing_), 4 * kPage);
 }
 
-TEST_F(SparseViewTest, SpaceToComeOfAFileWithoutHolesLiesBehindItsEnd) {
-    buffer(10, 20);
-    buffer(kSize.value - 10, 20);
-    EXPECT_EQ(space_to_come(buffers_, kSize, -1), kPage);
-    EXPECT_EQ(space_to_come(buffers_, ByteOffset{kSize.value - 100}, -1), kPage);
+TEST_F(SparseViewTest, SpaceToComeOfVeryManyExtentsTakesThemForHoles) {
+    for (std::uint64_t page = 0; page < 300; ++page) {
+        buffer(page * kPage + 10, 20); // 16 within the file, of which the disk has two
+    }
+    EXPECT_EQ(space_to_come(buffers_, kSize, backing_), 300 * kPage);
 }
 
 } // namespace

@@ -32,13 +32,14 @@ class UnsyncedWritesTest : public ::testing::Test {
     /// The writes of write_again().
     std::vector<std::string> again(std::uint64_t size = 1000) {
         io_.calls.clear();
-        writes_.write_again(io_, file_.get(), ByteOffset{size});
+        UnsyncedWrites::write_again(backing_, writes_.ranges(), ByteOffset{size});
         return io_.calls;
     }
 
     partialfs::testing::TemporaryDirectory directory_;
     WatchedIo io_;
     base::Fd file_;
+    BackingFile backing_{io_, file_, true};
     UnsyncedWrites writes_;
 };
 

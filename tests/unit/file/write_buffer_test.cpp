@@ -73,10 +73,11 @@ RC_GTEST_PROP(WriteBuffer, IsAMapOfBytes, ()) {
                 naive.erase(begin, begin + length);
                 break;
             case 1:
-                buffer.move_to(taken, range);
+                buffer.move_to(taken, range, Epoch{epoch + 1}, Epoch{epoch});
                 for (std::uint64_t i = begin; i < begin + length; ++i) {
                     if (const auto byte = naive.bytes.find(i); byte != naive.bytes.end()) {
-                        naive_taken.bytes.insert_or_assign(i, byte->second);
+                        naive_taken.bytes.insert_or_assign(i,
+                                                           Naive::Byte{byte->second.value, epoch});
                     }
                 }
                 naive.erase(begin, begin + length);

@@ -62,37 +62,6 @@ TEST_F(CommitErrors, WantOfMemoryKeepsTheDataAndIsToldAsAnyOtherFailure) {
     EXPECT_EQ(budget_.used(), 0U);
 }
 
-TEST_F(CommitErrors, AnAttemptThatThrowsIsAnswered) {
-    std::promise<int> done;
-    journal_->write_when_room([]() -> bool { throw std::bad_alloc{}; },
-                              [&](int error) { done.set_value(error); });
-    EXPECT_EQ(done.get_future().get(), ENOMEM);
-    EXPECT_EQ(commit(), 0) << "and the journal goes on";
-}
-
-TEST_F(CommitErrors, AnAttemptThatWentThroughIsNotAnsweredAgain) {
-    std::promise<int> answered;
-    bool again = false;
-    std::promise<void> in_commit;
-    std::promise<void> both_wait;
-    // Both are to be in one round: the journal is held up until they are.
-    journal_->write_when_room(
-        [&] {
-            in_commit.set_value();
-            both_wait.get_future().wait();
-            return true;
-        },
-        [](int) {});
-    in_commit.get_future().wait();
-    journal_->write_when_room([] { return true; }, [&](int) { again = true; });
-    journal_->write_when_room([]() -> bool { throw std::bad_alloc{}; },
-                              [&](int error) { answered.set_value(error); });
-    both_wait.set_value();
-    EXPECT_EQ(answered.get_future().get(), ENOMEM);
-    EXPECT_EQ(commit(), 0);
-    EXPECT_FALSE(again);
-}
-
 TEST_F(CommitErrors, AFailureThatRepeatsItselfIsToldOnceUntilItEnds) {
     write(0, std::string(3000, 'x'));
     fail("pwrite EIO");
@@ -134,7 +103,7 @@ TEST_F(CommitErrors, AFailedSyncMakesTheBlocksDirtyAgain) {
 
 TEST_F(CommitErrors, AFailedWritepageKeepsThePageAndTellsTheApplication) {
     ASSERT_TRUE(file_->truncate(ByteOffset{4096}));
-    enlist_mapped();
+    join();
     cache_.store(0, 4096, std::byte{'m'});
     fail("pwrite EIO");
     EXPECT_TRUE(cache_.write_back(*file_, PageIndex{0})) << "the daemon has the bytes: no loss";
@@ -169,22 +138,20 @@ TEST_F(CommitErrors, ASyncThatThrowsIsDoneAgain) {
     EXPECT_EQ(std::ranges::count(io_.calls, "fdatasync"), 1);
 }
 
-TEST_F(CommitErrors, WritersAreToldWhenThereCanBeNoRoom) {
+TEST_F(CommitErrors, AWriteThatGoesThroughHearsWhatTheDiskSays) {
+    const std::string piece(8192, 'x');
     fail("pwrite ENOSPC");
-    std::uint64_t at = 0;
-    const std::string piece(4096, 'x');
-    while (file_->write(ByteOffset{at}, std::as_bytes(std::span(piece)), [] { return nullptr; })) {
-        at += 8192;
-    }
-    enlist_mapped();
-    std::promise<int> done;
-    journal_->write_when_room(
-        [&] {
-            return file_->write(ByteOffset{at}, std::as_bytes(std::span(piece)),
-                                [] { return nullptr; });
-        },
-        [&](int error) { done.set_value(error); });
-    EXPECT_EQ(done.get_future().get(), ENOSPC);
+    const auto refused = file_->write_through(ByteOffset{0}, std::as_bytes(std::span(piece)),
+                                              file::FileData::Via::page_cache);
+    EXPECT_EQ(refused.error().value, ENOSPC);
+    EXPECT_EQ(file_->size(), ByteOffset{0}) << "nothing has happened";
+    EXPECT_FALSE(journal_->gauge().dirty);
+    fail("");
+    const auto taken = file_->write_through(ByteOffset{0}, std::as_bytes(std::span(piece)),
+                                            file::FileData::Via::page_cache);
+    EXPECT_EQ(taken.value(), piece.size());
+    EXPECT_EQ(disk(), piece);
+    EXPECT_EQ(file_->size(), ByteOffset{8192});
 }
 
 TEST_F(CommitErrors, ACommitFailsIfPagesKnownDirtyCannotBeFetched) {
@@ -199,7 +166,8 @@ TEST_F(CommitErrors, ACommitFailsIfPagesKnownDirtyCannotBeFetched) {
 }
 
 TEST_F(CommitErrors, ACommitFailsIfItCannotLookForMappedStores) {
-    enlist_mapped();
+    ASSERT_TRUE(file_->truncate(ByteOffset{4096}));
+    join();
     cache_.probe_error = ETIMEDOUT;
     EXPECT_EQ(commit(), ETIMEDOUT);
     cache_.probe_error = ENOENT; // the kernel has forgotten the inode: there is nothing to see

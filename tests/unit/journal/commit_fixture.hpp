@@ -49,7 +49,7 @@ class CommitTest : public ::testing::Test {
 
     void write(std::uint64_t offset, const std::string& text) {
         ASSERT_TRUE(file_->write(model::ByteOffset{offset}, std::as_bytes(std::span(text)),
-                                 [] { return nullptr; }));
+                                 file::FileData::Via::page_cache, [] { return nullptr; }));
         for (std::size_t i = 0; i < text.size(); ++i) { // as the kernel does with cached pages
             const auto page = cache_.pages.find(model::PageIndex{(offset + i) / model::kPageSize});
             if (page != cache_.pages.end()) {
@@ -57,7 +57,7 @@ class CommitTest : public ::testing::Test {
                     static_cast<std::byte>(text[i]);
             }
         }
-        journal_->enlist(file_);
+        journal_->join(file_);
     }
     int commit() {
         std::promise<int> done;
@@ -65,7 +65,7 @@ class CommitTest : public ::testing::Test {
         return done.get_future().get();
     }
     int fsync() {
-        journal_->enlist(file_);
+        journal_->join(file_);
         std::promise<int> done;
         journal_->fsync(file_, false, [&](int error) { done.set_value(error); });
         return done.get_future().get();
@@ -78,7 +78,7 @@ class CommitTest : public ::testing::Test {
     void fail(const std::string& rules) {
         io_.faults.set_rules(*backing::parse_fault_rules(rules));
     }
-    void enlist_mapped() { journal_->enlist(file_); }
+    void join() { journal_->join(file_); }
 
     partialfs::testing::TemporaryDirectory directory_;
     file::WatchedIo io_;

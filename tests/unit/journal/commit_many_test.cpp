@@ -34,8 +34,9 @@ class CommitMany : public CommitTest {
             told_of_.push_back(*files_.back()->opened(O_RDWR));
             const std::string text = "text";
             ASSERT_TRUE(files_.back()->write(ByteOffset{0}, std::as_bytes(std::span(text)),
+                                             file::FileData::Via::page_cache,
                                              [] { return nullptr; }));
-            journal_->enlist(files_.back());
+            journal_->join(files_.back());
         }
     }
     [[nodiscard]] std::ptrdiff_t calls(const std::string& name) const {
@@ -62,7 +63,7 @@ TEST_F(CommitMany, FilesAreSyncedTogether) {
     EXPECT_EQ(calls("fdatasync"), 1) << "for the disk's cache";
     const auto sync = std::ranges::find(io_.calls, "syncfs");
     EXPECT_EQ(std::count(io_.calls.begin(), sync, "write 0+4"), 40) << "all data comes first";
-    EXPECT_EQ(std::count(sync, io_.calls.end(), "times"), 40) << "the metadata comes after";
+    EXPECT_EQ(std::count(io_.calls.begin(), sync, "times"), 40) << "and the metadata";
     EXPECT_EQ(commit(), 0);
     EXPECT_EQ(calls("syncfs"), 1) << "there is nothing left to sync";
     EXPECT_FALSE(journal_->gauge().dirty);

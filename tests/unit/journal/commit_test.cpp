@@ -28,14 +28,11 @@ TEST_F(CommitTest, NothingReachesTheDiskBeforeACommitAndThenInOrder) {
     write(5000, "bb");
     EXPECT_EQ(disk(), "");
     EXPECT_EQ(file_->size(), ByteOffset{12288});
-    struct stat status{};
-    ASSERT_EQ(::fstat(path_fd_.get(), &status), 0);
-    file_->adjust(status);
-    EXPECT_EQ(status.st_size, 12288);
+    EXPECT_EQ(file_->attributes(cache_)->st_size, 12288);
     EXPECT_EQ(commit(), 0);
     EXPECT_THAT(io_.calls, ::testing::ElementsAre("write 0+4096", "write 5000+2", "write 8192+4096",
-                                                  "fdatasync", "times"))
-        << "data in ascending order, then the sync, then the metadata";
+                                                  "times", "fdatasync"))
+        << "data in ascending order, then the metadata, then the sync of both";
     EXPECT_EQ(disk().size(), 12288U);
     EXPECT_EQ(disk().substr(5000, 2), "bb");
     EXPECT_EQ(budget_.used(), 0U);
@@ -47,7 +44,7 @@ TEST_F(CommitTest, GrowthByTruncationIsHeldBackWhileDataIsPending) {
     EXPECT_EQ(std::filesystem::file_size(directory_ / "file"), 0U);
     EXPECT_EQ(commit(), 0);
     EXPECT_THAT(io_.calls,
-                ::testing::ElementsAre("write 0+3", "fdatasync", "truncate 10000", "times"));
+                ::testing::ElementsAre("write 0+3", "truncate 10000", "times", "fdatasync"));
     EXPECT_EQ(disk(), "abc" + std::string(9997, '\0'));
 }
 
@@ -107,7 +104,8 @@ TEST_F(CommitTest, AWriteIntoAPageOnceTakenForStoredIntoIsNotLeftBehind) {
 TEST_F(CommitTest, AFileIsFlushedWithTheKernelAsLongAsAPageOfItIsKnownDirty) {
     write(0, "aaaa");
     EXPECT_EQ(commit(), 0);
-    file_->probe_begins();
+    write(0, "aaaa"); // a page that a commit could flush
+    EXPECT_FALSE(file_->probe_begins().empty());
     file::PageSet found;
     found.append({model::PageIndex{0}, model::PageIndex{0}});
     EXPECT_EQ(file_->learn_dirty(found), 1U); // mistaken: the cache has nothing
@@ -115,9 +113,7 @@ TEST_F(CommitTest, AFileIsFlushedWithTheKernelAsLongAsAPageOfItIsKnownDirty) {
     file_->released(O_RDWR);
     EXPECT_FALSE(file_->may_be_mapped());
     EXPECT_TRUE(file_->needs_kernel());
-    std::promise<int> done;
-    journal_->flush_file(file_, [&](int error) { done.set_value(error); });
-    EXPECT_EQ(done.get_future().get(), 0);
+    EXPECT_EQ(journal_->flush_file(*file_), 0);
     EXPECT_EQ(disk(), "bbbb");
     EXPECT_FALSE(file_->needs_kernel());
     told_ = *file_->opened(O_RDWR);
@@ -161,14 +157,15 @@ TEST_F(CommitTest, TheDescriptorOfAFileThatNobodyHasOpenIsNotKept) {
     const auto before = descriptors();
     ASSERT_TRUE(file.opened(O_RDWR));
     const std::string text(3000, 'x');
-    ASSERT_TRUE(file.write(ByteOffset{0}, std::as_bytes(std::span(text)), [] { return nullptr; }));
+    ASSERT_TRUE(file.write(ByteOffset{0}, std::as_bytes(std::span(text)),
+                           file::FileData::Via::page_cache, [] { return nullptr; }));
     EXPECT_EQ(descriptors(), before + 1);
     file.released(O_RDWR);
     EXPECT_EQ(descriptors(), before);
     EXPECT_EQ(file.flush(cache_, {}, model::CommitId{1}).error, 0);
     EXPECT_EQ(descriptors(), before);
-    ASSERT_TRUE(file.sync_data());
-    ASSERT_TRUE(file.let_metadata_through(true));
+    ASSERT_TRUE(file.let_metadata_through());
+    ASSERT_TRUE(file.sync(file::Durable::attributes));
     EXPECT_EQ(descriptors(), before);
     EXPECT_EQ(disk(), text);
 }
@@ -195,7 +192,7 @@ TEST_F(CommitTest, WithTheFixNothingIsLost) {
 
 TEST_F(CommitTest, ACopyOlderThanAWritepageIsNotWritten) {
     ASSERT_TRUE(file_->truncate(ByteOffset{4096}));
-    enlist_mapped();
+    join();
     cache_.store(0, 4, std::byte{'1'});
     cache_.during_retrieve = [&] {
         cache_.during_retrieve = nullptr;
@@ -212,7 +209,7 @@ TEST_F(CommitTest, ACopyOlderThanAWritepageIsNotWritten) {
 
 TEST_F(CommitTest, AWriteDuringARetrieveIsNotLost) {
     ASSERT_TRUE(file_->truncate(ByteOffset{4096}));
-    enlist_mapped();
+    join();
     cache_.store(0, 4, std::byte{'1'});
     cache_.during_retrieve = [&] {
         cache_.during_retrieve = nullptr;
@@ -233,24 +230,93 @@ TEST_F(CommitTest, AStoreAfterAWriteToTheSameBytesWins) {
 TEST_F(CommitTest, WritersWaitForRoomAndGetIt) {
     std::uint64_t at = 0;
     const std::string piece(4096, 'x');
-    while (file_->write(ByteOffset{at}, std::as_bytes(std::span(piece)), [] { return nullptr; })) {
+    while (file_->write(ByteOffset{at}, std::as_bytes(std::span(piece)),
+                        file::FileData::Via::page_cache, [] { return nullptr; })) {
         at += 8192;
         ASSERT_LE(budget_.used(), budget_.limit());
     }
-    enlist_mapped();
-    std::promise<int> done;
-    journal_->write_when_room(
-        [&] {
-            const bool through = file_->write(ByteOffset{at}, std::as_bytes(std::span(piece)),
-                                              [] { return nullptr; });
-            if (through) {
-                done.set_value(0);
-            }
-            return through;
-        },
-        [&](int error) { done.set_value(error); });
-    EXPECT_EQ(done.get_future().get(), 0);
+    join();
+    EXPECT_EQ(commit(), 0);
+    EXPECT_TRUE(file_->write(ByteOffset{at}, std::as_bytes(std::span(piece)),
+                             file::FileData::Via::page_cache, [] { return nullptr; }));
     EXPECT_EQ(file_->size(), ByteOffset{at + 4096});
+}
+
+// One that is larger than the limit, or that others hold up, does not wait for ever.
+TEST_F(CommitTest, AWriteThatGoesThroughIsTakenBeyondTheLimit) {
+    const std::string much(2U << 20U, 'x'); // of a limit of 1 MiB
+    EXPECT_EQ(file_
+                  ->write_through(ByteOffset{0}, std::as_bytes(std::span(much)),
+                                  file::FileData::Via::page_cache)
+                  .value(),
+              much.size());
+    EXPECT_EQ(disk(), much);
+    join();
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(budget_.used(), 0U);
+}
+
+// What a later fsync or fdatasync must make durable, whoever made it.
+TEST_F(CommitTest, FsyncMakesDurableWhatEachOperationChanged) {
+    context_.policy = FlushPolicy::ext3;
+    const auto fdatasync = [&] {
+        std::promise<int> done;
+        journal_->fsync(file_, /*data_only=*/true, [&](int error) { done.set_value(error); });
+        return done.get_future().get();
+    };
+    const auto last_call = [&] { return io_.calls.empty() ? std::string() : io_.calls.back(); };
+    EXPECT_EQ(fsync(), 0);
+    EXPECT_EQ(last_call(), "fsync") << "a file that may just have been created";
+    io_.calls.clear();
+    EXPECT_EQ(fsync(), 0);
+    EXPECT_EQ(last_call(), "") << "nothing has changed";
+
+    ASSERT_TRUE(file_->truncate(ByteOffset{10'000}));
+    EXPECT_EQ(fdatasync(), 0);
+    EXPECT_EQ(last_call(), "fdatasync") << "ftruncate";
+    write(0, "text");
+    ASSERT_TRUE(file_->truncate(ByteOffset{20'000}));
+    EXPECT_EQ(fdatasync(), 0);
+    EXPECT_EQ(last_call(), "fdatasync") << "ftruncate up, of a file with data held back";
+    EXPECT_THAT(io_.calls, ::testing::Contains("truncate 20000"));
+    ASSERT_TRUE(file_->truncate(ByteOffset{100}));
+    EXPECT_EQ(fdatasync(), 0);
+    EXPECT_EQ(last_call(), "fdatasync") << "ftruncate down";
+    ASSERT_TRUE(file_->allocate(0, {ByteOffset{0}, ByteOffset{30'000}}));
+    EXPECT_EQ(fdatasync(), 0);
+    EXPECT_EQ(last_call(), "fdatasync") << "fallocate";
+    file_->attributes_changed();
+    io_.calls.clear();
+    EXPECT_EQ(fdatasync(), 0);
+    EXPECT_EQ(fsync(), 0);
+    EXPECT_EQ(last_call(), "fsync") << "chmod, link, setxattr";
+}
+
+TEST_F(CommitTest, Ext3LooksOnlyAtPagesThatItCouldFlush) {
+    context_.policy = FlushPolicy::ext3;
+    for (std::uint64_t page = 0; page < 100; ++page) {
+        cache_.store(page * 4096, 10, std::byte{'m'}); // mapped stores alone
+    }
+    ASSERT_TRUE(file_->truncate(ByteOffset{409'600}));
+    write(4096 * 7, "w");
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(cache_.looked_at, 1U);
+    EXPECT_EQ(disk().substr(4096 * 7, 2), "wm") << "the store in the same block goes with it";
+    EXPECT_EQ(disk()[4096 * 8], '\0');
+}
+
+TEST_F(CommitTest, WritebackFlushesNoMappedPageAndLosesNothing) {
+    context_.policy = FlushPolicy::writeback;
+    write(0, std::string(4096, '0'));
+    cache_.pages[PageIndex{0}].bytes.assign(4096, std::byte{'0'});
+    cache_.store(10, 5, std::byte{'A'});
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(disk(), std::string(4096, '0')) << "what write(2) brought, and no store";
+    EXPECT_EQ(cache_.looked_at, 0U);
+    cache_.store(20, 5, std::byte{'B'});
+    ASSERT_TRUE(cache_.write_back(*file_, PageIndex{0}));
+    EXPECT_EQ(disk().substr(10, 15), "AAAAA00000BBBBB");
+    EXPECT_EQ(ledger_.counts().recorded, 0U);
 }
 
 TEST_F(CommitTest, Ext3FsyncOfAnUnchangedFileCommitsNothing) {

@@ -25,19 +25,21 @@ class SimulatedCache final : public file::PageCache {
     /// Called in the midst of a retrieve, after the copy has been made: for races.
     std::function<void()> during_retrieve;
     int retrieves = 0;
-    bool can_tell = true;   ///< whether is_clean() has an answer
-    bool gone = false;      ///< unmounted: nothing can be asked any more
-    int probe_error = 0;    ///< an errno with which dirty_pages() fails
-    int retrieve_error = 0; ///< an errno with which retrieve() fails
+    std::uint64_t looked_at = 0; ///< pages that dirty_pages() was asked about
+    bool can_tell = true;        ///< whether is_clean() has an answer
+    bool gone = false;           ///< unmounted: nothing can be asked any more
+    int probe_error = 0;         ///< an errno with which dirty_pages() fails
+    int retrieve_error = 0;      ///< an errno with which retrieve() fails
 
     [[nodiscard]] std::uint64_t retrieve_limit() const override { return 4; }
-    base::Result<file::PageSet> dirty_pages(file::FileData&, model::ByteOffset) override {
+    base::Result<file::PageSet> dirty_pages(file::FileData&, const file::PageSet& among) override {
         file::PageSet set;
+        looked_at += among.count();
         if (gone || probe_error != 0) {
             return base::failed(gone ? ENODEV : probe_error);
         }
         for (const auto& [index, page] : pages) {
-            if (page.dirty) {
+            if (page.dirty && among.contains(index)) {
                 set.append({index, index});
             }
         }
@@ -68,7 +70,18 @@ class SimulatedCache final : public file::PageCache {
         const auto cached = pages.find(page);
         return cached == pages.end() || !cached->second.dirty;
     }
-    void attributes_changed(model::InodeId) override {}
+    std::optional<file::PageSet> dirty_now(model::InodeId, model::ByteOffset) override {
+        if (!can_tell) {
+            return std::nullopt;
+        }
+        file::PageSet set;
+        for (const auto& [index, page] : pages) {
+            if (page.dirty) {
+                set.append({index, index});
+            }
+        }
+        return set;
+    }
 
     void store(std::uint64_t offset, std::size_t length, std::byte value) {
         for (std::uint64_t i = offset; i < offset + length; ++i) {

@@ -34,11 +34,6 @@ OpId begun_after(const Op& op, const Header& header, const RunProgress& progress
     return next == progress.done.begin() ? OpId{1} : OpId{std::prev(next)->value + 1};
 }
 
-ByteRange whole_pages(ByteRange range) {
-    return {ByteOffset{range.begin.value / kPageSize * kPageSize},
-            ByteOffset{(range.end.value + kPageSize - 1) / kPageSize * kPageSize}};
-}
-
 /// The files' sizes as the walk begins.
 std::vector<ByteCount> first_sizes(const OpWalker& walker) {
     std::vector<ByteCount> sizes(walker.header().files.size());

@@ -150,13 +150,14 @@ std::expected<std::unique_ptr<Predictor>, std::string> predictor_for(const Rules
                                std::string{rules_of(settings.era).name});
     }
     const FilesystemRules& filesystem = rules_of(settings.filesystem);
-    const auto policy = filesystem.flushes;
-    if (!policy || filesystem.list != OrderedList::ext3) {
-        return std::unexpected("--through fuse has the filesystems ordered (flush policy ext3) and "
-                               "ordered-eager (eager), not " +
+    if (filesystem.list != OrderedList::ext3) {
+        return std::unexpected("--through fuse has the filesystems ordered (flush policy ext3), "
+                               "ordered-eager (eager) and writeback, not " +
                                std::string{filesystem.name});
     }
-    return std::make_unique<FusePredictor>(*contract, *policy, block_size);
+    return std::make_unique<FusePredictor>(
+        *contract, filesystem.flushes.value_or(partialfs::model::FlushPolicy::writeback),
+        block_size);
 }
 
 } // namespace

@@ -1,7 +1,5 @@
 #include "tools/vmmodel/predict/fuse_daemon.hpp"
 
-#include <algorithm>
-#include <array>
 #include <optional>
 
 namespace vmmodel {
@@ -12,78 +10,48 @@ using model::BlockMask;
 using model::ByteOffset;
 using model::ByteRange;
 using model::CommitId;
+using model::FileState;
+using model::FlushPolicy;
 using model::PageIndex;
 
-/// Under the policy ext3, a read by the page cache says that the page had left it.
 void FuseDaemon::read(FuseFile& file, const std::vector<PageIndex>& pages) const {
-    if (!ext3()) {
-        return;
-    }
-    for (const PageIndex index : pages) {
-        if (!file.blocks.generation(index)) {
-            continue;
-        }
-        if (file.partial.erase(index) == 0 && file.blocks.page(index).dirty.empty()) {
-            file.blocks.evict(index);
-        }
+    for (const PageIndex page : pages) {
+        file.state.pages_read(range_of(page), policy_);
     }
 }
 
-/// write(2) reaches the daemon at once.
-void FuseDaemon::write(FuseFile& file, ByteRange range, ByteOffset size_before) const {
+void FuseDaemon::write(FuseFile& file, ByteRange range) const {
     learn_allocation(file, range);
-    for (const PageIndex index : {range.first_page(), range.last_page()}) {
-        if (ext3() && intersect(range, range_of(index)) != range_of(index) &&
-            file.blocks.page(index).mapped.empty()) {
-            file.partial.insert(index);
-        }
-    }
     file.contents.buffer(range);
-    if (file.blocks.explicit_write(range) || range.end > size_before) {
-        file.inode_dirty = InodeDirty::yes;
-    }
+    file.state.write(range);
     touch_mtime(file);
 }
 
 bool FuseDaemon::truncate(FuseFile& file, ByteOffset size) const {
-    const ByteOffset before = file.contents.size();
-    const bool growth_pending = before != file.backing_size;
-    const bool on_disk = size < before ? file.backing_size >= size : !growth_pending;
-    const bool straddles = ext3() && size < before && size.value % block_size_.bytes() != 0;
-    if (straddles) {
+    const FileState::Truncation plan = file.state.plan_truncate(size, policy_);
+    if (plan.straddles) {
         learn_allocation(file, {size, ByteOffset{size.value + 1}});
     }
-    if (on_disk) {
-        file.backing_size = size;
-    }
-    if (size < before) {
+    if (size < file.state.size()) {
         const PageIndex first_gone{(size.value + model::kPageSize - 1) / model::kPageSize};
-        const BlockMask straddling =
-            block_size_.touched(page_of(size), {size, ByteOffset{size.value + 1}});
-        file.blocks.truncate(
-            size, straddles && !(file.blocks.page(page_of(size)).allocated & straddling).empty());
-        file.partial.erase(file.partial.lower_bound(first_gone), file.partial.end());
         file.backed.erase(file.backed.lower_bound(first_gone), file.backed.end());
-    } else {
-        file.sparse = true;
     }
-    return on_disk;
+    file.state.truncate(size, plan);
+    return plan.on_disk;
 }
 
 void FuseDaemon::punch(FuseFile& file, ByteRange range) const {
-    const ByteRange within{ByteOffset{0}, file.contents.size()};
+    const ByteRange within = file.state.within_size();
     const ByteRange inside = intersect(range, within);
-    file.blocks.punch(range);
-    file.sparse = true;
-    file.inode_dirty = InodeDirty::yes;
+    file.state.punch(range);
     if (inside.empty()) {
         return;
     }
     file.contents.unbuffer(inside);
     file.contents.zero_disk(inside);
-    for (PageIndex index = inside.first_page(); index <= inside.last_page(); ++index) {
-        if (intersect(inside, range_of(index)) == intersect(range_of(index), within)) {
-            file.backed.erase(index);
+    for (const PageIndex page : pages_of(inside)) {
+        if (intersect(inside, range_of(page)) == intersect(range_of(page), within)) {
+            file.backed.erase(page);
         }
     }
     if (file.mtime_held) {
@@ -92,75 +60,53 @@ void FuseDaemon::punch(FuseFile& file, ByteRange range) const {
 }
 
 void FuseDaemon::learn_allocation(FuseFile& file, ByteRange range) const {
-    const ByteRange on_disk = intersect(range, {ByteOffset{0}, file.backing_size});
-    if (!ext3() || on_disk.empty()) {
-        return;
-    }
-    for (PageIndex index = range.first_page(); index <= on_disk.last_page(); ++index) {
-        if (!file.blocks.generation(index)) {
-            const bool hole = file.sparse && !file.backed.contains(index);
-            file.blocks.set_allocated(index, hole ? BlockMask{}
-                                                  : block_size_.within(index, file.backing_size));
-        }
-    }
+    file.state.learn_allocation(range, policy_,
+                                [&](PageIndex page) { return file.backed.contains(page); });
 }
 
 /// mtime is compared by the second.
 void FuseDaemon::touch_mtime(FuseFile& file) const {
-    if (ext3()) {
-        file.inode_dirty = std::max(file.inode_dirty, InodeDirty::if_clock_moved);
+    if (policy_ == FlushPolicy::ext3) {
+        file.state.data_changed(InodeDirty::if_clock_moved);
     }
     file.mtime_held = true;
 }
 
 /// Blocks have reached the backing file: all of their bytes, or just those that write(2) brought.
-void FuseDaemon::written(FuseFile& file, PageIndex index, BlockMask blocks,
+void FuseDaemon::written(FuseFile& file, PageIndex page, BlockMask blocks,
                          bool whole_blocks) const {
     if (blocks.empty()) {
         return;
     }
     if (whole_blocks) {
-        file.contents.out(index, blocks, block_size_);
+        file.contents.out(page, blocks, block_size_);
     } else {
-        file.contents.out_buffered(index, blocks, block_size_);
+        file.contents.out_buffered(page, blocks, block_size_);
     }
-    file.backed.insert(index);
-    for (std::uint8_t i = 0; i < block_size_.per_page(); ++i) {
-        if (blocks.contains(BlockInPage{i})) {
-            const ByteRange block = intersect(block_size_.range_of(index, BlockInPage{i}),
-                                              {ByteOffset{0}, file.contents.size()});
-            file.backing_size = std::max(file.backing_size, block.end);
-        }
+    file.backed.insert(page);
+    for (const BlockInPage block : blocks) {
+        file.state.reached_disk(
+            intersect(block_size_.range_of(page, block), file.state.within_size()).end);
     }
 }
 
 void FuseDaemon::writepage(FuseFile& file, PageIndex index, FuseFile::Page& page,
                            OpNumber op) const {
-    const ByteRange range = intersect(range_of(index), {ByteOffset{0}, file.contents.size()});
+    const ByteRange range = intersect(range_of(index), file.state.within_size());
     if (range.empty()) {
         return;
     }
     learn_allocation(file, range);
-    std::array<CommitId, 8> cleaned_by{};
-    for (std::uint8_t i = 0; i < block_size_.per_page(); ++i) {
-        cleaned_by[i] = file.blocks.cleaned_by(index, BlockInPage{i});
-    }
-    const BlockMask allocated = file.blocks.page(index).allocated;
     const BlockMask stale = file.contents.stale(index, block_size_);
-    const model::WriteDecision decision =
-        file.blocks.writepage(index, contract_, file.contents.size());
-    if (!(decision.written - allocated).empty()) {
-        file.inode_dirty = InodeDirty::yes;
-    }
+    const auto [decision, cleaned_by] = file.state.writepage(index, contract_);
     file.contents.unbuffer(range_of(index));
     written(file, index, decision.written, /*whole_blocks=*/true);
-    for (std::uint8_t i = 0; i < block_size_.per_page(); ++i) {
-        if (decision.written.contains(BlockInPage{i})) {
-            page.story.lost_by[i] = page.story.cleaned_by[i] = OpNumber{0};
-        } else if ((decision.skipped & stale).contains(BlockInPage{i})) {
-            page.story.lost_by[i] = op;
-            page.story.cleaned_by[i] = OpNumber{cleaned_by[i].value};
-        }
+    for (const BlockInPage block : decision.written) {
+        page.story.lost_by[block.value] = page.story.cleaned_by[block.value] = OpNumber{0};
+    }
+    for (const BlockInPage block : decision.skipped& stale) {
+        page.story.lost_by[block.value] = op;
+        page.story.cleaned_by[block.value] = OpNumber{cleaned_by[block.value].value};
     }
     if (file.mtime_held && !decision.written.empty()) {
         touch_mtime(file);
@@ -170,14 +116,9 @@ void FuseDaemon::writepage(FuseFile& file, PageIndex index, FuseFile::Page& page
 /// The filesystem's own writepage of what only write(2) has touched.
 void FuseDaemon::write_back_unmapped(FuseFile& file) const {
     std::optional<PageIndex> cursor{PageIndex{0}};
-    while ((cursor = file.blocks.next_unmapped_dirty(*cursor))) {
-        const BlockMask allocated = file.blocks.page(*cursor).allocated;
-        const model::WriteDecision decision =
-            file.blocks.writepage_unmapped(*cursor, file.contents.size());
-        if (!(decision.written - allocated).empty()) {
-            file.inode_dirty = InodeDirty::yes;
-        }
-        written(file, *cursor, decision.written, /*whole_blocks=*/false);
+    while ((cursor = file.state.blocks().next_unmapped_dirty(*cursor))) {
+        written(file, *cursor, file.state.writepage_unmapped(*cursor).written,
+                /*whole_blocks=*/false);
         cursor = PageIndex{cursor->value + 1};
     }
 }
@@ -185,11 +126,10 @@ void FuseDaemon::write_back_unmapped(FuseFile& file) const {
 void FuseDaemon::commit(std::span<FuseFile> files, OpNumber op) const {
     for (FuseFile& file : files) {
         for (auto& [index, page] : file.pages) {
-            if (page.dirty && start_of(index) < file.contents.size()) { // the probe finds it
-                if (!file.blocks.generation(index)) {
-                    learn_allocation(file, range_of(index));
-                }
-                file.blocks.learn_dirty(index);
+            if (page.dirty && start_of(index) < file.state.size() &&
+                file.state.must_know(index, policy_)) { // the probe finds it
+                learn_allocation(file, range_of(index));
+                file.state.learn_dirty(index);
             }
         }
     }
@@ -200,34 +140,32 @@ void FuseDaemon::commit(std::span<FuseFile> files, OpNumber op) const {
 }
 
 void FuseDaemon::flush(FuseFile& file, OpNumber op) const {
+    if (policy_ == FlushPolicy::writeback) {
+        write_back_unmapped(file);
+    }
     std::optional<PageIndex> cursor{PageIndex{0}};
-    while ((cursor = file.blocks.next_flushable(*cursor, policy_, file.contents.size()))) {
-        const bool told = file.blocks.page(*cursor).told;
+    while ((cursor = file.state.next_flushable(*cursor, policy_))) {
+        const bool told = file.state.blocks().page(*cursor).told;
         if (told && !file.pages[*cursor].dirty) {
             // The kernel has dropped the page without a word.
-            file.blocks.forget_told(*cursor, file.contents.buffered(*cursor, block_size_));
+            file.state.forget_told(*cursor, file.contents.buffered(*cursor, block_size_));
             continue;
         }
-        const BlockMask blocks = file.blocks.flush(*cursor, policy_, file.contents.size(),
-                                                   CommitId{static_cast<std::uint32_t>(op.value)});
+        const BlockMask blocks =
+            file.state.flush(*cursor, policy_, CommitId{static_cast<std::uint32_t>(op.value)});
         written(file, *cursor, blocks, told);
         cursor = PageIndex{cursor->value + 1};
     }
-    if (!ext3()) {
-        file.blocks.forget_idle();
-    }
+    file.state.forget_idle(policy_);
 }
 
 void FuseDaemon::let_metadata_through(FuseFile& file) {
-    if (file.backing_size < file.contents.size()) {
-        const ByteOffset covered =
-            file.contents.first_buffered(file.backing_size).value_or(file.contents.size());
-        if (covered > file.backing_size) {
-            file.backing_size = covered;
-            file.sparse = true;
-        }
+    if (const auto size = file.state.size_to_let_through(
+            file.contents.first_buffered(file.state.backing_size()))) {
+        file.state.size_let_through(*size);
     }
-    if (!file.contents.first_buffered(ByteOffset{0}) && file.backing_size == file.contents.size()) {
+    if (!file.contents.first_buffered(ByteOffset{0}) &&
+        file.state.backing_size() == file.state.size()) {
         file.mtime_held = false;
     }
 }

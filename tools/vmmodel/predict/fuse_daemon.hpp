@@ -1,5 +1,5 @@
 // partialfs' part in FusePredictor: what the daemon does with the requests that reach it. Decisions
-// about blocks go through partialfs::model::FileBlocks, as the daemon's own do.
+// are those of partialfs::model::FileState, which the daemon itself goes by.
 //
 // Stateless but for its settings: what it knows of a file is in the FuseFile. Not thread-safe.
 #pragma once
@@ -17,13 +17,12 @@ class FuseDaemon {
                partialfs::model::BlockSize block_size)
         : contract_(contract), policy_(policy), block_size_(block_size) {}
 
-    [[nodiscard]] bool ext3() const { return policy_ == partialfs::model::FlushPolicy::ext3; }
+    [[nodiscard]] partialfs::model::FlushPolicy policy() const { return policy_; }
 
     /// The page cache reads pages.
     void read(FuseFile& file, const std::vector<partialfs::model::PageIndex>& pages) const;
     /// write(2) of `range`; the bytes are in the page cache already.
-    void write(FuseFile& file, partialfs::model::ByteRange range,
-               partialfs::model::ByteOffset size_before) const;
+    void write(FuseFile& file, partialfs::model::ByteRange range) const;
     /// FUSE_SETATTR with a size, before the page cache hears of it. Returns whether the backing
     /// file has got the new size at once.
     bool truncate(FuseFile& file, partialfs::model::ByteOffset size) const;

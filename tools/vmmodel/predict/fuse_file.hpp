@@ -1,11 +1,10 @@
 // One file of a partialfs mount: what the kernel has of it, and what the daemon has.
 #pragma once
 
-#include "fusefs/model/file_blocks.hpp"
+#include "fusefs/model/file_state.hpp"
 #include "tools/vmmodel/predict/contents.hpp"
 #include "tools/vmmodel/predict/predictor.hpp"
 
-#include <cstdint>
 #include <map>
 #include <set>
 
@@ -13,7 +12,9 @@ namespace vmmodel {
 
 struct FuseFile {
     FuseFile(partialfs::model::ByteOffset size, partialfs::model::BlockSize block_size)
-        : contents(size), blocks(block_size) {}
+        : contents(size), state(block_size, size, /*sparse=*/size.value != 0) {
+        state.attributes_changed(); // it has just been created
+    }
 
     /// The kernel's page.
     struct Page {
@@ -29,13 +30,9 @@ struct FuseFile {
     std::map<partialfs::model::PageIndex, Page> pages;
 
     // The daemon's part.
-    partialfs::model::FileBlocks blocks;
-    partialfs::model::ByteOffset backing_size;
-    bool sparse = false;                           ///< the backing file may have holes
-    std::set<partialfs::model::PageIndex> backed;  ///< pages that the backing file has data of
-    std::set<partialfs::model::PageIndex> partial; ///< whose first read does not mean eviction
-    bool mtime_held = false;                       ///< until the data is on disk
-    InodeDirty inode_dirty = InodeDirty::yes;      ///< it has just been created
+    partialfs::model::FileState state;
+    std::set<partialfs::model::PageIndex> backed; ///< pages that the backing file has data of
+    bool mtime_held = false;                      ///< until the data is on disk
 };
 
 } // namespace vmmodel

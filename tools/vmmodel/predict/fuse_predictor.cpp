@@ -21,10 +21,6 @@ constexpr std::uint64_t kReadAround = 32;
 
 FileNumber FusePredictor::create(ByteOffset size) {
     files_.emplace_back(size, block_size_);
-    if (size.value != 0) {
-        files_.back().backing_size = size;
-        files_.back().sparse = true;
-    }
     return FileNumber{static_cast<std::uint32_t>(files_.size() - 1)};
 }
 
@@ -153,10 +149,9 @@ void FusePredictor::write(FileNumber file, ByteOffset offset, std::span<const st
         page.cached = true;
         page.uptodate = page.uptodate || intersect(range, range_of(index)) == range_of(index);
     }
-    const ByteOffset before = target.contents.size();
     target.contents.grow(range.end);
     target.contents.put(offset, bytes);
-    daemon_.write(target, range, before);
+    daemon_.write(target, range);
 }
 
 /// fuse_do_setattr: after the daemon's answer, truncate_pagecache, and invalidate_inode_pages2 of
@@ -164,7 +159,7 @@ void FusePredictor::write(FileNumber file, ByteOffset offset, std::span<const st
 void FusePredictor::truncate(FileNumber file, ByteOffset size) {
     FuseFile& target = at(file);
     const ByteOffset before = target.contents.size();
-    target.inode_dirty = InodeDirty::yes;
+    target.state.attributes_changed();
     if (size == before) {
         return;
     }
@@ -209,7 +204,7 @@ void FusePredictor::punch(FileNumber file, ByteRange range) {
 }
 
 void FusePredictor::touch_inode(FileNumber file) {
-    at(file).inode_dirty = InodeDirty::yes;
+    at(file).state.attributes_changed();
 }
 
 void FusePredictor::fsync(FileNumber file, std::optional<bool> commits) {
@@ -270,10 +265,10 @@ bool FusePredictor::evict(FileNumber file) {
 /// FUSE_FSYNC.
 void FusePredictor::daemon_fsync(FuseFile& file, std::optional<bool> commits) {
     bool commit_needed = true;
-    if (daemon_.ext3()) {
+    if (daemon_.policy() != model::FlushPolicy::eager) {
         daemon_.write_back_unmapped(file);
-        commit_needed = will_commit(file.inode_dirty, commits);
-        file.inode_dirty = InodeDirty::no;
+        const InodeDirty dirty = file.state.take_inode_dirty();
+        commit_needed = daemon_.policy() == model::FlushPolicy::ext3 && will_commit(dirty, commits);
     }
     if (commit_needed) {
         commit();

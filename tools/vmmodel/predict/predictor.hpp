@@ -4,6 +4,7 @@
 // Not thread-safe.
 #pragma once
 
+#include "fusefs/model/file_state.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <array>
@@ -59,12 +60,7 @@ struct SyncRangeFlags {
     bool wait_after = true;
 };
 
-/// Whether an fsync of the inode commits (I_DIRTY_SYNC, I_DIRTY_DATASYNC).
-enum class InodeDirty : std::uint8_t {
-    no,
-    if_clock_moved, ///< all that changed is mtime, which has a granularity of one second
-    yes,
-};
+using partialfs::model::InodeDirty;
 
 class Predictor {
   public:

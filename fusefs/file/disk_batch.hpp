@@ -1,0 +1,68 @@
+// What a flush or a writepage writes to the backing file in one go.
+#pragma once
+
+#include "fusefs/file/file_parts.hpp"
+#include "fusefs/file/held_bytes.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace partialfs::file {
+
+/// Blocks that have been called clean, and the pieces of bytes that must reach the disk for that to
+/// be true. Filled with the file's mutex held, written without it, settled with it again.
+/// A value of one thread.
+class DiskBatch {
+  public:
+    /// Of at most so many pages. Whatever wants memory for them comes first: no block may be called
+    /// clean that cannot be noted here.
+    explicit DiskBatch(std::uint64_t most_pages) { pages_.reserve(most_pages); }
+    /// The blocks `blocks` of `page`, which lies after those before.
+    void add_blocks(model::PageIndex page, model::BlockMask blocks) {
+        pages_.emplace_back(page, blocks);
+    }
+    /// Bytes of these pages, ascending.
+    void add(Piece piece) { pieces_.push_back(std::move(piece)); }
+    [[nodiscard]] std::vector<Piece>& pieces() { return pieces_; }
+    [[nodiscard]] const std::vector<std::pair<model::PageIndex, model::BlockMask>>& pages() const {
+        return pages_;
+    }
+    [[nodiscard]] bool empty() const { return pages_.empty(); }
+
+    /// Calls `visit(ByteRange)` for each run of neighbouring blocks, ascending.
+    template <typename Visit>
+    void for_each_run(model::BlockSize block_size, Visit visit) const {
+        model::ByteRange run;
+        for (const auto& [page, blocks] : pages_) {
+            for (const model::BlockInPage block : blocks) {
+                const model::ByteRange bytes = block_size.range_of(page, block);
+                if (!run.empty() && run.end == bytes.begin) {
+                    run.end = bytes.end;
+                    continue;
+                }
+                if (!run.empty()) {
+                    visit(run);
+                }
+                run = bytes;
+            }
+        }
+        if (!run.empty()) {
+            visit(run);
+        }
+    }
+
+    /// Writes the pieces, neighbours together, with the file's `disk` held and its `mutex` free.
+    /// The errno of the first write that fails, or 0; ENOMEM if there is no memory for it.
+    [[nodiscard]] int write(FileParts& file);
+    /// The bytes written.
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+  private:
+    std::vector<std::pair<model::PageIndex, model::BlockMask>> pages_;
+    std::vector<Piece> pieces_;
+    std::uint64_t bytes_ = 0;
+};
+
+} // namespace partialfs::file

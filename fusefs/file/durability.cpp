@@ -1,0 +1,135 @@
+#include "fusefs/file/durability.hpp"
+
+#include "fusefs/file/error_of.hpp"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace partialfs::file {
+
+using base::Result;
+using model::ByteOffset;
+
+namespace {
+
+void lock_synced(FileParts& file) {
+    file.held.synced();
+    file.state.forget_idle(file.policy());
+    file.lock_close_if_unused();
+}
+
+/// After a failed sync the pages that failed are clean in the kernel's page cache: everything is
+/// dirty here again, and is written again.
+void sync_failed(FileParts& file) {
+    const std::scoped_lock disk(file.disk);
+    std::vector<model::ByteRange> again;
+    ByteOffset size;
+    {
+        const std::scoped_lock lock(file.mutex);
+        file.held.sync_failed(file.state);
+        file.flushable = true;
+        again = file.held.unsynced().ranges();
+        size = file.state.backing_size();
+        if (!file.times.held_mtime()) {
+            if (const auto status = file.backing.status()) {
+                file.times.hold_mtime(status->st_mtim);
+            }
+        }
+    }
+    UnsyncedWrites::write_again(file.backing, again, size);
+}
+
+} // namespace
+
+Result<bool> let_metadata_through(FileParts& file) {
+    const std::scoped_lock disk(file.disk);
+    std::unique_lock lock(file.mutex);
+    file.failing = 0; // a file whose flush failed does not get here
+    const auto size =
+        file.state.size_to_let_through(file.held.buffered().first_from(file.state.backing_size()));
+    const std::optional<timespec> mtime = file.times.held_mtime();
+    if (!size && !mtime) {
+        file.lock_close_if_unused();
+        return false;
+    }
+    ++file.writing;
+    lock.unlock();
+    Result<void> done;
+    if (size) {
+        done = file.backing.truncate(*size);
+    }
+    if (done && mtime) {
+        done = file.backing.set_mtime(*mtime);
+    }
+    lock.lock();
+    --file.writing;
+    if (!done) {
+        return std::unexpected(done.error());
+    }
+    if (size) {
+        file.state.size_let_through(*size);
+        file.held.disk_changed();
+        file.attributes_unsynced = true;
+    }
+    if (mtime) {
+        file.times.flushed();
+        file.attributes_unsynced = true;
+        const auto& held = file.times.held_mtime();
+        const bool same = held && held->tv_sec == mtime->tv_sec && held->tv_nsec == mtime->tv_nsec;
+        if (same && file.held.buffered().empty() &&
+            file.state.size() == file.state.backing_size()) {
+            file.times.release_mtime();
+        }
+    }
+    file.lock_close_if_unused();
+    return true;
+}
+
+Result<void> sync(FileParts& file, Durable what) {
+    bool attributes = false;
+    {
+        const std::scoped_lock lock(file.mutex);
+        attributes = what == Durable::attributes && file.attributes_unsynced;
+        const bool size = what != Durable::written && file.size_unsynced;
+        if (!attributes && !size && !file.held.needs_sync()) {
+            file.state.forget_idle(file.policy());
+            file.lock_close_if_unused();
+            return {};
+        }
+        file.held.sync_begins();
+        if (attributes) {
+            file.attributes_unsynced = false;
+        }
+        file.size_unsynced = false;
+    }
+    const int error = error_of([&] { return file.backing.sync(attributes); });
+    if (error == 0) {
+        const std::scoped_lock lock(file.mutex);
+        lock_synced(file);
+        return {};
+    }
+    {
+        const std::scoped_lock lock(file.mutex);
+        file.attributes_unsynced = file.attributes_unsynced || attributes;
+        file.size_unsynced = true;
+    }
+    sync_failed(file);
+    return base::failed(error);
+}
+
+void whole_sync_begins(FileParts& file) {
+    const std::scoped_lock lock(file.mutex);
+    file.held.sync_begins();
+}
+
+void whole_sync_ended(FileParts& file, bool done) {
+    const std::scoped_lock lock(file.mutex);
+    if (done) {
+        lock_synced(file);
+    } else {
+        file.held.sync_cancelled();
+    }
+}
+
+} // namespace partialfs::file

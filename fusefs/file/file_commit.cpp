@@ -1,0 +1,182 @@
+// FileData as the journal uses it.
+#include "fusefs/file/file_data.hpp"
+#include "fusefs/trace/recorder.hpp"
+
+#include <array>
+#include <vector>
+
+namespace partialfs::file {
+
+using model::ByteOffset;
+using model::ByteRange;
+using model::FlushPolicy;
+using model::InodeDirty;
+using model::intersect;
+using model::PageIndex;
+
+FileData::Keep FileData::keep() {
+    const std::scoped_lock lock(parts_.mutex);
+    const bool losses = parts_.losses.still_any();
+    return {.joined = !parts_.lock_clean() || parts_.held.needs_sync(),
+            .known = losses || parts_.mappable_handles > 0};
+}
+
+bool FileData::may_be_mapped() const {
+    const std::scoped_lock lock(parts_.mutex);
+    return parts_.mappable_handles > 0;
+}
+
+bool FileData::needs_kernel() const {
+    const std::scoped_lock lock(parts_.mutex);
+    if (parts_.policy() == FlushPolicy::writeback) {
+        return false;
+    }
+    if (parts_.mappable_handles > 0) {
+        return true;
+    }
+    const model::FileBlocks& blocks = parts_.state.blocks();
+    for (auto page = blocks.next_dirty(PageIndex{0}); page;
+         page = blocks.next_dirty(PageIndex{page->value + 1})) {
+        if (blocks.page(*page).told) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool FileData::needs_flush() const {
+    const std::scoped_lock lock(parts_.mutex);
+    return parts_.mappable_handles > 0 || !parts_.lock_clean();
+}
+
+bool FileData::needs_sync() const {
+    const std::scoped_lock lock(parts_.mutex);
+    return parts_.held.needs_sync();
+}
+
+void FileData::start_sync() {
+    if (needs_sync()) {
+        parts_.backing.begin_sync();
+        const std::scoped_lock lock(parts_.mutex);
+        parts_.lock_close_if_unused();
+    }
+}
+
+bool FileData::has_work() const {
+    const std::scoped_lock lock(parts_.mutex);
+    return parts_.held.needs_sync() || parts_.state.size() != parts_.state.backing_size() ||
+           parts_.times.held_mtime() || !parts_.held.empty() ||
+           (parts_.flushable &&
+            parts_.state.next_flushable(PageIndex{0}, parts_.policy()).has_value());
+}
+
+bool FileData::take_inode_dirty() {
+    const std::scoped_lock lock(parts_.mutex);
+    return parts_.state.take_inode_dirty() != InodeDirty::no;
+}
+
+void FileData::report_failure(int error, bool asked) {
+    const std::scoped_lock lock(parts_.mutex);
+    if (asked || parts_.failing != error) {
+        parts_.errors.record(error);
+    }
+    parts_.failing = error;
+    parts_.flushable = true; // and tried again
+    parts_.context.write_errors.fetch_add(1, std::memory_order_relaxed);
+    parts_.context.trace.record(
+        {.inode = parts_.id, .error = error, .kind = trace::Kind::write_error});
+}
+
+FileData::Gauge FileData::gauge() const {
+    const std::scoped_lock lock(parts_.mutex);
+    return {parts_.state.blocks().entries(), parts_.held.extents(), !parts_.lock_clean()};
+}
+
+// --- The look for PG_dirty pages
+// ------------------------------------------------------------------
+
+PageSet FileData::probe_begins() {
+    const std::scoped_lock lock(parts_.mutex);
+    PageSet pages;
+    const ByteOffset size = parts_.state.size();
+    if (parts_.policy() == FlushPolicy::eager && size > ByteOffset{0}) {
+        pages.append({PageIndex{0}, page_of(ByteOffset{size.value - 1})});
+    } else {
+        const model::FileBlocks& blocks = parts_.state.blocks();
+        for (auto page = blocks.next_ordered(PageIndex{0}); page && start_of(*page) < size;
+             page = blocks.next_ordered(PageIndex{page->value + 1})) {
+            if (parts_.state.must_know(*page, parts_.policy())) {
+                pages.append({*page, *page});
+            }
+        }
+    }
+    if (!pages.empty()) {
+        parts_.probe.open();
+    }
+    return pages;
+}
+
+std::size_t FileData::learn_dirty(const PageSet& pages) {
+    const std::scoped_lock lock(parts_.mutex);
+    const PageSet still_dirty = parts_.probe.close(pages);
+    std::vector<trace::Event> events;
+    for (const PageRange& range : still_dirty.ranges()) {
+        for (PageIndex page = range.first;
+             page <= range.last && start_of(page) < parts_.state.size(); ++page) {
+            parts_.lock_learn_allocation(range_of(page));
+            if (parts_.state.learn_dirty(page)) {
+                parts_.flushable = true;
+                events.push_back({.inode = parts_.id,
+                                  .page_or_offset = page.value,
+                                  .kind = trace::Kind::page_dirty});
+            }
+        }
+    }
+    parts_.context.trace.record(events);
+    parts_.context.pages_found_dirty.fetch_add(events.size(), std::memory_order_relaxed);
+    return events.size();
+}
+
+PageSet FileData::compare_candidates(const PageSet& pages) const {
+    const std::scoped_lock lock(parts_.mutex);
+    const PageSet hashed = parts_.hashes.pages();
+    PageSet candidates;
+    for (const PageRange& range : hashed.ranges()) {
+        for (PageIndex page = range.first; page <= range.last; ++page) {
+            // A page made by a part of a write(2) is not mapped, and on kernels that retrieve pages
+            // that are not up to date its other bytes are none of the file's.
+            if (pages.contains(page) && !parts_.state.is_partial(page)) {
+                candidates.append({page, page});
+            }
+        }
+    }
+    return candidates;
+}
+
+bool FileData::differs(PageIndex page, std::span<const std::byte> bytes) {
+    const std::scoped_lock lock(parts_.mutex);
+    if (!parts_.hashes.contains(page)) {
+        return false;
+    }
+    if (parts_.state.blocks().page(page).told) {
+        return true; // known dirty since it was found so
+    }
+    if (!parts_.hashes.knows(page)) {
+        // A write(2) has changed part of the page. If stores of the page are lost, the disk does
+        // not say what it was; then what is there now is the best that can be known.
+        const ByteRange here = intersect(range_of(page), parts_.state.within_size());
+        if (parts_.losses.any_in(here)) {
+            parts_.hashes.set(start_of(page), bytes);
+            return false;
+        }
+        std::array<std::byte, model::kPageSize> image{};
+        if (here.empty() ||
+            !parts_.lock_read_image(here.begin, std::span(image).first(here.size().value))) {
+            return false;
+        }
+        parts_.hashes.set(start_of(page), image);
+    }
+    return !parts_.hashes.match(page, bytes);
+}
+
+} // namespace partialfs::file

@@ -1,0 +1,119 @@
+// What one file consists of, and under which locks.
+//
+// Two locks. `disk` is held by whoever changes the backing file, from the decision what to write to
+// the note that it is written: so what reaches the disk does so in the order of the decisions. It
+// may be held for as long as a slow disk takes. `mutex` guards the state, and is never held during
+// a system call that waits for the disk: a stat(2), a read(2) or a write(2) of the file does not
+// wait for a write to SOURCE. Nobody waits for the kernel (a retrieve, a look into our own mount)
+// with either of them held, as the kernel may wait for a request that needs them. Lock order: disk,
+// mutex, then the leaves that are called (losses, ledger, trace, budget).
+//
+// Invariants, whenever `mutex` is free:
+// - A block is dirty if and only if memory has bytes of it that the disk must get: buffered here,
+// or
+//   (if the page is `told`) in the kernel's page cache.
+// - The backing file never shows a size that covers bytes of a dirty block that has not been
+// written.
+// - What a reader gets is the backing file with the held bytes laid over it; bytes stay held until
+//   they are on disk.
+#pragma once
+
+#include "fusefs/file/backing_file.hpp"
+#include "fusefs/file/context.hpp"
+#include "fusefs/file/error_sequence.hpp"
+#include "fusefs/file/file_losses.hpp"
+#include "fusefs/file/file_times.hpp"
+#include "fusefs/file/held_bytes.hpp"
+#include "fusefs/file/page_hashes.hpp"
+#include "fusefs/file/probe_window.hpp"
+#include "fusefs/model/file_state.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <mutex>
+#include <span>
+
+namespace partialfs::file {
+
+/// Where FileData, OrderedFlush and Writeback meet. Functions that begin with lock_ are called with
+/// `mutex` held.
+struct FileParts {
+    FileParts(model::InodeId inode, const base::Fd& path_fd, const struct stat& status,
+              Context& its_context)
+        : id(inode), context(its_context),
+          backing(its_context.io, path_fd, its_context.reopens_any_file),
+          losses(inode, backing, its_context),
+          state(its_context.block_size,
+                model::ByteOffset{static_cast<std::uint64_t>(status.st_size)},
+                status.st_blocks * 512 < status.st_size),
+          hashes(its_context.compare_pages) {}
+
+    [[nodiscard]] model::FlushPolicy policy() const {
+        return context.policy.load(std::memory_order_relaxed);
+    }
+    /// Nothing is held back: the backing file is what programs see.
+    [[nodiscard]] bool lock_clean() const {
+        return writing == 0 && held.empty() && !times.held_mtime() && !state.is_dirty();
+    }
+    /// The data has changed now: mtime and ctime follow.
+    void lock_touch_times();
+    /// Learns of blocks' places on disk as far as the policy needs it.
+    void lock_learn_allocation(model::ByteRange range);
+    /// What the disk has of `target`, with what is held laid over it.
+    base::Result<void> lock_read_image(model::ByteOffset offset, std::span<std::byte> target);
+    /// Without a handle: closes the backing file, at the latest when nothing of it is held back.
+    void lock_close_if_unused();
+    /// Gives up all that is held back.
+    void lock_abandon();
+    /// A write or sync of the backing file has failed: every handle gets the error.
+    void lock_record_error(int error);
+
+    /// Held bytes between the end of the backing file and what is written beyond it.
+    enum class Growth : std::uint8_t {
+        in_order,         ///< have been written: the caller goes in ascending order
+        data_below_first, ///< are written first, and their blocks stay dirty
+    };
+    /// Writes to the backing file, and heals what the ledger has of the range. With `disk` held,
+    /// without `mutex`, which it takes at the end.
+    base::Result<void> put_on_disk(model::ByteOffset offset, std::span<iovec> parts,
+                                   Growth growth = Growth::in_order);
+    /// The same for a write(2) that goes through: the state is left to the caller, and `part` says
+    /// what is left of it if the disk takes less.
+    base::Result<void> write_growing(model::ByteOffset offset, iovec& part);
+    /// `range` has reached the disk.
+    void lock_reached_disk(model::ByteRange range);
+    /// Writes held bytes that lie between the end of the backing file and `offset`. Their blocks
+    /// stay dirty. As put_on_disk().
+    base::Result<void> write_growth_below(model::ByteOffset offset);
+
+    const model::InodeId id;
+    Context& context;
+    BackingFile backing;
+    FileLosses losses;
+
+    std::mutex disk; ///< see above
+
+    mutable std::mutex mutex; ///< guards all below
+    model::FileState state;
+    HeldBytes held;
+    FileTimes times;
+    PageHashes hashes;
+    ProbeWindow probe;
+    ErrorSequence errors;
+    int failing = 0; ///< the errno with which writes to the backing file keep failing
+    int writing = 0; ///< changes of the backing file under way
+    int handles = 0;
+    int mappable_handles = 0;
+    /// What an fsync must make durable: attributes, or a change of the size. An inode that this
+    /// daemon has not synced yet may have been made or changed a moment ago.
+    bool attributes_unsynced = true;
+    bool size_unsynced = true;
+    /// Something happened since the last flush found nothing to do.
+    std::atomic<bool> flushable{false};
+    /// The last name is gone.
+    std::atomic<bool> nameless{false};
+};
+
+} // namespace partialfs::file

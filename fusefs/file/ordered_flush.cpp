@@ -1,0 +1,343 @@
+#include "fusefs/file/ordered_flush.hpp"
+
+#include "fusefs/base/exceptions.hpp"
+#include "fusefs/trace/recorder.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+namespace partialfs::file {
+
+using base::Result;
+using model::BlockInPage;
+using model::BlockMask;
+using model::ByteCount;
+using model::ByteRange;
+using model::FlushPolicy;
+using model::Generation;
+using model::intersect;
+using model::PageIndex;
+
+namespace {
+
+/// Pages written in one go: bounds how long a truncation of the file waits for it.
+constexpr std::uint64_t kBatchPages = 256;
+
+} // namespace
+
+/// Blocks of a batch are dirty again if an exception ends the flush before they are written. Lives
+/// with the file's mutex held.
+class OrderedFlush::Uncleaned {
+  public:
+    Uncleaned(OrderedFlush& flush, const DiskBatch& batch) : flush_(flush), batch_(batch) {}
+    Uncleaned(const Uncleaned&) = delete;
+    Uncleaned& operator=(const Uncleaned&) = delete;
+    ~Uncleaned() {
+        if (!settled_) {
+            flush_.lock_failed(batch_);
+        }
+    }
+    void settled() { settled_ = true; }
+
+  private:
+    OrderedFlush& flush_;
+    const DiskBatch& batch_;
+    bool settled_ = false;
+};
+
+Flushed OrderedFlush::with_kernel(PageCache& cache, const PageSet& dirty) {
+    if (policy_ == FlushPolicy::writeback) {
+        return unmapped();
+    }
+    if (!file_.flushable.exchange(false)) {
+        return result_;
+    }
+    std::optional<PageIndex> cursor{PageIndex{0}};
+    while (result_.error == 0) {
+        bool told = false;
+        {
+            const std::scoped_lock lock(file_.mutex);
+            cursor = file_.state.next_flushable(*cursor, policy_);
+            told = cursor && file_.state.blocks().page(*cursor).told;
+        }
+        if (!cursor) {
+            break;
+        }
+        if (!told) {
+            cursor = flush_held(*cursor);
+        } else if (dirty.contains(*cursor)) {
+            cursor = flush_cached(cache, dirty, *cursor);
+        } else {
+            cursor = flush_doubtful(cache, *cursor);
+        }
+    }
+    return finish(left_over_ || result_.error != 0);
+}
+
+Flushed OrderedFlush::finish(bool look_again) {
+    const std::scoped_lock lock(file_.mutex);
+    if (look_again) {
+        file_.flushable = true;
+    }
+    file_.lock_close_if_unused();
+    return result_;
+}
+
+Flushed OrderedFlush::without_kernel() {
+    if (policy_ == FlushPolicy::writeback) {
+        return unmapped();
+    }
+    std::optional<PageIndex> cursor{PageIndex{0}};
+    while (result_.error == 0) {
+        bool told = false;
+        {
+            const std::scoped_lock lock(file_.mutex);
+            cursor = file_.state.next_flushable(*cursor, policy_);
+            told = cursor && file_.state.blocks().page(*cursor).told;
+        }
+        if (!cursor) {
+            break;
+        }
+        cursor = told ? PageIndex{cursor->value + 1} : flush_held(*cursor);
+    }
+    return finish(false);
+}
+
+Flushed OrderedFlush::unmapped() {
+    file_.flushable = false;
+    std::optional<PageIndex> cursor{PageIndex{0}};
+    while (result_.error == 0 && cursor) {
+        const std::scoped_lock disk(file_.disk);
+        Lock lock(file_.mutex);
+        cursor = file_.state.blocks().next_unmapped_dirty(*cursor);
+        DiskBatch batch(kBatchPages);
+        Uncleaned guard(*this, batch);
+        std::vector<trace::Event> events;
+        for (std::uint64_t n = 0; cursor && n < kBatchPages; ++n) {
+            const model::WriteDecision decision = file_.state.writepage_unmapped(*cursor);
+            if (!decision.written.empty()) {
+                batch.add_blocks(*cursor, decision.written);
+            }
+            events.push_back({.inode = file_.id,
+                              .page_or_offset = cursor->value,
+                              .kind = trace::Kind::writepage,
+                              .written = decision.written,
+                              .skipped = decision.skipped});
+            cursor = file_.state.blocks().next_unmapped_dirty(PageIndex{cursor->value + 1});
+        }
+        file_.context.trace.record(events);
+        lock_add_held(batch);
+        write(batch, /*cached=*/false, lock);
+        guard.settled();
+    }
+    // A page written joins the ordered list: the next commit looks at it.
+    return finish(policy_ == FlushPolicy::ext3 || result_.error != 0);
+}
+
+PageIndex OrderedFlush::flush_held(PageIndex first) {
+    const std::scoped_lock disk(file_.disk);
+    Lock lock(file_.mutex);
+    DiskBatch batch(kBatchPages);
+    Uncleaned guard(*this, batch);
+    std::optional<PageIndex> page = first;
+    for (std::uint64_t n = 0; page && n < kBatchPages; ++n) {
+        if (file_.state.blocks().page(*page).told) {
+            break;
+        }
+        const BlockMask blocks = file_.state.flush(*page, policy_, commit_);
+        if (!blocks.empty()) {
+            batch.add_blocks(*page, blocks);
+        }
+        page = file_.state.next_flushable(PageIndex{page->value + 1}, policy_);
+    }
+    lock_add_held(batch);
+    write(batch, /*cached=*/false, lock);
+    guard.settled();
+    return page.value_or(PageIndex{~std::uint64_t{0} / model::kPageSize});
+}
+
+PageIndex OrderedFlush::flush_cached(PageCache& cache, const PageSet& dirty, PageIndex first) {
+    PageRange run{first, first};
+    std::vector<std::optional<Generation>> generations;
+    Epoch since;
+    {
+        const std::scoped_lock lock(file_.mutex);
+        generations.push_back(file_.state.blocks().generation(first));
+        const std::uint64_t limit = std::min(kBatchPages, cache.retrieve_limit());
+        for (PageIndex page{first.value + 1}; run.count() < limit && dirty.contains(page) &&
+                                              file_.state.next_flushable(page, policy_) == page;
+             ++page) {
+            generations.push_back(file_.state.blocks().generation(page));
+            run.last = page;
+        }
+        since = file_.held.fetch_begins();
+    }
+    const PageIndex next = flush_retrieved(run, generations, since, cache.retrieve(file_.id, run));
+    left_over_ = left_over_ || next <= run.last;
+    return std::max(next, PageIndex{first.value + 1});
+}
+
+PageIndex OrderedFlush::flush_doubtful(PageCache& cache, PageIndex page) {
+    std::array<std::optional<Generation>, 1> generations{};
+    Epoch since;
+    {
+        const std::scoped_lock lock(file_.mutex);
+        generations[0] = file_.state.blocks().generation(page);
+        since = file_.held.fetch_begins();
+    }
+    bool clean = false;
+    Result<RetrievedPages> fetched{};
+    if (const std::optional<bool> answer = cache.is_clean(file_.id, page)) {
+        clean = *answer;
+    } else {
+        // The kernel cannot be asked: what is not in its cache is not dirty there.
+        fetched = cache.retrieve(file_.id, {page, page});
+        clean = fetched ? fetched->bytes.empty() : kernel_is_gone(fetched.error().value);
+    }
+    const PageIndex next{page.value + 1};
+    if (fetched && !fetched->bytes.empty()) {
+        const PageIndex reached = flush_retrieved({page, page}, generations, since, fetched);
+        left_over_ = left_over_ || reached <= page;
+        return next;
+    }
+    const std::scoped_lock lock(file_.mutex);
+    if (clean && file_.state.blocks().generation(page) == generations[0] &&
+        file_.state.blocks().page(page).told) {
+        BlockMask held;
+        for (const BlockInPage block : file_.state.block_size().all()) {
+            if (file_.held.buffered().touches(file_.state.block_size().range_of(page, block))) {
+                held |= BlockMask::of(block);
+            }
+        }
+        file_.state.forget_told(page, held);
+        return page; // what is held of it is flushed now
+    }
+    left_over_ = true;
+    return next;
+}
+
+PageIndex OrderedFlush::flush_retrieved(PageRange run,
+                                        std::span<const std::optional<Generation>> generations,
+                                        Epoch since, const Result<RetrievedPages>& fetched) {
+    if (!fetched) {
+        if (!kernel_is_gone(fetched.error().value)) {
+            result_.error = fetched.error().value;
+        }
+        return run.first;
+    }
+    const std::scoped_lock disk(file_.disk);
+    Lock lock(file_.mutex);
+    const std::span<std::byte> bytes = fetched->bytes;
+    file_.held.bring_up_to_date(start_of(run.first), bytes, since);
+    const ByteRange copied =
+        intersect({start_of(run.first), start_of(run.first) + ByteCount{bytes.size()}},
+                  file_.state.within_size());
+    DiskBatch batch(kBatchPages);
+    Uncleaned guard(*this, batch);
+    PageIndex page = run.first;
+    for (std::size_t n = 0; page <= run.last && n * model::kPageSize < bytes.size(); ++n, ++page) {
+        // Written back, truncated or punched since: the copy may be older than what is on disk.
+        if (file_.state.blocks().generation(page) != generations[n] ||
+            !file_.state.blocks().page(page).told) {
+            continue;
+        }
+        const BlockMask blocks = file_.state.flush(page, policy_, commit_);
+        if (!blocks.empty()) {
+            batch.add_blocks(page, blocks);
+            lock_add_retrieved(batch, page, blocks, copied, *fetched);
+        }
+    }
+    write(batch, /*cached=*/true, lock);
+    guard.settled();
+    return page;
+}
+
+void OrderedFlush::lock_add_retrieved(DiskBatch& batch, PageIndex page, BlockMask blocks,
+                                      ByteRange copied, const RetrievedPages& copy) {
+    for (const BlockInPage block : blocks) {
+        const ByteRange bytes = file_.state.block_size().range_of(page, block);
+        const ByteRange here = intersect(bytes, copied);
+        if (!here.empty()) {
+            batch.add({here.begin,
+                       copy.bytes.subspan((here.begin - copied.begin).value, here.size().value),
+                       copy.owner});
+        }
+        // The file has grown since, by write(2) alone.
+        const ByteRange beyond =
+            intersect({std::max(here.empty() ? bytes.begin : here.end, bytes.begin), bytes.end},
+                      file_.state.within_size());
+        file_.held.collect(beyond, batch.pieces());
+    }
+}
+
+void OrderedFlush::lock_add_held(DiskBatch& batch) {
+    batch.for_each_run(file_.state.block_size(), [&](ByteRange run) {
+        // Writing just the held bytes leaves the rest of a block as it is on disk, which is what
+        // reading it and writing it back would do.
+        file_.held.collect(intersect(run, file_.state.within_size()), batch.pieces());
+    });
+}
+
+void OrderedFlush::write(DiskBatch& batch, bool cached, Lock& lock) {
+    if (batch.empty()) {
+        return;
+    }
+    const Epoch before = file_.held.write_begins();
+    ++file_.writing;
+    lock.unlock();
+    const int error = batch.write(file_);
+    lock.lock();
+    --file_.writing;
+    result_.bytes += batch.bytes();
+    if (error != 0) {
+        result_.error = result_.error == 0 ? error : result_.error;
+        lock_failed(batch);
+        return;
+    }
+    std::vector<trace::Event> events;
+    std::uint64_t blocks_written = 0;
+    for (const auto& [page, blocks] : batch.pages()) {
+        if (cached) {
+            file_.held.note_flushed(page, blocks,
+                                    file_.state.blocks().generation(page).value_or(Generation{0}));
+        }
+        blocks_written += static_cast<std::uint64_t>(blocks.count());
+        if (commit_.value != 0) {
+            events.push_back({.inode = file_.id,
+                              .page_or_offset = page.value,
+                              .commit = commit_,
+                              .kind = trace::Kind::ordered_flush,
+                              .written = blocks});
+        }
+    }
+    batch.for_each_run(file_.state.block_size(), [&](ByteRange run) {
+        if (cached) {
+            file_.held.flushed_from_cache(run, before);
+        } else {
+            file_.held.flushed(run, before);
+        }
+    });
+    file_.context.trace.record(events);
+    file_.context.blocks_flushed.fetch_add(blocks_written, std::memory_order_relaxed);
+    result_.blocks += blocks_written;
+}
+
+void OrderedFlush::lock_failed(const DiskBatch& batch) {
+    for (const auto& [page, blocks] : batch.pages()) {
+        const auto failed = [&, page = page, blocks = blocks]() -> Result<void> {
+            file_.state.flush_failed(page, blocks);
+            return {};
+        };
+        if (!base::without_exceptions(failed)) {
+            // No memory for one state: the application hears of the error as for all of them.
+            spdlog::error("inode {}: what was to be flushed of page {} cannot be flushed again",
+                          file_.id.value, page.value);
+        }
+    }
+}
+
+} // namespace partialfs::file

@@ -1,0 +1,80 @@
+// A commit's flush of one file: the blocks that the filesystem writes by itself.
+//
+// The story: the file is walked in ascending order. A page that only write(2) has changed is
+// written from the bytes held here, and only those. A page with mapped stores is fetched from the
+// kernel first, without a lock; if it has been written back, truncated or punched since, the copy
+// may be older than the disk and is thrown away. What the policy chooses is called clean and
+// written; if that fails it is dirty again. PG_dirty and the writable mappings stay as they are.
+#pragma once
+
+#include "fusefs/file/disk_batch.hpp"
+#include "fusefs/file/file_parts.hpp"
+#include "fusefs/file/page_cache.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <span>
+
+namespace partialfs::file {
+
+/// What a flush has come to.
+struct Flushed {
+    std::uint64_t blocks = 0;
+    std::uint64_t bytes = 0;
+    int error = 0; ///< the first errno; the blocks concerned are dirty again
+};
+
+/// One flush, used once. Any thread, with no lock held; another flush of the file may run
+/// meanwhile.
+class OrderedFlush {
+  public:
+    OrderedFlush(FileParts& file, model::CommitId commit)
+        : file_(file), policy_(file.policy()), commit_(commit) {}
+
+    /// Every block that the policy chooses. `dirty` are the pages found PG_dirty, whose bytes are
+    /// fetched from `cache`.
+    Flushed with_kernel(PageCache& cache, const PageSet& dirty);
+    /// The same without asking the kernel: pages with mapped stores are passed over.
+    Flushed without_kernel();
+    /// The filesystem's own writepage of the pages that only write(2) has dirtied: by fsync under
+    /// the policy ext3, by a commit under writeback.
+    Flushed unmapped();
+
+  private:
+    class Uncleaned;
+    using Lock = std::unique_lock<std::mutex>;
+
+    /// Writes pages whose dirty blocks are all held here. Returns the page to go on with.
+    model::PageIndex flush_held(model::PageIndex first);
+    /// Flushes the pages of `dirty` from `first` on, as many as can be fetched at once. Returns the
+    /// page to go on with.
+    model::PageIndex flush_cached(PageCache& cache, const PageSet& dirty, model::PageIndex first);
+    /// The same for one page that was found PG_dirty once and is so no more: either its writeback
+    /// is on the way to us, or the kernel has dropped it without a word.
+    model::PageIndex flush_doubtful(PageCache& cache, model::PageIndex page);
+    /// Writes pages from a copy of the kernel's. Returns the page after the last that it has.
+    model::PageIndex flush_retrieved(PageRange run,
+                                     std::span<const std::optional<model::Generation>> generations,
+                                     Epoch since, const base::Result<RetrievedPages>& fetched);
+    /// The copy's bytes of the blocks, and what is held of them beyond the copy's end.
+    void lock_add_retrieved(DiskBatch& batch, model::PageIndex page, model::BlockMask blocks,
+                            model::ByteRange copied, const RetrievedPages& copy);
+    /// Adds the held bytes of the batch's blocks.
+    void lock_add_held(DiskBatch& batch);
+    /// Writes a batch that has been filled with `lock` (of the file's mutex) held, and enters what
+    /// has become of it. `cached`: the page cache has the bytes as well. Releases `lock` meanwhile.
+    void write(DiskBatch& batch, bool cached, Lock& lock);
+    void lock_failed(const DiskBatch& batch);
+    /// The end of each of the three.
+    Flushed finish(bool look_again);
+
+    FileParts& file_;
+    const model::FlushPolicy policy_;
+    const model::CommitId commit_;
+    Flushed result_;
+    bool left_over_ = false; ///< pages were passed over that the next flush must look at
+};
+
+} // namespace partialfs::file

@@ -1,0 +1,136 @@
+#include "fusefs/file/resize.hpp"
+
+#include "fusefs/file/sparse_view.hpp"
+#include "fusefs/trace/recorder.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace partialfs::file {
+
+using base::Result;
+using model::ByteOffset;
+using model::ByteRange;
+using model::FileState;
+using model::intersect;
+
+namespace {
+
+constexpr ByteOffset kEnd{std::numeric_limits<std::uint64_t>::max()};
+
+/// The parts of `range` that lie in pages which it covers only partly: the kernel zeroes these in
+/// its cache after the answer, and drops the others.
+void note_zeroed_edges(FileParts& file, ByteRange range) {
+    for (const model::PageIndex page : {range.first_page(), range.last_page()}) {
+        const ByteRange edge = intersect(range, range_of(page));
+        if (edge != range_of(page)) {
+            file.held.behind_cache(edge, /*zeroed=*/true);
+        }
+    }
+}
+
+} // namespace
+
+Result<void> truncate(FileParts& file, ByteOffset size) {
+    const std::scoped_lock disk(file.disk);
+    std::unique_lock lock(file.mutex);
+    const FileState::Truncation plan = file.state.plan_truncate(size, file.policy());
+    if (plan.straddles) {
+        file.lock_learn_allocation({size, ByteOffset{size.value + 1}});
+    }
+    if (plan.on_disk) {
+        ++file.writing;
+        lock.unlock();
+        const Result<void> done = file.backing.truncate(size);
+        lock.lock();
+        --file.writing;
+        if (!done) {
+            return done;
+        }
+    } else if (const auto fd = file.backing.writable(); !fd) {
+        return std::unexpected(fd.error());
+    }
+    if (size < file.state.size()) {
+        const ByteRange gone{size, kEnd};
+        file.held.drop(gone);
+        file.hashes.erase(gone);
+        file.losses.truncate(size);
+    }
+    file.state.truncate(size, plan);
+    file.held.disk_changed();
+    file.attributes_unsynced = true;
+    file.flushable = true;
+    file.probe.spoil();
+    if (!plan.on_disk || file.times.held_mtime()) {
+        file.lock_touch_times();
+    }
+    file.context.trace.record(
+        {.inode = file.id, .page_or_offset = size.value, .kind = trace::Kind::truncate});
+    file.lock_close_if_unused();
+    return {};
+}
+
+Result<void> allocate(FileParts& file, int mode, ByteRange range) {
+    const int known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
+    if ((mode & ~known) != 0) {
+        return base::failed(EOPNOTSUPP);
+    }
+    const std::scoped_lock disk(file.disk);
+    std::unique_lock lock(file.mutex);
+    const bool grows = (mode & FALLOC_FL_KEEP_SIZE) == 0 && range.end > file.state.size();
+    const bool on_disk = grows && file.state.grows_on_disk();
+    ++file.writing;
+    lock.unlock();
+    Result<void> done = file.backing.allocate(mode | FALLOC_FL_KEEP_SIZE, range);
+    if (done && on_disk) {
+        done = file.backing.truncate(range.end);
+    }
+    lock.lock();
+    --file.writing;
+    if (!done) {
+        return done;
+    }
+    if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) {
+        file.held.drop(range);
+        file.state.punch(range);
+        note_zeroed_edges(file, range);
+        file.probe.spoil();
+        file.hashes.erase(range);
+        file.losses.drop(range);
+        file.context.trace.record({.inode = file.id,
+                                   .page_or_offset = range.begin.value,
+                                   .length = range.size().value,
+                                   .kind = trace::Kind::punch});
+    }
+    file.state.grow(grows ? range.end : file.state.size());
+    file.held.disk_changed();
+    file.attributes_unsynced = true;
+    file.flushable = true;
+    if (file.times.held_mtime()) {
+        file.lock_touch_times();
+    }
+    return {};
+}
+
+Result<ByteOffset> seek(FileParts& file, ByteOffset from, int whence, bool may_hide_stores) {
+    const std::scoped_lock lock(file.mutex);
+    const ByteOffset size = file.state.size();
+    if (from >= size) {
+        return base::failed(ENXIO);
+    }
+    if (may_hide_stores) {
+        return whence == SEEK_DATA ? from : size;
+    }
+    const auto fd = file.backing.readable();
+    if (!fd) {
+        return std::unexpected(fd.error());
+    }
+    const WriteBuffer& held = file.held.buffered();
+    return whence == SEEK_DATA ? seek_data((*fd)->get(), held, from, size)
+                               : seek_hole((*fd)->get(), held, from, size);
+}
+
+} // namespace partialfs::file

@@ -1,0 +1,47 @@
+// The one clock that a mount's time stamps come from.
+#pragma once
+
+#include <sys/stat.h>
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+namespace partialfs::file {
+
+/// Stamps what the daemon stamps itself (data that waits in memory) as SOURCE's filesystem stamps
+/// the rest: with the kernel's coarse clock, and behind no stamp that the mount has given out.
+/// Since Linux 6.13 some filesystems give a finer stamp once one has been read
+/// (inode_set_ctime_current()), which the coarse clock then lags behind. Thread-safe, without a
+/// lock.
+class StampClock {
+  public:
+    /// Now.
+    [[nodiscard]] timespec now() {
+        const std::int64_t stamp = std::max(read(CLOCK_REALTIME_COARSE), latest_.load());
+        return {.tv_sec = stamp / kSecond, .tv_nsec = stamp % kSecond};
+    }
+    /// These attributes are given to a program. ctime alone: nobody can set it.
+    void given_out(const struct stat& status) {
+        const std::int64_t stamp = status.st_ctim.tv_sec * kSecond + status.st_ctim.tv_nsec;
+        std::int64_t latest = latest_.load(std::memory_order_relaxed);
+        // A stamp of the future is of another clock (a backup, a machine whose clock was wrong).
+        while (stamp > latest && stamp <= read(CLOCK_REALTIME) &&
+               !latest_.compare_exchange_weak(latest, stamp)) {
+        }
+    }
+
+  private:
+    static constexpr std::int64_t kSecond = 1'000'000'000;
+
+    static std::int64_t read(clockid_t clock) {
+        timespec now{};
+        clock_gettime(clock, &now);
+        return now.tv_sec * kSecond + now.tv_nsec;
+    }
+
+    std::atomic<std::int64_t> latest_{0}; ///< nanoseconds since the epoch
+};
+
+} // namespace partialfs::file

@@ -1,0 +1,183 @@
+#include "fusefs/file/writeback.hpp"
+
+#include "fusefs/base/exceptions.hpp"
+#include "fusefs/file/error_of.hpp"
+#include "fusefs/trace/recorder.hpp"
+
+#include <utility>
+
+namespace partialfs::file {
+
+using base::Result;
+using model::BlockInPage;
+using model::ByteCount;
+using model::ByteRange;
+using model::Contract;
+using model::intersect;
+using model::PageIndex;
+
+namespace {
+
+/// Appends `range` to `ranges`, joined to the last one if that ends where it begins.
+void append(std::vector<ByteRange>& ranges, ByteRange range) {
+    if (!ranges.empty() && ranges.back().end == range.begin) {
+        ranges.back().end = range.end;
+    } else {
+        ranges.push_back(range);
+    }
+}
+
+/// Lets another thread change the state while this one waits for the disk.
+class Unlocked {
+  public:
+    Unlocked(std::unique_lock<std::mutex>& lock, int& writing) : lock_(lock), writing_(writing) {
+        ++writing_;
+        lock_.unlock();
+    }
+    Unlocked(const Unlocked&) = delete;
+    Unlocked& operator=(const Unlocked&) = delete;
+    ~Unlocked() {
+        lock_.lock();
+        --writing_;
+    }
+
+  private:
+    std::unique_lock<std::mutex>& lock_;
+    int& writing_;
+};
+
+} // namespace
+
+Result<void> Writeback::run() {
+    const std::scoped_lock disk(file_.disk);
+    std::unique_lock lock(file_.mutex);
+    file_.context.writepages.fetch_add(1, std::memory_order_relaxed);
+    range_ = intersect({offset_, offset_ + ByteCount{bytes_.size()}}, file_.state.within_size());
+    if (range_.empty()) {
+        return {};
+    }
+    lock_prepare();
+    lock_decide();
+    int error = 0;
+    {
+        const Unlocked unlocked(lock, file_.writing);
+        error = write();
+        const int unnoted = note_losses();
+        error = error != 0 ? error : unnoted;
+    }
+    if (error != 0) {
+        file_.lock_record_error(error);
+    }
+    if (!kept_) {
+        return base::failed(error);
+    }
+    return {};
+}
+
+void Writeback::lock_prepare() {
+    file_.probe.written_back({range_.first_page(), range_.last_page()});
+    file_.lock_learn_allocation(range_);
+    const std::uint64_t pages = pages_of(range_).count();
+    to_write_.reserve(pages * file_.state.block_size().per_page());
+    events_.reserve(pages);
+    const Contract contract = file_.context.contract.load(std::memory_order_relaxed);
+    passed_over_.reserve(contract == Contract::linux_2_6_20 ? 0 : pages);
+    file_.state.reserve(range_);
+}
+
+void Writeback::lock_decide() {
+    const Contract contract = file_.context.contract.load(std::memory_order_relaxed);
+    const model::BlockSize block_size = file_.state.block_size();
+    file_.hashes.set(offset_, bytes_);
+    // The page holds all that write(2) brought as well.
+    file_.held.replaced(whole_pages(range_));
+    file_.held.cache_caught_up(range_);
+    for (const PageIndex page : pages_of(range_)) {
+        const auto [decision, cleaned_by] = file_.state.writepage(page, contract);
+        for (const BlockInPage block : decision.written) {
+            append(to_write_, intersect(range_, block_size.range_of(page, block)));
+        }
+        if (!decision.skipped.empty()) {
+            passed_over_.push_back({page, decision.skipped, cleaned_by});
+        }
+        file_.context.blocks_written.fetch_add(static_cast<std::uint64_t>(decision.written.count()),
+                                               std::memory_order_relaxed);
+        file_.context.blocks_skipped.fetch_add(static_cast<std::uint64_t>(decision.skipped.count()),
+                                               std::memory_order_relaxed);
+        events_.push_back({.inode = file_.id,
+                           .page_or_offset = page.value,
+                           .kind = trace::Kind::writepage,
+                           .written = decision.written,
+                           .skipped = decision.skipped});
+    }
+    file_.context.trace.record(events_);
+    file_.flushable = true;
+    if (!to_write_.empty()) {
+        lock_move_times();
+    }
+}
+
+/// The backing inode's mtime moves by the write, which stands for the stores; but not if a program
+/// has set it since they were made.
+void Writeback::lock_move_times() {
+    const bool set_since =
+        file_.times.writes_back_old_stores({range_.first_page(), range_.last_page()});
+    if (!set_since) {
+        if (file_.times.held_mtime()) {
+            file_.lock_touch_times();
+        }
+    } else if (!file_.times.held_mtime()) {
+        if (const auto status = file_.backing.status()) {
+            file_.times.hold_mtime(status->st_mtim);
+        }
+    }
+}
+
+int Writeback::write() {
+    int error = 0;
+    for (const ByteRange& run : to_write_) {
+        if (error == 0) {
+            error = error_of([&]() -> Result<void> {
+                const std::span<const std::byte> part = bytes_of(run);
+                iovec iov{const_cast<std::byte*>(part.data()), part.size()};
+                return file_.put_on_disk(run.begin, {&iov, 1}, FileParts::Growth::data_below_first);
+            });
+        }
+        if (error != 0) {
+            kept_ = keep(run, error) && kept_;
+        } else {
+            const std::scoped_lock lock(file_.mutex);
+            file_.held.rewritten(run);
+        }
+    }
+    return error;
+}
+
+bool Writeback::keep(ByteRange run, int error) {
+    const int unkept = error_of([&]() -> Result<void> {
+        const std::scoped_lock lock(file_.mutex);
+        if (!file_.held.keep(run.begin, bytes_of(run), file_.context.budget)) {
+            return base::failed(error);
+        }
+        file_.state.write(run);
+        return {};
+    });
+    return unkept == 0;
+}
+
+int Writeback::note_losses() {
+    int error = 0;
+    for (const FileLosses::PassedOver& passed : passed_over_) {
+        const int unnoted = error_of([&]() -> Result<void> {
+            if (!file_.nameless) {
+                file_.losses.note(passed, offset_, bytes_.first(range_.size().value));
+            }
+            return {};
+        });
+        error = error != 0 ? error : unnoted;
+        kept_ = kept_ && unnoted == 0;
+    }
+    return error;
+}
+
+} // namespace partialfs::file
