@@ -165,7 +165,7 @@ trap 'keep=false; exit 129' HUP
 
 # Fails with 3 where no mount is possible, and sets reason.
 mount_in() {
-    mount_partialfs "$1/log" partialfs "$1/disk" "$1/mnt" --contract "$(basename "$1")" --commit-interval 50ms \
+    mount_partialfs "$1/log" partialfs "$1/disk" "$1/mnt" --contract "$(basename "$1")" --flush-policy eager --commit-interval 50ms \
         --log-level error --trace "$1/trace" || { reason=$(head -n 1 "$1/log"); return 3; }
 }
 ! $keep || mount_tie=()

@@ -184,7 +184,7 @@ each_workload() { # DIRECTORY WHERE [OPTION...]
     done
 }
 
-policies=(eager ext3)
+policies=(eager ext3 writeback)
 intervals=(5ms 20ms 50ms)
 workers=("" "--threads 2" "--processes 2" "--threads 2 --processes 2")
 echo "soak.sh: ${workloads[*]}; for $duration, from seed $seed, ${target:-on partialfs, $contract}"

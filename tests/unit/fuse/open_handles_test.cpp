@@ -19,7 +19,11 @@ TEST(OpenHandles, AHandleLivesUntilItIsTakenOut) {
     OpenHandles handles;
     const auto held = std::make_shared<int>(7);
     const std::uint64_t number = handles.add(std::make_shared<Handle>(held));
-    EXPECT_EQ(*handles.find<Handle>(number)->held, 7);
+    {
+        const auto found = handles.find<Handle>(number);
+        ASSERT_NE(found, nullptr);
+        EXPECT_EQ(found->held, held);
+    }
     EXPECT_EQ(held.use_count(), 2);
     handles.take(number);
     EXPECT_EQ(held.use_count(), 1);

@@ -26,7 +26,7 @@ TEST(Options, DefaultsReproduceTheBug) {
     EXPECT_EQ(options.source, "/src");
     EXPECT_EQ(options.mountpoint, "/mnt");
     EXPECT_EQ(options.contract, model::Contract::linux_2_6_19);
-    EXPECT_EQ(options.flush_policy, model::FlushPolicy::eager);
+    EXPECT_EQ(options.flush_policy, model::FlushPolicy::ext3);
     EXPECT_EQ(options.block_size.bytes(), 1024U);
     EXPECT_EQ(options.commit_interval, std::chrono::seconds(5));
     EXPECT_EQ(options.dirty_limit.value, std::uint64_t{256} << 20U);
