@@ -11,6 +11,7 @@
 
 #include <fstream>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -49,8 +50,9 @@ class Identity : public Mounted {
 
       private:
         static std::string contents_of(const std::filesystem::path& path) {
-            std::ifstream file(path);
-            return {std::istreambuf_iterator<char>(file), {}};
+            std::ostringstream contents;
+            contents << std::ifstream(path).rdbuf();
+            return contents.str();
         }
         void walk(const std::filesystem::path& directory) {
             DIR* stream = ::opendir(directory.c_str());
