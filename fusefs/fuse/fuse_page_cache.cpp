@@ -1,5 +1,6 @@
 #include "fusefs/fuse/fuse_page_cache.hpp"
 
+#include "fusefs/backing/one_descriptor.hpp"
 #include "fusefs/base/exceptions.hpp"
 #include "fusefs/file/file_data.hpp"
 #include "fusefs/fuse/control_nodes.hpp"
@@ -215,6 +216,13 @@ Result<FusePageCache::Way> FusePageCache::open_way(const file::FileData& file) {
     const std::scoped_lock opening(opening_);
     if (Way way = known_way(file.id())) {
         return way;
+    }
+    {
+        // Descriptors are few: most of them are for open files.
+        const std::scoped_lock lock(ways_mutex_);
+        if (ways_.size() >= static_cast<std::size_t>(backing::OneDescriptor::first_scarce()) / 4) {
+            return base::failed(ENOTSUP);
+        }
     }
     const auto opened = visit(file.id(), [&](const Fd& fd) -> Result<Way> {
         if (!view_->is_private() || !visitor_.send_home(fd)) {

@@ -74,7 +74,6 @@ TEST(Command, BadInputIsRefusedInOneLine) {
     expect_refused("predict --through fuse --filesystem reiserfs " + kGolden, "not reiserfs");
     expect_refused("predict /nonexistent", "No such file or directory");
     expect_refused("predict --through fuse --era linux-2.6.18 " + kGolden, "--through fuse");
-    expect_refused("predict --through fuse --filesystem writeback " + kGolden, "not writeback");
     expect_refused("play --era linux-2.6.23", "nothing to play");
     expect_refused("play --id nobody " + kGolden, "no schedule 'nobody'");
     const partialfs::testing::TemporaryDirectory directory;
