@@ -51,7 +51,8 @@ Answer getattr(fuse_req_t req, const InodePtr& inode, fuse_file_info* /*info*/) 
     return Later{};
 }
 
-Result<void> set_owner(Mount& /*mount*/, const Inode& inode, const struct stat& wanted, int to_set) {
+Result<void> set_owner(Mount& /*mount*/, const Inode& inode, const struct stat& wanted,
+                       int to_set) {
     if ((to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) == 0) {
         return {};
     }

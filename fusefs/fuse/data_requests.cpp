@@ -45,8 +45,8 @@ struct Handle final : OpenHandle {
     const int flags;
     /// A program's, which the file counts; else the daemon's own way to the page cache.
     bool counted = false;
-    std::mutex mutex;                  ///< guards `told`; taken before the file's mutex
-    ErrorSequence::Position told = 0;  ///< of writeback errors
+    std::mutex mutex;                 ///< guards `told`; taken before the file's mutex
+    ErrorSequence::Position told = 0; ///< of writeback errors
 
     [[nodiscard]] FileData& data() const { return *inode->data(); }
     /// The writeback error that this description has not been told of, or 0.
@@ -320,8 +320,8 @@ void retrieve_reply(fuse_req_t req, void* cookie, fuse_ino_t, off_t, fuse_bufvec
 
 } // namespace
 
-base::Result<void> open_file(Mount& mount, const InodePtr& inode, pid_t caller,
-                             fuse_file_info& fi, base::Fd created) {
+base::Result<void> open_file(Mount& mount, const InodePtr& inode, pid_t caller, fuse_file_info& fi,
+                             base::Fd created) {
     if (inode->data() == nullptr) {
         return base::failed(inode->type() == S_IFDIR ? EISDIR : ENXIO);
     }

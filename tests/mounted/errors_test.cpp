@@ -217,8 +217,8 @@ TEST_F(Errors, AFullDiskIsToldAndOnceThereIsRoomEverythingIsWritten) {
     ::close(ballast);
     const int fd = open("file");
     const std::string text(700 << 10, 't');
-    // As on the filesystem itself: as much as there is room for, then the error; nothing is accepted
-    // that the disk has no room for.
+    // As on the filesystem itself: as much as there is room for, then the error; nothing is
+    // accepted that the disk has no room for.
     const ssize_t taken = ::pwrite(fd, text.data(), text.size(), 0);
     ASSERT_GT(taken, 0);
     ASSERT_LT(taken, static_cast<ssize_t>(text.size()));

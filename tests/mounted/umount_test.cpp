@@ -118,7 +118,7 @@ TEST_F(Umount, ABusyMountStays) {
     EXPECT_EQ(run({"--unmount", mountpoint()}).code, EINVAL) << "nothing is mounted any more";
 }
 
-TEST_F(Umount, Umount8Waits) {
+TEST_F(Umount, TheHelperOfUmount8Waits) {
     // As after an installation: in a mount namespace of its own, /usr/bin and /usr/sbin have us.
     const fs::path bin = mount_->temporary() / "bin";
     fs::create_directory(bin);
@@ -131,7 +131,8 @@ TEST_F(Umount, Umount8Waits) {
     // It has copies of the mounts of other tests, which these copies would keep alive.
     const std::string namespace_of_its_own =
         "findmnt -rno TARGET -t fuse.partialfs | xargs -r -n 1 umount -l || true\n"
-        "mount -t overlay none -o lowerdir=" + bin.string() + ":/usr/bin /usr/bin\n" +
+        "mount -t overlay none -o lowerdir=" +
+        bin.string() + ":/usr/bin /usr/bin\n" +
         "mount -t overlay none -o lowerdir=" + sbin.string() + ":/usr/sbin /usr/sbin\n";
     for (int round = 0; round < 5; ++round) {
         const std::string text = content(round, std::size_t{20} << 20U);
@@ -141,8 +142,8 @@ TEST_F(Umount, Umount8Waits) {
              namespace_of_its_own + "mount -t fuse.partialfs " + source() + " " + mountpoint() +
                  " -o contract=linux-2.6.20,commit_interval=0\n" + "cp " +
                  (mount_->temporary() / "text").string() + " " + mountpoint() + "/file\n" +
-                 "umount " + mountpoint() + "\ncmp " + (mount_->temporary() / "text").string() +
-                 " " + source() + "/file >&2"});
+                 "umount.fuse.partialfs " + mountpoint() + "\ncmp " +
+                 (mount_->temporary() / "text").string() + " " + source() + "/file >&2"});
         EXPECT_EQ(ended.code, 0) << ended.errors;
     }
 }

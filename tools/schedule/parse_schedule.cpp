@@ -100,8 +100,8 @@ std::expected<bool, std::string> parse_header_line(Header& header, std::string_v
     if (keyword == "workers") {
         return done(parse_workers(header, words));
     }
-    if (keyword != "seed" && keyword != "workload" && keyword != "block" &&
-        keyword != "contract" && keyword != "policy" && keyword != "commit-by" && keyword != "end") {
+    if (keyword != "seed" && keyword != "workload" && keyword != "block" && keyword != "contract" &&
+        keyword != "policy" && keyword != "commit-by" && keyword != "end") {
         return false;
     }
     const std::string_view value = words.next();

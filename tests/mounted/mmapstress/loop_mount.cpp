@@ -6,8 +6,10 @@
 #include <sys/mount.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 namespace partialfs::testing {
 
@@ -42,7 +44,13 @@ std::optional<std::string> LoopMount::mount_image(const std::string& options) {
 }
 
 std::optional<std::string> LoopMount::remount() {
-    if (::umount2(path().c_str(), 0) != 0) {
+    // A program that has just been killed ends, with its children, a moment later.
+    int unmounted = ::umount2(path().c_str(), 0);
+    for (int tries = 0; unmounted != 0 && errno == EBUSY && tries < 1000; ++tries) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        unmounted = ::umount2(path().c_str(), 0);
+    }
+    if (unmounted != 0) {
         return std::string("cannot unmount: ") + std::strerror(errno);
     }
     mounted_ = false;

@@ -246,8 +246,7 @@ TEST_F(Lossy, AFilesystemThatHangsIsReportedThoughNothingCanBeKilled) {
         const std::string text = text_of(output);
         EXPECT_EQ(said.code, 4) << text << said.text;
         EXPECT_THAT(text, testing::HasSubstr("has not returned for "));
-        EXPECT_THAT(text,
-                    testing::ContainsRegex("operation [0-9]+ .commit., process"));
+        EXPECT_THAT(text, testing::ContainsRegex("operation [0-9]+ .commit., process"));
         if (format == "ktap") {
             EXPECT_THAT(text, testing::HasSubstr("not ok 1 mmapstress.recipe # seed 5"));
         } else if (format == "junit") {
