@@ -51,7 +51,7 @@ class Expected:
         self.exactly["partialfs --"] = long_options(helps)
         self.exactly["partialfs --contract="] = set(re.findall(r"linux-[0-9.]*[0-9]", re.search(
             r"^  --contract .*", helps, re.M)[0]))
-        self.exactly["partialfs --flush-policy="] = {"eager", "ext3"}
+        self.exactly["partialfs --flush-policy="] = {"eager", "ext3", "writeback"}
         self.exactly["partialfs --block-size="] = {"512", "1024", "2048", "4096"}
         self.exactly["partialfs --probe="] = {"auto", "cachestat", "compare"}
         self.exactly["partialfs --log-level="] = {"trace", "debug", "info", "warning", "error", "off"}
