@@ -200,7 +200,7 @@ by_mount() {
     title "3. One lost store, explained"
     # Exit code 1: there is damage to explain.
     verdict=0
-    mmapstress explain "$work/recipe.json" --max-ranges 1 >"$work/out" 2>&1 || verdict=$?
+    mmapstress explain "$work/recipe.json" --all --max-ranges 1 >"$work/out" 2>&1 || verdict=$?
     sed "s#$work/##g" "$work/out" | indented
     [ $verdict = 1 ] || return 1
 
