@@ -61,8 +61,10 @@ expect_nothing_left "the ledger has another number"
 probe_of() { partialfs "$mine/disk" "$mine/mnt" 2>/dev/null && grep '"probe"' "$mine/mnt/.partialfs/status"; fusermount3 -u "$mine/mnt"; }
 mkdir "$mine/programs" "$mine/dev" "$mine/disk" "$mine/mnt"
 cp "$(command -v partialfs)" "$(command -v mmapstress)" "$(command -v vmmodel)" "$reproduce" "$mine/programs"
+mkdir "$mine/programs/support"
+cp "$(dirname "$reproduce")/support/mount.sh" "$mine/programs/support"
 as_root=$(probe_of)
-chmod 755 "$mine" "$mine/programs"
+chmod 755 "$mine" "$mine/programs" "$mine/programs/support"
 chmod 1777 "$TMPDIR"
 chown 65534 "$mine/disk" "$mine/mnt"
 # shellcheck disable=SC2016  # expanded by the inner shell
