@@ -64,6 +64,30 @@ base::Result<std::string> link_target(const base::Fd& symlink) {
     return target;
 }
 
+std::string path_below(const base::Fd& object, const std::string& directory) {
+    const base::Result<struct stat> status = status_of(object);
+    std::string path(PATH_MAX, '\0');
+    const ssize_t length = ::readlink(ProcPath(object).c_str(), path.data(), path.size());
+    if (!status || status->st_nlink == 0 || length < 0) {
+        return {};
+    }
+    path.resize(static_cast<std::size_t>(length));
+    const std::string prefix = directory == "/" ? directory : directory + '/';
+    if (!path.starts_with(prefix)) {
+        return {};
+    }
+    if (path.ends_with(" (deleted)")) {
+        // Part of the name, or the kernel's word for a name that is gone while the object has
+        // others (d_path(), fs/d_path.c).
+        struct stat named{};
+        if (::lstat(path.c_str(), &named) != 0 || named.st_ino != status->st_ino ||
+            named.st_dev != status->st_dev) {
+            return {};
+        }
+    }
+    return path.substr(prefix.size());
+}
+
 base::Result<void> change_mode(const base::Fd& object, mode_t mode) {
     return done(::chmod(ProcPath(object).c_str(), mode));
 }

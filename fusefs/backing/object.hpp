@@ -41,6 +41,10 @@ base::Result<struct stat> status_of(const base::Fd& object);
 /// Where a symlink points to. ENOENT if the object is none, as readlinkat(2) has it.
 base::Result<std::string> link_target(const base::Fd& symlink);
 
+/// The object's path relative to `directory`, an absolute path; empty if the name that it was
+/// opened by is gone, and for what lies outside.
+std::string path_below(const base::Fd& object, const std::string& directory);
+
 /// chmod(2) of the object.
 base::Result<void> change_mode(const base::Fd& object, mode_t mode);
 /// chown(2) of the object; -1 leaves one of the two.

@@ -15,13 +15,10 @@ namespace partialfs::trace {
 class Recorder;
 }
 
-namespace partialfs::journal {
-class LedgerBook;
-}
-
 namespace partialfs::file {
 
 class BufferBudget;
+class LedgerBook;
 
 /// Made once, before the first inode, and outlives the last. The references are to objects that
 /// are thread-safe by themselves.
@@ -29,7 +26,7 @@ struct Context {
     backing::FileIo& io;
     model::BlockSize block_size;
     BufferBudget& budget;
-    journal::LedgerBook& ledger;
+    LedgerBook& ledger;
     trace::Recorder& trace;
     StampClock clock{};
     SpaceGuard space{};

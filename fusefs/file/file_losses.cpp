@@ -1,6 +1,6 @@
 #include "fusefs/file/file_losses.hpp"
 
-#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/file/ledger_book.hpp"
 #include "fusefs/model/ledger.hpp"
 #include "fusefs/trace/recorder.hpp"
 
@@ -25,7 +25,7 @@ bool FileLosses::still_any() {
 }
 
 bool FileLosses::any_in(ByteRange range) const {
-    return any_ && context_.ledger.has_open(inode_, range, context_.block_size);
+    return any_ && context_.ledger.has_open(inode_, range);
 }
 
 void FileLosses::pages_read(ByteRange range) {
@@ -77,14 +77,9 @@ void FileLosses::note(const PassedOver& passed, ByteOffset begin,
         if (lost.empty()) {
             continue;
         }
-        if (!any_in(range_of(passed.page))) {
-            const std::scoped_lock lock(mutex_);
-            reread_.erase(passed.page); // in memory as it is written back now
-        }
+        is_in_memory(passed.page);
         any_ = true;
-        context_.ledger.record(inode_, passed.page, in_page,
-                               context_.block_size.index_of(passed.page, in_page),
-                               passed.cleaned_by[i], lost);
+        context_.ledger.passed_over(inode_, passed.cleaned_by[i], lost);
         for (const ByteRange& range : lost) {
             context_.trace.record({.inode = inode_,
                                    .page_or_offset = range.begin.value,
@@ -92,6 +87,29 @@ void FileLosses::note(const PassedOver& passed, ByteOffset begin,
                                    .commit = passed.cleaned_by[i],
                                    .kind = trace::Kind::lost});
         }
+    }
+}
+
+void FileLosses::refused(ByteRange range, int error) {
+    if (range.empty()) {
+        return;
+    }
+    for (PageIndex page = range.first_page(); page <= range.last_page(); ++page) {
+        is_in_memory(page);
+    }
+    any_ = true;
+    context_.ledger.refused(inode_, range, error);
+    context_.trace.record({.inode = inode_,
+                           .page_or_offset = range.begin.value,
+                           .length = range.size().value,
+                           .error = error,
+                           .kind = trace::Kind::lost});
+}
+
+void FileLosses::is_in_memory(PageIndex page) {
+    if (!any_in(range_of(page))) {
+        const std::scoped_lock lock(mutex_);
+        reread_.erase(page);
     }
 }
 
@@ -130,13 +148,13 @@ std::vector<ByteRange> FileLosses::healed_by(ByteOffset begin, std::span<const i
 
 void FileLosses::heal(std::span<const ByteRange> ranges) {
     for (const ByteRange& range : ranges) {
-        context_.ledger.heal(inode_, range, context_.block_size);
+        context_.ledger.heal(inode_, range);
     }
 }
 
 void FileLosses::drop(ByteRange range) {
     if (any_) {
-        context_.ledger.drop(inode_, range, context_.block_size);
+        context_.ledger.drop(inode_, range);
     }
 }
 

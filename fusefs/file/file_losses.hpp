@@ -1,5 +1,5 @@
-// One file's lost stores: found by a writepage that passes blocks over, healed by what is written
-// later.
+// One file's lost stores: found by a writepage that passes blocks over, or whose bytes the disk
+// refuses; healed by what is written later.
 #pragma once
 
 #include "fusefs/file/backing_file.hpp"
@@ -35,7 +35,7 @@ class FileLosses {
     [[nodiscard]] bool any() const { return any_; }
     /// The same, having asked the ledger.
     bool still_any();
-    /// Whether the ledger has open entries in the blocks that `range` touches.
+    /// Whether a byte of `range` is in an open entry of the ledger.
     [[nodiscard]] bool any_in(model::ByteRange range) const;
 
     /// The page cache reads these pages.
@@ -50,6 +50,11 @@ class FileLosses {
     /// `bytes` is what the kernel wrote back, from `begin` on. Blocks that differ from the disk get
     /// entries in the ledger; those that cannot be compared as well.
     void note(const PassedOver& passed, model::ByteOffset begin, std::span<const std::byte> bytes);
+
+    /// The kernel has written these bytes back, the disk refused them with this errno, and they are
+    /// not kept to be written later. They get entries in the ledger, and are healed as the others.
+    /// To be called once for each such range of a writepage.
+    void refused(model::ByteRange range, int error);
 
     /// What of the open entries a write of `parts` at `begin` will heal. All of it, while the page
     /// has been in the page cache since the loss. Of a page read again since then, only the bytes
@@ -67,6 +72,10 @@ class FileLosses {
     void forget();
 
   private:
+    /// A writepage has just brought the page: if nothing of it is open, what now gets lost of it is
+    /// in the page cache.
+    void is_in_memory(model::PageIndex page);
+
     const model::InodeId inode_;
     BackingFile& file_;
     Context& context_;

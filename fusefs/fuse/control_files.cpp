@@ -2,12 +2,12 @@
 
 #include "fusefs/backing/object.hpp"
 #include "fusefs/base/exceptions.hpp"
+#include "fusefs/file/ledger_reader.hpp"
 #include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/control_nodes.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
 #include "fusefs/fuse/status.hpp"
 #include "fusefs/journal/journal.hpp"
-#include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <fcntl.h>
@@ -87,8 +87,6 @@ std::string contents_of(const Mount& mount, fuse_ino_t number) {
     switch (number) {
     case kStatusFile:
         return status_json(mount) + '\n';
-    case kLedgerFile:
-        return mount.context.ledger.lines();
     case kTraceFile:
         return mount.context.trace.latest();
     case kContractFile:
@@ -111,9 +109,23 @@ class FixedText final : public ControlReader {
     const std::string text_;
 };
 
+class LedgerText final : public ControlReader {
+  public:
+    explicit LedgerText(const file::LedgerBook& ledger) : reader_(ledger) {}
+    std::string read(std::uint64_t offset, std::size_t size) override {
+        return reader_.read(offset, size);
+    }
+
+  private:
+    file::LedgerReader reader_;
+};
+
 } // namespace
 
 std::shared_ptr<ControlReader> open_control_file(const Mount& mount, fuse_ino_t number) {
+    if (number == kLedgerFile) {
+        return std::make_shared<LedgerText>(mount.context.ledger);
+    }
     return std::make_shared<FixedText>(contents_of(mount, number));
 }
 

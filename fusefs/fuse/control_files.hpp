@@ -20,7 +20,8 @@ class ControlReader : public OpenHandle {
     virtual std::string read(std::uint64_t offset, std::size_t size) = 0;
 };
 
-/// A reader of what a control file holds now: nothing for those that are only written.
+/// A reader of what a control file holds now: nothing for those that are only written. One of the
+/// ledger goes through it as it is read.
 std::shared_ptr<ControlReader> open_control_file(const Mount& mount, fuse_ino_t number);
 
 /// The st_size of a control file: the length of its contents. Of `ledger` and `trace`, which can be

@@ -1,11 +1,11 @@
 #include "fusefs/fuse/status.hpp"
 
 #include "fusefs/file/buffer.hpp"
+#include "fusefs/file/ledger_book.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
 #include "fusefs/fuse/inode_table.hpp"
 #include "fusefs/fuse/mount.hpp"
 #include "fusefs/journal/journal.hpp"
-#include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 #include "fusefs/version.hpp"
 
@@ -55,7 +55,9 @@ std::string status_json(const Mount& mount) {
                         {"open", ledger.open},
                         {"open_bytes", ledger.open_bytes},
                         {"healed", ledger.healed},
-                        {"dropped", ledger.dropped}};
+                        {"dropped", ledger.dropped},
+                        {"not_kept", ledger.not_kept},
+                        {"not_kept_bytes", ledger.not_kept_bytes}};
     status["trace_events"] = context.trace.recorded();
     status["trace_file"] =
         mount.trace_file.empty() ? nullptr : nlohmann::ordered_json(mount.trace_file);

@@ -2,7 +2,7 @@
 
 #include "fusefs/base/exceptions.hpp"
 #include "fusefs/file/error_of.hpp"
-#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/file/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <pthread.h>

@@ -82,7 +82,7 @@ class Journal {
     [[nodiscard]] Status status() const;
     /// The commit that the running transaction will become.
     [[nodiscard]] model::CommitId running_commit() const {
-        return model::CommitId{static_cast<decltype(model::CommitId::value)>(status().commits + 1)};
+        return model::CommitId{status().commits + 1};
     }
     /// The file with this number, if it is of the running transaction or known; or null.
     [[nodiscard]] std::shared_ptr<file::FileData> find(model::InodeId id) const;

@@ -1,7 +1,7 @@
 // The journal's commits: look for dirty pages, flush, let the metadata through, sync.
 #include "fusefs/file/error_of.hpp"
 #include "fusefs/journal/journal.hpp"
-#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/file/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <spdlog/spdlog.h>
@@ -236,7 +236,7 @@ int Journal::commit_files(const FileMap& files, Round& round, Trigger trigger) {
     CommitId commit;
     {
         const std::scoped_lock lock(mutex_);
-        commit = CommitId{static_cast<decltype(commit.value)>(++status_.commits)};
+        commit = CommitId{++status_.commits};
     }
     context_.ledger.commit_began(commit, trace::now());
     context_.trace.record({.commit = commit, .kind = trace::Kind::commit_begin});

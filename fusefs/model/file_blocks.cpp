@@ -31,7 +31,7 @@ const FileBlocks::Entry* FileBlocks::find(PageIndex index) const {
 FileBlocks::Chunk& FileBlocks::chunk(std::uint64_t number) {
     auto found = chunks_.find(number);
     if (found == chunks_.end()) {
-        found = chunks_.emplace(number, std::make_unique<Chunk>()).first;
+        found = chunks_.emplace(number, std::make_unique<Chunk>(block_size_)).first;
     }
     return *found->second;
 }
@@ -44,8 +44,19 @@ FileBlocks::Entry& FileBlocks::entry(PageIndex index) {
         ++entries_;
         entry = Entry{};
         entry.generation = ++last_generation_;
+        set_cleaned_by(index, block_size_.all(), CommitId{0});
     }
     return entry;
+}
+
+void FileBlocks::set_cleaned_by(PageIndex index, BlockMask blocks, CommitId commit) {
+    CommitId* of_page =
+        &chunk(chunk_of(index)).cleaned_by[slot_of(index) * block_size_.per_page()];
+    for (std::uint8_t i = 0; i < block_size_.per_page(); ++i) {
+        if (blocks.contains(BlockInPage{i})) {
+            of_page[i] = commit;
+        }
+    }
 }
 
 void FileBlocks::release_if_empty(PageIndex index) {
@@ -75,8 +86,11 @@ std::optional<Generation> FileBlocks::generation(PageIndex index) const {
 }
 
 CommitId FileBlocks::cleaned_by(PageIndex index, BlockInPage block) const {
-    const Entry* found = find(index);
-    return found != nullptr ? found->cleaned_by[block.value] : CommitId{0};
+    const auto chunk = chunks_.find(chunk_of(index));
+    if (chunk == chunks_.end() || (chunk->second->present & bit_of(index)) == 0) {
+        return CommitId{0};
+    }
+    return chunk->second->cleaned_by[slot_of(index) * block_size_.per_page() + block.value];
 }
 
 void FileBlocks::set_allocated(PageIndex index, BlockMask allocated) {
@@ -110,11 +124,7 @@ bool FileBlocks::learn_dirty(PageIndex index) {
 BlockMask FileBlocks::flush(PageIndex index, FlushPolicy policy, ByteOffset size, CommitId commit) {
     Entry& flushed = entry(index);
     const BlockMask blocks = ordered_flush(flushed.state, policy, block_size_.within(index, size));
-    for (std::uint8_t i = 0; i < block_size_.per_page(); ++i) {
-        if (blocks.contains(BlockInPage{i})) {
-            flushed.cleaned_by[i] = commit;
-        }
-    }
+    set_cleaned_by(index, blocks, commit);
     if (policy == FlushPolicy::eager && !flushed.state.told && flushed.state.dirty.empty()) {
         // No mapping dirtied it, and where blocks lie on disk decides nothing under this policy.
         flushed.state = PageState{};
@@ -128,17 +138,13 @@ void FileBlocks::flush_failed(PageIndex index, BlockMask blocks) {
     failed.state.dirty |= blocks;
     failed.state.ordered |= blocks;
     failed.state.page_dirty = true;
-    for (std::uint8_t i = 0; i < block_size_.per_page(); ++i) {
-        if (blocks.contains(BlockInPage{i})) {
-            failed.cleaned_by[i] = CommitId{0};
-        }
-    }
+    set_cleaned_by(index, blocks, CommitId{0});
 }
 
 WriteDecision FileBlocks::finish_writepage(PageIndex index, Entry& written, ByteOffset size) {
     const WriteDecision decision = model::writepage(written.state, block_size_.within(index, size));
     written.generation = ++last_generation_;
-    written.cleaned_by.fill(CommitId{0});
+    set_cleaned_by(index, block_size_.all(), CommitId{0});
     return decision;
 }
 

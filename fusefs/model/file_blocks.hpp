@@ -101,17 +101,23 @@ class FileBlocks {
     struct Entry {
         PageState state;
         Generation generation;
-        std::array<CommitId, 8> cleaned_by{};
     };
     /// Neighbouring pages; `present` has a bit for each that has an entry.
     struct Chunk {
+        explicit Chunk(BlockSize block_size)
+            : cleaned_by(std::make_unique<CommitId[]>(kChunkPages * block_size.per_page())) {}
+
         std::uint64_t present = 0;
         std::array<Entry, kChunkPages> entries;
+        /// Block by block, as many as the pages have.
+        std::unique_ptr<CommitId[]> cleaned_by;
     };
 
     [[nodiscard]] const Entry* find(PageIndex index) const;
     Chunk& chunk(std::uint64_t number);
     Entry& entry(PageIndex index);
+    /// The page must have an entry.
+    void set_cleaned_by(PageIndex index, BlockMask blocks, CommitId commit);
     /// Frees the entry if it says no more than no entry would.
     void release_if_empty(PageIndex index);
     WriteDecision finish_writepage(PageIndex index, Entry& entry, ByteOffset size);

@@ -1,35 +1,59 @@
 // The ledger of lost stores: which bytes in the page cache the disk will never see.
 //
 // At each writepage the filesystem compares the blocks that it passes over with what is on disk.
-// What differs is lost unless somebody writes the block again, which heals it.
+// What differs is lost unless somebody writes the block again, which heals it. What the disk
+// refused to take is lost in the same way.
+//
+// What one writepage lost of one page is one batch: a cause, and pieces of six bytes each. Each
+// inode lists its batches by page, and the batches are ordered by the numbers of their entries, so
+// that a reader can go through them in the order of discovery, a few at a time.
 //
 // Pure: times and paths are passed in. Not thread-safe: the owner guards it with its own mutex.
 #pragma once
 
 #include "fusefs/model/types.hpp"
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace partialfs::model {
 
-/// One range of bytes, inside one block, that is right in memory and stale on disk.
+/// Why bytes that are right in memory are stale on disk.
+enum class LossKind : std::uint8_t {
+    contract, ///< writepage passed over their block, which it took for clean under the contract
+    refused,  ///< writepage brought them, and the disk did not take them
+};
+/// "contract" or "refused".
+std::string_view name_of(LossKind kind);
+
+/// What the bytes that were lost together have in common.
+struct Loss {
+    LossKind kind = LossKind::contract;
+    int error = 0;            ///< refused: the errno of the disk; 0 otherwise
+    CommitId cleaned_by{};    ///< contract: the commit whose ordered flush called the block clean
+    Nanoseconds cleaned_at{}; ///< when that was
+    Nanoseconds lost_at{};    ///< when writepage passed over the block, or the disk refused it
+
+    bool operator==(const Loss&) const = default;
+};
+
+/// One entry: a range of bytes, inside one block, that is right in memory and stale on disk.
 struct LostStore {
     std::uint64_t number = 0; ///< counted from 1, in the order of discovery
     InodeId inode;
-    std::string path; ///< relative to the mount, as it was when the loss was found
-    PageIndex page;
-    BlockInPage block;
-    ByteRange bytes;        ///< in the file
-    CommitId cleaned_by;    ///< the commit whose ordered flush had called the block clean
-    Nanoseconds cleaned_at; ///< when that was
-    Nanoseconds lost_at;    ///< when writepage passed over the block
+    std::string path; ///< relative to the mount, as it was when the inode's first loss was found
+    ByteRange bytes;  ///< in the file
+    Loss loss;
     std::optional<Nanoseconds> healed_at; ///< when the bytes were written after all
 
     bool operator==(const LostStore&) const = default;
@@ -40,9 +64,22 @@ struct LostStore {
 std::vector<ByteRange> differing_ranges(std::span<const std::byte> memory,
                                         std::span<const std::byte> disk, ByteOffset begin);
 
+/// Where a reader of the ledger goes on: at the first entry of this number that begins at `begin`
+/// or later, or else at the next number.
+struct LedgerPosition {
+    std::uint64_t number = 0;
+    ByteOffset begin{};
+
+    auto operator<=>(const LedgerPosition&) const = default;
+    static LedgerPosition after(const LostStore& entry) { return {entry.number, entry.bytes.end}; }
+};
+
 class Ledger {
   public:
-    /// How many healed entries are kept; older ones are only counted.
+    /// How many open entries are kept; what is lost beyond that is only counted. Open entries take
+    /// at most 240 bytes of memory each (one in a page), and 6 where they are dense.
+    static constexpr std::size_t kOpenKept = 1'048'576;
+    /// How many healed entries are kept, the latest discovered ones; older ones are only counted.
     static constexpr std::size_t kHealedKept = 65536;
 
     struct Counts {
@@ -50,45 +87,101 @@ class Ledger {
         std::uint64_t open = 0;     ///< lost and not healed
         std::uint64_t open_bytes = 0;
         std::uint64_t healed = 0;
-        std::uint64_t dropped = 0; ///< truncated, punched or unlinked away
+        std::uint64_t dropped = 0; ///< parts of entries truncated, punched or unlinked away
+        /// Lost while the ledger was full: what would have been an entry each time it was found.
+        std::uint64_t not_kept = 0;
+        std::uint64_t not_kept_bytes = 0;
 
         bool operator==(const Counts&) const = default;
     };
 
-    /// A writepage has passed over this block, and `lost` (ranges inside the block, ascending) is
-    /// what of it differs from the disk. What was known before keeps its number and time; what is
-    /// new of `lost` gets entries. An entry that no longer differs stays open: that the page has
-    /// the disk's bytes now says that it was evicted and read again, not that the store came back;
-    /// only heal() closes it. `loss` has the common fields; its number and bytes are ignored.
-    void record(const LostStore& loss, BlockIndex block, const std::vector<ByteRange>& lost);
+    /// `open_kept` is only less than kOpenKept in tests.
+    explicit Ledger(BlockSize block_size, std::size_t open_kept = kOpenKept)
+        : block_size_(block_size), open_kept_(open_kept) {}
+
+    /// Bytes have been lost together: `lost` are their ranges, ascending, of any length. They get
+    /// entries block by block; ranges that touch inside a block get one. What was known before
+    /// keeps its entry, with number and time. An entry whose bytes no longer differ stays open:
+    /// that the page has the disk's bytes now says that it was evicted and read again, not that the
+    /// store came back; only heal() closes it. `path` is the file's, used if the ledger
+    /// has_path() of none. What throws std::bad_alloc leaves the ledger as it was, or with the
+    /// entries of the first pages.
+    void record(InodeId inode, std::string_view path, const Loss& loss,
+                std::span<const ByteRange> lost);
     /// The bytes of `range` have been written to disk: what is open of them is healed. An entry
     /// that lies partly inside is cut: the part outside stays open, under the same number.
-    void heal(InodeId inode, ByteRange range, BlockSize block_size, Nanoseconds now);
+    void heal(InodeId inode, ByteRange range, Nanoseconds now);
     /// The bytes of `range` are gone (punch): open entries are cut to what lies outside.
-    void drop(InodeId inode, ByteRange range, BlockSize block_size);
+    void drop(InodeId inode, ByteRange range);
     /// The file has become `size` bytes long: open entries are cut off there.
     void truncate(InodeId inode, ByteOffset size);
     /// The inode is gone: all its open entries are dropped.
     void forget(InodeId inode);
 
+    [[nodiscard]] BlockSize block_size() const { return block_size_; }
+    [[nodiscard]] std::size_t open_kept() const { return open_kept_; }
     [[nodiscard]] Counts counts() const { return counts_; }
+    [[nodiscard]] bool has_path(InodeId inode) const { return inodes_.contains(inode); }
     [[nodiscard]] bool has_open(InodeId inode) const;
-    /// Whether anything is open in the blocks that `range` touches.
-    [[nodiscard]] bool has_open(InodeId inode, ByteRange range, BlockSize block_size) const;
-    /// Open and healed entries in the order of discovery.
-    [[nodiscard]] std::vector<LostStore> entries() const;
+    /// Whether a byte of `range` is in an open entry.
+    [[nodiscard]] bool has_open(InodeId inode, ByteRange range) const;
+    /// Open and healed entries from `from` on up to the number `last`, in the order of discovery:
+    /// the first `most` of them, in time proportional to that.
+    [[nodiscard]] std::vector<LostStore>
+    read(LedgerPosition from = {}, std::uint64_t last = std::numeric_limits<std::uint64_t>::max(),
+         std::size_t most = std::numeric_limits<std::size_t>::max()) const;
 
   private:
-    using Key = std::pair<InodeId, BlockIndex>;
+    /// Part of an entry that is open: bytes of the batch's page, and the number after the batch's.
+    struct Piece {
+        std::uint16_t begin;
+        std::uint16_t end;
+        std::uint16_t number;
+    };
+    /// What was lost of one page together. Never empty.
+    struct Batch {
+        InodeId inode;
+        PageIndex page;
+        Loss loss;
+        std::vector<Piece> pieces; ///< ascending, by number as well
+    };
+    /// Batches by the number of their first entry. Numbers of two batches never interleave.
+    using Batches = std::map<std::uint64_t, Batch>;
+    struct Healed {
+        InodeId inode;
+        ByteOffset end;
+        Loss loss;
+        Nanoseconds healed_at;
+    };
+    /// Kept while the inode has an entry, open or healed.
+    struct OfInode {
+        std::string path;
+        std::set<std::pair<PageIndex, std::uint64_t>> batches; ///< by page and first number
+        std::size_t healed = 0;
+    };
 
-    void move_to_healed(LostStore& entry, Nanoseconds now);
-    void count_closed(const LostStore& entry);
-    /// Takes `range` out of all open entries; calls `taken(entry)` with each part taken out.
+    static ByteRange bytes_of(const Batch& batch, Piece piece);
+    /// record() for ranges of one page, each inside a block.
+    void record_in_page(InodeId inode, std::string_view path, const Loss& loss,
+                        std::span<const ByteRange> lost);
+    /// What is open of a page, ascending.
+    [[nodiscard]] std::vector<ByteRange> open_in_page(InodeId inode, PageIndex page) const;
+    /// What of `lost`, ranges of one page, is in no open entry.
+    [[nodiscard]] std::vector<ByteRange> news(InodeId inode, std::span<const ByteRange> lost) const;
+    /// Takes `range` out of all open entries; calls `taken(batch, number, bytes)` with each part.
     template <typename Taken>
-    void cut_out(InodeId inode, ByteRange range, BlockSize block_size, Taken taken);
+    void cut_out(InodeId inode, ByteRange range, Taken taken);
+    template <typename Taken>
+    void cut_batch(Batches::value_type& batch, ByteRange range, Taken taken);
+    void keep_healed(LedgerPosition position, Healed healed);
+    /// Frees what is known of an inode that has no entry any more.
+    void release_if_empty(InodeId inode);
 
-    std::map<Key, std::vector<LostStore>> open_;
-    std::deque<LostStore> healed_;
+    BlockSize block_size_;
+    std::size_t open_kept_;
+    std::map<InodeId, OfInode> inodes_;
+    Batches batches_;
+    std::map<LedgerPosition, Healed> healed_;
     Counts counts_;
 };
 

@@ -39,8 +39,8 @@ using ByteOffset = Strong<struct OffsetTag>;
 using ByteCount = Strong<struct CountTag>;
 /// Names an inode for as long as the mount lives. Never reused.
 using InodeId = Strong<struct InodeTag>;
-/// Number of a commit of the mount, counted from 1. 0 means "none".
-using CommitId = Strong<struct CommitTag, std::uint32_t>;
+/// Number of a commit of the mount, counted from 1; 64 bits never wrap. 0 means "none".
+using CommitId = Strong<struct CommitTag>;
 /// Monotonic nanoseconds. Passed in by whoever has a clock; the model has none.
 using Nanoseconds = Strong<struct TimeTag>;
 

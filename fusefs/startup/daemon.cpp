@@ -36,19 +36,6 @@ std::string absolute_path(const std::filesystem::path& path) {
     return error ? path.string() : canonical.string();
 }
 
-/// The path of what `fd` refers to, relative to `source`; empty if it has no name there.
-std::string relative_path(const Fd& fd, const std::string& source) {
-    const auto target = std::filesystem::path(backing::ProcPath(fd).c_str());
-    std::error_code error;
-    const std::string path = std::filesystem::read_symlink(target, error).string();
-    constexpr std::string_view kDeleted = " (deleted)";
-    const std::string prefix = source == "/" ? source : source + '/';
-    if (error || !path.starts_with(prefix) || path.ends_with(kDeleted)) {
-        return {};
-    }
-    return path.substr(prefix.size());
-}
-
 /// Linux 6.5 has cachestat(2); a seccomp filter may still forbid it. The file must be one's own:
 /// newer kernels refuse to tell of a file that the caller neither owns nor may write.
 fuse::Probe best_probe(const Fd& own_file) {
@@ -95,7 +82,7 @@ Daemon::Daemon(const Options& options, backing::FileIo& io)
           {.say = [&options](
                       const std::string& line) { tell_user(options, LogLevel::warning, line); }}),
       probe_(choose_probe(options.probe)), trace_(options.block_size),
-      budget_(options.dirty_limit.value),
+      ledger_(options.block_size), budget_(options.dirty_limit.value),
       context_{.io = io,
                .block_size = options.block_size,
                .budget = budget_,
@@ -159,11 +146,11 @@ void Daemon::start_trace(const Options& options) {
 
 std::string Daemon::path_of(model::InodeId id) const {
     if (const auto inode = inodes_.find(id)) {
-        return relative_path(inode->fd(), source_);
+        return backing::path_below(inode->fd(), source_);
     }
     // Forgotten by the kernel, but kept as some of it is not on disk or lost.
     const auto file = journal_.find(id);
-    return file ? relative_path(file->path_fd(), source_) : std::string{};
+    return file ? backing::path_below(file->path_fd(), source_) : std::string{};
 }
 
 int Daemon::commit_before_end() {

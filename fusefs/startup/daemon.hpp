@@ -4,6 +4,7 @@
 #include "fusefs/backing/file_io.hpp"
 #include "fusefs/file/buffer.hpp"
 #include "fusefs/file/context.hpp"
+#include "fusefs/file/ledger_book.hpp"
 #include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
 #include "fusefs/fuse/inode_reclaimer.hpp"
@@ -11,7 +12,6 @@
 #include "fusefs/fuse/mount.hpp"
 #include "fusefs/fuse/session.hpp"
 #include "fusefs/journal/journal.hpp"
-#include "fusefs/journal/ledger_book.hpp"
 #include "fusefs/startup/options.hpp"
 #include "fusefs/startup/source_claim.hpp"
 #include "fusefs/trace/recorder.hpp"
@@ -59,7 +59,7 @@ class Daemon {
     SourceClaim claim_;
     fuse::Probe probe_;
     trace::Recorder trace_;
-    journal::LedgerBook ledger_;
+    file::LedgerBook ledger_;
     file::BufferBudget budget_;
     file::MemoryPool small_memory_{0};
     file::Context context_;

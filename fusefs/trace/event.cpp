@@ -42,6 +42,9 @@ std::string to_json(const Event& event, std::string_view path, model::BlockSize 
         fmt::format_to(out, R"(,"page":{},"offset":{},"length":{},"commit":{})",
                        event.page_or_offset / model::kPageSize, event.page_or_offset, event.length,
                        event.commit.value);
+        if (event.error != 0) {
+            fmt::format_to(out, R"(,"errno":{})", event.error);
+        }
         break;
     case Kind::truncate:
         fmt::format_to(out, R"(,"offset":{})", event.page_or_offset);

@@ -16,7 +16,8 @@ enum class Kind : std::uint8_t {
     page_dirty,     ///< a page was found PG_dirty that was not known so: page
     ordered_flush,  ///< a commit wrote blocks of a page itself: page, written, commit
     writepage,      ///< the kernel wrote a page back: page, written, skipped
-    lost,           ///< writepage passed over bytes that the disk has not got: offset, length, page
+    lost,           ///< writepage passed over bytes that the disk has not got, or (error) the disk
+                    ///< refused them: offset, length, page, commit or error
     unverified,     ///< writepage passed over bytes that could not be compared with the disk's, as
                     ///< reading it failed; the ledger has them as lost: page, skipped, error
     commit_begin,   ///< commit

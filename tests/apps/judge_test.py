@@ -126,6 +126,15 @@ class Lost(unittest.TestCase):
             lost = judge.lost_ranges(ledger.name, judge.Ignored("lock\na:0+4"), judge.Names(""))
         self.assertEqual(judge.total(lost), 6)
 
+    def test_a_full_ledger_does_not_say_what_is_lost(self):
+        entries = [{"path": "a", "offset": 0, "length": 10, "healed_at": None},
+                   {"not_kept": 1, "not_kept_bytes": 7, "kept_at_most": 1}]
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as ledger:
+            ledger.write("\n".join(map(json.dumps, entries)) + "\n")
+            ledger.flush()
+            with self.assertRaisesRegex(judge.LedgerFull, "lacks 7 bytes"):
+                judge.lost_ranges(ledger.name, judge.Ignored(""), judge.Names(""))
+
     def test_outside_counts_what_the_others_do_not_cover(self):
         self.assertEqual(judge.outside({"a": [(0, 10)]}, {}), 10)
         self.assertEqual(judge.outside({"a": [(0, 10)]}, {"a": [(8, 20), (2, 4)]}), 6)

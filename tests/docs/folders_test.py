@@ -35,8 +35,6 @@ ALONE = {
 ALLOWED = {
     # Sizes and times in text become the model's types.
     ("fusefs/base/units.hpp", "fusefs/model/types.hpp"),
-    # The book of losses is the journal's, and a file enters its losses.
-    ("fusefs/file/file_losses.cpp", "fusefs/journal/ledger_book.hpp"),
 }
 MAIN = re.compile(r"(^|/)\w*main\.cpp$")
 GENERATED = "fusefs/version.hpp"

@@ -144,11 +144,17 @@ def mapped(trace, directory):
     return seen
 
 
+class LedgerFull(Exception):
+    """The ledger says in its last line that it does not hold every loss."""
+
+
 def lost_ranges(ledger, ignored, names):
     """What the ledger says is still lost, by file: the entries that nothing has healed since."""
     lost = {}
     with open(ledger, encoding="utf-8") as source:
         for entry in (json.loads(line) for line in source if line.strip()):
+            if "not_kept" in entry:
+                raise LedgerFull(f"the mount's ledger was full: it lacks {entry['not_kept_bytes']} bytes")
             if entry["healed_at"] is None:
                 lost.setdefault(names.of(entry["path"]), []).append(
                     (entry["offset"], entry["offset"] + entry["length"]))
@@ -212,8 +218,11 @@ def record(*pairs):
     if os.path.exists(wrong_file) and os.path.getsize(wrong_file):
         with open(wrong_file, encoding="utf-8") as source:
             wrong = json.load(source)
-    if os.path.exists(ledger):
-        lost = lost_ranges(ledger, ignored, names)
+    try:
+        if os.path.exists(ledger):
+            lost = lost_ranges(ledger, ignored, names)
+    except LedgerFull as why:
+        run.update(verdict="error", checker=str(why))
     run.update(wrong=total(wrong), lost=total(lost), unexplained=outside(wrong, lost), by_chance=outside(lost, wrong),
                mapped=mapped(trace, directory) if os.path.exists(trace) else "?")
     run["why_not"] = why_not(run)

@@ -23,7 +23,7 @@ constexpr InodeId kInode{1};
 class ObservedFile {
   public:
     ObservedFile(BlockSize block_size, Contract contract, FlushPolicy policy, std::size_t size)
-        : blocks_(block_size), contract_(contract), policy_(policy), memory_(size), disk_(size),
+        : blocks_(block_size), ledger_(block_size), contract_(contract), policy_(policy), memory_(size), disk_(size),
           kernel_dirty_((size + kPageSize - 1) / kPageSize) {}
 
     void pwrite(std::size_t begin, std::size_t end, std::uint8_t value) {
@@ -79,7 +79,7 @@ class ObservedFile {
     /// For each byte: does the ledger say that it is lost?
     [[nodiscard]] std::vector<bool> lost() const {
         std::vector<bool> lost(memory_.size());
-        for (const LostStore& entry : ledger_.entries()) {
+        for (const LostStore& entry : ledger_.read()) {
             for (std::uint64_t i = entry.bytes.begin.value;
                  !entry.healed_at && i < entry.bytes.end.value; ++i) {
                 lost[i] = true;
@@ -96,23 +96,18 @@ class ObservedFile {
                 std::copy(memory_.begin() + long(range.begin.value),
                           memory_.begin() + long(range.end.value),
                           disk_.begin() + long(range.begin.value));
-                ledger_.heal(kInode, range, blocks_.block_size(), Nanoseconds{0});
+                ledger_.heal(kInode, range, Nanoseconds{0});
             }
         }
     }
 
     void record(PageIndex page, BlockInPage block, CommitId cleaned_by) {
         const ByteRange range = clipped(page, block);
-        LostStore loss;
-        loss.inode = kInode;
-        loss.page = page;
-        loss.block = block;
-        loss.cleaned_by = cleaned_by;
         const std::vector<ByteRange> lost = differing_ranges(
             std::span(memory_).subspan(range.begin.value, range.size().value),
             std::span(disk_).subspan(range.begin.value, range.size().value), range.begin);
-        RC_ASSERT(lost.empty() || loss.cleaned_by != CommitId{0});
-        ledger_.record(loss, blocks_.block_size().index_of(page, block), lost);
+        RC_ASSERT(lost.empty() || cleaned_by != CommitId{0});
+        ledger_.record(kInode, "", {.cleaned_by = cleaned_by}, lost);
     }
 
     [[nodiscard]] ByteRange clipped(PageIndex page, BlockInPage block) const {

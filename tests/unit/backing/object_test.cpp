@@ -45,6 +45,31 @@ TEST_F(Objects, ChangesReachTheObjectAfterItsNameIsGone) {
     EXPECT_EQ(status.st_mtim.tv_nsec, 14);
 }
 
+TEST_F(Objects, PathIsThatOfTheNameWhileThereIsOne) {
+    const std::string below = temporary_.path();
+    const Object file = open("file");
+    EXPECT_EQ(path_below(file.fd, below), "file");
+    EXPECT_EQ(path_below(file.fd, below + "/elsewhere"), "");
+    EXPECT_EQ(path_below(file.fd, "/"), (temporary_.path() / "file").string().substr(1));
+    ASSERT_EQ(::renameat(directory_.get(), "file", directory_.get(), "other"), 0);
+    EXPECT_EQ(path_below(file.fd, below), "other");
+    ASSERT_EQ(::unlinkat(directory_.get(), "other", 0), 0);
+    EXPECT_EQ(path_below(file.fd, below), "");
+}
+
+TEST_F(Objects, PathMayEndAsTheKernelMarksADeletedName) {
+    const std::string below = temporary_.path();
+    ASSERT_EQ(::renameat(directory_.get(), "file", directory_.get(), "file (deleted)"), 0);
+    const Object file = open("file (deleted)");
+    EXPECT_EQ(path_below(file.fd, below), "file (deleted)");
+    ASSERT_TRUE(add_name(file.fd, directory_, "second"));
+    ASSERT_EQ(::unlinkat(directory_.get(), "file (deleted)", 0), 0);
+    EXPECT_EQ(path_below(file.fd, below), "") << "it has a name, but not this one";
+    // What stands there now under the text that the kernel answers with is another file.
+    base::Fd::open(directory_.get(), "file (deleted) (deleted)", O_CREAT | O_WRONLY, 0600).value();
+    EXPECT_EQ(path_below(file.fd, below), "");
+}
+
 TEST_F(Objects, TimesOfASymlinkAreItsOwn) {
     const Object link = open("link");
     ASSERT_TRUE(change_times(link.fd, {timespec{0, UTIME_OMIT}, timespec{21, 22}}));

@@ -1,14 +1,16 @@
 #include "fusefs/file/buffer.hpp"
 #include "fusefs/file/file_losses.hpp"
-#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/file/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 #include "tests/temporary_directory.hpp"
 #include "tests/unit/file/watched_io.hpp"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/uio.h>
 
+#include <cerrno>
 #include <fstream>
 #include <string>
 
@@ -56,7 +58,7 @@ class FileLossesTest : public ::testing::Test {
     partialfs::testing::TemporaryDirectory directory_;
     WatchedIo io_;
     BufferBudget budget_{1U << 20U};
-    journal::LedgerBook ledger_;
+    LedgerBook ledger_{*model::BlockSize::from_bytes(1024)};
     trace::Recorder trace_{*model::BlockSize::from_bytes(1024)};
     Context context_{.io = io_,
                      .block_size = *model::BlockSize::from_bytes(1024),
@@ -127,6 +129,38 @@ TEST_F(FileLossesTest, OfAPageThatLostAgainAreOfThatMemory) {
     EXPECT_EQ(open_bytes(), 100);
     write(1024, std::string(100, 'n')); // rewriting it from memory heals
     EXPECT_EQ(open_bytes(), 0);
+}
+
+TEST_F(FileLossesTest, RefusedBytesAreLostUntilTheyAreWritten) {
+    losses_.refused({ByteOffset{1000}, ByteOffset{kPage + 100}}, ENOSPC);
+    EXPECT_TRUE(losses_.any());
+    EXPECT_EQ(open_bytes(), kPage - 1000 + 100);
+    EXPECT_EQ(ledger_.read({}, 1, 1).at(0).loss.error, ENOSPC);
+    EXPECT_EQ(ledger_.counts().open, 5) << "block by block";
+    write(0, std::string(kPage, 's'));
+    EXPECT_EQ(open_bytes(), 100);
+    write(kPage, std::string(kPage, 'd')); // the same bytes as on disk: memory has them as well now
+    EXPECT_FALSE(losses_.still_any());
+    EXPECT_EQ(ledger_.counts().healed, 5);
+}
+
+TEST_F(FileLossesTest, RefusedBytesOfAPageReadAgainAreHealedOnlyByOtherBytes) {
+    losses_.refused({ByteOffset{0}, ByteOffset{kPage}}, ENOSPC);
+    losses_.pages_read({ByteOffset{0}, ByteOffset{kPage}});
+    write(0, std::string(kPage, 'd'));
+    EXPECT_EQ(open_bytes(), kPage);
+    write(0, std::string(kPage, 'n'));
+    EXPECT_EQ(open_bytes(), 0);
+    losses_.refused({ByteOffset{0}, ByteOffset{kPage}}, ENOSPC); // in the cache again
+    write(0, std::string(kPage, 'n'));
+    EXPECT_EQ(open_bytes(), 0);
+}
+
+TEST_F(FileLossesTest, TheTraceSaysWhatWasLostAndWithWhichErrno) {
+    losses_.refused({ByteOffset{10}, ByteOffset{20}}, ENOSPC);
+    EXPECT_THAT(trace_.latest(), ::testing::HasSubstr(
+                                     R"("event":"lost","inode":7,"page":0,"offset":10,"length":10,)"
+                                     R"("commit":0,"errno":28})"));
 }
 
 TEST_F(FileLossesTest, GoWithTheBytes) {

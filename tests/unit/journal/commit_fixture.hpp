@@ -2,9 +2,10 @@
 #pragma once
 
 #include "fusefs/journal/journal.hpp"
-#include "fusefs/journal/ledger_book.hpp"
+#include "fusefs/file/ledger_book.hpp"
 #include "fusefs/trace/recorder.hpp"
 #include "tests/temporary_directory.hpp"
+#include "tests/unit/file/ledger_text.hpp"
 #include "tests/unit/file/watched_io.hpp"
 #include "tests/unit/journal/simulated_cache.hpp"
 
@@ -83,7 +84,7 @@ class CommitTest : public ::testing::Test {
     partialfs::testing::TemporaryDirectory directory_;
     file::WatchedIo io_;
     file::BufferBudget budget_{1U << 20U};
-    LedgerBook ledger_;
+    file::LedgerBook ledger_{*model::BlockSize::from_bytes(1024)};
     trace::Recorder trace_{*model::BlockSize::from_bytes(1024)};
     file::Context context_;
     SimulatedCache cache_;

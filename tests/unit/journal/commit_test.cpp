@@ -129,7 +129,7 @@ TEST_F(CommitTest, TheRecipeLosesAndTheLedgerSaysWhat) {
     cache_.store(20, 5, std::byte{'B'});
     ASSERT_TRUE(cache_.write_back(*file_, PageIndex{0}));
     EXPECT_EQ(disk().substr(20, 5), "00000");
-    EXPECT_THAT(ledger_.lines(), HasSubstr(R"("offset":20,"length":5,"cleaned_by":1)"));
+    EXPECT_THAT(file::text_of(ledger_), HasSubstr(R"("offset":20,"length":5,"cleaned_by":1)"));
     EXPECT_EQ(ledger_.counts().open, 1U);
     cache_.store(30, 1, std::byte{'C'});
     ASSERT_TRUE(cache_.write_back(*file_, PageIndex{0}));

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string_view>
+#include <vector>
+
 namespace partialfs::model {
 namespace {
 
@@ -11,19 +14,18 @@ using testing::IsEmpty;
 
 const BlockSize kBlockSize = *BlockSize::from_bytes(1024);
 constexpr InodeId kInode{7};
-constexpr BlockIndex kBlock{4};
 
 ByteRange bytes(std::uint64_t begin, std::uint64_t end) {
     return {ByteOffset{begin}, ByteOffset{end}};
 }
 
-LostStore loss_at(std::uint64_t when) {
-    LostStore loss;
-    loss.inode = kInode;
-    loss.path = "a/file";
-    loss.page = PageIndex{1};
-    loss.lost_at = Nanoseconds{when};
-    return loss;
+Loss loss_at(std::uint64_t when) {
+    return {.cleaned_by = CommitId{5}, .lost_at = Nanoseconds{when}};
+}
+
+void record(Ledger& ledger, std::uint64_t when, std::vector<ByteRange> lost,
+            InodeId inode = kInode) {
+    ledger.record(inode, "a/file", loss_at(when), lost);
 }
 
 std::vector<std::byte> text(std::string_view characters) {
@@ -45,76 +47,146 @@ TEST(DifferingRanges, AreMaximalAndReadAShortDiskAsZeros) {
 }
 
 TEST(Ledger, ALossSeenAgainIsTheSameEntry) {
-    Ledger ledger;
-    ledger.record(loss_at(1), kBlock, {bytes(4096, 4100), bytes(4200, 4201)});
-    ledger.record(loss_at(2), kBlock, {bytes(4098, 4110)});
-    const std::vector<LostStore> entries = ledger.entries();
+    Ledger ledger(kBlockSize);
+    record(ledger, 1, {bytes(4096, 4100), bytes(4200, 4201)});
+    record(ledger, 2, {bytes(4098, 4110)});
+    const std::vector<LostStore> entries = ledger.read();
     ASSERT_EQ(entries.size(), 3U);
     EXPECT_EQ(entries[0].bytes, bytes(4096, 4100));
-    EXPECT_EQ(entries[0].lost_at, loss_at(1).lost_at);
+    EXPECT_EQ(entries[0].loss, loss_at(1));
+    EXPECT_EQ(entries[0].path, "a/file");
     EXPECT_EQ(entries[2].bytes, bytes(4100, 4110)) << "only what is new gets an entry";
+    EXPECT_EQ(entries[2].loss, loss_at(2));
     EXPECT_FALSE(entries[1].healed_at)
         << "a page read again has the disk's bytes; that brings no store back";
     EXPECT_EQ(ledger.counts().open_bytes, 4U + 1U + 10U);
 }
 
+TEST(Ledger, EntriesLieInsideABlockAndRangesThatTouchThereAreOne) {
+    Ledger ledger(kBlockSize);
+    record(ledger, 1, {bytes(100, 200), bytes(200, 300), bytes(1000, 9000)});
+    const std::vector<LostStore> entries = ledger.read();
+    std::vector<ByteRange> ranges;
+    for (const LostStore& entry : entries) {
+        ranges.push_back(entry.bytes);
+    }
+    EXPECT_THAT(ranges, ElementsAre(bytes(100, 300), bytes(1000, 1024), bytes(1024, 2048),
+                                    bytes(2048, 3072), bytes(3072, 4096), bytes(4096, 5120),
+                                    bytes(5120, 6144), bytes(6144, 7168), bytes(7168, 8192),
+                                    bytes(8192, 9000)));
+    EXPECT_EQ(entries.back().number, 10U);
+}
+
 TEST(Ledger, WritingPartOfAnEntryHealsThatPart) {
-    Ledger ledger;
-    ledger.record(loss_at(1), kBlock, {bytes(4096, 4200)});
-    ledger.heal(loss_at(1).inode, bytes(4100, 4110), kBlockSize, Nanoseconds{9});
+    Ledger ledger(kBlockSize);
+    record(ledger, 1, {bytes(4096, 4200)});
+    ledger.heal(kInode, bytes(4100, 4110), Nanoseconds{9});
     const Ledger::Counts counts = ledger.counts();
     EXPECT_EQ(counts.open, 2U);
     EXPECT_EQ(counts.open_bytes, 94U);
     EXPECT_EQ(counts.healed, 1U);
-    EXPECT_TRUE(ledger.has_open(loss_at(1).inode, bytes(4100, 4110), kBlockSize))
-        << "asked by block, not by byte";
-    ledger.drop(loss_at(1).inode, bytes(4000, 4150), kBlockSize);
+    EXPECT_FALSE(ledger.has_open(kInode, bytes(4100, 4110)));
+    EXPECT_TRUE(ledger.has_open(kInode, bytes(4099, 4110)));
+    ledger.drop(kInode, bytes(4000, 4150));
     EXPECT_EQ(ledger.counts().open_bytes, 50U);
-    EXPECT_FALSE(ledger.has_open(loss_at(1).inode, bytes(5120, 6144), kBlockSize));
+    EXPECT_FALSE(ledger.has_open(kInode, bytes(5120, 6144)));
 }
 
 TEST(Ledger, WritingTheBlockHealsIt) {
-    Ledger ledger;
-    ledger.record(loss_at(1), kBlock, {bytes(4096, 4100)});
-    ledger.heal(kInode, kBlockSize.range_of(PageIndex{1}, BlockInPage{1}), kBlockSize,
-                Nanoseconds{9});
+    Ledger ledger(kBlockSize);
+    record(ledger, 1, {bytes(4096, 4100)});
+    ledger.heal(kInode, kBlockSize.range_of(PageIndex{1}, BlockInPage{1}), Nanoseconds{9});
     EXPECT_TRUE(ledger.has_open(kInode));
-    ledger.heal(kInode, kBlockSize.range_of(PageIndex{1}, BlockInPage{0}), kBlockSize,
-                Nanoseconds{9});
+    ledger.heal(kInode, kBlockSize.range_of(PageIndex{1}, BlockInPage{0}), Nanoseconds{9});
     EXPECT_FALSE(ledger.has_open(kInode));
-    EXPECT_EQ(ledger.counts(), (Ledger::Counts{1, 0, 0, 1, 0}));
+    EXPECT_EQ(ledger.counts(), (Ledger::Counts{.recorded = 1, .healed = 1}));
+    ASSERT_EQ(ledger.read().size(), 1U);
+    EXPECT_EQ(ledger.read()[0].healed_at, Nanoseconds{9});
+    EXPECT_EQ(ledger.read()[0].path, "a/file");
 }
 
 TEST(Ledger, TruncationCutsAnEntryOff) {
-    Ledger ledger;
-    ledger.record(loss_at(1), kBlock, {bytes(4096, 4100), bytes(4200, 4300)});
+    Ledger ledger(kBlockSize);
+    record(ledger, 1, {bytes(4096, 4100), bytes(4200, 4300)});
     ledger.truncate(kInode, ByteOffset{4098});
-    const std::vector<LostStore> entries = ledger.entries();
+    const std::vector<LostStore> entries = ledger.read();
     ASSERT_EQ(entries.size(), 1U);
     EXPECT_EQ(entries[0].bytes, bytes(4096, 4098));
-    EXPECT_EQ(ledger.counts(), (Ledger::Counts{2, 1, 2, 0, 1}));
+    EXPECT_EQ(ledger.counts(),
+              (Ledger::Counts{.recorded = 2, .open = 1, .open_bytes = 2, .dropped = 2}));
 }
 
 TEST(Ledger, ForgettingAnInodeLeavesTheOthers) {
-    Ledger ledger;
-    ledger.record(loss_at(1), kBlock, {bytes(4096, 4100)});
-    LostStore other = loss_at(1);
-    other.inode = InodeId{8};
-    ledger.record(other, kBlock, {bytes(4096, 4100)});
+    Ledger ledger(kBlockSize);
+    record(ledger, 1, {bytes(4096, 4100)});
+    record(ledger, 1, {bytes(4096, 4100)}, InodeId{8});
     ledger.forget(kInode);
     EXPECT_FALSE(ledger.has_open(kInode));
+    EXPECT_FALSE(ledger.has_path(kInode));
     EXPECT_TRUE(ledger.has_open(InodeId{8}));
 }
 
 TEST(Ledger, KeepsABoundedNumberOfHealedEntries) {
-    Ledger ledger;
+    Ledger ledger(kBlockSize);
     const std::uint64_t made = Ledger::kHealedKept + 10;
     for (std::uint64_t i = 0; i < made; ++i) {
-        ledger.record(loss_at(i), kBlock, {bytes(4096, 4097)});
-        ledger.heal(kInode, bytes(4096, 4097), kBlockSize, Nanoseconds{i});
+        record(ledger, i, {bytes(4096, 4097)}, InodeId{i});
+        ledger.heal(InodeId{i}, bytes(4096, 4097), Nanoseconds{i});
     }
-    EXPECT_EQ(ledger.entries().size(), Ledger::kHealedKept);
+    EXPECT_EQ(ledger.read().size(), Ledger::kHealedKept);
+    EXPECT_EQ(ledger.read().front().number, 11U) << "the latest discovered ones";
     EXPECT_EQ(ledger.counts().healed, made);
+    EXPECT_FALSE(ledger.has_path(InodeId{9})) << "no entry, no path";
+    EXPECT_TRUE(ledger.has_path(InodeId{10}));
+}
+
+TEST(Ledger, OnlyCountsWhatIsLostWhileItIsFull) {
+    Ledger ledger(kBlockSize, /*open_kept=*/2);
+    record(ledger, 1, {bytes(0, 10), bytes(20, 30), bytes(40, 45)});
+    record(ledger, 2, {bytes(5000, 5001)}, InodeId{8});
+    EXPECT_EQ(ledger.counts(), (Ledger::Counts{.recorded = 2,
+                                               .open = 2,
+                                               .open_bytes = 20,
+                                               .not_kept = 2,
+                                               .not_kept_bytes = 6}));
+    EXPECT_FALSE(ledger.has_open(InodeId{8}));
+    ledger.heal(kInode, bytes(0, 10), Nanoseconds{3});
+    record(ledger, 4, {bytes(5000, 5001)}, InodeId{8});
+    EXPECT_TRUE(ledger.has_open(InodeId{8})) << "there is room again";
+}
+
+TEST(Ledger, CuttingEntriesMakesNoMoreThanItKeeps) {
+    Ledger ledger(kBlockSize, /*open_kept=*/2);
+    record(ledger, 1, {bytes(0, 10), bytes(20, 30)});
+    ledger.drop(kInode, bytes(4, 6));
+    EXPECT_EQ(ledger.counts(), (Ledger::Counts{.recorded = 2,
+                                               .open = 2,
+                                               .open_bytes = 8,
+                                               .dropped = 1,
+                                               .not_kept = 1,
+                                               .not_kept_bytes = 10}));
+}
+
+TEST(Ledger, IsReadAFewEntriesAtATime) {
+    Ledger ledger(kBlockSize);
+    record(ledger, 1, {bytes(8192, 8193), bytes(8194, 8195)});
+    record(ledger, 2, {bytes(0, 100)});
+    record(ledger, 3, {bytes(4096, 4097)}, InodeId{3});
+    ledger.heal(kInode, bytes(10, 20), Nanoseconds{9});
+    std::vector<LostStore> entries;
+    LedgerPosition next;
+    for (auto part = ledger.read(next, 4, 2); !part.empty(); part = ledger.read(next, 4, 2)) {
+        EXPECT_LE(part.size(), 2U);
+        next = LedgerPosition::after(part.back());
+        entries.insert(entries.end(), part.begin(), part.end());
+    }
+    EXPECT_EQ(entries, ledger.read());
+    ASSERT_EQ(entries.size(), 6U);
+    EXPECT_EQ(entries[2].bytes, bytes(0, 10));
+    EXPECT_EQ(entries[3].bytes, bytes(10, 20));
+    EXPECT_TRUE(entries[3].healed_at) << "open and healed ones in one order";
+    EXPECT_EQ(entries[4].bytes, bytes(20, 100));
+    EXPECT_EQ(ledger.read({}, 2).size(), 2U) << "up to a number";
 }
 
 } // namespace

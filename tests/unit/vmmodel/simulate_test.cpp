@@ -56,25 +56,22 @@ TEST(Simulate, TheErasAroundItLoseNothing) {
 /// eviction the ledger's open entries of the page must be what is lost, both ways.
 class Bookkeeper final : public SimulationListener {
   public:
-    explicit Bookkeeper(model::BlockSize block_size) : block_size_(block_size) {}
+    explicit Bookkeeper(model::BlockSize block_size)
+        : block_size_(block_size), ledger_(block_size) {}
 
     void written(model::PageIndex page, model::BlockInPage block) override {
-        ledger_.heal(kInode, block_size_.range_of(page, block), block_size_, model::Nanoseconds{1});
+        ledger_.heal(kInode, block_size_.range_of(page, block), model::Nanoseconds{1});
         gone_.erase(block_size_.index_of(page, block));
     }
     void passed_over(model::PageIndex page, model::BlockInPage block) override {
-        model::LostStore loss;
-        loss.inode = kInode;
-        loss.page = page;
-        loss.block = block;
-        ledger_.record(loss, block_size_.index_of(page, block),
-                       {block_size_.range_of(page, block)});
+        const model::ByteRange lost = block_size_.range_of(page, block);
+        ledger_.record(kInode, "", {}, {&lost, 1});
     }
     void evicted(model::PageIndex page, model::BlockMask lost) override {
         model::BlockMask open;
-        for (const model::LostStore& entry : ledger_.entries()) {
-            if (!entry.healed_at && entry.page == page) {
-                open |= model::BlockMask::of(entry.block);
+        for (const model::LostStore& entry : ledger_.read()) {
+            if (!entry.healed_at) {
+                open |= block_size_.touched(page, entry.bytes);
             }
         }
         for (std::uint8_t i = 0; i < block_size_.per_page(); ++i) {

@@ -23,7 +23,7 @@ TraceEvent event_of(const json& line) {
     event.blocks = line.value("blocks", std::string{});
     event.written = line.value("written", std::string{});
     event.skipped = line.value("skipped", std::string{});
-    event.commit = line.value("commit", std::uint32_t{0});
+    event.commit = line.value("commit", std::uint64_t{0});
     const auto offset = line.value("offset", std::uint64_t{0});
     event.bytes = {ByteOffset{offset}, ByteOffset{offset + line.value("length", std::uint64_t{0})}};
     return event;

@@ -23,7 +23,7 @@ struct TraceEvent {
     std::string blocks;  ///< "1010": the page's first block first
     std::string written; ///< of a writepage
     std::string skipped; ///< of a writepage
-    std::uint32_t commit = 0;
+    std::uint64_t commit = 0;
     partialfs::model::ByteRange bytes; ///< offset and length
 
     bool operator==(const TraceEvent&) const = default;

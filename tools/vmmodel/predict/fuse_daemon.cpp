@@ -152,7 +152,7 @@ void FuseDaemon::flush(FuseFile& file, OpNumber op) const {
             continue;
         }
         const BlockMask blocks =
-            file.state.flush(*cursor, policy_, CommitId{static_cast<std::uint32_t>(op.value)});
+            file.state.flush(*cursor, policy_, CommitId{op.value});
         written(file, *cursor, blocks, told);
         cursor = PageIndex{cursor->value + 1};
     }

@@ -1,0 +1,69 @@
+// The mount's ledger of lost stores, with the lock and the clock that the pure one has not.
+#pragma once
+
+#include "fusefs/model/ledger.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace partialfs::file {
+
+/// Thread-safe. Its mutex is a leaf: paths are looked up outside it.
+class LedgerBook {
+  public:
+    using PathOf = std::function<std::string(model::InodeId)>;
+
+    /// How many of the latest commits' times are remembered.
+    static constexpr std::size_t kCommitTimesKept = 65536;
+
+    explicit LedgerBook(model::BlockSize block_size,
+                        std::size_t open_kept = model::Ledger::kOpenKept)
+        : ledger_(block_size, open_kept) {}
+
+    /// To be called once, before the first loss.
+    void set_path_of(PathOf path_of) { path_of_ = std::move(path_of); }
+
+    /// A commit is about to clean blocks.
+    void commit_began(model::CommitId commit, model::Nanoseconds now);
+    /// A writepage has passed over a block that this commit had called clean (CommitId{0}: none
+    /// had), and `lost`, ascending, is what of it the disk has not got.
+    void passed_over(model::InodeId inode, model::CommitId cleaned_by,
+                     std::span<const model::ByteRange> lost);
+    /// A writepage has brought these bytes, and the disk did not take them, with this errno.
+    void refused(model::InodeId inode, model::ByteRange lost, int error);
+    /// See model::Ledger.
+    void heal(model::InodeId inode, model::ByteRange range);
+    void drop(model::InodeId inode, model::ByteRange range);
+    void truncate(model::InodeId inode, model::ByteOffset size);
+    void forget(model::InodeId inode);
+
+    /// The file's present path relative to the mount; empty if it has none. Without a lock.
+    [[nodiscard]] std::string path_of(model::InodeId inode) const;
+    [[nodiscard]] bool has_open(model::InodeId inode) const;
+    [[nodiscard]] bool has_open(model::InodeId inode, model::ByteRange range) const;
+    [[nodiscard]] model::Ledger::Counts counts() const;
+    [[nodiscard]] std::vector<model::LostStore> read(model::LedgerPosition from,
+                                                     std::uint64_t last, std::size_t most) const;
+    /// What the ledger is made with; never changes.
+    [[nodiscard]] model::BlockSize block_size() const { return ledger_.block_size(); }
+    [[nodiscard]] std::size_t open_kept() const { return ledger_.open_kept(); }
+
+  private:
+    /// Enters `loss`, whose time is now.
+    void record(model::InodeId inode, model::Loss loss, std::span<const model::ByteRange> lost);
+    [[nodiscard]] model::Nanoseconds time_of(model::CommitId commit) const;
+
+    PathOf path_of_;
+    mutable std::mutex mutex_; ///< guards all below
+    model::Ledger ledger_;
+    std::deque<model::Nanoseconds> commit_times_; ///< of the commits up to last_commit_
+    model::CommitId last_commit_{0};
+};
+
+} // namespace partialfs::file
