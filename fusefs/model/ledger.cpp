@@ -5,10 +5,6 @@
 
 namespace partialfs::model {
 
-std::string_view name_of(LossKind kind) {
-    return kind == LossKind::contract ? "contract" : "refused";
-}
-
 std::vector<ByteRange> differing_ranges(std::span<const std::byte> memory,
                                         std::span<const std::byte> disk, ByteOffset begin) {
     const auto differs = [&](std::size_t i) {

@@ -11,8 +11,10 @@
 // Pure: times and paths are passed in. Not thread-safe: the owner guards it with its own mutex.
 #pragma once
 
+#include "fusefs/base/enum_names.hpp"
 #include "fusefs/model/types.hpp"
 
+#include <array>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -33,8 +35,14 @@ enum class LossKind : std::uint8_t {
     contract, ///< writepage passed over their block, which it took for clean under the contract
     refused,  ///< writepage brought them, and the disk did not take them
 };
-/// "contract" or "refused".
-std::string_view name_of(LossKind kind);
+inline constexpr std::array kLossKinds{
+    base::EnumName{LossKind::contract, "contract"},
+    base::EnumName{LossKind::refused, "refused"},
+};
+constexpr const auto& enum_names(LossKind) {
+    return kLossKinds;
+}
+using base::name_of;
 
 /// What the bytes that were lost together have in common.
 struct Loss {
