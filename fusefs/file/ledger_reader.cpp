@@ -21,6 +21,11 @@ constexpr std::size_t kShortestLine = 150;
 /// Entries taken from the ledger under one lock.
 constexpr std::size_t kMostAtOnce = 1024;
 
+std::string quoted(const std::string& path) {
+    return nlohmann::json(path).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+/// `path` is quoted already.
 void append_line(std::string& text, const LostStore& entry, const std::string& path,
                  model::BlockSize block_size) {
     const model::PageIndex page = entry.bytes.first_page();
@@ -28,15 +33,13 @@ void append_line(std::string& text, const LostStore& entry, const std::string& p
     const auto number_or_null = [](bool is, std::uint64_t number) {
         return is ? fmt::format("{}", number) : std::string("null");
     };
-    const auto quoted =
-        nlohmann::json(path).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     fmt::format_to(
         std::back_inserter(text),
         R"({{"number":{},"kind":"{}","errno":{},"path":{},"inode":{},"page":{},"block":{},)"
         R"("offset":{},"length":{},"cleaned_by":{},"cleaned_at":{},"lost_at":{},"healed_at":{}}})"
         "\n",
         entry.number, name_of(entry.loss.kind),
-        number_or_null(entry.loss.error != 0, static_cast<std::uint64_t>(entry.loss.error)), quoted,
+        number_or_null(entry.loss.error != 0, static_cast<std::uint64_t>(entry.loss.error)), path,
         entry.inode.value, page.value, in_page / block_size.bytes(), entry.bytes.begin.value,
         entry.bytes.size().value, entry.loss.cleaned_by.value, entry.loss.cleaned_at.value,
         entry.loss.lost_at.value,
@@ -50,6 +53,7 @@ void LedgerReader::begin_anew() {
     text_offset_ = 0;
     next_ = {};
     last_ = book_.counts().recorded;
+    begun_ = true;
     ended_ = false;
 }
 
@@ -60,12 +64,12 @@ void LedgerReader::add_lines(std::size_t size) {
     std::string lines;
     for (const LostStore& entry : entries) {
         if (entry.healed_at) {
-            append_line(lines, entry, entry.path, book_.block_size());
+            append_line(lines, entry, quoted(entry.path), book_.block_size());
             continue;
         }
         auto path = paths.find(entry.inode);
         if (path == paths.end()) {
-            path = paths.emplace(entry.inode, book_.path_of(entry.inode)).first;
+            path = paths.emplace(entry.inode, quoted(book_.path_of(entry.inode))).first;
         }
         append_line(lines, entry, path->second, book_.block_size());
     }
@@ -95,7 +99,7 @@ void LedgerReader::discard_before(std::uint64_t offset) {
 
 std::string LedgerReader::read(std::uint64_t offset, std::size_t size) {
     const std::scoped_lock lock(mutex_);
-    if (offset == 0 || offset < text_offset_) {
+    if (!begun_ || offset == 0 || offset < text_offset_) {
         begin_anew();
     }
     discard_before(offset);

@@ -44,6 +44,7 @@ class LedgerReader {
     std::uint64_t text_offset_ = 0; ///< where `text_` begins
     model::LedgerPosition next_{};
     std::uint64_t last_ = 0; ///< the last number that was given when the reader began
+    bool begun_ = false;
     bool ended_ = false;
 };
 
