@@ -10,7 +10,7 @@ using model::InodeId;
 using model::Nanoseconds;
 
 void LedgerBook::commit_began(CommitId commit, Nanoseconds now) {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     if (commit <= last_commit_) {
         return; // renames have begun it before
     }
@@ -35,7 +35,7 @@ std::string LedgerBook::path_of(InodeId inode) const {
 
 void LedgerBook::record(InodeId inode, model::Loss loss, std::span<const ByteRange> lost) {
     loss.lost_at = trace::now();
-    std::unique_lock lock(mutex_);
+    base::Lock lock(mutex_);
     loss.cleaned_at = time_of(loss.cleaned_by);
     std::string path;
     if (!ledger_.has_path(inode)) {
@@ -56,43 +56,43 @@ void LedgerBook::refused(InodeId inode, ByteRange lost, int error) {
 
 void LedgerBook::heal(InodeId inode, ByteRange range) {
     const Nanoseconds now = trace::now();
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     ledger_.heal(inode, range, now);
 }
 
 void LedgerBook::drop(InodeId inode, ByteRange range) {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     ledger_.drop(inode, range);
 }
 
 void LedgerBook::truncate(InodeId inode, model::ByteOffset size) {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     ledger_.truncate(inode, size);
 }
 
 void LedgerBook::forget(InodeId inode) {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     ledger_.forget(inode);
 }
 
 bool LedgerBook::has_open(InodeId inode) const {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     return ledger_.has_open(inode);
 }
 
 bool LedgerBook::has_open(InodeId inode, ByteRange range) const {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     return ledger_.has_open(inode, range);
 }
 
 model::Ledger::Counts LedgerBook::counts() const {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     return ledger_.counts();
 }
 
 std::vector<model::LostStore> LedgerBook::read(model::LedgerPosition from, std::uint64_t last,
                                                std::size_t most) const {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     return ledger_.read(from, last, most);
 }
 

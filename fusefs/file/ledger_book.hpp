@@ -1,13 +1,13 @@
 // The mount's ledger of lost stores, with the lock and the clock that the pure one has not.
 #pragma once
 
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/model/ledger.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,7 +24,7 @@ class LedgerBook {
 
     explicit LedgerBook(model::BlockSize block_size,
                         std::size_t open_kept = model::Ledger::kOpenKept)
-        : ledger_(block_size, open_kept) {}
+        : block_size_(block_size), open_kept_(open_kept), ledger_(block_size, open_kept) {}
 
     /// To be called once, before the first loss.
     void set_path_of(PathOf path_of) { path_of_ = std::move(path_of); }
@@ -51,19 +51,22 @@ class LedgerBook {
     [[nodiscard]] std::vector<model::LostStore> read(model::LedgerPosition from,
                                                      std::uint64_t last, std::size_t most) const;
     /// What the ledger is made with; never changes.
-    [[nodiscard]] model::BlockSize block_size() const { return ledger_.block_size(); }
-    [[nodiscard]] std::size_t open_kept() const { return ledger_.open_kept(); }
+    [[nodiscard]] model::BlockSize block_size() const { return block_size_; }
+    [[nodiscard]] std::size_t open_kept() const { return open_kept_; }
 
   private:
     /// Enters `loss`, whose time is now.
     void record(model::InodeId inode, model::Loss loss, std::span<const model::ByteRange> lost);
-    [[nodiscard]] model::Nanoseconds time_of(model::CommitId commit) const;
+    [[nodiscard]] model::Nanoseconds time_of(model::CommitId commit) const REQUIRES(mutex_);
 
+    const model::BlockSize block_size_;
+    const std::size_t open_kept_;
     PathOf path_of_;
-    mutable std::mutex mutex_; ///< guards all below
-    model::Ledger ledger_;
-    std::deque<model::Nanoseconds> commit_times_; ///< of the commits up to last_commit_
-    model::CommitId last_commit_{0};
+    mutable base::Mutex mutex_;
+    model::Ledger ledger_ GUARDED_BY(mutex_);
+    /// Of the commits up to last_commit_.
+    std::deque<model::Nanoseconds> commit_times_ GUARDED_BY(mutex_);
+    model::CommitId last_commit_ GUARDED_BY(mutex_){0};
 };
 
 } // namespace partialfs::file

@@ -98,7 +98,7 @@ void LedgerReader::discard_before(std::uint64_t offset) {
 }
 
 std::string LedgerReader::read(std::uint64_t offset, std::size_t size) {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     if (!begun_ || offset == 0 || offset < text_offset_) {
         begin_anew();
     }

@@ -1,11 +1,11 @@
 // The ledger as text, read a part at a time.
 #pragma once
 
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/model/ledger.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <string>
 
 namespace partialfs::file {
@@ -33,19 +33,20 @@ class LedgerReader {
     std::string read(std::uint64_t offset, std::size_t size);
 
   private:
-    void begin_anew();
+    void begin_anew() REQUIRES(mutex_);
     /// Adds about `size` bytes of text, at least a line, or finds the end.
-    void add_lines(std::size_t size);
-    void discard_before(std::uint64_t offset);
+    void add_lines(std::size_t size) REQUIRES(mutex_);
+    void discard_before(std::uint64_t offset) REQUIRES(mutex_);
 
     const LedgerBook& book_;
-    std::mutex mutex_; ///< guards all below; the book's is locked inside
-    std::string text_;
-    std::uint64_t text_offset_ = 0; ///< where `text_` begins
-    model::LedgerPosition next_{};
-    std::uint64_t last_ = 0; ///< the last number that was given when the reader began
-    bool begun_ = false;
-    bool ended_ = false;
+    base::Mutex mutex_; ///< the book's is locked inside
+    std::string text_ GUARDED_BY(mutex_);
+    std::uint64_t text_offset_ GUARDED_BY(mutex_) = 0; ///< where `text_` begins
+    model::LedgerPosition next_ GUARDED_BY(mutex_){};
+    /// The last number that was given when the reader began.
+    std::uint64_t last_ GUARDED_BY(mutex_) = 0;
+    bool begun_ GUARDED_BY(mutex_) = false;
+    bool ended_ GUARDED_BY(mutex_) = false;
 };
 
 } // namespace partialfs::file

@@ -126,8 +126,6 @@ class Ledger {
     /// The inode is gone: all its open entries are dropped.
     void forget(InodeId inode);
 
-    [[nodiscard]] BlockSize block_size() const { return block_size_; }
-    [[nodiscard]] std::size_t open_kept() const { return open_kept_; }
     [[nodiscard]] Counts counts() const { return counts_; }
     [[nodiscard]] bool has_path(InodeId inode) const { return inodes_.contains(inode); }
     [[nodiscard]] bool has_open(InodeId inode) const;
