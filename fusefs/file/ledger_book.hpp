@@ -48,8 +48,8 @@ class LedgerBook {
     [[nodiscard]] bool has_open(model::InodeId inode) const;
     [[nodiscard]] bool has_open(model::InodeId inode, model::ByteRange range) const;
     [[nodiscard]] model::Ledger::Counts counts() const;
-    [[nodiscard]] std::vector<model::LostStore> read(model::LedgerPosition from,
-                                                     std::uint64_t last, std::size_t most) const;
+    [[nodiscard]] std::vector<model::LostStore> read(model::LedgerPosition from, std::uint64_t last,
+                                                     std::size_t most) const;
     /// What the ledger is made with; never changes.
     [[nodiscard]] model::BlockSize block_size() const { return block_size_; }
     [[nodiscard]] std::size_t open_kept() const { return open_kept_; }

@@ -43,7 +43,8 @@ void append_line(std::string& text, const LostStore& entry, const std::string& p
         entry.inode.value, page.value, in_page / block_size.bytes(), entry.bytes.begin.value,
         entry.bytes.size().value, entry.loss.cleaned_by.value, entry.loss.cleaned_at.value,
         entry.loss.lost_at.value,
-        number_or_null(entry.healed_at.has_value(), entry.healed_at.value_or(model::Nanoseconds{}).value));
+        number_or_null(entry.healed_at.has_value(),
+                       entry.healed_at.value_or(model::Nanoseconds{}).value));
 }
 
 } // namespace

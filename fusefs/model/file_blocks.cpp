@@ -50,8 +50,7 @@ FileBlocks::Entry& FileBlocks::entry(PageIndex index) {
 }
 
 void FileBlocks::set_cleaned_by(PageIndex index, BlockMask blocks, CommitId commit) {
-    CommitId* of_page =
-        &chunk(chunk_of(index)).cleaned_by[slot_of(index) * block_size_.per_page()];
+    CommitId* of_page = &chunk(chunk_of(index)).cleaned_by[slot_of(index) * block_size_.per_page()];
     for (std::uint8_t i = 0; i < block_size_.per_page(); ++i) {
         if (blocks.contains(BlockInPage{i})) {
             of_page[i] = commit;

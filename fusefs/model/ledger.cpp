@@ -109,10 +109,9 @@ void Ledger::record_in_page(InodeId inode, std::string_view path, const Loss& lo
     batch.pieces.reserve(kept);
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < kept; ++i) {
-        batch.pieces.push_back(
-            {static_cast<std::uint16_t>((fresh[i].begin - start_of(page)).value),
-             static_cast<std::uint16_t>((fresh[i].end - start_of(page)).value),
-             static_cast<std::uint16_t>(i)});
+        batch.pieces.push_back({static_cast<std::uint16_t>((fresh[i].begin - start_of(page)).value),
+                                static_cast<std::uint16_t>((fresh[i].end - start_of(page)).value),
+                                static_cast<std::uint16_t>(i)});
         bytes += fresh[i].size().value;
     }
     if (kept != 0) {
@@ -262,7 +261,8 @@ bool Ledger::has_open(InodeId inode, ByteRange range) const {
     return false;
 }
 
-std::vector<LostStore> Ledger::read(LedgerPosition from, std::uint64_t last, std::size_t most) const {
+std::vector<LostStore> Ledger::read(LedgerPosition from, std::uint64_t last,
+                                    std::size_t most) const {
     const auto position_of = [](const LostStore& entry) {
         return LedgerPosition{entry.number, entry.bytes.begin};
     };

@@ -81,8 +81,8 @@ Daemon::Daemon(const Options& options, backing::FileIo& io)
           source_, mountpoint_,
           {.say = [&options](
                       const std::string& line) { tell_user(options, LogLevel::warning, line); }}),
-      probe_(choose_probe(options.probe)), trace_(options.block_size),
-      ledger_(options.block_size), budget_(options.dirty_limit.value),
+      probe_(choose_probe(options.probe)), trace_(options.block_size), ledger_(options.block_size),
+      budget_(options.dirty_limit.value),
       context_{.io = io,
                .block_size = options.block_size,
                .budget = budget_,

@@ -30,13 +30,12 @@ class LedgerFile : public ::testing::Test {
   protected:
     void SetUp() override {
         SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
-        mount_.start({"--contract", "linux-2.6.19", "--flush-policy", "eager", "--commit-interval",
-                      "0"});
+        mount_.start(
+            {"--contract", "linux-2.6.19", "--flush-policy", "eager", "--commit-interval", "0"});
     }
 
     void commit() {
-        const int fd =
-            ::open((mount_.path() / ".partialfs/commit").c_str(), O_WRONLY | O_CLOEXEC);
+        const int fd = ::open((mount_.path() / ".partialfs/commit").c_str(), O_WRONLY | O_CLOEXEC);
         ASSERT_GE(fd, 0);
         EXPECT_EQ(::write(fd, "1", 1), 1) << std::strerror(errno);
         ::close(fd);
@@ -73,9 +72,8 @@ class LedgerFile : public ::testing::Test {
 TEST_F(LedgerFile, ShowsAPathOnlyWhileItNamesTheFile) {
     lose("name (deleted)", 4096, 4096);
     EXPECT_EQ(parsed(ledger()).at(0).at("path"), "name (deleted)");
-    ASSERT_EQ(::link((mount_.path() / "name (deleted)").c_str(),
-                     (mount_.path() / "second").c_str()),
-              0);
+    ASSERT_EQ(
+        ::link((mount_.path() / "name (deleted)").c_str(), (mount_.path() / "second").c_str()), 0);
     ASSERT_EQ(::unlink((mount_.path() / "name (deleted)").c_str()), 0);
     ASSERT_EQ(parsed(ledger()).size(), 1U) << "the file is still there";
     EXPECT_EQ(parsed(ledger()).at(0).at("path"), "");

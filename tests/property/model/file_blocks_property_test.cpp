@@ -23,8 +23,8 @@ constexpr InodeId kInode{1};
 class ObservedFile {
   public:
     ObservedFile(BlockSize block_size, Contract contract, FlushPolicy policy, std::size_t size)
-        : blocks_(block_size), ledger_(block_size), contract_(contract), policy_(policy), memory_(size), disk_(size),
-          kernel_dirty_((size + kPageSize - 1) / kPageSize) {}
+        : blocks_(block_size), ledger_(block_size), contract_(contract), policy_(policy),
+          memory_(size), disk_(size), kernel_dirty_((size + kPageSize - 1) / kPageSize) {}
 
     void pwrite(std::size_t begin, std::size_t end, std::uint8_t value) {
         std::fill(memory_.begin() + long(begin), memory_.begin() + long(end), std::byte{value});

@@ -158,8 +158,8 @@ TEST_F(FileLossesTest, RefusedBytesOfAPageReadAgainAreHealedOnlyByOtherBytes) {
 
 TEST_F(FileLossesTest, TheTraceSaysWhatWasLostAndWithWhichErrno) {
     losses_.refused({ByteOffset{10}, ByteOffset{20}}, ENOSPC);
-    EXPECT_THAT(trace_.latest(), ::testing::HasSubstr(
-                                     R"("event":"lost","inode":7,"page":0,"offset":10,"length":10,)"
+    EXPECT_THAT(trace_.latest(),
+                ::testing::HasSubstr(R"("event":"lost","inode":7,"page":0,"offset":10,"length":10,)"
                                      R"("commit":0,"errno":28})"));
 }
 

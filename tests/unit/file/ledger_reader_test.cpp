@@ -1,5 +1,5 @@
-#include "fusefs/file/ledger_reader.hpp"
 #include "fusefs/file/ledger_book.hpp"
+#include "fusefs/file/ledger_reader.hpp"
 #include "tests/unit/file/ledger_text.hpp"
 
 #include <gmock/gmock.h>
@@ -71,9 +71,9 @@ TEST_F(LedgerReaderTest, AnEntryIsALineOfJson) {
     const std::vector<nlohmann::json> lines = parsed(text_of(ledger_));
     ASSERT_EQ(lines.size(), 1U);
     nlohmann::json expected = {
-        {"number", 1},     {"kind", "contract"}, {"errno", nullptr}, {"path", "a \"name\"\n"},
-        {"inode", 7},      {"page", 1},          {"block", 1},       {"offset", 5126},
-        {"length", 10},    {"cleaned_by", 1},    {"cleaned_at", 0},  {"lost_at", nullptr},
+        {"number", 1},         {"kind", "contract"}, {"errno", nullptr}, {"path", "a \"name\"\n"},
+        {"inode", 7},          {"page", 1},          {"block", 1},       {"offset", 5126},
+        {"length", 10},        {"cleaned_by", 1},    {"cleaned_at", 0},  {"lost_at", nullptr},
         {"healed_at", nullptr}};
     expected["lost_at"] = lines[0].at("lost_at");
     EXPECT_EQ(lines[0], expected);

@@ -29,7 +29,8 @@ TEST_F(CommitErrors, WhatCannotBeComparedWithTheDiskCountsAsLost) {
     cache_.store(20, 5, std::byte{'B'});
     fail("pread EIO");
     ASSERT_TRUE(cache_.write_back(*file_, PageIndex{0}));
-    EXPECT_THAT(file::text_of(ledger_), HasSubstr(R"("block":0,"offset":0,"length":1024,"cleaned_by":1)"));
+    EXPECT_THAT(file::text_of(ledger_),
+                HasSubstr(R"("block":0,"offset":0,"length":1024,"cleaned_by":1)"));
     EXPECT_EQ(ledger_.counts().open, 4U) << "every block that was passed over";
     EXPECT_THAT(trace_.latest(),
                 HasSubstr(R"("event":"unverified","inode":2,"page":0,"skipped":"1111","errno":5)"));

@@ -1,8 +1,8 @@
 // A journal and a file for it to commit.
 #pragma once
 
-#include "fusefs/journal/journal.hpp"
 #include "fusefs/file/ledger_book.hpp"
+#include "fusefs/journal/journal.hpp"
 #include "fusefs/trace/recorder.hpp"
 #include "tests/temporary_directory.hpp"
 #include "tests/unit/file/ledger_text.hpp"

@@ -144,11 +144,9 @@ TEST(Ledger, OnlyCountsWhatIsLostWhileItIsFull) {
     Ledger ledger(kBlockSize, /*open_kept=*/2);
     record(ledger, 1, {bytes(0, 10), bytes(20, 30), bytes(40, 45)});
     record(ledger, 2, {bytes(5000, 5001)}, InodeId{8});
-    EXPECT_EQ(ledger.counts(), (Ledger::Counts{.recorded = 2,
-                                               .open = 2,
-                                               .open_bytes = 20,
-                                               .not_kept = 2,
-                                               .not_kept_bytes = 6}));
+    EXPECT_EQ(ledger.counts(),
+              (Ledger::Counts{
+                  .recorded = 2, .open = 2, .open_bytes = 20, .not_kept = 2, .not_kept_bytes = 6}));
     EXPECT_FALSE(ledger.has_open(InodeId{8}));
     ledger.heal(kInode, bytes(0, 10), Nanoseconds{3});
     record(ledger, 4, {bytes(5000, 5001)}, InodeId{8});
