@@ -1,7 +1,7 @@
 // The journal's commits: look for dirty pages, flush, let the metadata through, sync.
 #include "fusefs/file/error_of.hpp"
-#include "fusefs/journal/journal.hpp"
 #include "fusefs/file/ledger_book.hpp"
+#include "fusefs/journal/journal.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <spdlog/spdlog.h>

@@ -151,8 +151,7 @@ void FuseDaemon::flush(FuseFile& file, OpNumber op) const {
             file.state.forget_told(*cursor, file.contents.buffered(*cursor, block_size_));
             continue;
         }
-        const BlockMask blocks =
-            file.state.flush(*cursor, policy_, CommitId{op.value});
+        const BlockMask blocks = file.state.flush(*cursor, policy_, CommitId{op.value});
         written(file, *cursor, blocks, told);
         cursor = PageIndex{cursor->value + 1};
     }
