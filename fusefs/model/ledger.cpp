@@ -302,8 +302,7 @@ std::vector<LostStore> Ledger::read(LedgerPosition from, std::uint64_t last,
              .loss = healed->second.loss,
              .healed_at = healed->second.healed_at});
     }
-    std::ranges::inplace_merge(entries, entries.begin() + static_cast<std::ptrdiff_t>(open), {},
-                               position_of);
+    std::ranges::sort(entries, {}, position_of);
     entries.resize(std::min(entries.size(), most));
     return entries;
 }
