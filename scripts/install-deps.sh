@@ -17,7 +17,7 @@ set -euo pipefail
 
 build=(g++ cmake ninja-build ccache pkg-config libc6-dev python3
        libfuse3-dev fuse3 libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev
-       libxxhash-dev libzstd-dev)
+       libxxhash-dev libzstd-dev libmount-dev)
 # What every test needs to be built, or its script to run.
 test=(libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev util-linux procps git)
 # What the tests of a label need besides.

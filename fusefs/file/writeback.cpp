@@ -4,6 +4,8 @@
 #include "fusefs/file/error_of.hpp"
 #include "fusefs/trace/recorder.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 namespace partialfs::file {
@@ -144,7 +146,7 @@ int Writeback::write() {
             });
         }
         if (error != 0) {
-            kept_ = keep(run, error) && kept_;
+            keep(run, error);
         } else {
             const std::scoped_lock lock(file_.mutex);
             file_.held.rewritten(run);
@@ -153,7 +155,7 @@ int Writeback::write() {
     return error;
 }
 
-bool Writeback::keep(ByteRange run, int error) {
+void Writeback::keep(ByteRange run, int error) {
     const int unkept = error_of([&]() -> Result<void> {
         const std::scoped_lock lock(file_.mutex);
         if (!file_.held.keep(run.begin, bytes_of(run), file_.context.budget)) {
@@ -162,7 +164,21 @@ bool Writeback::keep(ByteRange run, int error) {
         file_.state.write(run);
         return {};
     });
-    return unkept == 0;
+    if (unkept == 0) {
+        return;
+    }
+    kept_ = false;
+    if (!file_.nameless) {
+        const int unnoted = error_of([&]() -> Result<void> {
+            file_.losses.refused(run, error);
+            return {};
+        });
+        if (unnoted != 0) {
+            spdlog::error("{} bytes at {} of inode {} are lost, and there is no memory for their "
+                          "entry in the ledger",
+                          run.size().value, run.begin.value, file_.id.value);
+        }
+    }
 }
 
 int Writeback::note_losses() {

@@ -36,7 +36,7 @@ class Writeback {
     /// Writes the runs. The errno of the first that fails, or 0.
     int write();
     /// Bytes that the disk refused with `error`: kept, or in the ledger.
-    bool keep(model::ByteRange run, int error);
+    void keep(model::ByteRange run, int error);
     int note_losses();
     [[nodiscard]] std::span<const std::byte> bytes_of(model::ByteRange run) const {
         return bytes_.subspan((run.begin - offset_).value, run.size().value);

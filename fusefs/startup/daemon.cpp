@@ -122,6 +122,7 @@ Daemon::Daemon(const Options& options, backing::FileIo& io)
     if (const auto id = id_of(AT_FDCWD, mountpoint_.c_str())) {
         claim_.record().mounted(device_of(*id));
     }
+    umount_hint_.give(mountpoint_);
     fuse::raise_bdi_limits(mountpoint_);
     page_cache_.set_session(session_.handle());
     // Before anybody can use the mount: finding it by its path would make an umount busy.

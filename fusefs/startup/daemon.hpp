@@ -14,6 +14,7 @@
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/startup/options.hpp"
 #include "fusefs/startup/source_claim.hpp"
+#include "fusefs/startup/umount_hint.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <functional>
@@ -57,6 +58,7 @@ class Daemon {
     std::string source_;     ///< absolute
     std::string mountpoint_; ///< absolute
     SourceClaim claim_;
+    UmountHint umount_hint_;
     fuse::Probe probe_;
     trace::Recorder trace_;
     file::LedgerBook ledger_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -172,9 +173,7 @@ unsigned long MountOptions::flags() const {
 
 std::vector<std::string_view> MountOptions::names() {
     std::vector<std::string_view> names;
-    for (const Known& option : kPassedOn) {
-        names.push_back(option.name);
-    }
+    std::ranges::transform(kPassedOn, std::back_inserter(names), &Known::name);
     names.insert(names.end(), kIgnored.begin(), kIgnored.end());
     names.insert(names.end(), {"nonempty", "remount", "x-*"});
     return names;

@@ -16,6 +16,7 @@ struct MountTableEntry {
     std::string root;       ///< the directory of the filesystem that is mounted
     std::string mountpoint; ///< where
     std::string type;       ///< "ext4", "fuse.partialfs"
+    std::string source;     ///< "/dev/sda1", or what the filesystem calls it
     std::string options;    ///< of the filesystem: "rw,user_id=0,allow_other"
 
     /// Whose FUSE mount it is; nothing if it is none.

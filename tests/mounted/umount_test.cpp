@@ -118,7 +118,7 @@ TEST_F(Umount, ABusyMountStays) {
     EXPECT_EQ(run({"--unmount", mountpoint()}).code, EINVAL) << "nothing is mounted any more";
 }
 
-TEST_F(Umount, TheHelperOfUmount8Waits) {
+TEST_F(Umount, Umount8Waits) {
     // As after an installation: in a mount namespace of its own, /usr/bin and /usr/sbin have us.
     const fs::path bin = mount_->temporary() / "bin";
     fs::create_directory(bin);
@@ -142,7 +142,7 @@ TEST_F(Umount, TheHelperOfUmount8Waits) {
              namespace_of_its_own + "mount -t fuse.partialfs " + source() + " " + mountpoint() +
                  " -o contract=linux-2.6.20,commit_interval=0\n" + "cp " +
                  (mount_->temporary() / "text").string() + " " + mountpoint() + "/file\n" +
-                 "umount.fuse.partialfs " + mountpoint() + "\ncmp " +
+                 "umount " + mountpoint() + "\ncmp " +
                  (mount_->temporary() / "text").string() + " " + source() + "/file >&2"});
         EXPECT_EQ(ended.code, 0) << ended.errors;
     }

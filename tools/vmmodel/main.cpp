@@ -31,7 +31,8 @@ void add_choice(CLI::App& command, const std::string& name, Value& value, Parse 
                 if (!parsed) {
                     throw CLI::ValidationError(name, "'" + word + "' is none of: " + words);
                 }
-                value = *parsed;
+                const auto& meaning = *parsed;
+                value = meaning;
             },
             help + ": " + words)
         ->type_name("WORD")

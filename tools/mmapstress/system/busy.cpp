@@ -47,26 +47,32 @@ struct BusyBoard::Memory {
 
 namespace {
 
-/// The calling thread's slot.
+/// The calling thread's slot, given back when the thread ends.
 struct OwnSlot {
-    std::atomic<int>* thread = nullptr; ///< of the slot, to be given back when the thread ends
+    std::atomic<int>* thread = nullptr; ///< of the slot
     void* slot = nullptr;
     bool asked = false;
-};
 
-struct GivenBack : OwnSlot {
-    ~GivenBack() {
+    OwnSlot() = default;
+    OwnSlot(const OwnSlot&) = delete;
+    OwnSlot& operator=(const OwnSlot&) = delete;
+    OwnSlot(OwnSlot&&) = delete;
+    OwnSlot& operator=(OwnSlot&&) = delete;
+    ~OwnSlot() {
         if (thread != nullptr) {
             *thread = 0;
         }
     }
-    GivenBack& operator=(const OwnSlot& other) {
-        OwnSlot::operator=(other);
-        return *this;
+
+    /// Asks again next time, and leaves the slot to whoever has it: a child has its parent's.
+    void forget() {
+        thread = nullptr;
+        slot = nullptr;
+        asked = false;
     }
 };
 
-thread_local GivenBack own;
+thread_local OwnSlot own;
 
 } // namespace
 
@@ -118,7 +124,7 @@ BusyBoard::Slot* BusyBoard::claim() {
 }
 
 void BusyBoard::forget_thread() {
-    own = OwnSlot();
+    own.forget();
 }
 
 std::vector<BusyThread> BusyBoard::busy() const {
