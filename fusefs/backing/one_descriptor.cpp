@@ -28,14 +28,14 @@ std::shared_ptr<const Fd> OneDescriptor::keep(Fd opened, int scarce) {
     }
     const auto number = number_;
     {
-        const std::scoped_lock lock(number->mutex);
+        const base::Lock lock(number->mutex);
         if (::dup3(opened.get(), path_fd_.get(), O_CLOEXEC) < 0) {
             return std::make_shared<const Fd>(std::move(opened));
         }
         ++number->handles;
     }
     return {&path_fd_, [number](const Fd* path_fd) {
-                const std::scoped_lock lock(number->mutex);
+                const base::Lock lock(number->mutex);
                 if (--number->handles > 0) {
                     return; // the number stands for a file opened later
                 }

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "fusefs/base/fd.hpp"
+#include "fusefs/base/mutex.hpp"
 
 #include <memory>
-#include <mutex>
 
 namespace partialfs::backing {
 
@@ -35,8 +35,8 @@ class OneDescriptor {
   private:
     /// Shared with the handles.
     struct Number {
-        std::mutex mutex; ///< guards what follows, and what the number stands for; a leaf
-        int handles = 0;
+        base::Mutex mutex; ///< guards what the number stands for, too; a leaf
+        int handles GUARDED_BY(mutex) = 0;
     };
 
     const base::Fd& path_fd_;

@@ -86,13 +86,16 @@ class CAPABILITY("mutex") SharedMutex {
     std::shared_mutex mutex_;
 };
 
-/// Holds a SharedMutex for writing while it lives.
+/// Holds a SharedMutex for writing while it lives. lock() and unlock() as ReadLock's.
 class SCOPED_CAPABILITY WriteLock {
   public:
     explicit WriteLock(SharedMutex& mutex) ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
     ~WriteLock() RELEASE() { mutex_.unlock(); }
     WriteLock(const WriteLock&) = delete;
     WriteLock& operator=(const WriteLock&) = delete;
+
+    void lock() ACQUIRE() { mutex_.lock(); }
+    void unlock() RELEASE() { mutex_.unlock(); }
 
   private:
     SharedMutex& mutex_;

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
+#include <vector>
 
 namespace partialfs::file {
 
@@ -27,7 +29,7 @@ Result<void> answer_of(int returned) {
 } // namespace
 
 Result<BackingFile::Handle> BackingFile::readable() {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     if (!fd_) {
         Result<Fd> fd = base::reopen(path_fd_, O_RDONLY);
         if (!fd) {
@@ -40,11 +42,14 @@ Result<BackingFile::Handle> BackingFile::readable() {
 }
 
 Result<BackingFile::Handle> BackingFile::writable() {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     if (!fd_ || !writable_) {
         Result<Fd> fd = base::reopen(path_fd_, O_RDWR);
         if (!fd && fd.error().value == EACCES) {
             fd = base::reopen(path_fd_, O_WRONLY);
+        } else if (!fd && fd.error().value == EPERM) {
+            fd = base::reopen(path_fd_, O_RDWR | O_APPEND);
+            append_only_ = fd.has_value();
         }
         if (!fd) {
             return std::unexpected(fd.error());
@@ -56,7 +61,7 @@ Result<BackingFile::Handle> BackingFile::writable() {
 }
 
 void BackingFile::adopt(Fd created) {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     if (created && !writable_) {
         fd_ = one_.keep(std::move(created));
         writable_ = true;
@@ -65,7 +70,7 @@ void BackingFile::adopt(Fd created) {
 
 void BackingFile::close() {
     Handle last; // closed after the lock
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     last = std::exchange(fd_, nullptr);
     writable_ = false;
 }
@@ -98,7 +103,43 @@ Result<void> BackingFile::write(ByteOffset offset, std::span<iovec> parts) {
     if (!fd) {
         return std::unexpected(fd.error());
     }
+    if (append_only_) {
+        return append((*fd)->get(), offset, parts);
+    }
     return backing::write_all(io_, (*fd)->get(), parts, offset);
+}
+
+Result<void> BackingFile::append(int fd, ByteOffset offset, std::span<iovec> parts) {
+    struct stat status{};
+    if (::fstat(fd, &status) != 0) {
+        return base::last_error();
+    }
+    const ByteOffset size{static_cast<std::uint64_t>(status.st_size)};
+    std::vector<std::byte> there;
+    for (iovec& part : parts) {
+        const ByteRange known = model::intersect({offset, offset + model::ByteCount{part.iov_len}},
+                                                 {ByteOffset{0}, size});
+        there.resize(known.empty() ? 0 : known.size().value);
+        if (const Result<void> got = read_image(offset, there); !got) {
+            return got;
+        }
+        if (std::memcmp(there.data(), part.iov_base, there.size()) != 0) {
+            return base::failed(EPERM);
+        }
+        part.iov_base = static_cast<std::byte*>(part.iov_base) + there.size();
+        part.iov_len -= there.size();
+        offset = offset + model::ByteCount{there.size()};
+        if (part.iov_len > 0) {
+            break;
+        }
+    }
+    const auto left =
+        std::ranges::find_if(parts, [](const iovec& part) { return part.iov_len > 0; });
+    if (left == parts.end()) {
+        return {};
+    }
+    return offset == size ? backing::write_all(io_, fd, {left, parts.end()}, offset)
+                          : base::failed(EPERM);
 }
 
 Result<void> BackingFile::truncate(ByteOffset size) {

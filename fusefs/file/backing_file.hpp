@@ -5,14 +5,15 @@
 #include "fusefs/backing/one_descriptor.hpp"
 #include "fusefs/base/errno.hpp"
 #include "fusefs/base/fd.hpp"
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <span>
 
 namespace partialfs::file {
@@ -52,7 +53,10 @@ class BackingFile {
     base::Result<std::size_t> read(model::ByteOffset offset, std::span<std::byte> target);
     /// Fills `target` with what the disk has, zeros past the end of the file.
     base::Result<void> read_image(model::ByteOffset offset, std::span<std::byte> target);
-    /// pwritev(2) of all `parts`, which are used up, one behind the other.
+    /// Whether the file can only be appended to (chattr +a), as the last writable() has found.
+    [[nodiscard]] bool append_only() const { return append_only_; }
+    /// pwritev(2) of all `parts`, which are used up, one behind the other. EPERM of a file that can
+    /// only be appended to, if they would change what is there or leave a gap.
     base::Result<void> write(model::ByteOffset offset, std::span<iovec> parts);
     base::Result<void> truncate(model::ByteOffset size);
     base::Result<void> allocate(int mode, model::ByteRange range);
@@ -69,14 +73,17 @@ class BackingFile {
     [[nodiscard]] const base::Fd& path_fd() const { return path_fd_; }
 
   private:
+    base::Result<void> append(int fd, model::ByteOffset offset, std::span<iovec> parts);
+
     backing::FileIo& io_;
     const base::Fd& path_fd_;
     const bool reopens_any_;
 
-    std::mutex mutex_; ///< guards what follows; a leaf
-    backing::OneDescriptor one_;
-    Handle fd_;
-    bool writable_ = false;
+    base::Mutex mutex_; ///< a leaf
+    backing::OneDescriptor one_ GUARDED_BY(mutex_);
+    Handle fd_ GUARDED_BY(mutex_);
+    bool writable_ GUARDED_BY(mutex_) = false;
+    std::atomic<bool> append_only_{false};
 };
 
 } // namespace partialfs::file

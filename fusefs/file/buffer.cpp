@@ -9,7 +9,7 @@ MemoryPool::~MemoryPool() {
 }
 
 void* MemoryPool::take() {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     if (free_.empty()) {
         return nullptr;
     }
@@ -20,7 +20,7 @@ void* MemoryPool::take() {
 
 void MemoryPool::give_back(void* block) {
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         if (free_.size() < keep_) {
             free_.push_back(block);
             return;

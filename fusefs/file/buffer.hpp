@@ -1,6 +1,7 @@
 // Memory that holds bytes of write(2) until a flush: who owns it, and how much there is of it.
 #pragma once
 
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <atomic>
@@ -8,7 +9,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <span>
 #include <utility>
@@ -61,8 +61,8 @@ class MemoryPool {
 
   private:
     std::size_t keep_;
-    std::mutex mutex_; ///< guards free_
-    std::vector<void*> free_;
+    base::Mutex mutex_; ///< a leaf
+    std::vector<void*> free_ GUARDED_BY(mutex_);
 };
 
 /// Memory on its way from one owner to another.

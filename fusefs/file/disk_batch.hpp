@@ -55,7 +55,7 @@ class DiskBatch {
 
     /// Writes the pieces, neighbours together, with the file's `disk` held and its `mutex` free.
     /// The errno of the first write that fails, or 0; ENOMEM if there is no memory for it.
-    [[nodiscard]] int write(FileParts& file);
+    [[nodiscard]] int write(FileParts& file) REQUIRES(file.disk);
     /// The bytes written.
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 

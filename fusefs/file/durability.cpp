@@ -13,7 +13,7 @@ using model::ByteOffset;
 
 namespace {
 
-void lock_synced(FileParts& file) {
+void lock_synced(FileParts& file) REQUIRES(file.mutex) {
     file.held.synced();
     file.state.forget_idle(file.policy());
     file.lock_close_if_unused();
@@ -22,11 +22,11 @@ void lock_synced(FileParts& file) {
 /// After a failed sync the pages that failed are clean in the kernel's page cache: everything is
 /// dirty here again, and is written again.
 void sync_failed(FileParts& file) {
-    const std::scoped_lock disk(file.disk);
+    const base::Lock disk(file.disk);
     std::vector<model::ByteRange> again;
     ByteOffset size;
     {
-        const std::scoped_lock lock(file.mutex);
+        const FileLock lock(file);
         file.held.sync_failed(file.state);
         file.flushable = true;
         again = file.held.unsynced().ranges();
@@ -43,8 +43,8 @@ void sync_failed(FileParts& file) {
 } // namespace
 
 Result<bool> let_metadata_through(FileParts& file) {
-    const std::scoped_lock disk(file.disk);
-    std::unique_lock lock(file.mutex);
+    const base::Lock disk(file.disk);
+    FileLock lock(file);
     file.failing = 0; // a file whose flush failed does not get here
     const auto size =
         file.state.size_to_let_through(file.held.buffered().first_from(file.state.backing_size()));
@@ -53,17 +53,16 @@ Result<bool> let_metadata_through(FileParts& file) {
         file.lock_close_if_unused();
         return false;
     }
-    ++file.writing;
-    lock.unlock();
     Result<void> done;
-    if (size) {
-        done = file.backing.truncate(*size);
+    {
+        const UnlockedForDisk unlocked(file, lock);
+        if (size) {
+            done = file.backing.truncate(*size);
+        }
+        if (done && mtime) {
+            done = file.backing.set_mtime(*mtime);
+        }
     }
-    if (done && mtime) {
-        done = file.backing.set_mtime(*mtime);
-    }
-    lock.lock();
-    --file.writing;
     if (!done) {
         return std::unexpected(done.error());
     }
@@ -89,7 +88,7 @@ Result<bool> let_metadata_through(FileParts& file) {
 Result<void> sync(FileParts& file, Durable what) {
     bool attributes = false;
     {
-        const std::scoped_lock lock(file.mutex);
+        const FileLock lock(file);
         attributes = what == Durable::attributes && file.attributes_unsynced;
         const bool size = what != Durable::written && file.size_unsynced;
         if (!attributes && !size && !file.held.needs_sync()) {
@@ -105,12 +104,12 @@ Result<void> sync(FileParts& file, Durable what) {
     }
     const int error = error_of([&] { return file.backing.sync(attributes); });
     if (error == 0) {
-        const std::scoped_lock lock(file.mutex);
+        const FileLock lock(file);
         lock_synced(file);
         return {};
     }
     {
-        const std::scoped_lock lock(file.mutex);
+        const FileLock lock(file);
         file.attributes_unsynced = file.attributes_unsynced || attributes;
         file.size_unsynced = true;
     }
@@ -119,12 +118,12 @@ Result<void> sync(FileParts& file, Durable what) {
 }
 
 void whole_sync_begins(FileParts& file) {
-    const std::scoped_lock lock(file.mutex);
+    const FileLock lock(file);
     file.held.sync_begins();
 }
 
 void whole_sync_ended(FileParts& file, bool done) {
-    const std::scoped_lock lock(file.mutex);
+    const FileLock lock(file);
     if (done) {
         lock_synced(file);
     } else {

@@ -15,19 +15,19 @@ using model::intersect;
 using model::PageIndex;
 
 FileData::Keep FileData::keep() {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     const bool losses = parts_.losses.still_any();
     return {.joined = !parts_.lock_clean() || parts_.held.needs_sync(),
             .known = losses || parts_.mappable_handles > 0};
 }
 
 bool FileData::may_be_mapped() const {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     return parts_.mappable_handles > 0;
 }
 
 bool FileData::needs_kernel() const {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     if (parts_.policy() == FlushPolicy::writeback) {
         return false;
     }
@@ -45,25 +45,25 @@ bool FileData::needs_kernel() const {
 }
 
 bool FileData::needs_flush() const {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     return parts_.mappable_handles > 0 || !parts_.lock_clean();
 }
 
 bool FileData::needs_sync() const {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     return parts_.held.needs_sync();
 }
 
 void FileData::start_sync() {
     if (needs_sync()) {
         parts_.backing.begin_sync();
-        const std::scoped_lock lock(parts_.mutex);
+        const FileLock lock(parts_);
         parts_.lock_close_if_unused();
     }
 }
 
 bool FileData::has_work() const {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     return parts_.held.needs_sync() || parts_.state.size() != parts_.state.backing_size() ||
            parts_.times.held_mtime() || !parts_.held.empty() ||
            (parts_.flushable &&
@@ -71,12 +71,12 @@ bool FileData::has_work() const {
 }
 
 bool FileData::take_inode_dirty() {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     return parts_.state.take_inode_dirty() != InodeDirty::no;
 }
 
 void FileData::report_failure(int error, bool asked) {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     if (asked || parts_.failing != error) {
         parts_.errors.record(error);
     }
@@ -88,7 +88,7 @@ void FileData::report_failure(int error, bool asked) {
 }
 
 FileData::Gauge FileData::gauge() const {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     return {parts_.state.blocks().entries(), parts_.held.extents(), !parts_.lock_clean()};
 }
 
@@ -96,7 +96,7 @@ FileData::Gauge FileData::gauge() const {
 // ------------------------------------------------------------------
 
 PageSet FileData::probe_begins() {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     PageSet pages;
     const ByteOffset size = parts_.state.size();
     if (parts_.policy() == FlushPolicy::eager && size > ByteOffset{0}) {
@@ -117,7 +117,7 @@ PageSet FileData::probe_begins() {
 }
 
 std::size_t FileData::learn_dirty(const PageSet& pages) {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     const PageSet still_dirty = parts_.probe.close(pages);
     std::vector<trace::Event> events;
     for (const PageRange& range : still_dirty.ranges()) {
@@ -138,7 +138,7 @@ std::size_t FileData::learn_dirty(const PageSet& pages) {
 }
 
 PageSet FileData::compare_candidates(const PageSet& pages) const {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     const PageSet hashed = parts_.hashes.pages();
     PageSet candidates;
     for (const PageRange& range : hashed.ranges()) {
@@ -154,7 +154,7 @@ PageSet FileData::compare_candidates(const PageSet& pages) const {
 }
 
 bool FileData::differs(PageIndex page, std::span<const std::byte> bytes) {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     if (!parts_.hashes.contains(page)) {
         return false;
     }

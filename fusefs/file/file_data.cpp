@@ -36,11 +36,15 @@ bool reads(int flags) {
 // -------------------------------------------------------------------------------
 
 Result<ErrorSequence::Position> FileData::opened(int flags, base::Fd created) {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     parts_.backing.adopt(std::move(created));
     const auto fd = writes(flags) ? parts_.backing.writable() : parts_.backing.readable();
     if (!fd) {
         return std::unexpected(fd.error());
+    }
+    if (writes(flags) && parts_.backing.append_only() && (flags & O_APPEND) == 0) {
+        parts_.lock_close_if_unused();
+        return base::failed(EPERM);
     }
     if (parts_.handles == 0 && parts_.lock_clean()) {
         // Nobody but the daemon should change SOURCE; if somebody did, follow.
@@ -63,7 +67,7 @@ bool FileData::released(int flags) {
     BackingFile::Handle read_from;
     bool last_mappable = false;
     {
-        const std::scoped_lock lock(parts_.mutex);
+        const FileLock lock(parts_);
         if (reads(flags) && parts_.state.size() > ByteOffset{0}) {
             read_from = parts_.backing.readable().value_or(nullptr);
         }
@@ -84,7 +88,7 @@ bool FileData::released(int flags) {
 }
 
 int FileData::check_error(ErrorSequence::Position& told) {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     return parts_.errors.check_and_advance(told);
 }
 
@@ -93,7 +97,7 @@ int FileData::check_error(ErrorSequence::Position& told) {
 
 Result<std::size_t> FileData::read(ByteOffset offset, std::span<std::byte> target, bool cached) {
     {
-        const std::scoped_lock lock(parts_.mutex);
+        const FileLock lock(parts_);
         const ByteRange range{offset, offset + ByteCount{target.size()}};
         if (cached) {
             lock_note_read(range);
@@ -119,7 +123,7 @@ BackingFile::Handle FileData::read_source(ByteRange range, bool cached) {
     if (!parts_.backing.may_read_directly()) {
         return nullptr;
     }
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     if (parts_.state.size() != parts_.state.backing_size() || parts_.hashes.wanted() ||
         parts_.held.buffered().touches(range)) {
         return nullptr;
@@ -142,7 +146,7 @@ void FileData::lock_note_read(ByteRange range) {
 
 bool FileData::write(ByteOffset offset, std::span<const std::byte> bytes, Via via,
                      const TakeMemory& take) {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     const ByteRange range{offset, offset + ByteCount{bytes.size()}};
     if (range.empty()) {
         return true;
@@ -185,7 +189,7 @@ Result<std::size_t> FileData::write_through(ByteOffset offset, std::span<const s
     if (bytes.empty()) {
         return 0;
     }
-    const std::scoped_lock disk(parts_.disk);
+    const base::Lock disk(parts_.disk);
     iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
     const Result<void> put = parts_.write_growing(offset, part);
     const std::span<const std::byte> taken =
@@ -194,7 +198,7 @@ Result<std::size_t> FileData::write_through(ByteOffset offset, std::span<const s
         return std::unexpected(put.error());
     }
     const ByteRange range{offset, offset + ByteCount{taken.size()}};
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     parts_.lock_learn_allocation(range);
     parts_.state.reserve(range);
     parts_.held.put_beyond_limit(offset, taken, parts_.context.budget);
@@ -229,7 +233,7 @@ Result<std::size_t> FileData::within_largest_size(ByteOffset offset, std::size_t
             fits += tried;
         }
     }
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     parts_.lock_close_if_unused();
     if (fits == 0) {
         return base::failed(EFBIG);
@@ -258,14 +262,14 @@ Result<ByteOffset> FileData::seek(ByteOffset from, int whence,
 }
 
 ByteOffset FileData::size() const {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     return parts_.state.size();
 }
 
 std::optional<PageSet> FileData::stored_pages(PageCache& cache) const {
     ByteOffset size;
     {
-        const std::scoped_lock lock(parts_.mutex);
+        const FileLock lock(parts_);
         if (parts_.mappable_handles == 0) {
             return PageSet{};
         }
@@ -285,7 +289,7 @@ bool FileData::lock_look_is_due() const {
 
 bool FileData::wants_look(PageCache& cache) const {
     {
-        const std::scoped_lock lock(parts_.mutex);
+        const FileLock lock(parts_);
         if (!lock_look_is_due()) {
             return false;
         }
@@ -309,13 +313,13 @@ std::optional<PageSet> FileData::look(PageCache& cache) {
 
 void FileData::note_look(std::chrono::steady_clock::time_point began, const PageSet& stored) {
     const auto now = std::chrono::steady_clock::now();
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     stored_bytes_ = stored.count() * model::kPageSize;
     next_look_ = now + 100 * (now - began);
 }
 
 Result<struct stat> FileData::attributes(PageCache& cache) {
-    std::unique_lock lock(parts_.mutex);
+    FileLock lock(parts_);
     if (lock_look_is_due()) {
         lock.unlock();
         const auto began = std::chrono::steady_clock::now();
@@ -356,7 +360,7 @@ Result<void> FileData::set_times(const std::array<timespec, 2>& times, PageCache
     if (sets_mtime) {
         stored = stored_pages(cache);
     }
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     if (const auto changed = backing::change_times(path_fd(), times); !changed) {
         return changed;
     }
@@ -380,7 +384,7 @@ Result<void> FileData::set_times(const std::array<timespec, 2>& times, PageCache
 }
 
 void FileData::attributes_changed() {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     parts_.state.attributes_changed();
     parts_.attributes_unsynced = true;
     if (const auto status = parts_.backing.status()) {
@@ -390,22 +394,22 @@ void FileData::attributes_changed() {
 }
 
 void FileData::pages_evicted() {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     parts_.state.pages_evicted();
     parts_.hashes.clear();
     parts_.context.trace.record({.inode = parts_.id, .kind = trace::Kind::evict});
 }
 
 void FileData::last_name_removed() {
-    const std::scoped_lock lock(parts_.mutex);
+    const FileLock lock(parts_);
     parts_.nameless = true;
     parts_.losses.forget();
     parts_.context.trace.record({.inode = parts_.id, .kind = trace::Kind::unlink});
 }
 
 void FileData::abandon_if_nameless() {
-    const std::scoped_lock disk(parts_.disk);
-    const std::scoped_lock lock(parts_.mutex);
+    const base::Lock disk(parts_.disk);
+    const FileLock lock(parts_);
     if (parts_.nameless && parts_.handles == 0) {
         parts_.lock_abandon();
         parts_.lock_close_if_unused();

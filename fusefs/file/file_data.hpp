@@ -42,7 +42,7 @@ class FileData {
 
     // --- Requests -----------------------------------------------------------------------------
 
-    /// A handle is being opened with these O_ flags (only the access mode and O_CREAT matter here):
+    /// A handle is being opened with these O_ flags (the access mode, O_CREAT and O_APPEND matter):
     /// opens the backing file if need be. The errno of open(2) if that fails. The result is the
     /// handle's place in the sequence of writeback errors. `created`: the descriptor that the file
     /// has just been created with, if it has.
@@ -197,19 +197,20 @@ class FileData {
 
   private:
     /// Enters a write(2) in everything but the bytes. With the mutex held.
-    void lock_note_write(model::ByteRange range, std::span<const std::byte> bytes, Via via);
-    void lock_note_read(model::ByteRange range);
+    void lock_note_write(model::ByteRange range, std::span<const std::byte> bytes, Via via)
+        REQUIRES(parts_.mutex);
+    void lock_note_read(model::ByteRange range) REQUIRES(parts_.mutex);
     /// Whether mapped stores may lie in holes, and the last look is older than a hundred times its
     /// cost. With the mutex held.
-    [[nodiscard]] bool lock_look_is_due() const;
+    [[nodiscard]] bool lock_look_is_due() const REQUIRES(parts_.mutex);
     /// A look that began at `began` has found these pages.
     void note_look(std::chrono::steady_clock::time_point began, const PageSet& stored);
 
     FileParts parts_;
     const dev_t device_;
     std::atomic<bool> joined_{false};
-    std::chrono::steady_clock::time_point next_look_; ///< guarded by the mutex
-    std::uint64_t stored_bytes_ = 0;                  ///< at the last one; as next_look_
+    std::chrono::steady_clock::time_point next_look_ GUARDED_BY(parts_.mutex);
+    std::uint64_t stored_bytes_ GUARDED_BY(parts_.mutex) = 0; ///< at the last one
     /// A size that the backing filesystem is known to allow. To begin with FAT's limit, the lowest.
     std::atomic<std::uint64_t> allowed_size_{(std::uint64_t{4} << 30U) - 1};
 };

@@ -34,7 +34,7 @@ void FileLosses::pages_read(ByteRange range) {
     }
     for (PageIndex page = range.first_page(); page <= range.last_page(); ++page) {
         if (any_in(range_of(page))) {
-            const std::scoped_lock lock(mutex_);
+            const base::Lock lock(mutex_);
             reread_.insert(page);
         }
     }
@@ -108,7 +108,7 @@ void FileLosses::refused(ByteRange range, int error) {
 
 void FileLosses::is_in_memory(PageIndex page) {
     if (!any_in(range_of(page))) {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         reread_.erase(page);
     }
 }
@@ -169,12 +169,12 @@ void FileLosses::forget() {
         context_.ledger.forget(inode_);
         any_ = false;
     }
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     reread_.clear();
 }
 
 bool FileLosses::was_reread(PageIndex page) const {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     return reread_.contains(page);
 }
 

@@ -2,6 +2,7 @@
 // refuses; healed by what is written later.
 #pragma once
 
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/file/backing_file.hpp"
 #include "fusefs/file/context.hpp"
 #include "fusefs/model/types.hpp"
@@ -11,7 +12,6 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <mutex>
 #include <set>
 #include <span>
 #include <vector>
@@ -82,10 +82,10 @@ class FileLosses {
     std::atomic<bool> any_{false};
     [[nodiscard]] bool was_reread(model::PageIndex page) const;
 
-    mutable std::mutex mutex_; ///< guards reread_; a leaf
+    mutable base::Mutex mutex_; ///< a leaf
     /// Pages with lost stores that the page cache has read again since: they were evicted, and the
     /// stores are gone from memory, too.
-    std::set<model::PageIndex> reread_;
+    std::set<model::PageIndex> reread_ GUARDED_BY(mutex_);
 };
 
 } // namespace partialfs::file

@@ -2,6 +2,11 @@
 
 #include "fusefs/trace/recorder.hpp"
 
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <limits>
+
 namespace partialfs::file {
 
 using base::Result;
@@ -10,6 +15,14 @@ using model::ByteOffset;
 using model::ByteRange;
 using model::InodeDirty;
 using model::PageIndex;
+
+namespace {
+
+/// More are not walked at every unlock.
+constexpr std::size_t kExtentsChecked = 16;
+constexpr ByteRange kWhole{ByteOffset{0}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
+
+} // namespace
 
 void FileParts::lock_touch_times() {
     const timespec now = context.clock.now();
@@ -83,7 +96,7 @@ Result<void> FileParts::put_on_disk(ByteOffset offset, std::span<iovec> parts, G
         return done;
     }
     losses.heal(healed);
-    const std::scoped_lock lock(mutex);
+    const FileLock lock(*this);
     lock_reached_disk(range);
     return {};
 }
@@ -109,7 +122,7 @@ Result<void> FileParts::write_growing(ByteOffset offset, iovec& part) {
 Result<void> FileParts::write_growth_below(ByteOffset offset) {
     std::vector<Piece> pieces;
     {
-        const std::scoped_lock lock(mutex);
+        const FileLock lock(*this);
         held.collect({state.backing_size(), offset}, pieces);
     }
     for (const Piece& piece : pieces) {
@@ -119,6 +132,33 @@ Result<void> FileParts::write_growth_below(ByteOffset offset) {
         }
     }
     return {};
+}
+
+void FileParts::lock_check_invariants() const {
+    const auto must = [&](bool holds, const char* what) {
+        if (!holds) {
+            spdlog::critical("inode {}: {}", id.value, what);
+            std::abort();
+        }
+    };
+    must(writing >= 0 && mappable_handles >= 0 && handles >= mappable_handles, "a count is wrong");
+    // The flush that is under way has bytes held of blocks that it has called clean.
+    if (writing > 0 || held.buffered().extents() > kExtentsChecked) {
+        return;
+    }
+    const model::FileState* const its_state = &state; // the analysis looks into no lambda
+    held.buffered().for_each(kWhole, [&](ByteOffset at, std::span<const std::byte> bytes) {
+        const ByteRange range{at, at + ByteCount{bytes.size()}};
+        must(range.end <= its_state->size(), "bytes are held beyond its end");
+        for (const PageIndex page : pages_of(range)) {
+            const model::BlockMask dirty = its_state->blocks().page(page).dirty;
+            for (const model::BlockInPage block : its_state->block_size().all()) {
+                must(dirty.contains(block) ||
+                         intersect(range, its_state->block_size().range_of(page, block)).empty(),
+                     "bytes are held of a clean block");
+            }
+        }
+    });
 }
 
 } // namespace partialfs::file

@@ -18,6 +18,7 @@
 //   they are on disk.
 #pragma once
 
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/file/backing_file.hpp"
 #include "fusefs/file/context.hpp"
 #include "fusefs/file/error_sequence.hpp"
@@ -32,7 +33,6 @@
 #include <sys/stat.h>
 
 #include <atomic>
-#include <mutex>
 #include <span>
 
 namespace partialfs::file {
@@ -54,21 +54,22 @@ struct FileParts {
         return context.policy.load(std::memory_order_relaxed);
     }
     /// Nothing is held back: the backing file is what programs see.
-    [[nodiscard]] bool lock_clean() const {
+    [[nodiscard]] bool lock_clean() const REQUIRES(mutex) {
         return writing == 0 && held.empty() && !times.held_mtime() && !state.is_dirty();
     }
     /// The data has changed now: mtime and ctime follow.
-    void lock_touch_times();
+    void lock_touch_times() REQUIRES(mutex);
     /// Learns of blocks' places on disk as far as the policy needs it.
-    void lock_learn_allocation(model::ByteRange range);
+    void lock_learn_allocation(model::ByteRange range) REQUIRES(mutex);
     /// What the disk has of `target`, with what is held laid over it.
-    base::Result<void> lock_read_image(model::ByteOffset offset, std::span<std::byte> target);
+    base::Result<void> lock_read_image(model::ByteOffset offset, std::span<std::byte> target)
+        REQUIRES(mutex);
     /// Without a handle: closes the backing file, at the latest when nothing of it is held back.
-    void lock_close_if_unused();
+    void lock_close_if_unused() REQUIRES(mutex);
     /// Gives up all that is held back.
-    void lock_abandon();
+    void lock_abandon() REQUIRES(mutex);
     /// A write or sync of the backing file has failed: every handle gets the error.
-    void lock_record_error(int error);
+    void lock_record_error(int error) REQUIRES(mutex);
 
     /// Held bytes between the end of the backing file and what is written beyond it.
     enum class Growth : std::uint8_t {
@@ -78,42 +79,105 @@ struct FileParts {
     /// Writes to the backing file, and heals what the ledger has of the range. With `disk` held,
     /// without `mutex`, which it takes at the end.
     base::Result<void> put_on_disk(model::ByteOffset offset, std::span<iovec> parts,
-                                   Growth growth = Growth::in_order);
+                                   Growth growth = Growth::in_order) REQUIRES(disk) EXCLUDES(mutex);
     /// The same for a write(2) that goes through: the state is left to the caller, and `part` says
     /// what is left of it if the disk takes less.
-    base::Result<void> write_growing(model::ByteOffset offset, iovec& part);
+    base::Result<void> write_growing(model::ByteOffset offset, iovec& part) REQUIRES(disk)
+        EXCLUDES(mutex);
     /// `range` has reached the disk.
-    void lock_reached_disk(model::ByteRange range);
+    void lock_reached_disk(model::ByteRange range) REQUIRES(mutex);
     /// Writes held bytes that lie between the end of the backing file and `offset`. Their blocks
     /// stay dirty. As put_on_disk().
-    base::Result<void> write_growth_below(model::ByteOffset offset);
+    base::Result<void> write_growth_below(model::ByteOffset offset) REQUIRES(disk) EXCLUDES(mutex);
 
     const model::InodeId id;
     Context& context;
     BackingFile backing;
     FileLosses losses;
 
-    std::mutex disk; ///< see above
+    base::Mutex disk; ///< see above
 
-    mutable std::mutex mutex; ///< guards all below
-    model::FileState state;
-    HeldBytes held;
-    FileTimes times;
-    PageHashes hashes;
-    ProbeWindow probe;
-    ErrorSequence errors;
-    int failing = 0; ///< the errno with which writes to the backing file keep failing
-    int writing = 0; ///< changes of the backing file under way
-    int handles = 0;
-    int mappable_handles = 0;
+    mutable base::Mutex mutex ACQUIRED_AFTER(disk); ///< see above; taken by FileLock
+    model::FileState state GUARDED_BY(mutex);
+    HeldBytes held GUARDED_BY(mutex);
+    FileTimes times GUARDED_BY(mutex);
+    PageHashes hashes GUARDED_BY(mutex);
+    ProbeWindow probe GUARDED_BY(mutex);
+    ErrorSequence errors GUARDED_BY(mutex);
+    /// The errno with which writes to the backing file keep failing.
+    int failing GUARDED_BY(mutex) = 0;
+    /// Changes of the backing file under way.
+    int writing GUARDED_BY(mutex) = 0;
+    int handles GUARDED_BY(mutex) = 0;
+    int mappable_handles GUARDED_BY(mutex) = 0;
     /// What an fsync must make durable: attributes, or a change of the size. An inode that this
     /// daemon has not synced yet may have been made or changed a moment ago.
-    bool attributes_unsynced = true;
-    bool size_unsynced = true;
+    bool attributes_unsynced GUARDED_BY(mutex) = true;
+    bool size_unsynced GUARDED_BY(mutex) = true;
     /// Something happened since the last flush found nothing to do.
     std::atomic<bool> flushable{false};
     /// The last name is gone.
     std::atomic<bool> nameless{false};
+
+    /// Of the invariants above, those that memory alone can tell; a failed one ends the process.
+    void lock_check_invariants() const REQUIRES(mutex);
+};
+
+/// Holds the mutex of a file while it lives, but for what lies between unlock() and lock(). Where
+/// PARTIALFS_CHECKS is defined (debug, sanitizers, fuzzing) the invariants are checked whenever it
+/// lets go.
+class SCOPED_CAPABILITY FileLock {
+  public:
+    explicit FileLock(const FileParts& file) ACQUIRE(file.mutex) : file_(file), lock_(file.mutex) {}
+    ~FileLock() RELEASE() {
+        if (held_) {
+            check();
+        }
+    }
+    FileLock(const FileLock&) = delete;
+    FileLock& operator=(const FileLock&) = delete;
+
+    void unlock() RELEASE() {
+        check();
+        held_ = false;
+        lock_.unlock();
+    }
+    void lock() ACQUIRE() {
+        lock_.lock();
+        held_ = true;
+    }
+
+  private:
+    // What follows works on a mutex that the analysis knows by another name.
+    void check() const NO_THREAD_SAFETY_ANALYSIS {
+#ifdef PARTIALFS_CHECKS
+        file_.lock_check_invariants();
+#endif
+    }
+
+    const FileParts& file_;
+    base::Lock lock_;
+    bool held_ = true;
+};
+
+/// The backing file is being changed: while this lives, another thread may have the mutex.
+class SCOPED_CAPABILITY UnlockedForDisk {
+  public:
+    UnlockedForDisk(FileParts& file, FileLock& lock) RELEASE(file.mutex)
+        : file_(file), lock_(lock) {
+        ++file.writing;
+        lock.unlock();
+    }
+    ~UnlockedForDisk() RELEASE() NO_THREAD_SAFETY_ANALYSIS { // which it takes again
+        lock_.lock();
+        --file_.writing;
+    }
+    UnlockedForDisk(const UnlockedForDisk&) = delete;
+    UnlockedForDisk& operator=(const UnlockedForDisk&) = delete;
+
+  private:
+    FileParts& file_;
+    FileLock& lock_;
 };
 
 } // namespace partialfs::file

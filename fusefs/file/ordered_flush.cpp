@@ -60,7 +60,7 @@ Flushed OrderedFlush::with_kernel(PageCache& cache, const PageSet& dirty) {
     while (result_.error == 0) {
         bool told = false;
         {
-            const std::scoped_lock lock(file_.mutex);
+            const FileLock lock(file_);
             cursor = file_.state.next_flushable(*cursor, policy_);
             told = cursor && file_.state.blocks().page(*cursor).told;
         }
@@ -79,7 +79,7 @@ Flushed OrderedFlush::with_kernel(PageCache& cache, const PageSet& dirty) {
 }
 
 Flushed OrderedFlush::finish(bool look_again) {
-    const std::scoped_lock lock(file_.mutex);
+    const FileLock lock(file_);
     if (look_again) {
         file_.flushable = true;
     }
@@ -95,7 +95,7 @@ Flushed OrderedFlush::without_kernel() {
     while (result_.error == 0) {
         bool told = false;
         {
-            const std::scoped_lock lock(file_.mutex);
+            const FileLock lock(file_);
             cursor = file_.state.next_flushable(*cursor, policy_);
             told = cursor && file_.state.blocks().page(*cursor).told;
         }
@@ -111,8 +111,8 @@ Flushed OrderedFlush::unmapped() {
     file_.flushable = false;
     std::optional<PageIndex> cursor{PageIndex{0}};
     while (result_.error == 0 && cursor) {
-        const std::scoped_lock disk(file_.disk);
-        Lock lock(file_.mutex);
+        const base::Lock disk(file_.disk);
+        FileLock lock(file_);
         cursor = file_.state.blocks().next_unmapped_dirty(*cursor);
         DiskBatch batch(kBatchPages);
         Uncleaned guard(*this, batch);
@@ -139,8 +139,8 @@ Flushed OrderedFlush::unmapped() {
 }
 
 PageIndex OrderedFlush::flush_held(PageIndex first) {
-    const std::scoped_lock disk(file_.disk);
-    Lock lock(file_.mutex);
+    const base::Lock disk(file_.disk);
+    FileLock lock(file_);
     DiskBatch batch(kBatchPages);
     Uncleaned guard(*this, batch);
     std::optional<PageIndex> page = first;
@@ -165,7 +165,7 @@ PageIndex OrderedFlush::flush_cached(PageCache& cache, const PageSet& dirty, Pag
     std::vector<std::optional<Generation>> generations;
     Epoch since;
     {
-        const std::scoped_lock lock(file_.mutex);
+        const FileLock lock(file_);
         generations.push_back(file_.state.blocks().generation(first));
         const std::uint64_t limit = std::min(kBatchPages, cache.retrieve_limit());
         for (PageIndex page{first.value + 1}; run.count() < limit && dirty.contains(page) &&
@@ -185,7 +185,7 @@ PageIndex OrderedFlush::flush_doubtful(PageCache& cache, PageIndex page) {
     std::array<std::optional<Generation>, 1> generations{};
     Epoch since;
     {
-        const std::scoped_lock lock(file_.mutex);
+        const FileLock lock(file_);
         generations[0] = file_.state.blocks().generation(page);
         since = file_.held.fetch_begins();
     }
@@ -204,7 +204,7 @@ PageIndex OrderedFlush::flush_doubtful(PageCache& cache, PageIndex page) {
         left_over_ = left_over_ || reached <= page;
         return next;
     }
-    const std::scoped_lock lock(file_.mutex);
+    const FileLock lock(file_);
     if (clean && file_.state.blocks().generation(page) == generations[0] &&
         file_.state.blocks().page(page).told) {
         BlockMask held;
@@ -229,8 +229,8 @@ PageIndex OrderedFlush::flush_retrieved(PageRange run,
         }
         return run.first;
     }
-    const std::scoped_lock disk(file_.disk);
-    Lock lock(file_.mutex);
+    const base::Lock disk(file_.disk);
+    FileLock lock(file_);
     const std::span<std::byte> bytes = fetched->bytes;
     file_.held.bring_up_to_date(start_of(run.first), bytes, since);
     const ByteRange copied =
@@ -275,23 +275,25 @@ void OrderedFlush::lock_add_retrieved(DiskBatch& batch, PageIndex page, BlockMas
 }
 
 void OrderedFlush::lock_add_held(DiskBatch& batch) {
+    const HeldBytes* const held = &file_.held; // the analysis looks into no lambda
+    const ByteRange within = file_.state.within_size();
     batch.for_each_run(file_.state.block_size(), [&](ByteRange run) {
         // Writing just the held bytes leaves the rest of a block as it is on disk, which is what
         // reading it and writing it back would do.
-        file_.held.collect(intersect(run, file_.state.within_size()), batch.pieces());
+        held->collect(intersect(run, within), batch.pieces());
     });
 }
 
-void OrderedFlush::write(DiskBatch& batch, bool cached, Lock& lock) {
+void OrderedFlush::write(DiskBatch& batch, bool cached, FileLock& lock) {
     if (batch.empty()) {
         return;
     }
     const Epoch before = file_.held.write_begins();
-    ++file_.writing;
-    lock.unlock();
-    const int error = batch.write(file_);
-    lock.lock();
-    --file_.writing;
+    int error = 0;
+    {
+        const UnlockedForDisk unlocked(file_, lock);
+        error = batch.write(file_);
+    }
     result_.bytes += batch.bytes();
     if (error != 0) {
         result_.error = result_.error == 0 ? error : result_.error;
@@ -314,11 +316,12 @@ void OrderedFlush::write(DiskBatch& batch, bool cached, Lock& lock) {
                               .written = blocks});
         }
     }
+    HeldBytes* const held = &file_.held; // the analysis looks into no lambda
     batch.for_each_run(file_.state.block_size(), [&](ByteRange run) {
         if (cached) {
-            file_.held.flushed_from_cache(run, before);
+            held->flushed_from_cache(run, before);
         } else {
-            file_.held.flushed(run, before);
+            held->flushed(run, before);
         }
     });
     file_.context.trace.record(events);
@@ -327,9 +330,10 @@ void OrderedFlush::write(DiskBatch& batch, bool cached, Lock& lock) {
 }
 
 void OrderedFlush::lock_failed(const DiskBatch& batch) {
+    model::FileState* const state = &file_.state; // the analysis looks into no lambda
     for (const auto& [page, blocks] : batch.pages()) {
         const auto failed = [&, page = page, blocks = blocks]() -> Result<void> {
-            file_.state.flush_failed(page, blocks);
+            state->flush_failed(page, blocks);
             return {};
         };
         if (!base::without_exceptions(failed)) {

@@ -13,7 +13,6 @@
 #include "fusefs/model/types.hpp"
 
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <span>
 
@@ -44,7 +43,6 @@ class OrderedFlush {
 
   private:
     class Uncleaned;
-    using Lock = std::unique_lock<std::mutex>;
 
     /// Writes pages whose dirty blocks are all held here. Returns the page to go on with.
     model::PageIndex flush_held(model::PageIndex first);
@@ -60,13 +58,14 @@ class OrderedFlush {
                                      Epoch since, const base::Result<RetrievedPages>& fetched);
     /// The copy's bytes of the blocks, and what is held of them beyond the copy's end.
     void lock_add_retrieved(DiskBatch& batch, model::PageIndex page, model::BlockMask blocks,
-                            model::ByteRange copied, const RetrievedPages& copy);
+                            model::ByteRange copied, const RetrievedPages& copy)
+        REQUIRES(file_.mutex);
     /// Adds the held bytes of the batch's blocks.
-    void lock_add_held(DiskBatch& batch);
+    void lock_add_held(DiskBatch& batch) REQUIRES(file_.mutex);
     /// Writes a batch that has been filled with `lock` (of the file's mutex) held, and enters what
     /// has become of it. `cached`: the page cache has the bytes as well. Releases `lock` meanwhile.
-    void write(DiskBatch& batch, bool cached, Lock& lock);
-    void lock_failed(const DiskBatch& batch);
+    void write(DiskBatch& batch, bool cached, FileLock& lock) REQUIRES(file_.disk, file_.mutex);
+    void lock_failed(const DiskBatch& batch) REQUIRES(file_.mutex);
     /// The end of each of the three.
     Flushed finish(bool look_again);
 

@@ -23,7 +23,7 @@ constexpr ByteOffset kEnd{std::numeric_limits<std::uint64_t>::max()};
 
 /// The parts of `range` that lie in pages which it covers only partly: the kernel zeroes these in
 /// its cache after the answer, and drops the others.
-void note_zeroed_edges(FileParts& file, ByteRange range) {
+void lock_note_zeroed_edges(FileParts& file, ByteRange range) REQUIRES(file.mutex) {
     for (const model::PageIndex page : {range.first_page(), range.last_page()}) {
         const ByteRange edge = intersect(range, range_of(page));
         if (edge != range_of(page)) {
@@ -35,19 +35,15 @@ void note_zeroed_edges(FileParts& file, ByteRange range) {
 } // namespace
 
 Result<void> truncate(FileParts& file, ByteOffset size) {
-    const std::scoped_lock disk(file.disk);
-    std::unique_lock lock(file.mutex);
+    const base::Lock disk(file.disk);
+    FileLock lock(file);
     const FileState::Truncation plan = file.state.plan_truncate(size, file.policy());
     if (plan.straddles) {
         file.lock_learn_allocation({size, ByteOffset{size.value + 1}});
     }
     if (plan.on_disk) {
-        ++file.writing;
-        lock.unlock();
-        const Result<void> done = file.backing.truncate(size);
-        lock.lock();
-        --file.writing;
-        if (!done) {
+        const UnlockedForDisk unlocked(file, lock);
+        if (const Result<void> done = file.backing.truncate(size); !done) {
             return done;
         }
     } else if (const auto fd = file.backing.writable(); !fd) {
@@ -78,25 +74,24 @@ Result<void> allocate(FileParts& file, int mode, ByteRange range) {
     if ((mode & ~known) != 0) {
         return base::failed(EOPNOTSUPP);
     }
-    const std::scoped_lock disk(file.disk);
-    std::unique_lock lock(file.mutex);
+    const base::Lock disk(file.disk);
+    FileLock lock(file);
     const bool grows = (mode & FALLOC_FL_KEEP_SIZE) == 0 && range.end > file.state.size();
     const bool on_disk = grows && file.state.grows_on_disk();
-    ++file.writing;
-    lock.unlock();
-    Result<void> done = file.backing.allocate(mode | FALLOC_FL_KEEP_SIZE, range);
-    if (done && on_disk) {
-        done = file.backing.truncate(range.end);
-    }
-    lock.lock();
-    --file.writing;
-    if (!done) {
-        return done;
+    {
+        const UnlockedForDisk unlocked(file, lock);
+        Result<void> done = file.backing.allocate(mode | FALLOC_FL_KEEP_SIZE, range);
+        if (done && on_disk) {
+            done = file.backing.truncate(range.end);
+        }
+        if (!done) {
+            return done;
+        }
     }
     if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) {
         file.held.drop(range);
         file.state.punch(range);
-        note_zeroed_edges(file, range);
+        lock_note_zeroed_edges(file, range);
         file.probe.spoil();
         file.hashes.erase(range);
         file.losses.drop(range);
@@ -116,7 +111,7 @@ Result<void> allocate(FileParts& file, int mode, ByteRange range) {
 }
 
 Result<ByteOffset> seek(FileParts& file, ByteOffset from, int whence, bool may_hide_stores) {
-    const std::scoped_lock lock(file.mutex);
+    const FileLock lock(file);
     const ByteOffset size = file.state.size();
     if (from >= size) {
         return base::failed(ENXIO);

@@ -51,7 +51,7 @@ std::uint64_t room(const base::Fd& file, std::uint64_t waiting) {
 bool SpaceGuard::may_wait(const base::Fd& file, dev_t device, std::uint64_t bytes,
                           std::uint64_t waiting) {
     const auto now = std::chrono::steady_clock::now();
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     Known& known = known_[device];
     if (now >= known.until || known.left < bytes) {
         known.left = enforces_quotas(file) ? 0 : room(file, waiting) / 4;

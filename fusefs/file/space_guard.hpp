@@ -2,13 +2,13 @@
 #pragma once
 
 #include "fusefs/base/fd.hpp"
+#include "fusefs/base/mutex.hpp"
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <mutex>
 
 namespace partialfs::file {
 
@@ -32,8 +32,8 @@ class SpaceGuard {
         std::chrono::steady_clock::time_point until;
         std::uint64_t left = 0; ///< bytes that may be taken before it is asked again
     };
-    std::mutex mutex_; ///< guards known_
-    std::map<dev_t, Known> known_;
+    base::Mutex mutex_; ///< a leaf
+    std::map<dev_t, Known> known_ GUARDED_BY(mutex_);
 };
 
 } // namespace partialfs::file

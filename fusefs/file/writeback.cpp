@@ -29,30 +29,11 @@ void append(std::vector<ByteRange>& ranges, ByteRange range) {
     }
 }
 
-/// Lets another thread change the state while this one waits for the disk.
-class Unlocked {
-  public:
-    Unlocked(std::unique_lock<std::mutex>& lock, int& writing) : lock_(lock), writing_(writing) {
-        ++writing_;
-        lock_.unlock();
-    }
-    Unlocked(const Unlocked&) = delete;
-    Unlocked& operator=(const Unlocked&) = delete;
-    ~Unlocked() {
-        lock_.lock();
-        --writing_;
-    }
-
-  private:
-    std::unique_lock<std::mutex>& lock_;
-    int& writing_;
-};
-
 } // namespace
 
 Result<void> Writeback::run() {
-    const std::scoped_lock disk(file_.disk);
-    std::unique_lock lock(file_.mutex);
+    const base::Lock disk(file_.disk);
+    FileLock lock(file_);
     file_.context.writepages.fetch_add(1, std::memory_order_relaxed);
     range_ = intersect({offset_, offset_ + ByteCount{bytes_.size()}}, file_.state.within_size());
     if (range_.empty()) {
@@ -62,7 +43,7 @@ Result<void> Writeback::run() {
     lock_decide();
     int error = 0;
     {
-        const Unlocked unlocked(lock, file_.writing);
+        const UnlockedForDisk unlocked(file_, lock);
         error = write();
         const int unnoted = note_losses();
         error = error != 0 ? error : unnoted;
@@ -139,7 +120,7 @@ int Writeback::write() {
     int error = 0;
     for (const ByteRange& run : to_write_) {
         if (error == 0) {
-            error = error_of([&]() -> Result<void> {
+            error = error_of([&]() NO_THREAD_SAFETY_ANALYSIS -> Result<void> { // as write() itself
                 const std::span<const std::byte> part = bytes_of(run);
                 iovec iov{const_cast<std::byte*>(part.data()), part.size()};
                 return file_.put_on_disk(run.begin, {&iov, 1}, FileParts::Growth::data_below_first);
@@ -148,7 +129,7 @@ int Writeback::write() {
         if (error != 0) {
             keep(run, error);
         } else {
-            const std::scoped_lock lock(file_.mutex);
+            const FileLock lock(file_);
             file_.held.rewritten(run);
         }
     }
@@ -157,7 +138,7 @@ int Writeback::write() {
 
 void Writeback::keep(ByteRange run, int error) {
     const int unkept = error_of([&]() -> Result<void> {
-        const std::scoped_lock lock(file_.mutex);
+        const FileLock lock(file_);
         if (!file_.held.keep(run.begin, bytes_of(run), file_.context.budget)) {
             return base::failed(error);
         }

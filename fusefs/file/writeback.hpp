@@ -30,14 +30,14 @@ class Writeback {
     base::Result<void> run();
 
   private:
-    void lock_prepare();
-    void lock_decide();
-    void lock_move_times();
+    void lock_prepare() REQUIRES(file_.mutex);
+    void lock_decide() REQUIRES(file_.mutex);
+    void lock_move_times() REQUIRES(file_.mutex);
     /// Writes the runs. The errno of the first that fails, or 0.
-    int write();
+    int write() REQUIRES(file_.disk) EXCLUDES(file_.mutex);
     /// Bytes that the disk refused with `error`: kept, or in the ledger.
-    void keep(model::ByteRange run, int error);
-    int note_losses();
+    void keep(model::ByteRange run, int error) REQUIRES(file_.disk) EXCLUDES(file_.mutex);
+    int note_losses() REQUIRES(file_.disk);
     [[nodiscard]] std::span<const std::byte> bytes_of(model::ByteRange run) const {
         return bytes_.subspan((run.begin - offset_).value, run.size().value);
     }

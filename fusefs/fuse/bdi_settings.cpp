@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,6 +38,12 @@ void raise_bdi_limits(const std::string& mountpoint, const std::filesystem::path
                                                    std::to_string(status.stx_dev_minor));
     set(bdi / "max_ratio", kMaxRatioPercent);
     set(bdi / "read_ahead_kb", kReadAheadKiB);
+}
+
+void become_io_flusher() {
+    if (::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0) {
+        spdlog::debug("prctl(PR_SET_IO_FLUSHER): {}", std::strerror(errno));
+    }
 }
 
 } // namespace partialfs::fuse

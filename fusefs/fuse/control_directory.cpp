@@ -11,7 +11,7 @@ void ControlDirectory::start() {
 void ControlDirectory::stop() {
     std::deque<std::function<void(bool)>> left;
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         stopping_ = true;
         left.swap(jobs_);
         wake_.notify_all();
@@ -26,7 +26,7 @@ void ControlDirectory::stop() {
 
 void ControlDirectory::submit(std::function<void(bool)> job) {
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         if (!stopping_) {
             jobs_.push_back(std::move(job));
             wake_.notify_all();
@@ -37,9 +37,11 @@ void ControlDirectory::submit(std::function<void(bool)> job) {
 }
 
 void ControlDirectory::run() {
-    std::unique_lock lock(mutex_);
+    base::Lock lock(mutex_);
     for (;;) {
-        wake_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
+        while (!stopping_ && jobs_.empty()) {
+            wake_.wait(lock);
+        }
         if (jobs_.empty()) {
             return;
         }

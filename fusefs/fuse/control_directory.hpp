@@ -1,10 +1,10 @@
 // The thread on which the control directory does what a request thread must not wait for.
 #pragma once
 
-#include <condition_variable>
+#include "fusefs/base/mutex.hpp"
+
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 
 namespace partialfs::fuse {
@@ -27,10 +27,10 @@ class ControlDirectory {
   private:
     void run();
 
-    std::mutex mutex_; ///< guards what follows; a leaf
-    std::condition_variable wake_;
-    std::deque<std::function<void(bool)>> jobs_;
-    bool stopping_ = false;
+    base::Mutex mutex_; ///< a leaf
+    base::CondVar wake_;
+    std::deque<std::function<void(bool)>> jobs_ GUARDED_BY(mutex_);
+    bool stopping_ GUARDED_BY(mutex_) = false;
     std::thread helper_;
 };
 

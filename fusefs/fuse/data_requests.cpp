@@ -1,6 +1,7 @@
 #include "fusefs/fuse/data_requests.hpp"
 
 #include "fusefs/base/exceptions.hpp"
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/file/buffer.hpp"
 #include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/dispatch.hpp"
@@ -16,7 +17,6 @@
 
 #include <atomic>
 #include <cerrno>
-#include <mutex>
 #include <span>
 #include <utility>
 #include <vector>
@@ -45,13 +45,13 @@ struct Handle final : OpenHandle {
     const int flags;
     /// A program's, which the file counts; else the daemon's own way to the page cache.
     bool counted = false;
-    std::mutex mutex;                 ///< guards `told`; taken before the file's mutex
-    ErrorSequence::Position told = 0; ///< of writeback errors
+    base::Mutex mutex;                                  ///< taken before the file's mutex
+    ErrorSequence::Position told GUARDED_BY(mutex) = 0; ///< of writeback errors
 
     [[nodiscard]] FileData& data() const { return *inode->data(); }
     /// The writeback error that this description has not been told of, or 0.
     int check_error() {
-        const std::scoped_lock lock(mutex);
+        const base::Lock lock(mutex);
         return data().check_error(told);
     }
 };
@@ -341,7 +341,10 @@ base::Result<void> open_file(Mount& mount, const InodePtr& inode, pid_t caller, 
         return std::unexpected(position.error());
     }
     handle->counted = true;
-    handle->told = *position;
+    {
+        const base::Lock lock(handle->mutex);
+        handle->told = *position;
+    }
     if ((fi.flags & O_ACCMODE) == O_RDWR) {
         join(mount, inode); // a mapping tells nobody of its stores: a commit may have to look
     }

@@ -2,6 +2,7 @@
 
 #include "fusefs/backing/directory_stream.hpp"
 #include "fusefs/base/exceptions.hpp"
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/fuse/dispatch.hpp"
 #include "fusefs/fuse/listing.hpp"
 #include "fusefs/journal/journal.hpp"
@@ -10,7 +11,6 @@
 #include <sys/stat.h>
 
 #include <memory>
-#include <mutex>
 #include <utility>
 
 namespace partialfs::fuse {
@@ -25,8 +25,11 @@ struct DirectoryHandle final : OpenHandle {
         : inode(std::move(its_inode)), stream(std::move(its_stream)) {}
 
     const InodePtr inode;
-    std::mutex mutex; ///< guards the stream; nothing but the inode table's is locked inside it
-    DirectoryStream stream;
+    base::Mutex mutex; ///< nothing but the inode table's is locked inside it
+    DirectoryStream stream GUARDED_BY(mutex);
+
+    /// Which never changes.
+    [[nodiscard]] int fd() const NO_THREAD_SAFETY_ANALYSIS { return stream.fd(); }
 };
 using DirectoryPtr = std::shared_ptr<DirectoryHandle>;
 
@@ -54,7 +57,7 @@ ino_t number_of(const Mount& mount, const DirectoryHandle& directory, const Dire
     }
     struct stat status{};
     const bool there =
-        ::fstatat(directory.stream.fd(), entry.name.c_str(), &status,
+        ::fstatat(directory.fd(), entry.name.c_str(), &status,
                   AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0; // if not, it was removed just now
     return mount.inodes.number_of(there ? BackingKey{status.st_dev, status.st_ino}
                                         : BackingKey{inode.key().device, entry.number});
@@ -102,7 +105,7 @@ template <typename Add>
 Answer list(fuse_req_t req, std::size_t size, off_t position, DirectoryHandle& directory, Add add) {
     const bool at_root = directory.inode->id() == model::InodeId{1};
     Listing listing(req, size);
-    const std::lock_guard lock(directory.mutex);
+    const base::Lock lock(directory.mutex);
     for (;;) {
         auto entry = directory.stream.at(position);
         if (!entry && listing.empty()) {
@@ -142,7 +145,7 @@ Answer fsyncdir(fuse_req_t req, fuse_ino_t /*number*/, int /*data_only*/,
     Mount& mount = mount_of(req);
     mount.journal.commit([req, &mount, directory](int error) {
         const auto sync = [&]() -> base::Result<void> {
-            if (mount.context.io.fsync(directory->stream.fd()) != 0) {
+            if (mount.context.io.fsync(directory->fd()) != 0) {
                 return base::last_error();
             }
             return {};

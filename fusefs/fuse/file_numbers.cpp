@@ -1,7 +1,5 @@
 #include "fusefs/fuse/file_numbers.hpp"
 
-#include <mutex>
-
 namespace partialfs::fuse {
 
 ino_t FileNumbers::number_of(BackingKey key) {
@@ -17,12 +15,12 @@ ino_t FileNumbers::number_of(BackingKey key) {
 
 ino_t FileNumbers::place_of(dev_t device) {
     {
-        const std::shared_lock lock(mutex_);
+        const base::ReadLock lock(mutex_);
         if (const auto known = devices_.find(device); known != devices_.end()) {
             return known->second;
         }
     }
-    const std::unique_lock lock(mutex_);
+    const base::WriteLock lock(mutex_);
     const ino_t next = devices_.size() + 1;
     if (next == kCounted && !devices_.contains(device)) {
         return kCounted;
@@ -31,7 +29,7 @@ ino_t FileNumbers::place_of(dev_t device) {
 }
 
 ino_t FileNumbers::counted(BackingKey key) {
-    const std::unique_lock lock(mutex_);
+    const base::WriteLock lock(mutex_);
     return ours(kCounted, counted_.try_emplace(key, counted_.size()).first->second);
 }
 

@@ -1,12 +1,13 @@
 // The numbers that programs see: st_ino and d_ino.
 #pragma once
 
+#include "fusefs/base/mutex.hpp"
+
 #include <sys/types.h>
 
 #include <compare>
 #include <cstdint>
 #include <map>
-#include <shared_mutex>
 
 namespace partialfs::fuse {
 
@@ -53,9 +54,9 @@ class FileNumbers {
     ino_t counted(BackingKey key);
 
     const dev_t own_device_;
-    mutable std::shared_mutex mutex_; ///< guards what follows; a leaf
-    std::map<dev_t, ino_t> devices_;
-    std::map<BackingKey, ino_t> counted_;
+    mutable base::SharedMutex mutex_; ///< a leaf
+    std::map<dev_t, ino_t> devices_ GUARDED_BY(mutex_);
+    std::map<BackingKey, ino_t> counted_ GUARDED_BY(mutex_);
 };
 
 } // namespace partialfs::fuse

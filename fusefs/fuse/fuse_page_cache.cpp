@@ -121,7 +121,7 @@ void FusePageCache::wait_until_ready() {
 void FusePageCache::disconnect() {
     disconnected_ = true;
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         arrived_.notify_all();
     }
     close_ways();
@@ -131,7 +131,7 @@ void FusePageCache::disconnect() {
 
 void FusePageCache::close_ways() {
     decltype(ways_) last; // closed after the lock
-    const std::scoped_lock lock(ways_mutex_);
+    const base::Lock lock(ways_mutex_);
     last.swap(ways_);
 }
 
@@ -171,7 +171,7 @@ Result<Fd> FusePageCache::open_inode(InodeId inode) {
 template <typename Job>
 auto FusePageCache::visit(InodeId inode, Job job) -> decltype(job(std::declval<const Fd&>())) {
     decltype(job(std::declval<const Fd&>())) result = base::failed(ENODEV);
-    const std::scoped_lock lock(visits_);
+    const base::Lock lock(visits_);
     if (disconnected_) {
         return result;
     }
@@ -197,14 +197,14 @@ auto FusePageCache::visit(InodeId inode, Job job) -> decltype(job(std::declval<c
 }
 
 FusePageCache::Way FusePageCache::known_way(InodeId inode) const {
-    const std::scoped_lock lock(ways_mutex_);
+    const base::Lock lock(ways_mutex_);
     const auto way = ways_.find(inode);
     return way == ways_.end() ? nullptr : way->second;
 }
 
 void FusePageCache::close_way(InodeId inode) {
     Way last; // closed after the lock
-    const std::scoped_lock lock(ways_mutex_);
+    const base::Lock lock(ways_mutex_);
     if (const auto way = ways_.find(inode); way != ways_.end()) {
         last = std::move(way->second);
         ways_.erase(way);
@@ -213,13 +213,13 @@ void FusePageCache::close_way(InodeId inode) {
 
 Result<FusePageCache::Way> FusePageCache::open_way(const file::FileData& file) {
     // What a visit sends home must be fetched before the next one.
-    const std::scoped_lock opening(opening_);
+    const base::Lock opening(opening_);
     if (Way way = known_way(file.id())) {
         return way;
     }
     {
         // Descriptors are few: most of them are for open files.
-        const std::scoped_lock lock(ways_mutex_);
+        const base::Lock lock(ways_mutex_);
         if (ways_.size() >= static_cast<std::size_t>(backing::OneDescriptor::first_scarce()) / 4) {
             return base::failed(ENOTSUP);
         }
@@ -239,7 +239,7 @@ Result<FusePageCache::Way> FusePageCache::open_way(const file::FileData& file) {
     }
     auto way = std::make_shared<const Fd>(std::move(*home));
     {
-        const std::scoped_lock lock(ways_mutex_);
+        const base::Lock lock(ways_mutex_);
         ways_.insert_or_assign(file.id(), way);
     }
     // Who closed the file meanwhile has found nothing to close.
@@ -344,7 +344,7 @@ Result<RetrievedPages> FusePageCache::retrieve(InodeId inode, PageRange pages) {
     const ByteRange range = bytes_of(pages);
     Retrieve waiting;
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         retrieves_.insert(&waiting);
     }
     const int error =
@@ -352,9 +352,11 @@ Result<RetrievedPages> FusePageCache::retrieve(InodeId inode, PageRange pages) {
             ? -ENODEV
             : fuse_lowlevel_notify_retrieve(session_, inode.value, range.size().value,
                                             static_cast<off_t>(range.begin.value), &waiting);
-    std::unique_lock lock(mutex_);
+    base::Lock lock(mutex_);
     if (error == 0) {
-        arrived_.wait(lock, [&] { return waiting.reply.has_value() || disconnected_; });
+        while (!waiting.reply && !disconnected_) {
+            arrived_.wait(lock);
+        }
     }
     retrieves_.erase(&waiting);
     if (waiting.reply) {
@@ -382,7 +384,7 @@ Result<RetrievedPages> FusePageCache::take_over(const fuse_bufvec& data) {
 
 void FusePageCache::retrieved(void* cookie, const fuse_bufvec& data) {
     Result<RetrievedPages> pages = base::without_exceptions([&] { return take_over(data); });
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     const auto waiting = retrieves_.find(static_cast<Retrieve*>(cookie));
     if (waiting != retrieves_.end()) {
         (*waiting)->reply = std::move(pages);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fusefs/base/fd.hpp"
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/file/buffer.hpp"
 #include "fusefs/file/page_cache.hpp"
 #include "fusefs/fuse/libfuse.hpp"
@@ -12,10 +13,8 @@
 #include <sys/types.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -118,19 +117,19 @@ class FusePageCache final : public file::PageCache {
     Visitor visitor_;
     /// Held from opening an inode until its name is forgotten, which waits for the directory that
     /// the opening locks. Taken before the visitor's own.
-    std::mutex visits_;
+    base::Mutex visits_;
 
-    std::mutex opening_;            ///< held while a way is opened; taken before visits_
-    mutable std::mutex ways_mutex_; ///< guards ways_; a leaf
-    std::unordered_map<model::InodeId, Way> ways_;
+    base::Mutex opening_ ACQUIRED_BEFORE(visits_); ///< held while a way is opened
+    mutable base::Mutex ways_mutex_;               ///< a leaf
+    std::unordered_map<model::InodeId, Way> ways_ GUARDED_BY(ways_mutex_);
 
     /// A retrieve that waits for its reply, named by its address in the request.
     struct Retrieve {
         std::optional<base::Result<file::RetrievedPages>> reply;
     };
-    std::mutex mutex_; ///< guards what follows, and the retrieves themselves; a leaf
-    std::condition_variable arrived_;
-    std::set<Retrieve*> retrieves_;
+    base::Mutex mutex_; ///< guards the retrieves themselves, too; a leaf
+    base::CondVar arrived_;
+    std::set<Retrieve*> retrieves_ GUARDED_BY(mutex_);
 };
 
 } // namespace partialfs::fuse

@@ -28,7 +28,7 @@ std::size_t InodeReclaimer::default_limit() {
 InodeReclaimer::InodeReclaimer(InodeTable& inodes, std::size_t limit, std::function<void()> commit)
     : inodes_(inodes), limit_(limit), commit_(std::move(commit)) {
     inodes_.set_limit(limit_, [this] {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         wanted_ = true;
         wake_.notify_one();
     });
@@ -41,7 +41,7 @@ void InodeReclaimer::start(fuse_session* session) {
 
 void InodeReclaimer::stop() {
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         stopping_ = true;
         wake_.notify_one();
     }
@@ -107,9 +107,11 @@ void InodeReclaimer::reclaim() {
 
 void InodeReclaimer::run() {
     pthread_setname_np(pthread_self(), "reclaimer");
-    std::unique_lock lock(mutex_);
+    base::Lock lock(mutex_);
     for (;;) {
-        wake_.wait(lock, [this] { return wanted_ || stopping_; });
+        while (!wanted_ && !stopping_) {
+            wake_.wait(lock);
+        }
         if (stopping_) {
             return;
         }

@@ -7,13 +7,12 @@
 // or that something is mounted in, would show.
 #pragma once
 
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/fuse/inode_table.hpp"
 #include "fusefs/fuse/libfuse.hpp"
 
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
-#include <mutex>
 #include <span>
 #include <thread>
 
@@ -52,10 +51,10 @@ class InodeReclaimer {
     std::function<void()> commit_;
     bool can_prune_ = true; ///< until the kernel says that it cannot; the reclaimer's thread alone
     fuse_session* session_ = nullptr;
-    std::mutex mutex_; ///< guards what follows; a leaf
-    std::condition_variable wake_;
-    bool wanted_ = false;
-    bool stopping_ = false;
+    base::Mutex mutex_; ///< a leaf
+    base::CondVar wake_;
+    bool wanted_ GUARDED_BY(mutex_) = false;
+    bool stopping_ GUARDED_BY(mutex_) = false;
     std::thread thread_;
 };
 

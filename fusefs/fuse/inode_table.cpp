@@ -1,13 +1,13 @@
 #include "fusefs/fuse/inode_table.hpp"
 
+#include "fusefs/base/mutex.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <list>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <unordered_map>
 #include <utility>
 
@@ -27,12 +27,12 @@ struct InodeTable::State {
 
     const Inode::MakeData make_data;
     std::optional<FileNumbers> numbers; ///< from add_root() on
-    /// Guards all below and Inode::nlookup. A leaf: no other lock but that of the numbers is taken
+    /// Guards Inode::nlookup, too. A leaf: no other lock but that of the numbers is taken
     /// inside it, and no shared_ptr to an inode that could be the last is let go inside it, as the
     /// deleter takes it.
-    mutable std::shared_mutex mutex;
+    mutable base::SharedMutex mutex;
     /// The inodes that may be asked for by longest_unused(), in the order in which they came.
-    std::list<model::InodeId> queue;
+    std::list<model::InodeId> queue GUARDED_BY(mutex);
     struct Known {
         std::shared_ptr<Inode> inode;
         model::InodeId parent; ///< with `name`: where it was last looked up
@@ -40,39 +40,50 @@ struct InodeTable::State {
         std::optional<std::list<model::InodeId>::iterator> place{}; ///< in the queue
         bool used = false; ///< looked up again since it was queued
     };
-    std::unordered_map<model::InodeId, Known> by_id;
+    std::unordered_map<model::InodeId, Known> by_id GUARDED_BY(mutex);
     struct Living {
         const Inode* address; ///< tells the deleter whether the entry is still its own
         std::weak_ptr<Inode> inode;
     };
-    std::unordered_map<BackingKey, Living, KeyHash> by_key;
-    model::InodeId last_id{0};
+    std::unordered_map<BackingKey, Living, KeyHash> by_key GUARDED_BY(mutex);
+    model::InodeId last_id GUARDED_BY(mutex){0};
 
-    std::size_t limit = SIZE_MAX / 4;
-    std::size_t in_use = 0; ///< what was left when reclaim_ended() was called
-    std::function<void()> limit_reached;
+    std::size_t limit GUARDED_BY(mutex) = SIZE_MAX / 4;
+    /// What was left when reclaim_ended() was called.
+    std::size_t in_use GUARDED_BY(mutex) = 0;
+    std::function<void()> limit_reached; ///< set before the first inode is added
     mutable std::condition_variable_any fewer;
-    mutable std::size_t waiting = 0; ///< for `fewer`
-    [[nodiscard]] std::size_t living() const { return by_key.size(); }
-    [[nodiscard]] bool much() const { return living() >= std::max(limit, in_use + limit / 16); }
-    [[nodiscard]] bool crowded() const { return living() > std::max(limit, in_use) + limit / 4; }
-    /// Waits until `enough()` holds, for `patience` at most.
-    template <typename Enough>
-    bool wait_for(std::chrono::milliseconds patience, Enough enough) {
-        std::unique_lock lock(mutex);
+    mutable std::size_t waiting GUARDED_BY(mutex) = 0; ///< for `fewer`
+    [[nodiscard]] std::size_t living() const REQUIRES_SHARED(mutex) { return by_key.size(); }
+    [[nodiscard]] bool much() const REQUIRES_SHARED(mutex) {
+        return living() >= std::max(limit, in_use + limit / 16);
+    }
+    [[nodiscard]] bool crowded() const REQUIRES_SHARED(mutex) {
+        return living() > std::max(limit, in_use) + limit / 4;
+    }
+    /// Waits until no more than `most` live, or if that is nothing until they are not crowded; for
+    /// `patience` at most. Whether it is so.
+    bool wait_for(std::chrono::milliseconds patience, std::optional<std::size_t> most) {
+        const auto deadline = std::chrono::steady_clock::now() + patience;
+        base::WriteLock lock(mutex);
         ++waiting;
-        const bool waited = fewer.wait_for(lock, patience, enough);
+        bool in_time = true;
+        bool enough = false;
+        while (!(enough = most ? living() <= *most : !crowded()) && in_time) {
+            in_time = fewer.wait_until(lock, deadline) == std::cv_status::no_timeout;
+        }
         --waiting;
-        return waited;
+        return enough;
     }
 
-    /// A new inode, entered under its key. Call with the mutex held.
-    static std::shared_ptr<Inode> make(const std::shared_ptr<State>& self, backing::Object object) {
+    /// A new inode, entered under its key.
+    static std::shared_ptr<Inode> make(const std::shared_ptr<State>& self, backing::Object object)
+        REQUIRES(self->mutex) {
         ++self->last_id;
         const auto bury = [self](const Inode* dead) {
             // If not, there was no memory for it, and the mutex is held just now.
             if (dead->findable) {
-                const std::unique_lock lock(self->mutex);
+                const base::WriteLock lock(self->mutex);
                 const auto entry = self->by_key.find(dead->key());
                 if (entry != self->by_key.end() && entry->second.address == dead) {
                     self->by_key.erase(entry);
@@ -99,12 +110,12 @@ InodeTable::InodeTable(Inode::MakeData make_data)
 InodeTable::~InodeTable() {
     // Let go outside the lock, which the deleters take.
     decltype(state_->by_id) inodes;
-    const std::unique_lock lock(state_->mutex);
+    const base::WriteLock lock(state_->mutex);
     inodes.swap(state_->by_id);
 }
 
 std::shared_ptr<Inode> InodeTable::add_root(backing::Object root) {
-    const std::unique_lock lock(state_->mutex);
+    const base::WriteLock lock(state_->mutex);
     state_->numbers.emplace(root.status.st_dev);
     auto inode = State::make(state_, std::move(root));
     inode->nlookup = 1;
@@ -117,13 +128,13 @@ std::shared_ptr<Inode> InodeTable::root() const {
 }
 
 std::shared_ptr<Inode> InodeTable::find(model::InodeId id) const {
-    const std::shared_lock lock(state_->mutex);
+    const base::ReadLock lock(state_->mutex);
     const auto entry = state_->by_id.find(id);
     return entry == state_->by_id.end() ? nullptr : entry->second.inode;
 }
 
 std::shared_ptr<Inode> InodeTable::find(BackingKey key) const {
-    const std::shared_lock lock(state_->mutex);
+    const base::ReadLock lock(state_->mutex);
     const auto entry = state_->by_key.find(key);
     return entry == state_->by_key.end() ? nullptr : entry->second.inode.lock();
 }
@@ -138,7 +149,7 @@ std::shared_ptr<Inode> InodeTable::remember(backing::Object object, model::Inode
     std::string its_name(name);
     bool many = false;
     {
-        const std::unique_lock lock(state_->mutex);
+        const base::WriteLock lock(state_->mutex);
         const auto entry = state_->by_key.find({object.status.st_dev, object.status.st_ino});
         if (entry != state_->by_key.end()) {
             inode = entry->second.inode.lock();
@@ -166,7 +177,7 @@ std::shared_ptr<Inode> InodeTable::remember(backing::Object object, model::Inode
 }
 
 std::shared_ptr<Inode> InodeTable::remember_known(model::InodeId id) {
-    const std::unique_lock lock(state_->mutex);
+    const base::WriteLock lock(state_->mutex);
     const auto entry = state_->by_id.find(id);
     if (entry == state_->by_id.end()) {
         return nullptr;
@@ -176,14 +187,14 @@ std::shared_ptr<Inode> InodeTable::remember_known(model::InodeId id) {
 }
 
 void InodeTable::set_limit(std::size_t limit, std::function<void()> call) {
-    const std::unique_lock lock(state_->mutex);
+    const base::WriteLock lock(state_->mutex);
     state_->limit = limit;
     state_->limit_reached = std::move(call);
 }
 
 std::vector<InodeTable::Unused> InodeTable::longest_unused(std::size_t count, bool directories) {
     std::vector<Unused> unused;
-    const std::unique_lock lock(state_->mutex);
+    const base::WriteLock lock(state_->mutex);
     auto& queue = state_->queue;
     for (std::size_t left = queue.size(); left > 0 && unused.size() < count; --left) {
         const model::InodeId id = queue.front();
@@ -208,7 +219,7 @@ std::vector<InodeTable::Unused> InodeTable::longest_unused(std::size_t count, bo
 
 void InodeTable::forget(model::InodeId id, std::uint64_t count) {
     std::shared_ptr<Inode> last; // let go after the lock
-    const std::unique_lock lock(state_->mutex);
+    const base::WriteLock lock(state_->mutex);
     const auto entry = state_->by_id.find(id);
     if (entry == state_->by_id.end() || id == model::InodeId{1}) {
         return;
@@ -225,18 +236,18 @@ void InodeTable::forget(model::InodeId id, std::uint64_t count) {
 }
 
 bool InodeTable::crowded() const {
-    const std::shared_lock lock(state_->mutex);
+    const base::ReadLock lock(state_->mutex);
     return state_->crowded();
 }
 
 void InodeTable::wait_if_crowded() {
     if (crowded()) {
-        state_->wait_for(std::chrono::milliseconds(100), [this] { return !state_->crowded(); });
+        state_->wait_for(std::chrono::milliseconds(100), std::nullopt);
     }
 }
 
 bool InodeTable::wait_until_living(std::size_t most, std::chrono::milliseconds patience) {
-    return state_->wait_for(patience, [this, most] { return state_->living() <= most; });
+    return state_->wait_for(patience, most);
 }
 
 bool InodeTable::make_room() {
@@ -249,18 +260,18 @@ bool InodeTable::make_room() {
 }
 
 void InodeTable::reclaim_ended() {
-    const std::unique_lock lock(state_->mutex);
+    const base::WriteLock lock(state_->mutex);
     state_->in_use = state_->living();
     state_->fewer.notify_all();
 }
 
 std::size_t InodeTable::living() const {
-    const std::shared_lock lock(state_->mutex);
+    const base::ReadLock lock(state_->mutex);
     return state_->living();
 }
 
 std::size_t InodeTable::known() const {
-    const std::shared_lock lock(state_->mutex);
+    const base::ReadLock lock(state_->mutex);
     return state_->by_id.size();
 }
 

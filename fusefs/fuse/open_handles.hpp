@@ -1,9 +1,10 @@
 // What the kernel has open: the objects that fi->fh of a request stands for.
 #pragma once
 
+#include "fusefs/base/mutex.hpp"
+
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <utility>
 
@@ -28,7 +29,7 @@ class OpenHandles {
     /// Keeps `handle` and returns the number that stands for it. Never 0.
     std::uint64_t add(std::shared_ptr<OpenHandle> handle) {
         const auto number = reinterpret_cast<std::uint64_t>(handle.get());
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         handles_.emplace(number, std::move(handle));
         return number;
     }
@@ -36,21 +37,21 @@ class OpenHandles {
     /// or it is of another type.
     template <typename Handle>
     [[nodiscard]] std::shared_ptr<Handle> find(std::uint64_t number) const {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         const auto handle = handles_.find(number);
         return handle == handles_.end() ? nullptr
                                         : std::dynamic_pointer_cast<Handle>(handle->second);
     }
     /// Takes a handle out: it ends with the last that the caller keeps of what is returned.
     std::shared_ptr<OpenHandle> take(std::uint64_t number) {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         const auto node = handles_.extract(number);
         return node.empty() ? nullptr : node.mapped();
     }
 
   private:
-    mutable std::mutex mutex_; ///< guards what follows; a leaf
-    std::unordered_map<std::uint64_t, std::shared_ptr<OpenHandle>> handles_;
+    mutable base::Mutex mutex_; ///< a leaf
+    std::unordered_map<std::uint64_t, std::shared_ptr<OpenHandle>> handles_ GUARDED_BY(mutex_);
 };
 
 } // namespace partialfs::fuse

@@ -230,7 +230,7 @@ void Session::add_worker(std::unique_ptr<Worker> worker) {
 }
 
 void Session::start_worker(std::size_t request_size) {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     if (workers_.empty() || workers_.size() >= most_workers_ || ending_) {
         return; // before run(), or enough
     }
@@ -268,7 +268,7 @@ void Session::join_workers() {
         // A worker that was just about to wait when the signal came needs another one.
         std::unique_ptr<Worker> worker;
         {
-            const std::scoped_lock lock(mutex_);
+            const base::Lock lock(mutex_);
             if (workers_.empty()) {
                 return;
             }
@@ -297,7 +297,7 @@ void Session::run(const Callbacks& callbacks) {
     std::signal(SIGPIPE, SIG_IGN);
     const base::Fd signals{signalfd(-1, &ends, SFD_CLOEXEC)};
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         auto worker = std::make_unique<Worker>();
         worker->request.mem = pool_.take();
         idle_ = 0;

@@ -2,16 +2,15 @@
 #pragma once
 
 #include "fusefs/base/fd.hpp"
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/file/buffer.hpp"
 #include "fusefs/fuse/libfuse.hpp"
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <expected>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <thread>
@@ -69,8 +68,7 @@ class Session {
     struct Worker;
     /// One more request thread, unless there are enough or there is no memory for it.
     void start_worker(std::size_t request_size);
-    /// With the mutex held.
-    void add_worker(std::unique_ptr<Worker> worker);
+    void add_worker(std::unique_ptr<Worker> worker) REQUIRES(mutex_);
     void work(Worker& self);
     /// Processes one request; false when the session is over.
     bool serve_one(Worker& self);
@@ -83,8 +81,8 @@ class Session {
     unsigned most_workers_;
     file::MemoryPool& pool_;
 
-    std::mutex mutex_; ///< guards workers_; a leaf
-    std::vector<std::unique_ptr<Worker>> workers_;
+    base::Mutex mutex_; ///< a leaf
+    std::vector<std::unique_ptr<Worker>> workers_ GUARDED_BY(mutex_);
     std::atomic<int> idle_{0};
     std::atomic<bool> ending_{false};
     std::atomic<bool> threads_are_short_{false}; ///< and this has been logged

@@ -32,7 +32,7 @@ void empty_file_table(int kept) {
 } // namespace
 
 void Visitor::start() {
-    std::unique_lock lock(mutex_);
+    base::Lock lock(mutex_);
     if (running_) {
         return;
     }
@@ -43,7 +43,9 @@ void Visitor::start() {
         thread_home_ = ends[1];
     }
     thread_ = std::thread([this] { serve(); });
-    changed_.wait(lock, [&] { return running_; });
+    while (!running_) {
+        changed_.wait(lock);
+    }
     if (thread_home_ >= 0) {
         ::close(thread_home_); // ours; the thread has a copy under the same number
     }
@@ -51,7 +53,7 @@ void Visitor::start() {
 
 void Visitor::stop() {
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         stopping_ = true;
         changed_.notify_all();
     }
@@ -61,7 +63,7 @@ void Visitor::stop() {
 }
 
 std::shared_ptr<Visitor::Task> Visitor::submit(Visit visit) {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     if (!running_ || stopping_) {
         return nullptr;
     }
@@ -79,8 +81,10 @@ Visitor::Outcome Visitor::run(const Job& job) {
     if (!task) {
         return Outcome::not_running;
     }
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return task->state == Task::State::done; });
+    base::Lock lock(mutex_);
+    while (task->state != Task::State::done) {
+        changed_.wait(lock);
+    }
     return end_of(*task);
 }
 
@@ -97,13 +101,18 @@ Visitor::Outcome Visitor::run(const Visit& visit, std::chrono::nanoseconds patie
     if (!task) {
         return Outcome::not_running;
     }
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, patience,
-                           [&] { return task->state != Task::State::on_its_way; })) {
-        task->state = Task::State::given_up;
-        return Outcome::gave_up;
+    base::Lock lock(mutex_);
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (task->state == Task::State::on_its_way) {
+        if (changed_.wait_until(lock, deadline) == std::cv_status::timeout &&
+            task->state == Task::State::on_its_way) {
+            task->state = Task::State::given_up;
+            return Outcome::gave_up;
+        }
     }
-    changed_.wait(lock, [&] { return task->state == Task::State::done; });
+    while (task->state != Task::State::done) {
+        changed_.wait(lock);
+    }
     return end_of(*task);
 }
 
@@ -161,11 +170,13 @@ void Visitor::serve() {
         has_own_table_ = true;
     }
     thread_id_ = gettid();
-    std::unique_lock lock(mutex_);
+    base::Lock lock(mutex_);
     running_ = true;
     changed_.notify_all();
     for (;;) {
-        changed_.wait(lock, [&] { return stopping_ || !tasks_.empty(); });
+        while (!stopping_ && tasks_.empty()) {
+            changed_.wait(lock);
+        }
         if (tasks_.empty()) {
             break;
         }
@@ -177,7 +188,7 @@ void Visitor::serve() {
         lock.unlock();
         try {
             task->visit([&] {
-                const std::scoped_lock arriving(mutex_);
+                const base::Lock arriving(mutex_);
                 if (task->state == Task::State::given_up) {
                     return false;
                 }

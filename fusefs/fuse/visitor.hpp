@@ -3,18 +3,17 @@
 
 #include "fusefs/base/errno.hpp"
 #include "fusefs/base/fd.hpp"
+#include "fusefs/base/mutex.hpp"
 
 #include <sys/types.h>
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 namespace partialfs::fuse {
@@ -80,11 +79,11 @@ class Visitor {
     /// Of a task that is done.
     static Outcome end_of(const Task& task);
 
-    std::mutex mutex_; ///< guards what follows, and the tasks' states; a leaf
-    std::condition_variable changed_;
-    std::deque<std::shared_ptr<Task>> tasks_;
-    bool running_ = false;
-    bool stopping_ = false;
+    base::Mutex mutex_; ///< guards the tasks' states, too; a leaf
+    base::CondVar changed_;
+    std::deque<std::shared_ptr<Task>> tasks_ GUARDED_BY(mutex_);
+    bool running_ GUARDED_BY(mutex_) = false;
+    bool stopping_ GUARDED_BY(mutex_) = false;
     std::atomic<pid_t> thread_id_{0};
     /// The way home for descriptors: our end, and the number of the thread's, which is open in its
     /// table alone. Set before the thread runs.

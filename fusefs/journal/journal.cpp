@@ -30,7 +30,7 @@ Journal::~Journal() {
 
 void Journal::start() {
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         started_ = true;
     }
     thread_ = std::thread([this] { run(); });
@@ -38,7 +38,7 @@ void Journal::start() {
 
 int Journal::stop() {
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         stopping_ = true;
         wake_.notify_all();
     }
@@ -57,7 +57,7 @@ void Journal::join(const std::shared_ptr<FileData>& file) {
     if (!file->join_once()) {
         return;
     }
-    const std::scoped_lock lock(files_mutex_);
+    const base::Lock lock(files_mutex_);
     const auto placed = transaction_.insert(entry.extract(entry.begin()));
     if (!placed.inserted) {
         placed.position->second = file;
@@ -68,7 +68,7 @@ void Journal::submit(Request&& request) {
     static_assert(std::is_nothrow_move_constructible_v<Request>);
     std::vector<Request> mine;
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         if (!stopped_) {
             std::vector<Request>& queue =
                 started_ && !committing_ && !stopping_ && requests_.empty() ? mine : requests_;
@@ -85,7 +85,7 @@ void Journal::submit(Request&& request) {
         return;
     }
     serve_all(mine, /*commit_anyway=*/false);
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     committing_ = false;
     wake_.notify_all();
 }
@@ -100,7 +100,7 @@ void Journal::commit(Done done) {
 }
 
 void Journal::hurry() {
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     if (!hurry_) {
         hurry_ = true;
         wake_.notify_all();
@@ -108,7 +108,8 @@ void Journal::hurry() {
 }
 
 Journal::Status Journal::status() const {
-    const std::scoped_lock lock(mutex_, files_mutex_);
+    const base::Lock lock(mutex_);
+    const base::Lock files_lock(files_mutex_);
     Status status = status_;
     status.files = transaction_.size() + known_.size();
     for (const auto& [id, file] : known_) {
@@ -118,7 +119,7 @@ Journal::Status Journal::status() const {
 }
 
 std::shared_ptr<FileData> Journal::find(InodeId id) const {
-    const std::scoped_lock lock(files_mutex_);
+    const base::Lock lock(files_mutex_);
     for (const FileMap* files : {&transaction_, &known_}) {
         if (const auto file = files->find(id); file != files->end()) {
             return file->second;
@@ -128,7 +129,7 @@ std::shared_ptr<FileData> Journal::find(InodeId id) const {
 }
 
 Journal::Files Journal::all_files() const {
-    const std::scoped_lock lock(files_mutex_);
+    const base::Lock lock(files_mutex_);
     FileMap all = transaction_;
     all.insert(known_.begin(), known_.end());
     Files files;
@@ -153,47 +154,39 @@ FileData::Gauge Journal::gauge() const {
 void Journal::run() {
     pthread_setname_np(pthread_self(), "journal");
     auto next_timer = Clock::now() + options_.interval;
-    std::unique_lock lock(mutex_);
-    while (!turn(lock, next_timer)) {
-    }
-    stopped_ = true;
-}
-
-bool Journal::turn(std::unique_lock<std::mutex>& lock, Clock::time_point& next_timer) {
-    const bool has_timer = options_.interval.count() != 0;
-    const auto called = [&] {
-        return !committing_ && (stopping_ || hurry_ || !requests_.empty() ||
-                                (has_timer && Clock::now() >= next_timer));
-    };
-    if (has_timer) {
-        while (!called()) {
-            if (committing_) {
-                wake_.wait(lock);
-            } else {
+    base::Lock lock(mutex_);
+    while (!stopped_) {
+        while (!is_called(next_timer)) {
+            if (has_timer() && !committing_) {
                 wake_.wait_until(lock, next_timer);
+            } else {
+                wake_.wait(lock);
             }
         }
-    } else {
-        wake_.wait(lock, called);
+        std::vector<Request> requests = std::exchange(requests_, {});
+        const bool hurried = std::exchange(hurry_, false);
+        const bool last = stopping_ && requests.empty();
+        const bool timer = has_timer() && Clock::now() >= next_timer;
+        committing_ = true;
+        lock.unlock();
+        if (last) {
+            Round none;
+            last_error_ = file::error_of([&] { return commit_now(none, Trigger::asked); });
+        } else {
+            serve_all(requests, timer || hurried);
+        }
+        if (timer) {
+            next_timer = Clock::now() + options_.interval;
+        }
+        lock.lock();
+        committing_ = false;
+        stopped_ = last && requests_.empty();
     }
-    std::vector<Request> requests = std::exchange(requests_, {});
-    const bool hurried = std::exchange(hurry_, false);
-    const bool last = stopping_ && requests.empty();
-    const bool timer = has_timer && Clock::now() >= next_timer;
-    committing_ = true;
-    lock.unlock();
-    if (last) {
-        Round none;
-        last_error_ = file::error_of([&] { return commit_now(none, Trigger::asked); });
-    } else {
-        serve_all(requests, timer || hurried);
-    }
-    if (timer) {
-        next_timer = Clock::now() + options_.interval;
-    }
-    lock.lock();
-    committing_ = false;
-    return last && requests_.empty();
+}
+
+bool Journal::is_called(Clock::time_point next_timer) const {
+    return !committing_ && (stopping_ || hurry_ || !requests_.empty() ||
+                            (has_timer() && Clock::now() >= next_timer));
 }
 
 void Journal::serve_all(std::vector<Request>& requests, bool commit_anyway) {

@@ -1,18 +1,17 @@
 // The journal: which files a commit concerns, what triggers one, and who carries it out.
 #pragma once
 
+#include "fusefs/base/mutex.hpp"
 #include "fusefs/file/context.hpp"
 #include "fusefs/file/file_data.hpp"
 #include "fusefs/file/page_cache.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <thread>
 #include <utility>
@@ -120,8 +119,9 @@ class Journal {
     /// If this throws, the request is as it was.
     void submit(Request&& request);
     void run();
-    /// One turn of the journal's thread. Whether it was the last one.
-    bool turn(std::unique_lock<std::mutex>& lock, Clock::time_point& next_timer);
+    /// Whether the journal's thread has something to do, and nobody else is at it.
+    [[nodiscard]] bool is_called(Clock::time_point next_timer) const REQUIRES(mutex_);
+    [[nodiscard]] bool has_timer() const { return options_.interval.count() != 0; }
     /// Serves the requests, and answers them whatever goes wrong.
     void serve_all(std::vector<Request>& requests, bool commit_anyway);
     void serve(std::vector<Request>& requests, bool commit_anyway);
@@ -164,20 +164,20 @@ class Journal {
     file::PageCache& cache_;
     Options options_;
 
-    mutable std::mutex files_mutex_; ///< guards the two maps; a leaf
-    FileMap transaction_;            ///< the running one
+    mutable base::Mutex files_mutex_;              ///< a leaf
+    FileMap transaction_ GUARDED_BY(files_mutex_); ///< the running one
     /// Files that a mapping may store into, or that the ledger has losses of.
-    FileMap known_;
+    FileMap known_ GUARDED_BY(files_mutex_);
 
-    mutable std::mutex mutex_; ///< guards what follows; taken before files_mutex_
-    std::condition_variable wake_;
-    std::vector<Request> requests_;
-    bool started_ = false;
-    bool committing_ = false; ///< somebody serves requests
-    bool stopping_ = false;
-    bool stopped_ = false;
-    bool hurry_ = false;
-    Status status_;
+    mutable base::Mutex mutex_ ACQUIRED_BEFORE(files_mutex_);
+    base::CondVar wake_;
+    std::vector<Request> requests_ GUARDED_BY(mutex_);
+    bool started_ GUARDED_BY(mutex_) = false;
+    bool committing_ GUARDED_BY(mutex_) = false; ///< somebody serves requests
+    bool stopping_ GUARDED_BY(mutex_) = false;
+    bool stopped_ GUARDED_BY(mutex_) = false;
+    bool hurry_ GUARDED_BY(mutex_) = false;
+    Status status_ GUARDED_BY(mutex_);
     std::thread thread_;
     int last_error_ = 0; ///< of the last commit; once the thread has ended
 

@@ -43,7 +43,7 @@ int Journal::sync_alone(FileData& file, Durable durable) {
 }
 
 Journal::FileMap Journal::take_transaction() {
-    const std::scoped_lock lock(files_mutex_);
+    const base::Lock lock(files_mutex_);
     FileMap all;
     if (context_.policy.load() == FlushPolicy::eager) {
         all = known_;
@@ -57,7 +57,7 @@ Journal::FileMap Journal::take_transaction() {
 }
 
 void Journal::rejoin(FileMap& files) {
-    const std::scoped_lock lock(files_mutex_);
+    const base::Lock lock(files_mutex_);
     while (!files.empty()) {
         static_cast<void>(files.begin()->second->join_once());
         transaction_.insert(files.extract(files.begin()));
@@ -69,7 +69,7 @@ void Journal::let_go(FileMap files) {
         while (!files.empty()) {
             const auto& file = files.begin()->second;
             const FileData::Keep keep = file->keep();
-            const std::scoped_lock lock(files_mutex_);
+            const base::Lock lock(files_mutex_);
             if (keep.known) {
                 known_.insert_or_assign(file->id(), file);
             } else {
@@ -118,7 +118,7 @@ Journal::Probed Journal::probe(const FileMap& files) {
     last_probe_at_ = Clock::now();
     probe_cost_ = last_probe_at_ - began;
     if (any) {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         status_.last_probe = probe_cost_;
         ++status_.probes;
     }
@@ -235,7 +235,7 @@ int Journal::commit_files(const FileMap& files, Round& round, Trigger trigger) {
     }
     CommitId commit;
     {
-        const std::scoped_lock lock(mutex_);
+        const base::Lock lock(mutex_);
         commit = CommitId{++status_.commits};
     }
     context_.ledger.commit_began(commit, trace::now());
@@ -265,7 +265,7 @@ int Journal::commit_files(const FileMap& files, Round& round, Trigger trigger) {
     }
     sync_files(flushed, round, failed);
     context_.trace.record({.commit = commit, .error = first_error, .kind = trace::Kind::commit});
-    const std::scoped_lock lock(mutex_);
+    const base::Lock lock(mutex_);
     status_.last_commit = Clock::now() - began;
     return first_error != 0 ? first_error : probed.error;
 }

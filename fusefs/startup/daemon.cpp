@@ -114,15 +114,17 @@ Daemon::Daemon(const Options& options, backing::FileIo& io)
       session_(fuse::all_operations(), options.fuse_options, options.debug, options.threads,
                memory_, &mount_) {
     fuse::Session::block_end_signals();
+    fuse::become_io_flusher(); // before any thread is started
     inodes_.add_root(open_root(source_));
     start_trace(options);
     if (const auto mounted = session_.mount(mountpoint_); !mounted) {
         throw StartFailure(mounted.error());
     }
-    if (const auto id = id_of(AT_FDCWD, mountpoint_.c_str())) {
-        claim_.record().mounted(device_of(*id));
+    const std::vector<MountTableEntry> table = mount_table();
+    if (const MountTableEntry* const own = mount_of(mountpoint_, table)) {
+        claim_.record().mounted(own->identity);
+        umount_hint_.give(*own);
     }
-    umount_hint_.give(mountpoint_);
     fuse::raise_bdi_limits(mountpoint_);
     page_cache_.set_session(session_.handle());
     // Before anybody can use the mount: finding it by its path would make an umount busy.

@@ -36,7 +36,7 @@ std::vector<fs::path> places_of(const fs::path& directory) {
     const fs::path in_filesystem =
         fs::path(own->root) / below(directory, own->mountpoint).value_or("");
     for (const MountTableEntry& other : table) {
-        if (other.device == own->device && &other != own) {
+        if (other.identity.device == own->identity.device && &other != own) {
             if (const auto rest = below(in_filesystem, other.root)) {
                 places.push_back(fs::path(other.mountpoint) / *rest);
             }

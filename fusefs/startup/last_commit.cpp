@@ -43,9 +43,9 @@ LastCommit outcome_of(const MountFacts& facts) {
     return {};
 }
 
-bool is_mounted(const std::string& device) {
+bool is_mounted(const MountIdentity& mount) {
     const std::vector<MountTableEntry> table = mount_table();
-    return std::ranges::find(table, device, &MountTableEntry::device) != table.end();
+    return std::ranges::find(table, mount, &MountTableEntry::identity) != table.end();
 }
 
 /// The best of several: a living daemon's, else one that has something to say.
@@ -124,7 +124,7 @@ LastCommit wait_for_last_commit(const fs::path& source, const fs::path& records,
     const auto record = find_record(records, {0, ::geteuid(), status.st_uid},
                                     [&](const MountFacts& facts) { return id == facts.source_id; });
     if (record) {
-        if (record->alive && is_mounted(record->facts.mount_device)) {
+        if (record->alive && record->facts.mount && is_mounted(*record->facts.mount)) {
             say(fmt::format("'{}' is mounted at '{}' by process {}: waiting until that is "
                             "unmounted",
                             source.string(), record->facts.mountpoint, record->facts.pid));
@@ -153,7 +153,7 @@ LastCommit unmount_and_wait(const fs::path& named, const fs::path& records) {
     }
     // Found before the mount goes; what it says is read after the daemon has ended.
     const auto record = find_record(records, {0, *user}, [&](const MountFacts& facts) {
-        return facts.mount_device == mount->device;
+        return facts.mount == mount->identity;
     });
     if (const LastCommit unmounted = unmount(mountpoint); unmounted.error != 0) {
         return unmounted;
@@ -163,7 +163,7 @@ LastCommit unmount_and_wait(const fs::path& named, const fs::path& records) {
                                       "last commit may still be under way",
                                       mountpoint.string()));
     }
-    if (is_mounted(mount->device)) {
+    if (is_mounted(mount->identity)) {
         return {}; // it is mounted elsewhere, too: that was not the end of it
     }
     return outcome_of(wait_for_end(*record));

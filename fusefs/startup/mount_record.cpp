@@ -91,9 +91,17 @@ bool add_line(MountFacts& facts, std::string_view line) {
     } else if (key == "mountpoint") {
         facts.mountpoint = from_one_line(value);
     } else if (key == "mount") {
-        facts.mount_device = value;
+        const std::size_t end = value.find(' ');
+        if (end == std::string::npos) {
+            return false;
+        }
+        facts.mount = MountIdentity{value.substr(0, end), from_one_line(value.substr(end + 1))};
     }
     return true;
+}
+
+std::string line_of(const MountIdentity& mount) {
+    return "mount " + mount.device + ' ' + on_one_line(mount.source) + '\n';
 }
 
 struct flock whole_file(short type) {
@@ -156,8 +164,8 @@ std::string text_of(const MountFacts& facts) {
     }
     text += "source " + on_one_line(facts.source) + "\nmountpoint " +
             on_one_line(facts.mountpoint) + '\n';
-    if (!facts.mount_device.empty()) {
-        text += "mount " + facts.mount_device + '\n';
+    if (facts.mount) {
+        text += line_of(*facts.mount);
     }
     if (facts.result) {
         text += "result " + std::to_string(*facts.result) + '\n';
@@ -213,8 +221,8 @@ void MountRecord::add_line(const std::string& line) {
     }
 }
 
-void MountRecord::mounted(const std::string& device) {
-    add_line("mount " + device + '\n');
+void MountRecord::mounted(const MountIdentity& mount) {
+    add_line(line_of(mount));
 }
 
 void MountRecord::finished(int error) {

@@ -16,12 +16,14 @@
 //
 // The text, a line each: "pid 12", "source-id MAJOR:MINOR:INODE:BORN", "above" and an id for each
 // directory above SOURCE, "source PATH", "mountpoint PATH" (newlines in them as "\n"); added once
-// mounted: "mount MAJOR:MINOR"; added at the end: "result ERRNO". A line counts once it is whole.
+// mounted: "mount MAJOR:MINOR NAME", the name that the mount table has for its source; added at the
+// end: "result ERRNO". A line counts once it is whole.
 #pragma once
 
 #include "fusefs/base/errno.hpp"
 #include "fusefs/base/fd.hpp"
 #include "fusefs/startup/directory_id.hpp"
+#include "fusefs/startup/mount_table.hpp"
 
 #include <sys/types.h>
 
@@ -41,9 +43,9 @@ struct MountFacts {
     std::string source;     ///< absolute path
     std::string mountpoint; ///< absolute path
     DirectoryId source_id;
-    std::vector<DirectoryId> above; ///< SOURCE
-    std::string mount_device;       ///< "MAJOR:MINOR" of the mount; empty: not yet mounted
-    std::optional<int> result;      ///< of the last commit, 0 or an errno; nothing: not yet made
+    std::vector<DirectoryId> above;     ///< SOURCE
+    std::optional<MountIdentity> mount; ///< nothing: not yet mounted
+    std::optional<int> result; ///< of the last commit, 0 or an errno; nothing: not yet made
 
     bool operator==(const MountFacts&) const = default;
 };
@@ -65,7 +67,7 @@ class MountRecord {
 
     [[nodiscard]] const std::optional<base::Errno>& problem() const { return problem_; }
     [[nodiscard]] const std::string& name() const { return name_; }
-    void mounted(const std::string& device);
+    void mounted(const MountIdentity& mount);
     /// The last commit is on disk (0), or failed.
     void finished(int error);
 

@@ -51,13 +51,13 @@ std::vector<MountTableEntry> parse_mount_table(std::istream& text) {
         std::string parent;
         MountTableEntry entry;
         std::string word;
-        words >> id >> parent >> entry.device >> entry.root >> entry.mountpoint >> word;
+        words >> id >> parent >> entry.identity.device >> entry.root >> entry.mountpoint >> word;
         while (words >> word && word != "-") { // how mounts are passed on to other namespaces
         }
-        if (words >> entry.type >> entry.source >> entry.options) {
+        if (words >> entry.type >> entry.identity.source >> entry.options) {
             entry.root = without_escapes(entry.root);
             entry.mountpoint = without_escapes(entry.mountpoint);
-            entry.source = without_escapes(entry.source);
+            entry.identity.source = without_escapes(entry.identity.source);
             table.push_back(std::move(entry));
         }
     }

@@ -11,12 +11,20 @@
 
 namespace partialfs::startup {
 
+/// Which filesystem a mount shows. The kernel gives the number of one that is gone to the next,
+/// maybe while its daemon still makes its last commit; so the name counts, too.
+struct MountIdentity {
+    std::string device; ///< "MAJOR:MINOR"
+    std::string source; ///< "/dev/sda1", or what the filesystem calls it
+
+    bool operator==(const MountIdentity&) const = default;
+};
+
 struct MountTableEntry {
-    std::string device;     ///< "MAJOR:MINOR"
+    MountIdentity identity;
     std::string root;       ///< the directory of the filesystem that is mounted
     std::string mountpoint; ///< where
     std::string type;       ///< "ext4", "fuse.partialfs"
-    std::string source;     ///< "/dev/sda1", or what the filesystem calls it
     std::string options;    ///< of the filesystem: "rw,user_id=0,allow_other"
 
     /// Whose FUSE mount it is; nothing if it is none.

@@ -75,8 +75,8 @@ std::optional<FoundRecord> find_holder(const MountFacts& mine, const std::string
 
 bool mount_is_gone(const MountFacts& holder) {
     const std::vector<MountTableEntry> table = mount_table();
-    return !holder.mount_device.empty() &&
-           std::ranges::find(table, holder.mount_device, &MountTableEntry::device) == table.end();
+    return holder.mount &&
+           std::ranges::find(table, *holder.mount, &MountTableEntry::identity) == table.end();
 }
 
 /// "SOURCE '/disk' is in use: process 12 has it", up to what the process is doing with it.

@@ -1,7 +1,5 @@
 #include "fusefs/startup/umount_hint.hpp"
 
-#include "fusefs/startup/mount_table.hpp"
-
 #include <libmount/libmount.h>
 #include <unistd.h>
 
@@ -17,27 +15,26 @@ struct Free {
 
 } // namespace
 
-bool UmountHint::give(const std::string& mountpoint) {
+bool UmountHint::give(const MountTableEntry& mount) {
     if (::geteuid() != 0) {
         return false;
     }
     // libmount takes a line as the mount's only if source and root are the same as in mountinfo.
-    const std::vector<MountTableEntry> table = mount_table();
-    const MountTableEntry* const mount = mount_of(mountpoint, table);
     const std::unique_ptr<libmnt_fs, Free> filesystem(::mnt_new_fs());
     const std::unique_ptr<libmnt_update, Free> update(::mnt_new_update());
-    if (mount == nullptr || !filesystem || !update) {
+    if (!filesystem || !update) {
         return false;
     }
-    const bool written = ::mnt_fs_set_source(filesystem.get(), mount->source.c_str()) == 0 &&
-                         ::mnt_fs_set_target(filesystem.get(), mountpoint.c_str()) == 0 &&
-                         ::mnt_fs_set_root(filesystem.get(), "/") == 0 &&
-                         ::mnt_fs_set_fstype(filesystem.get(), mount->type.c_str()) == 0 &&
-                         ::mnt_fs_set_options(filesystem.get(), "uhelper=fuse.partialfs") == 0 &&
-                         ::mnt_update_set_fs(update.get(), 0, nullptr, filesystem.get()) == 0 &&
-                         ::mnt_update_table(update.get(), nullptr) == 0;
+    const bool written =
+        ::mnt_fs_set_source(filesystem.get(), mount.identity.source.c_str()) == 0 &&
+        ::mnt_fs_set_target(filesystem.get(), mount.mountpoint.c_str()) == 0 &&
+        ::mnt_fs_set_root(filesystem.get(), "/") == 0 &&
+        ::mnt_fs_set_fstype(filesystem.get(), mount.type.c_str()) == 0 &&
+        ::mnt_fs_set_options(filesystem.get(), "uhelper=fuse.partialfs") == 0 &&
+        ::mnt_update_set_fs(update.get(), 0, nullptr, filesystem.get()) == 0 &&
+        ::mnt_update_table(update.get(), nullptr) == 0;
     if (written) {
-        mountpoint_ = mountpoint;
+        mountpoint_ = mount.mountpoint;
     }
     return written;
 }

@@ -2,6 +2,8 @@
 // the daemon's last commit.
 #pragma once
 
+#include "fusefs/startup/mount_table.hpp"
+
 #include <string>
 
 namespace partialfs::startup {
@@ -19,8 +21,8 @@ class UmountHint {
     /// Takes the line away.
     ~UmountHint();
 
-    /// `mountpoint` is absolute, without symlinks, and mounted. False: there is no line.
-    bool give(const std::string& mountpoint);
+    /// False: there is no line.
+    bool give(const MountTableEntry& mount);
 
   private:
     std::string mountpoint_; ///< empty: there is no line

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstring>
 #include <fstream>
 #include <thread>
 
@@ -146,6 +147,39 @@ TEST_F(Errors, ReadsStillSeeWhatCouldNotBeWritten) {
     mount_->set_faults("");
     EXPECT_EQ(commit(), 0);
     EXPECT_EQ(on_disk("file"), text);
+    ::close(fd);
+}
+
+class LittleRoom : public Errors {
+  protected:
+    LittleRoom() { dirty_limit_ = "64K"; }
+    [[nodiscard]] std::size_t refused_in_ledger() const {
+        std::ifstream ledger(mount_->path() / ".partialfs/ledger");
+        std::string line;
+        std::size_t lines = 0;
+        while (std::getline(ledger, line)) {
+            lines += line.contains(R"("kind":"refused")") && line.contains(R"("healed_at":null)");
+        }
+        return lines;
+    }
+};
+
+TEST_F(LittleRoom, StoresThatTheDiskRefusesAndMemoryCannotKeepStandInTheLedger) {
+    constexpr std::size_t kSize = std::size_t{1} << 20U;
+    const int fd = open("file");
+    ASSERT_EQ(::ftruncate(fd, kSize), 0);
+    void* const memory = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ASSERT_NE(memory, MAP_FAILED);
+    std::memset(memory, 'a', kSize);
+    mount_->set_faults("pwrite ENOSPC name=file");
+    EXPECT_EQ(error_of(::msync(memory, kSize, MS_SYNC)), ENOSPC);
+    EXPECT_GT(refused_in_ledger(), 0U);
+    mount_->set_faults("");
+    std::memset(memory, 'b', kSize);
+    EXPECT_EQ(error_of(::msync(memory, kSize, MS_SYNC)), 0);
+    EXPECT_EQ(refused_in_ledger(), 0U) << "written since";
+    EXPECT_EQ(on_disk("file"), std::string(kSize, 'b'));
+    ::munmap(memory, kSize);
     ::close(fd);
 }
 

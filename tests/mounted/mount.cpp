@@ -189,6 +189,9 @@ void Mount::start(std::vector<std::string> options,
                   const std::map<std::string, std::string>& environment) {
     std::vector<std::string> line = wrapper_;
     line.insert(line.end(), {PARTIALFS_BINARY, source_, mountpoint_, "-f", "-o", "allow_other"});
+    if (const char* policy = std::getenv("PARTIALFS_TEST_FLUSH_POLICY")) {
+        line.insert(line.end(), {"--flush-policy", policy});
+    }
     line.insert(line.end(), options.begin(), options.end());
     daemon_ = start_program(line, environment, temporary_ / "stderr");
     int status = 0;

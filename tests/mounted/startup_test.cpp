@@ -12,6 +12,7 @@
 #include <atomic>
 #include <csignal>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 namespace partialfs::testing {
@@ -42,6 +43,24 @@ TEST_F(Startup, AnUnreadableSourceIsNamed) {
             s.note(std::to_string(ended.code) + " " + ended.errors);
         }).front();
     EXPECT_THAT(message, AllOf(HasSubstr("1 partialfs: SOURCE"), HasSubstr("cannot be read")));
+}
+
+TEST_F(Startup, NoThreadIsHeldUpByDirtyPagesOfItsOwnMount) {
+    mount_->start({"--contract=linux-2.6.20"});
+    constexpr unsigned long kMemallocNoio = 0x80000; // include/linux/sched.h; set by PR_SET_IO_FLUSHER
+    const fs::path tasks = "/proc/" + std::to_string(mount_->daemon()) + "/task";
+    for (const auto& task : fs::directory_iterator(tasks)) {
+        std::string stat;
+        std::getline(std::ifstream(task.path() / "stat"), stat);
+        std::istringstream fields(stat.substr(stat.rfind(')') + 1));
+        std::string skipped;
+        for (int i = 0; i < 6; ++i) { // state, ppid, pgrp, session, tty_nr, tpgid
+            fields >> skipped;
+        }
+        unsigned long flags = 0;
+        fields >> flags;
+        EXPECT_NE(flags & kMemallocNoio, 0U) << stat;
+    }
 }
 
 TEST_F(Startup, AMissingMountpointIsNamed) {

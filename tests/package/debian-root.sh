@@ -30,7 +30,7 @@ if [ -z "$(find "$tarball" -mtime -7 2>/dev/null)" ]; then
     debootstrap --variant=minbase "$suite" "$fresh/root" "$(mirror)" >"$fresh/log" 2>&1 ||
         { tail -n 20 "$fresh/log" >&2; echo "debian-root.sh: debootstrap failed" >&2; exit 1; }
     # apt inside reaches its mirror as it does outside: by the same proxy, if there is one.
-    grep -lriE '^ *Acquire.*Proxy' /etc/apt/apt.conf.d | xargs -r cp -Lt "$fresh/root/etc/apt/apt.conf.d/"
+    { grep -lriE '^ *Acquire.*Proxy' /etc/apt/apt.conf.d || true; } | xargs -r cp -Lt "$fresh/root/etc/apt/apt.conf.d/"
     tar -C "$fresh/root" -cf "$fresh/tar" .
     mv "$fresh/tar" "$tarball"
 fi

@@ -88,7 +88,8 @@ TEST_F(Wait, ALivingDaemonIsWaitedFor) {
 }
 
 TEST_F(Wait, AMountThatIsStillThereIsNamed) {
-    facts_.mount_device = device_of(id_of(AT_FDCWD, "/proc").value());
+    const auto table = mount_table();
+    facts_.mount = mount_of("/proc", table)->identity;
     std::optional<MountRecord> record;
     record.emplace(temporary_ / "records", facts_);
     std::thread daemon([&] {

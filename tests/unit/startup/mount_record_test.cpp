@@ -35,7 +35,7 @@ class Record : public ::testing::Test {
 
 TEST_F(Record, WhatIsWrittenIsRead) {
     facts_.source = "/with\nnewline\\and backslash";
-    facts_.mount_device = "0:53";
+    facts_.mount = MountIdentity{"0:53", "/with blank"};
     facts_.result = 28;
     EXPECT_EQ(parse_mount_facts(text_of(facts_)), facts_);
 }
@@ -53,11 +53,11 @@ TEST_F(Record, ADaemonsRecordLivesAsLongAsItDoes) {
     {
         MountRecord record(temporary_.path(), facts_);
         EXPECT_FALSE(record.problem());
-        record.mounted("0:53");
+        record.mounted({"0:53", "/with blank"});
         const auto found = records();
         ASSERT_EQ(found.size(), 1U);
         EXPECT_TRUE(found[0].alive);
-        facts_.mount_device = "0:53";
+        facts_.mount = MountIdentity{"0:53", "/with blank"};
         EXPECT_EQ(found[0].facts, facts_);
         record.finished(0);
     }
@@ -138,7 +138,7 @@ TEST_F(Record, WhereThereCanBeNoneTheReasonIsKnown) {
     MountRecord record(temporary_ / "none", facts_);
     ASSERT_TRUE(record.problem());
     EXPECT_EQ(record.problem()->value, ENOENT);
-    record.mounted("0:1");
+    record.mounted({"0:1", "a"});
     record.finished(0);
 }
 

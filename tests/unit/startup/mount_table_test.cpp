@@ -20,10 +20,11 @@ const std::string kTable =
 TEST(MountTable, AnEntryHasDeviceRootPlaceTypeAndOptions) {
     const auto table = parse(kTable);
     ASSERT_EQ(table.size(), 3U);
-    EXPECT_EQ(table[0].device, "8:1");
+    EXPECT_EQ(table[0].identity.device, "8:1");
     EXPECT_EQ(table[0].type, "ext4");
     EXPECT_EQ(table[1].root, "/srv");
     EXPECT_EQ(table[1].mountpoint, "/with blank");
+    EXPECT_EQ(table[2].identity, (MountIdentity{"0:53", "/disk"}));
     EXPECT_EQ(table[2].options, "rw,user_id=1001,group_id=7,allow_other");
 }
 
@@ -40,10 +41,10 @@ TEST(MountTable, OtherLinesAreLeftOut) {
 
 TEST(MountTable, ThePathsMountIsTheDeepestAndTheLatest) {
     const auto table = parse(kTable + "40 31 0:60 / /mnt rw - tmpfs none rw\n");
-    EXPECT_EQ(mount_of("/mnt/file", table)->device, "0:60");
-    EXPECT_EQ(mount_of("/mnt", table)->device, "0:60");
-    EXPECT_EQ(mount_of("/mnt2", table)->device, "8:1");
-    EXPECT_EQ(mount_of("/", table)->device, "8:1");
+    EXPECT_EQ(mount_of("/mnt/file", table)->identity.device, "0:60");
+    EXPECT_EQ(mount_of("/mnt", table)->identity.device, "0:60");
+    EXPECT_EQ(mount_of("/mnt2", table)->identity.device, "8:1");
+    EXPECT_EQ(mount_of("/", table)->identity.device, "8:1");
     EXPECT_EQ(mount_of("/", {}), nullptr);
 }
 

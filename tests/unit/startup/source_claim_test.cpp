@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
 /// A device that no mount can have: 4095 is no major number in use.
-const std::string kGone = "4095:1";
+const MountIdentity kGone{"4095:1", "/disk"};
 
 class Claim : public ::testing::Test {
   protected:
@@ -139,6 +139,14 @@ TEST_F(Claim, TheWaitIsBounded) {
     first.record().mounted(kGone);
     EXPECT_THAT(refusal(disk()),
                 AllOf(HasSubstr("has not finished its last commit"), HasSubstr("/mnt/first")));
+}
+
+TEST_F(Claim, ANumberThatAnotherMountHasGotIsNotItsMount) {
+    const auto table = mount_table();
+    const MountIdentity reused{mount_of("/", table)->identity.device, "/disk"};
+    SourceClaim first(disk(), "/mnt/first", settings());
+    first.record().mounted(reused);
+    EXPECT_THAT(refusal(disk()), HasSubstr("has not finished its last commit"));
 }
 
 TEST_F(Claim, ADirectoryThatSomebodyElseLockedIsNotTaken) {
