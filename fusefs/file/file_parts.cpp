@@ -74,9 +74,8 @@ void FileParts::lock_abandon() {
     flushable = false;
 }
 
-void FileParts::lock_record_error(int error) {
+void FileParts::lock_note_error(int error) {
     failing = error;
-    errors.record(error);
     context.write_errors.fetch_add(1, std::memory_order_relaxed);
     context.trace.record({.inode = id, .error = error, .kind = trace::Kind::write_error});
 }

@@ -68,8 +68,9 @@ struct FileParts {
     void lock_close_if_unused() REQUIRES(mutex);
     /// Gives up all that is held back.
     void lock_abandon() REQUIRES(mutex);
-    /// A write or sync of the backing file has failed: every handle gets the error.
-    void lock_record_error(int error) REQUIRES(mutex);
+    /// A write of the backing file has failed. Whether handles get the error is the caller's
+    /// business.
+    void lock_note_error(int error) REQUIRES(mutex);
 
     /// Held bytes between the end of the backing file and what is written beyond it.
     enum class Growth : std::uint8_t {

@@ -48,12 +48,14 @@ Result<void> Writeback::run() {
         const int unnoted = note_losses();
         error = error != 0 ? error : unnoted;
     }
-    if (error != 0) {
-        file_.lock_record_error(error);
+    if (error == 0) {
+        return {};
     }
+    file_.lock_note_error(error);
     if (!kept_) {
-        return base::failed(error);
+        return base::failed(error); // which the kernel reports to every handle
     }
+    file_.errors.record(error);
     return {};
 }
 
@@ -139,7 +141,8 @@ int Writeback::write() {
 void Writeback::keep(ByteRange run, int error) {
     const int unkept = error_of([&]() -> Result<void> {
         const FileLock lock(file_);
-        if (!file_.held.keep(run.begin, bytes_of(run), file_.context.budget)) {
+        // What an append-only file has cannot be changed later either.
+        if (error == EPERM || !file_.held.keep(run.begin, bytes_of(run), file_.context.budget)) {
             return base::failed(error);
         }
         file_.state.write(run);

@@ -173,6 +173,8 @@ TEST_F(LittleRoom, StoresThatTheDiskRefusesAndMemoryCannotKeepStandInTheLedger) 
     std::memset(memory, 'a', kSize);
     mount_->set_faults("pwrite ENOSPC name=file");
     EXPECT_EQ(error_of(::msync(memory, kSize, MS_SYNC)), ENOSPC);
+    EXPECT_EQ(error_of(::fsync(fd)), ENOSPC)
+        << "of what was kept, which is no error of the kernel's";
     EXPECT_GT(refused_in_ledger(), 0U);
     mount_->set_faults("");
     std::memset(memory, 'b', kSize);

@@ -142,8 +142,8 @@ TEST_F(Umount, Umount8Waits) {
              namespace_of_its_own + "mount -t fuse.partialfs " + source() + " " + mountpoint() +
                  " -o contract=linux-2.6.20,commit_interval=0\n" + "cp " +
                  (mount_->temporary() / "text").string() + " " + mountpoint() + "/file\n" +
-                 "umount " + mountpoint() + "\ncmp " +
-                 (mount_->temporary() / "text").string() + " " + source() + "/file >&2"});
+                 "umount " + mountpoint() + "\ncmp " + (mount_->temporary() / "text").string() +
+                 " " + source() + "/file >&2"});
         EXPECT_EQ(ended.code, 0) << ended.errors;
     }
 }
