@@ -49,8 +49,9 @@ constexpr std::array kPassedOn{
     Known{"rootcontext", Value::text},
 };
 
-/// What the kernel shows of a mount that is there, beside the above.
-constexpr std::array kShown{"user_id"sv, "group_id"sv};
+/// What the kernel, or for mount(8) /run/mount/utab, shows of a mount that is there beside the
+/// above.
+constexpr std::array kShown{"user_id"sv, "group_id"sv, "uhelper"sv};
 
 /// They tell mount(8) or the boot scripts something; or always hold here (default_permissions); or
 /// choose among ways to keep access times, which are SOURCE's filesystem's.

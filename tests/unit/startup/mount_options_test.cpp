@@ -60,6 +60,7 @@ TEST(MountOptions, MountFlagsAreThoseOfTheOptionsThatWon) {
 TEST(MountOptions, ARemountAcceptsWhatTheKernelShowsOfTheMount) {
     MountOptions remount(/*remount=*/true);
     EXPECT_EQ(remount.add("user_id=0"), Kind::ignored);
+    EXPECT_EQ(remount.add("uhelper=fuse.partialfs"), Kind::ignored) << "mount(8) hands it on";
     EXPECT_EQ(remount.add("group_id=0"), Kind::ignored);
     MountOptions mount;
     EXPECT_EQ(mount.add("user_id=0"), Kind::unknown);
