@@ -314,7 +314,7 @@ int do_fsync(const char*, int data_only, fuse_file_info* info) {
 
 int do_fallocate(const char* path, int mode, off_t offset, off_t length, fuse_file_info* info) {
     const int error = result(::fallocate(descriptor(info), mode, offset, length));
-    if (error == 0 && (mode & FALLOC_FL_PUNCH_HOLE) != 0) {
+    if (error == 0 && (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) {
         const ByteOffset begin{static_cast<std::uint64_t>(offset)};
         filesystem().dropped().gone(
             path, {begin, ByteOffset{begin.value + static_cast<std::uint64_t>(length)}});

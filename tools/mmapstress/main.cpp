@@ -58,6 +58,16 @@ CLI::Option* add_size(CLI::App& command, const char* name, std::optional<ByteCou
         ->type_name("SIZE");
 }
 
+void add_helper_directory(CLI::App& command, RunSettings& run) {
+    command
+        .add_option(
+            "--helper-dir", run.helper_directory,
+            "where the files are from which the kernel stores into the mappings, on another "
+            "filesystem say; default: the run's own directory in DIR")
+        ->check(CLI::ExistingDirectory)
+        ->type_name("PATH");
+}
+
 void add_output(CLI::App& command, CommonOptions& options) {
     command.add_option("--report", options.report, "write the report here, as JSON")
         ->type_name("FILE");
@@ -134,6 +144,7 @@ void add_place(CLI::App& command, CommonOptions& options) {
 
 void add_files(CLI::App& command, CommonOptions& options) {
     add_place(command, options);
+    add_helper_directory(command, options.run);
     command.add_flag("--keep", options.run.keep, "keep the files even if all is well");
     command
         .add_option("--schedule", options.run.schedule_file,
@@ -231,6 +242,7 @@ void add_minimise(CLI::App& app, Verdict& verdict) {
         "minimise", "write the smallest part of a schedule that still loses data");
     const auto options = std::make_shared<MinimiseOptions>();
     add_directory(*command, options->run);
+    add_helper_directory(*command, options->run);
     add_hang_after(*command, options->hang_after);
     command->add_option("SCHEDULE", options->schedule, "a schedule's file, or a report's")
         ->required()

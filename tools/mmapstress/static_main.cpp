@@ -9,8 +9,8 @@
 //     MMAPSTRESS_DIR        the directory to work in; must be set
 //     MMAPSTRESS_WORKLOAD   mix (default), recipe, linus, torrent, apt, pressure
 //     MMAPSTRESS_SCHEDULE   a schedule file to run in place of a workload
-//     MMAPSTRESS_SEED, _SIZE, _FILES, _OPS, _DURATION, _THREADS, _PROCESSES, _COMMIT_BY, _DISK
-//                           as the options of `mmapstress run` of these names
+//     MMAPSTRESS_SEED, _SIZE, _FILES, _OPS, _DURATION, _THREADS, _PROCESSES, _COMMIT_BY, _DISK,
+//                _HELPER_DIR   as the options of `mmapstress run` of these names
 //     MMAPSTRESS_KEEP       0: remove the files again if all is well. Default 1: verify needs them
 //     MMAPSTRESS_REPORT     the report's file; default: standard output, between two marker lines.
 //                           With a file, verify also checks a run that a crash cut short
@@ -82,6 +82,7 @@ RunSettings run_settings() {
     settings.disk = setting("DISK").value_or("");
     settings.keep = setting("KEEP").value_or("1") != "0";
     settings.report_file = setting("REPORT").value_or("");
+    settings.helper_directory = setting("HELPER_DIR").value_or("");
     return settings;
 }
 
@@ -126,11 +127,12 @@ Verdict refuse(const StartError& error) {
     return error.verdict;
 }
 
-Verdict run_schedule(const RunSettings& settings, const std::string& path) {
+Verdict run_schedule(RunSettings settings, const std::string& path) {
     const auto schedule = load_schedule(path);
     if (!schedule) {
         return refuse({Verdict::usage, schedule.error()});
     }
+    settings.may_have = kinds_in(*schedule);
     const WorkloadInfo* const workload = workload_named(schedule->header.workload);
     const auto result =
         run(settings, source_of(*schedule), workload == nullptr ? nullptr : workload->judge);

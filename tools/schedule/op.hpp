@@ -10,6 +10,7 @@
 #include "fusefs/model/types.hpp"
 
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -111,9 +112,51 @@ enum class OpKind : std::uint8_t {
     mprotect,
     /// madvise(MADV_DONTNEED) of the range (rounded out to pages) of mapping `map`.
     madvise_dontneed,
+
+    // What follows is younger than 2006: a kernel or a filesystem may lack it, vmmodel does not
+    // know
+    // it. "The helper" is a file of the worker's own in the run's directory, or in --helper-dir.
+
+    // Bytes that the kernel stores through mapping `map`.
+    /// pwrite() of the bytes into the helper and pread() of them into the mapping, both through a
+    /// descriptor opened with O_DIRECT. Multiples of 512.
+    direct_read_store,
+    /// The same with io_uring's IORING_OP_READV in pread()'s place.
+    uring_read_store,
+    /// The same with IORING_REGISTER_BUFFERS of the range of the mapping, IORING_OP_READ_FIXED and
+    /// IORING_UNREGISTER_BUFFERS.
+    uring_fixed_store,
+    /// prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY), where there is Yama; fork(); the child calls
+    /// process_vm_writev() into the parent's mapping, and _exit(); the parent waits.
+    vm_write_store,
+    /// pwrite() of the bytes into the helper and pread() of them into the mapping, through the page
+    /// cache.
+    read_store,
+    /// 16 KiB at a time, sendmsg() into one end of a pair of sockets and recvmsg() from the other
+    /// into the mapping.
+    recvmsg_store,
+
+    /// sync_file_range(fd, offset, length, WRITE): writeback begins, nobody waits for it.
+    start_writeback,
+    /// fallocate(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length).
+    zero_range,
+    /// pwrite() through a second descriptor of the file, opened with O_DIRECT, from an aligned
+    /// buffer. Multiples of 512. The page cache and O_DIRECT agree only if nobody stores meanwhile.
+    direct_write,
+    /// pwritev2(RWF_DONTCACHE): through the page cache, which forgets the pages once written.
+    dontcache_write,
+    /// mremap(MREMAP_MAYMOVE | MREMAP_FIXED) of all of mapping `map` to an address that
+    /// mmap(PROT_NONE) has found free.
+    mremap,
+    /// madvise(MADV_PAGEOUT) of the range (rounded out to pages) of mapping `map`.
+    madvise_pageout,
+    /// The same with MADV_COLD.
+    madvise_cold,
 };
 
-inline constexpr std::size_t kOpKinds = static_cast<std::size_t>(OpKind::madvise_dontneed) + 1;
+inline constexpr std::size_t kOpKinds = static_cast<std::size_t>(OpKind::madvise_cold) + 1;
+/// Some of the kinds: bit i is the kind of that number.
+using OpSet = std::bitset<kOpKinds>;
 
 /// What a kind of operation takes and does: the one table that parser, printer and executor share.
 struct OpTraits {
@@ -125,12 +168,25 @@ struct OpTraits {
     bool has_length;
     bool range_optional; ///< offset and length may be left out: all of the file
     bool has_content;    ///< puts bytes into the file
-    /// Must not run at the same time as another worker's operation on the same file.
+    /// Must not run at the same time as another worker's operation on the same file. Others may,
+    /// if they change other bytes: changed_together() of op_effect.hpp.
     bool alone;
+    bool may_lack = false;  ///< a kernel or a filesystem may not have it
+    bool by_kernel = false; ///< the kernel stores through the mapping, not the processor
+    std::uint32_t unit = 1; ///< offset and length are multiples of it
 };
 
 /// The traits of `kind`.
 const OpTraits& traits_of(OpKind kind);
+/// The set of one kind.
+inline OpSet only(OpKind kind) {
+    return OpSet{}.set(static_cast<std::size_t>(kind));
+}
+inline bool contains(const OpSet& set, OpKind kind) {
+    return set[static_cast<std::size_t>(kind)];
+}
+/// The kinds with this trait.
+OpSet kinds_with(bool OpTraits::* trait);
 /// The kind called `name`, or nothing.
 std::optional<OpKind> kind_named(std::string_view name);
 

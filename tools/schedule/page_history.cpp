@@ -1,6 +1,7 @@
 #include "tools/schedule/page_history.hpp"
 
-#include <algorithm>
+#include "tools/schedule/op_effect.hpp"
+
 #include <optional>
 
 namespace mmapstress {
@@ -8,11 +9,6 @@ namespace {
 
 bool touches(ByteRange range, PageIndex page) {
     return !intersect(range, partialfs::model::range_of(page)).empty();
-}
-
-/// The bytes from the smaller of two sizes on, as a file that changes its size loses or gains them.
-ByteRange resized(ByteCount before, ByteCount after) {
-    return {ByteOffset{std::min(before, after).value}, ByteOffset{std::max(before, after).value}};
 }
 
 /// How `op` concerns the page, whose file has `size` bytes before it; nothing if it does not.
@@ -23,19 +19,19 @@ std::optional<Touch> touch_of(const Op& op, FileIndex file, PageIndex page, Byte
     const auto if_in_range = [&](Touch touch) {
         return in_range ? std::optional{touch} : std::nullopt;
     };
-    switch (op.kind) {
-    case OpKind::start_write:
-    case OpKind::store:
-    case OpKind::fork_store:
-    case OpKind::write:
-    case OpKind::append:
-    case OpKind::punch:
+    if (traits_of(op.kind).has_content) {
         return if_in_range(Touch::content);
+    }
+    switch (op.kind) {
     case OpKind::truncate:
-        return same_file && touches(resized(size, op.length), page) ? std::optional{Touch::content}
-                                                                    : std::nullopt;
+    case OpKind::punch:
+    case OpKind::zero_range:
+        return same_file && touches(changed_bytes(op, size), page) ? std::optional{Touch::content}
+                                                                   : std::nullopt;
     case OpKind::msync:
     case OpKind::sync_file_range:
+    case OpKind::start_writeback:
+    case OpKind::madvise_pageout:
         return if_in_range(Touch::flush);
     case OpKind::fsync:
     case OpKind::fdatasync:
@@ -55,14 +51,15 @@ std::optional<Touch> touch_of(const Op& op, FileIndex file, PageIndex page, Byte
     case OpKind::live_check:
     case OpKind::mprotect:
     case OpKind::madvise_dontneed:
+    case OpKind::madvise_cold:
+    case OpKind::mremap:
         return if_in_range(Touch::other);
     case OpKind::read_fault:
         return same_file && partialfs::model::page_of(op.offset) == page
                    ? std::optional{Touch::other}
                    : std::nullopt;
-    case OpKind::fchmod:
-    case OpKind::pause:
-        break;
+    default:
+        break; // they concern no page
     }
     return std::nullopt;
 }

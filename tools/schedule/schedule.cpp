@@ -1,5 +1,7 @@
 #include "tools/schedule/schedule.hpp"
 
+#include "tools/schedule/op_effect.hpp"
+
 #include <algorithm>
 #include <limits>
 
@@ -57,20 +59,10 @@ std::optional<std::string> OpChecker::check_place(const Op& op) {
     if (op.kind == OpKind::append && op.length.value > kMaxOffset - size.value) {
         return "the file would grow past the largest file offset";
     }
-    switch (op.kind) {
-    case OpKind::write:
-    case OpKind::start_write:
-        size.value = std::max(size.value, end);
-        break;
-    case OpKind::append:
-        size.value += op.length.value;
-        break;
-    case OpKind::truncate:
-        size = op.length;
-        break;
-    default:
-        break;
+    if (op.offset.value % traits.unit != 0 || op.length.value % traits.unit != 0) {
+        return "offset and length must be multiples of " + std::to_string(traits.unit);
     }
+    size = size_after(op, size);
     return std::nullopt;
 }
 

@@ -75,6 +75,8 @@ Op any_op(OpId id) {
     if (traits.has_length) {
         op.length = ByteCount{*rc::gen::inRange<std::uint64_t>(1, 4000)};
     }
+    op.offset.value -= op.offset.value % traits.unit;
+    op.length.value += traits.unit - 1 - (op.length.value + traits.unit - 1) % traits.unit;
     if (op.kind == OpKind::pause) {
         op.pause = *rc::gen::inRange<std::uint64_t>(0, 1000);
     }
@@ -131,7 +133,7 @@ std::vector<std::vector<std::byte>> naive_bytes(const Schedule& schedule) {
         std::vector<std::byte>& file = files[op.file.value];
         if (op.kind == OpKind::truncate) {
             file.resize(op.length.value);
-        } else if (op.kind == OpKind::punch) {
+        } else if (op.kind == OpKind::punch || op.kind == OpKind::zero_range) {
             for (std::uint64_t at = op.offset.value; at < op.range().end.value; ++at) {
                 if (at < file.size()) {
                     file[at] = std::byte{0};
@@ -139,7 +141,7 @@ std::vector<std::vector<std::byte>> naive_bytes(const Schedule& schedule) {
             }
         } else if (traits.has_content) {
             const std::uint64_t begin = op.kind == OpKind::append ? file.size() : op.offset.value;
-            const bool grows = op.kind == OpKind::write || op.kind == OpKind::append;
+            const bool grows = !traits.has_map;
             if (grows) {
                 file.resize(std::max<std::uint64_t>(file.size(), begin + op.length.value));
             }

@@ -48,6 +48,19 @@ file 2 size=0 start=sparse
 30 mprotect file=0
 31 madvise-dontneed file=0 off=0 len=4096
 32 map file=0 map=1 off=4096 len=4096
+60 direct-read-store file=0 off=512 len=1024
+61 uring-read-store file=0 map=1 off=0 len=512
+62 uring-fixed-store file=0 off=0 len=512 fill=3
+63 vm-write-store file=0 off=1 len=2
+64 read-store file=0 off=1 len=2
+65 recvmsg-store file=0 off=1 len=2 data=0102
+66 start-writeback file=0 off=0 len=4096
+67 zero-range file=0 off=5 len=6
+68 direct-write file=0 off=0 len=512
+69 dontcache-write file=0 off=5 len=6
+70 mremap file=0 map=1
+71 madvise-pageout file=0 off=0 len=10
+72 madvise-cold file=0 off=0 len=10
 )";
 
 TEST(ScheduleText, EveryOperationComesBackByteForByte) {

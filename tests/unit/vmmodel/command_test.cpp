@@ -87,6 +87,20 @@ TEST(Command, BadInputIsRefusedInOneLine) {
     expect_refused("predict --block-size 3 " + schedule.string(), "512, 1024, 2048 or 4096");
 }
 
+TEST(Command, WhatTheModelDoesNotKnowIsRefusedByName) {
+    const partialfs::testing::TemporaryDirectory directory;
+    const auto schedule = directory / "schedule";
+    std::ofstream(schedule) << "mmapstress-schedule 1\nseed 1\nblock 1024\n"
+                               "file 0 size=4096 start=sparse\n1 store file=0 off=0 len=1\n"
+                               "7 read-store file=0 off=0 len=1\n";
+    for (const std::string through : {"kernel", "fuse"}) {
+        const Said outcome = vmmodel("predict --through " + through + " " + schedule.string());
+        EXPECT_EQ(outcome.code, 3);
+        EXPECT_THAT(outcome.text,
+                    HasSubstr("does not know the operation read-store, which is number 7"));
+    }
+}
+
 TEST(Command, AFullDiskIsNotSilent) {
     const Said outcome = vmmodel("explore --era linux-2.6.23 " + kSmall + " >/dev/full");
     EXPECT_EQ(outcome.code, 3);

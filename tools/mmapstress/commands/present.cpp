@@ -159,6 +159,9 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
         out += fmt::format("  memory   {}\n", result.memory);
     }
     out += commits_text(result.commits);
+    for (const LeftOut& left_out : result.left_out) {
+        out += fmt::format("  left out {}: {}\n", left_out.operation, left_out.reason);
+    }
     if (result.cut_short) {
         out +=
             fmt::format("  all operations up to {} had been carried out, none after {} begun:\n"

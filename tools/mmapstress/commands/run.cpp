@@ -99,6 +99,7 @@ Verdict replay_recorded(const CommonOptions& options, const std::string& text) {
             break;
         }
         settings.stored_before = run_through != 0;
+        settings.may_have = kinds_in(golden.schedule);
         const auto result = run(settings, source_of(golden.schedule), nullptr);
         if (!result) {
             const Verdict refused = refuse(result.error().message, result.error().verdict);
@@ -183,6 +184,7 @@ Verdict replay(const CommonOptions& options, const std::string& path) {
     }
     const std::uint64_t round = 1;
     settled.run.report_file = options.report;
+    settled.run.may_have = kinds_in(*schedule);
     settled.run.progress = progress_bar({schedule->ops.size(), std::nullopt}, round);
     const OpSourceFactory factory = source_of(*schedule);
     const auto result = run(settled.run, factory, judge_of(schedule->header));

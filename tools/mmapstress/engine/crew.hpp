@@ -1,9 +1,9 @@
 // The workers that carry a schedule out: threads, in one process or in several.
 //
-// Worker w belongs to process w / threads. Operations that are `alone` (op.hpp), that make a file
-// grow, or that touch bytes which another worker has touched since, wait until all workers are
-// done; the others run at the same time, each worker's in their order. So the bytes at the end do
-// not depend on timing.
+// Worker w belongs to process w / threads. Operations that are `alone` (op.hpp), or that change
+// bytes which another worker has changed since (changed_together() of op_effect.hpp; what changes a
+// file's size changes all that follows), wait until all workers are done; the others run at the
+// same time, each worker's in their order. So the bytes at the end do not depend on timing.
 //
 // The other processes are forked at the start, each with a source of operations of its own, and are
 // told through a pipe how far to walk. They have mappings of their own.

@@ -3,6 +3,7 @@
 #include "tools/mmapstress/engine/conflict_set.hpp"
 #include "tools/mmapstress/engine/crew_process.hpp"
 #include "tools/mmapstress/engine/thread_team.hpp"
+#include "tools/schedule/op_effect.hpp"
 
 namespace mmapstress {
 
@@ -15,7 +16,7 @@ class Parallel final : public Crew {
   public:
     Parallel(Setting setting, std::vector<std::unique_ptr<CrewProcess>> processes)
         : setting_(std::move(setting)), processes_(std::move(processes)), executor_(setting_.work),
-          team_(std::vector<Executor>(setting_.work.header.threads, executor_)) {}
+          team_(setting_.work, setting_.work.header.threads) {}
 
     Outcome<> execute(const Op& op, OpId& failed) override;
     Outcome<> finish(OpId& failed) override;
@@ -24,7 +25,9 @@ class Parallel final : public Crew {
     Outcome<> drop_cache(FileIndex file) override { return executor_.drop_cache(file); }
 
   private:
-    [[nodiscard]] bool must_wait(const Op& op);
+    /// Notes which bytes the operation changes. False, with nothing noted, if another worker's
+    /// does since the last finish().
+    bool note_changes(const Op& op);
     Outcome<> execute_alone(const Op& op, OpId& failed);
     Outcome<> unmap_elsewhere(FileIndex file);
     Outcome<> answers(OpId& failed);
@@ -41,19 +44,17 @@ class Parallel final : public Crew {
     bool failed_ = false;     ///< the processes are no longer in step
 };
 
-bool Parallel::must_wait(const Op& op) {
-    const OpTraits& traits = traits_of(op.kind);
-    if (ordered_ == kLargestSegment) {
+bool Parallel::note_changes(const Op& op) {
+    if (!traits_of(op.kind).has_file) {
         return true;
     }
-    return traits.has_content && !conflicts_.add(op.file, op.range(), op.by);
+    const ByteRange changed = changed_together(op, setting_.work.files[op.file.value].size());
+    return changed.empty() || conflicts_.add(op.file, changed, op.by);
 }
 
 Outcome<> Parallel::execute(const Op& op, OpId& failed) {
     const OpTraits& traits = traits_of(op.kind);
-    const bool grows = op.kind == OpKind::write &&
-                       op.range().end.value > setting_.work.files[op.file.value].size().value;
-    if (traits.alone || grows) {
+    if (traits.alone) {
         if (auto done = finish(failed); !done) {
             return done;
         }
@@ -63,13 +64,11 @@ Outcome<> Parallel::execute(const Op& op, OpId& failed) {
         }
         return done;
     }
-    if (must_wait(op)) {
+    if (ordered_ == kLargestSegment || !note_changes(op)) {
         if (auto done = finish(failed); !done) {
             return done;
         }
-        if (traits.has_content) {
-            conflicts_.add(op.file, op.range(), op.by);
-        }
+        note_changes(op);
     }
     if (op.by.value < setting_.work.header.threads) {
         failed = op.id;

@@ -68,7 +68,7 @@ class Child {
     Child(const Crew::Setting& setting, std::size_t index)
         : setting_(setting), walker_(setting.factory()),
           first_worker_(index * setting.work.header.threads), follower_(setting.work),
-          team_(std::vector<Executor>(setting.work.header.threads, follower_)) {}
+          team_(setting.work, setting.work.header.threads) {}
 
     std::optional<OpFailure> walk(OpId last) {
         OpId reached;
@@ -93,9 +93,7 @@ class Child {
         follower_.follow(op);
         const bool mine = op.by.value >= first_worker_ &&
                           op.by.value < first_worker_ + setting_.work.header.threads;
-        const bool grows =
-            traits.has_file && walker_.size(op.file) > setting_.work.files[op.file.value].size();
-        if (mine && !traits.alone && !grows) {
+        if (mine && !traits.alone) {
             if (auto prepared = follower_.prepare(op); !prepared) {
                 return OpFailure{std::move(prepared.error()), op.id};
             }

@@ -1,5 +1,6 @@
 #include "tools/mmapstress/engine/engine.hpp"
 
+#include "tools/mmapstress/engine/lacking.hpp"
 #include "tools/mmapstress/engine/recorder.hpp"
 #include "tools/mmapstress/engine/run.hpp"
 #include "tools/mmapstress/engine/run_directory.hpp"
@@ -22,8 +23,8 @@ std::unexpected<StartError> cannot_start(const Failure& failure,
 
 } // namespace
 
-std::expected<RunResult, StartError> run(const RunSettings& settings,
-                                         const OpSourceFactory& factory, Judge judge) {
+std::expected<RunResult, StartError> run(const RunSettings& settings, const OpSourceFactory& whole,
+                                         Judge judge) {
     struct stat found{};
     if (::stat(settings.directory.c_str(), &found) != 0) {
         return cannot_start(failed("cannot use " + settings.directory).error(), Verdict::usage);
@@ -54,6 +55,13 @@ std::expected<RunResult, StartError> run(const RunSettings& settings,
     if (!commits) {
         return cannot_start(commits.error());
     }
+    auto left_out =
+        find_lacking(settings.may_have, directory->path(), settings.helper_directory, *commits);
+    if (!left_out) {
+        return cannot_start(left_out.error());
+    }
+    left_out->insert(left_out->end(), settings.unwanted.begin(), settings.unwanted.end());
+    const OpSourceFactory factory = leaving_out(whole, all_of(*left_out));
     if (const auto made = start_files(*directory, factory()->header(), *commits); !made) {
         return cannot_start(made.error());
     }
@@ -63,7 +71,7 @@ std::expected<RunResult, StartError> run(const RunSettings& settings,
     }
     Run run(settings, factory,
             {std::move(*directory), std::move(*place), std::move(*commits), std::move(*recorder),
-             std::move(*pressure)});
+             std::move(*pressure), std::move(*left_out)});
     if (const auto begun = run.begin_log(); !begun) {
         return cannot_start(begun.error());
     }

@@ -1,13 +1,14 @@
 #include "tools/mmapstress/engine/executor.hpp"
 
+#include "tools/mmapstress/engine/mapping_calls.hpp"
+#include "tools/mmapstress/engine/range_calls.hpp"
+#include "tools/mmapstress/engine/special_writes.hpp"
 #include "tools/mmapstress/system/busy.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
 #include "tools/schedule/pattern.hpp"
 
-#include <linux/falloc.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -36,44 +37,27 @@ std::unexpected<Failure> faulted(const std::string& path, const Op& op) {
 
 Outcome<> Executor::execute(const Op& op) {
     const Busy busy(op);
-    const auto succeeded = [&](long result, const char* call) -> Outcome<> {
-        if (result == 0) {
-            return {};
-        }
-        return failed(std::string(call) + " of " + files_[op.file.value].path());
-    };
-    const auto fd = [&] { return files_[op.file.value].fd(); };
-    const auto offset = static_cast<off_t>(op.offset.value);
-    const auto length = static_cast<off_t>(op.length.value);
+    const OpTraits& traits = traits_of(op.kind);
+    if (traits.has_content) {
+        return drop_ == op.id ? prepare(op) : put(op);
+    }
+    if (is_call_on_range(op.kind)) {
+        return call_on_range(files_[op.file.value], op);
+    }
+    if (is_call_on_mapping(op.kind)) {
+        const auto bytes = needed_bytes(op);
+        return bytes ? call_on_mapping(op.kind, *bytes, files_[op.file.value].path())
+                     : std::unexpected(bytes.error());
+    }
     switch (op.kind) {
-    case OpKind::store:
-        return store(op);
-    case OpKind::fork_store:
-        return fork_store(op);
-    case OpKind::start_write:
-    case OpKind::write:
-    case OpKind::append:
-        return write(op);
-    case OpKind::truncate:
-        return succeeded(::ftruncate(fd(), length), "ftruncate");
-    case OpKind::punch:
-        // The system call itself, as a C library may not have it for kernels that do not.
-        return succeeded(::syscall(SYS_fallocate, fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                   offset, length),
-                         "punching a hole");
-    case OpKind::msync:
-        return sync_mapping(op, MS_SYNC);
-    case OpKind::msync_async:
-        return sync_mapping(op, MS_ASYNC);
     case OpKind::fsync:
         return fsync(op.file, false);
     case OpKind::fdatasync:
-        return succeeded(::fdatasync(fd()), "fdatasync");
-    case OpKind::sync_file_range:
-        return succeeded(::sync_file_range(fd(), offset, length,
-                                           SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-                                               SYNC_FILE_RANGE_WAIT_AFTER),
-                         "sync_file_range");
+        return ::fdatasync(files_[op.file.value].fd()) == 0
+                   ? Outcome<>{}
+                   : failed("fdatasync of " + files_[op.file.value].path());
+    case OpKind::fchmod:
+        return touch_inode(op.file);
     case OpKind::commit:
         return commit();
     case OpKind::sync:
@@ -85,32 +69,29 @@ Outcome<> Executor::execute(const Op& op) {
         return {};
     case OpKind::remap:
         return files_[op.file.value].remap(op.map);
+    case OpKind::mremap:
+        return files_[op.file.value].move(op.map);
     case OpKind::evict:
         if (const auto synced = fsync(op.file, true); !synced) {
             return synced;
         }
         return drop_cache(op.file);
-    case OpKind::pause: {
-        constexpr std::uint64_t kMillion = 1000000;
-        const timespec left{static_cast<time_t>(op.pause / kMillion),
-                            static_cast<long>(op.pause % kMillion * 1000)};
-        ::nanosleep(&left, nullptr); // a signal that asks the run to stop ends it early
+    case OpKind::pause:
+        pause(op);
         return {};
-    }
-    case OpKind::fchmod:
-        return succeeded(::fchmod(fd(), 0600), "fchmod");
     case OpKind::read_fault:
         return read_fault(op);
-    case OpKind::mprotect:
-        return protect(op);
-    case OpKind::madvise_dontneed:
-        return forget_pages(op);
-    case OpKind::read_check:
-    case OpKind::live_check:
-    case OpKind::direct_read_check:
+    default:
         break;
     }
-    return refused("not an operation for the executor: " + std::string(traits_of(op.kind).name));
+    return refused("not an operation for the executor: " + std::string(traits.name));
+}
+
+void Executor::pause(const Op& op) {
+    constexpr std::uint64_t kMillion = 1000000;
+    const timespec left{static_cast<time_t>(op.pause / kMillion),
+                        static_cast<long>(op.pause % kMillion * 1000)};
+    ::nanosleep(&left, nullptr); // a signal that asks the run to stop ends it early
 }
 
 void Executor::follow(const Op& op) {
@@ -121,14 +102,41 @@ void Executor::follow(const Op& op) {
     }
 }
 
+Outcome<> Executor::put(const Op& op) {
+    if (traits_of(op.kind).by_kernel) {
+        return kernel_store(op);
+    }
+    switch (op.kind) {
+    case OpKind::store:
+        return store(op);
+    case OpKind::fork_store:
+        return fork_store(op);
+    case OpKind::direct_write:
+        return write_direct(files_[op.file.value], content_of(op), op.offset);
+    case OpKind::dontcache_write:
+        return write_dontcache(files_[op.file.value], content_of(op), op.offset);
+    default:
+        return write_content(op.file, op.range(), op.id, op.content);
+    }
+}
+
+std::span<const std::byte> Executor::content_of(const Op& op) {
+    buffer_.resize(op.length.value);
+    fill_content(buffer_, op.content, seed_, op.file, op.id, op.offset, op.offset);
+    return buffer_;
+}
+
+Outcome<> Executor::kernel_store(const Op& op) {
+    const auto bytes = needed_bytes(op);
+    return bytes ? kernel_stores_.store(op.kind, *bytes, content_of(op))
+                 : std::unexpected(bytes.error());
+}
+
 Outcome<> Executor::store(const Op& op) {
     TestFile& file = files_[op.file.value];
     const auto bytes = needed_bytes(op);
     if (!bytes) {
         return std::unexpected(bytes.error());
-    }
-    if (drop_ == op.id) {
-        return {};
     }
     const bool stored = guarded(
         [&] { fill_content(*bytes, op.content, seed_, op.file, op.id, op.offset, op.offset); });
@@ -165,10 +173,8 @@ Outcome<> Executor::fork_store(const Op& op) {
     }
     if (child == 0) {
         // Only memory is touched here: the parent may have other threads.
-        const bool stored =
-            drop_ == op.id || guarded([&] {
-                fill_content(*bytes, op.content, seed_, op.file, op.id, op.offset, op.offset);
-            });
+        const bool stored = guarded(
+            [&] { fill_content(*bytes, op.content, seed_, op.file, op.id, op.offset, op.offset); });
         ::_exit(stored ? 0 : kChildFaulted);
     }
     int status = 0;
@@ -182,13 +188,6 @@ Outcome<> Executor::fork_store(const Op& op) {
                        " was killed by signal " + std::to_string(WTERMSIG(status)));
     }
     return WEXITSTATUS(status) == 0 ? Outcome<>{} : faulted(file.path(), op);
-}
-
-Outcome<> Executor::write(const Op& op) {
-    if (drop_ == op.id) {
-        return {};
-    }
-    return write_content(op.file, op.range(), op.id, op.content);
 }
 
 Outcome<> Executor::write_content(FileIndex file, ByteRange range, OpId id,
@@ -230,17 +229,6 @@ Outcome<> Executor::prepare(const Op& op) {
     }
     if (auto bytes = needed_bytes(op); !bytes) {
         return std::unexpected(std::move(bytes.error()));
-    }
-    return {};
-}
-
-Outcome<> Executor::sync_mapping(const Op& op, int flags) {
-    const auto bytes = needed_bytes(op);
-    if (!bytes) {
-        return std::unexpected(bytes.error());
-    }
-    if (!bytes->empty() && ::msync(bytes->data(), bytes->size(), flags) != 0) {
-        return failed("msync of " + files_[op.file.value].path());
     }
     return {};
 }
@@ -304,36 +292,18 @@ Outcome<> Executor::read_fault(const Op& op) {
     return loaded ? Outcome<>{} : faulted(file.path(), op);
 }
 
-Outcome<> Executor::protect(const Op& op) {
-    TestFile& file = files_[op.file.value];
-    const auto mapping = file.mapping(op.map);
-    if (!mapping) {
-        return std::unexpected(mapping.error());
-    }
-    if (!mapping->empty() &&
-        (::mprotect(mapping->data(), mapping->size(), PROT_READ) != 0 ||
-         ::mprotect(mapping->data(), mapping->size(), PROT_READ | PROT_WRITE) != 0)) {
-        return failed("mprotect of " + file.path());
-    }
-    return {};
-}
-
-Outcome<> Executor::forget_pages(const Op& op) {
-    const auto bytes = needed_bytes(op);
-    if (!bytes) {
-        return std::unexpected(bytes.error());
-    }
-    if (::madvise(bytes->data(), bytes->size(), MADV_DONTNEED) != 0) {
-        return failed("madvise of " + files_[op.file.value].path());
-    }
-    return {};
+Outcome<> Executor::touch_inode(FileIndex file) {
+    const TestFile& target = files_[file.value];
+    return ::fchmod(target.fd(), 0600) == 0 ? Outcome<>{} : failed("fchmod of " + target.path());
 }
 
 Outcome<> Executor::fsync(FileIndex file, bool certain_commit) {
     const Busy busy(Activity::syncing, file);
     const TestFile& target = files_[file.value];
-    if (certain_commit && ::fchmod(target.fd(), 0600) != 0) {
-        return failed("fchmod of " + target.path());
+    if (certain_commit) {
+        if (auto touched = touch_inode(file); !touched) {
+            return touched;
+        }
     }
     return ::fsync(target.fd()) == 0 ? Outcome<>{} : failed("fsync of " + target.path());
 }
@@ -353,7 +323,7 @@ Outcome<> Executor::start(FileIndex file, const FileSpec& spec,
     }
     for (const Op& op : start_writes) {
         if (op.file == file) {
-            if (const auto done = write(op); !done) {
+            if (const auto done = write_content(file, op.range(), op.id, op.content); !done) {
                 return done;
             }
         }

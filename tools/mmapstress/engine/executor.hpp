@@ -2,12 +2,14 @@
 #pragma once
 
 #include "tools/mmapstress/engine/commit_watch.hpp"
+#include "tools/mmapstress/engine/kernel_stores.hpp"
 #include "tools/mmapstress/engine/test_file.hpp"
 #include "tools/schedule/schedule.hpp"
 
 #include <atomic>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,16 +29,21 @@ struct ExecutorSetting {
     /// Bytes of pages that all workers together store into before pages are asked to leave memory;
     /// 0: they are not.
     ByteCount reclaim_every{0};
+    /// Where the workers' helper files are; empty: in `directory`.
+    std::string helper_directory = {};
 };
 
-/// Each thread has its own. Threads and processes may carry out operations at the same time if
-/// those are not `alone` (op.hpp) and the mappings that they need are there.
+/// Each thread has its own; it moves, but is never copied. Threads and processes may carry out
+/// operations at the same time if those are not `alone` (op.hpp) and the mappings that they need
+/// are there.
 class Executor {
   public:
     explicit Executor(const ExecutorSetting& setting)
         : files_(setting.files), commits_(setting.commits), seed_(setting.header.seed),
           commit_by_(setting.header.commit_by), directory_(setting.directory), drop_(setting.drop),
-          reclaim_every_(setting.reclaim_every.value / setting.header.workers()) {}
+          reclaim_every_(setting.reclaim_every.value / setting.header.workers()),
+          kernel_stores_(setting.helper_directory.empty() ? setting.directory
+                                                          : setting.helper_directory) {}
 
     /// Does it. Not for the checks, which need the expected bytes. The failure names the file.
     /// An append needs its offset. Sizes of the TestFiles are the caller's to follow.
@@ -59,19 +66,22 @@ class Executor {
   private:
     /// The mapped bytes that an operation works on.
     Outcome<std::span<std::byte>> needed_bytes(const Op& op);
+    /// Puts an operation's bytes where they belong.
+    Outcome<> put(const Op& op);
     Outcome<> store(const Op& op);
     /// After a store, whose pages these are.
     void reclaim(ByteRange stored);
     Outcome<> fork_store(const Op& op);
-    Outcome<> write(const Op& op);
-    Outcome<> sync_mapping(const Op& op, int flags);
+    Outcome<> kernel_store(const Op& op);
+    /// An operation's bytes, valid until the next call.
+    std::span<const std::byte> content_of(const Op& op);
     Outcome<> commit();
     Outcome<> sync_sibling();
     /// syncfs(), or sync() where there is none.
     Outcome<> sync_filesystem();
+    Outcome<> touch_inode(FileIndex file);
     Outcome<> read_fault(const Op& op);
-    Outcome<> protect(const Op& op);
-    Outcome<> forget_pages(const Op& op);
+    static void pause(const Op& op);
     Outcome<> write_content(FileIndex file, ByteRange range, OpId id, const Content& content);
 
     TestFiles& files_;
@@ -83,6 +93,7 @@ class Executor {
     ByteCount reclaim_every_; ///< 0: never
     ByteCount dirtied_{0};    ///< since pages were asked to leave, at most
     std::vector<std::byte> buffer_;
+    KernelStores kernel_stores_;
 };
 
 } // namespace mmapstress

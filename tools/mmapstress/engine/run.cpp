@@ -24,6 +24,7 @@ Run::Run(const RunSettings& settings, const OpSourceFactory& factory, RunParts p
     result_.disk = place_.disk.value_or("");
     result_.schedule_file = settings.schedule_file;
     result_.settings = settings.made_of;
+    result_.left_out = std::move(parts.left_out);
     utsname system{};
     if (::uname(&system) == 0) {
         result_.kernel = system.release;
@@ -51,7 +52,7 @@ Outcome<> Run::begin_log() {
 RunResult Run::carry_out(Judge judge) {
     const FaultGuard guard;
     auto crew = Crew::assemble({{directory_.files(), walker_.header(), directory_.path(), commits_,
-                                 settings_.drop, pressure_.by_hand()},
+                                 settings_.drop, pressure_.by_hand(), settings_.helper_directory},
                                 factory_});
     if (!crew) {
         problem(crew.error().message(), OpId{});

@@ -24,8 +24,9 @@ struct RunParts {
     RunDirectory directory; ///< with its files
     Place place;
     CommitWatch commits;
-    Recorder recorder;       ///< gets each operation before it is carried out
-    MemoryPressure pressure; ///< on until all operations are carried out
+    Recorder recorder;             ///< gets each operation before it is carried out
+    MemoryPressure pressure;       ///< on until all operations are carried out
+    std::vector<LeftOut> left_out; ///< of the schedule, already
 };
 
 /// Carries a schedule out on files that are there, verifies them, and says what was found. Made by

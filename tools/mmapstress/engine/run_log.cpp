@@ -3,7 +3,7 @@
 #include "tools/mmapstress/report/progress_file.hpp"
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/system/files.hpp"
-#include "tools/mmapstress/verify/match.hpp"
+#include "tools/schedule/op_effect.hpp"
 
 #include <sys/file.h>
 

@@ -30,8 +30,20 @@ Outcome<TestFile> TestFile::create(const std::string& path, const std::string& n
 }
 
 TestFile::TestFile(TestFile&& other) noexcept
-    : fd_(std::move(other.fd_)), path_(std::move(other.path_)), size_(other.size_),
-      maps_(std::exchange(other.maps_, {})) {}
+    : fd_(std::move(other.fd_)), direct_(std::move(other.direct_)), path_(std::move(other.path_)),
+      size_(other.size_), maps_(std::exchange(other.maps_, {})) {}
+
+Outcome<int> TestFile::direct() {
+    if (!direct_) {
+        auto fd = partialfs::base::Fd::open(AT_FDCWD, path_.c_str(), O_RDWR | O_DIRECT);
+        if (!fd) {
+            errno = fd.error().value;
+            return failed("cannot open " + path_ + " with O_DIRECT");
+        }
+        direct_ = std::move(*fd);
+    }
+    return direct_.get();
+}
 
 Outcome<> TestFile::map(MapIndex index, ByteRange range) {
     Mapping& mapping = maps_[index.value];
@@ -88,6 +100,26 @@ Outcome<> TestFile::remap(MapIndex index) {
         ::munmap(held, before.size());
     }
     return mapped;
+}
+
+Outcome<> TestFile::move(MapIndex index) {
+    const auto before = mapping(index);
+    if (!before || before->empty()) {
+        return before ? Outcome<>{} : std::unexpected(before.error());
+    }
+    const std::size_t size = before->size();
+    void* const free = ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (free == MAP_FAILED) {
+        return failed("cannot find a free address");
+    }
+    void* const moved = ::mremap(before->data(), size, size, MREMAP_MAYMOVE | MREMAP_FIXED, free);
+    if (moved == MAP_FAILED) {
+        const auto failure = failed("cannot move the mapping of " + path_);
+        ::munmap(free, size);
+        return failure;
+    }
+    maps_[index.value].bytes = {static_cast<std::byte*>(moved), size};
+    return {};
 }
 
 Outcome<std::span<std::byte>> TestFile::bytes(MapIndex index, ByteRange range) {

@@ -28,6 +28,9 @@ class TestFile {
 
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] const std::string& path() const { return path_; }
+    /// Another descriptor, opened with O_DIRECT when it is first asked for. Fails with EINVAL where
+    /// that is not possible.
+    Outcome<int> direct();
 
     /// The size that mappings are made for. Set by whoever changes it: nothing is asked of the
     /// file.
@@ -41,6 +44,9 @@ class TestFile {
     void unmap_all();
     /// Unmaps, and maps all of the file at another address.
     Outcome<> remap(MapIndex index);
+    /// mremap()s the mapping to another address; made first, of all of the file, if it is not
+    /// there.
+    Outcome<> move(MapIndex index);
     /// The mapping's bytes of `range`. A mapping that is not there or does not cover the range is
     /// made first, of all of the file.
     Outcome<std::span<std::byte>> bytes(MapIndex index, ByteRange range);
@@ -69,6 +75,7 @@ class TestFile {
     };
 
     partialfs::base::Fd fd_;
+    partialfs::base::Fd direct_;
     std::string path_;
     ByteCount size_;
     std::array<Mapping, kMapsPerFile> maps_;

@@ -6,9 +6,11 @@ namespace mmapstress {
 
 using partialfs::base::Lock;
 
-ThreadTeam::ThreadTeam(std::vector<Executor> executors)
-    : executors_(std::move(executors)), shares_(executors_.size()) {
-    for (std::size_t i = 0; i < executors_.size(); ++i) {
+ThreadTeam::ThreadTeam(const ExecutorSetting& setting, std::size_t threads) : shares_(threads) {
+    for (std::size_t i = 0; i < threads; ++i) {
+        executors_.emplace_back(setting);
+    }
+    for (std::size_t i = 0; i < threads; ++i) {
         threads_.emplace_back([this, i] { work(i); });
     }
 }

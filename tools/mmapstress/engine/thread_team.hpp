@@ -20,8 +20,8 @@ struct OpFailure {
 /// One thread gives the orders. The threads are joined when the team goes.
 class ThreadTeam {
   public:
-    /// One thread for each executor.
-    explicit ThreadTeam(std::vector<Executor> executors);
+    /// So many threads, each with an executor of its own.
+    ThreadTeam(const ExecutorSetting& setting, std::size_t threads);
     ThreadTeam(const ThreadTeam&) = delete;
     ThreadTeam& operator=(const ThreadTeam&) = delete;
     ~ThreadTeam();

@@ -68,6 +68,7 @@ class Minimiser {
     }
 
     std::expected<RunResult, StartError> run_once(const Schedule& candidate) {
+        settings_.run.may_have = kinds_in(candidate);
         auto result = run(settings_.run, source_of(candidate));
         ++found_.candidates;
         if (settings_.progress) {

@@ -41,10 +41,11 @@ std::expected<OpSourceFactory, std::string> source_made_again(const Report& repo
     if (auto source = workload->make(settings); !source) {
         return std::unexpected("the report's settings: " + source.error());
     }
-    return [make = workload->make, settings] {
+    OpSourceFactory factory = [make = workload->make, settings] {
         auto source = make(settings);
         return std::move(*source); // the same settings have just been accepted
     };
+    return leaving_out(std::move(factory), all_of(report.result.left_out));
 }
 
 } // namespace

@@ -252,6 +252,11 @@ Report read_report(const Json& json) {
         result.sizes.emplace_back(number(file, "size"));
     }
     result.rounds = number(json, "rounds");
+    if (json.contains("left_out")) {
+        for (const Json& one : list(json, "left_out")) {
+            result.left_out.push_back({text(one, "operation"), text(one, "reason")});
+        }
+    }
     read_operations(json, result);
     read_stages(json, result);
     for (const Json& damage : list(json, "damage")) {

@@ -135,6 +135,10 @@ std::string report_json(const RunResult& result, ReportState state) {
             {{"message", problem.message},
              {"operation", problem.op.value == 0 ? Json() : Json(problem.op.value)}});
     }
+    Json left_out = Json::array();
+    for (const LeftOut& one : result.left_out) {
+        left_out.push_back({{"operation", one.operation}, {"reason", one.reason}});
+    }
     const Json report{{"format", "mmapstress-report"},
                       {"version", kReportVersion},
                       {"made_by", kToolVersion},
@@ -155,6 +159,7 @@ std::string report_json(const RunResult& result, ReportState state) {
                       {"memory", text_or_null(result.memory)},
                       {"rounds", result.rounds},
                       {"operations", operations_json(result)},
+                      {"left_out", std::move(left_out)},
                       {"commits", commits_json(result.commits)},
                       {"stages", std::move(stages)},
                       {"damage", std::move(damage)},

@@ -14,6 +14,8 @@
 //     "files": [{"path", "size"}], size as expected at the end
 //     "rounds": run so far; all else is of the last one
 //     "operations": {"done", "last", "seconds", "by_kind": {"store": n, ...}}
+//     "left_out": [{"operation": its name, or "size-changes", "reason"}], operations that the
+//               schedule or the workload has, and that were not carried out
 //     "commits": {"done", "empty": those that wrote no sector; null: not judged}
 //     "stages": [{"stage", "state": "checked" | "skipped" | "failed", "reason", "bytes", "stored"
 //     (of the

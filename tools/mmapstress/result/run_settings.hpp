@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace mmapstress {
 
@@ -34,6 +35,14 @@ struct RunSettings {
     /// Others before this run have stored and been checked: that it was stopped before it did so is
     /// no problem.
     bool stored_before = false;
+    /// Where the workers' helper files are, from which the kernel stores into mappings; empty:
+    /// beside the run's files.
+    std::string helper_directory;
+    /// The kinds of operations that there may be. Those of them that a kernel or a filesystem may
+    /// lack are tried before the run.
+    OpSet may_have;
+    /// Left out whatever the filesystem has.
+    std::vector<LeftOut> unwanted;
     /// For a test of the detector: this operation stores nothing, but is expected to have.
     std::optional<OpId> drop;
     /// The schedule is kept in RunResult up to this many operations.

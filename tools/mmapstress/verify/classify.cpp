@@ -1,6 +1,7 @@
 #include "tools/mmapstress/verify/classify.hpp"
 
 #include "tools/mmapstress/verify/match.hpp"
+#include "tools/schedule/op_effect.hpp"
 #include "tools/schedule/op_walker.hpp"
 #include "tools/schedule/pattern.hpp"
 

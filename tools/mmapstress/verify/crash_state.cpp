@@ -1,6 +1,7 @@
 #include "tools/mmapstress/verify/crash_state.hpp"
 
 #include "tools/schedule/durability.hpp"
+#include "tools/schedule/op_effect.hpp"
 #include "tools/schedule/op_walker.hpp"
 #include "tools/schedule/pattern.hpp"
 
@@ -57,24 +58,13 @@ CrashState::CrashState(const OpSourceFactory& factory, const RunProgress& progre
             continue;
         }
         ByteCount& size = sizes[op->file.value];
-        const ByteOffset end{size.value};
+        const ByteCount before = size;
         size = walker.size(op->file);
-        switch (op->kind) {
-        case OpKind::store:
-        case OpKind::fork_store:
-        case OpKind::punch:
-            take(*op, intersect(op->range(), {ByteOffset{0}, end}), size);
-            break;
-        case OpKind::write:
-        case OpKind::append:
-            take(*op, op->range(), size);
-            break;
-        case OpKind::truncate:
-            take(*op, {ByteOffset{op->length.value}, std::max(end, ByteOffset{op->length.value})},
-                 size);
-            break;
-        default:
-            break;
+        const ByteRange changed = changed_bytes(*op, before);
+        if (takes_bytes_away(*op)) {
+            take(*op, changed, size);
+        } else if (traits_of(op->kind).has_content) {
+            take(*op, intersect(changed, op->range()), size); // without the gap before it
         }
     }
 }

@@ -1,5 +1,6 @@
 #include "tools/mmapstress/verify/expected.hpp"
 
+#include "tools/schedule/op_effect.hpp"
 #include "tools/schedule/pattern.hpp"
 
 #include <algorithm>
@@ -50,35 +51,17 @@ void Expected::apply(const Op& op) {
         return;
     }
     File& file = files_[op.file.value];
-    const ByteOffset end{file.size.value};
-    ByteRange range = op.range();
-    switch (op.kind) {
-    case OpKind::store:
-    case OpKind::fork_store:
-        range.end = std::min(range.end, end);
-        if (!range.empty()) {
-            write(op.file, range, op.id, op.offset, op.content);
-        }
-        break;
-    case OpKind::write:
-    case OpKind::start_write:
-        write(op.file, range, op.id, op.offset, op.content);
-        file.size.value = std::max(file.size.value, range.end.value);
-        break;
-    case OpKind::append:
-        write(op.file, {end, end + op.length}, op.id, end, op.content);
-        file.size.value += op.length.value;
-        break;
-    case OpKind::truncate:
-        file.map.assign({ByteOffset{op.length.value}, end}, kZeros);
-        file.size = op.length;
-        break;
-    case OpKind::punch:
-        file.map.assign({range.begin, std::min(range.end, end)}, kZeros);
-        break;
-    default:
-        break;
+    const ByteRange changed = changed_bytes(op, file.size);
+    if (takes_bytes_away(op)) {
+        file.map.assign(changed, kZeros);
+    } else if (op.kind == OpKind::append) {
+        write(op.file, changed, op.id, changed.begin, op.content);
+    } else if (!changed.empty()) {
+        // A gap between the file's end and what is written is zeros already.
+        const ByteRange written = intersect(changed, op.range());
+        write(op.file, written, op.id, op.offset, op.content);
     }
+    file.size = size_after(op, file.size);
 }
 
 void Expected::put(const Op& op, ByteRange part) {

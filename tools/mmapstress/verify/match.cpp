@@ -1,5 +1,7 @@
 #include "tools/mmapstress/verify/match.hpp"
 
+#include "tools/schedule/op_effect.hpp"
+
 #include <algorithm>
 #include <limits>
 
@@ -28,14 +30,7 @@ ByteRange changed_range(const Op& op) {
     if (op.kind == OpKind::truncate) {
         return {ByteOffset{op.length.value}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
     }
-    if (traits_of(op.kind).has_content || op.kind == OpKind::punch) {
-        return op.range();
-    }
-    return {};
-}
-
-bool takes_bytes_away(const Op& op) {
-    return !traits_of(op.kind).has_content && !changed_range(op).empty();
+    return traits_of(op.kind).has_content || takes_bytes_away(op) ? op.range() : ByteRange{};
 }
 
 Match Matcher::at(const Finding& finding, const History& history, std::size_t at) const {

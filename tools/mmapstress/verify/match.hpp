@@ -19,9 +19,6 @@ namespace mmapstress {
 /// The bytes that `op` changes, so far as an earlier version of a file may have them.
 ByteRange changed_range(const Op& op);
 
-/// Whether an operation changes bytes without putting any of its own there.
-bool takes_bytes_away(const Op& op);
-
 /// The operations that changed any byte of a finding, in order.
 using History = std::vector<OpId>;
 

@@ -10,8 +10,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
-#include <new>
 
 namespace mmapstress {
 
@@ -21,17 +19,6 @@ namespace {
 constexpr std::size_t kChunk = 256U << 10U;
 
 } // namespace
-
-AlignedBuffer::AlignedBuffer(std::size_t size)
-    : size_(size), data_(static_cast<std::byte*>(std::aligned_alloc(kPageSize, size))) {
-    if (!data_) {
-        throw std::bad_alloc();
-    }
-}
-
-void AlignedBuffer::Free::operator()(std::byte* data) const {
-    std::free(data);
-}
 
 Verifier::Verifier(const Expected& expected, Collector& collector,
                    std::function<void(const Progress&)> progress)

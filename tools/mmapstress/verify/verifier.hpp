@@ -3,31 +3,17 @@
 
 #include "tools/mmapstress/result/run_result.hpp"
 #include "tools/mmapstress/result/run_settings.hpp"
+#include "tools/mmapstress/system/aligned_buffer.hpp"
 #include "tools/mmapstress/system/failure.hpp"
 #include "tools/mmapstress/verify/collector.hpp"
 #include "tools/mmapstress/verify/expected.hpp"
 
 #include <array>
 #include <functional>
-#include <memory>
 #include <span>
 #include <string>
 
 namespace mmapstress {
-
-/// A buffer that O_DIRECT can read into: aligned to a page.
-class AlignedBuffer {
-  public:
-    explicit AlignedBuffer(std::size_t size);
-    [[nodiscard]] std::span<std::byte> bytes() { return {data_.get(), size_}; }
-
-  private:
-    struct Free {
-        void operator()(std::byte* data) const;
-    };
-    std::size_t size_;
-    std::unique_ptr<std::byte[], Free> data_;
-};
 
 class CrashState;
 

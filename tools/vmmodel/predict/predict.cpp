@@ -3,6 +3,7 @@
 #include "tools/schedule/pattern.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace vmmodel {
 
@@ -16,6 +17,37 @@ namespace {
 
 /// The mapping of a forked child, which lives for one operation only.
 constexpr MapNumber kChild{kMaxMappings - 1};
+
+/// What the model knows: the operations of 2006. Where others belong the schedule is refused.
+bool is_modelled(OpKind kind) {
+    constexpr std::array kModelled{OpKind::start_write,
+                                   OpKind::store,
+                                   OpKind::write,
+                                   OpKind::append,
+                                   OpKind::truncate,
+                                   OpKind::punch,
+                                   OpKind::msync,
+                                   OpKind::msync_async,
+                                   OpKind::fsync,
+                                   OpKind::fdatasync,
+                                   OpKind::commit,
+                                   OpKind::sync_file_range,
+                                   OpKind::sync,
+                                   OpKind::map,
+                                   OpKind::unmap,
+                                   OpKind::remap,
+                                   OpKind::fork_store,
+                                   OpKind::evict,
+                                   OpKind::read_check,
+                                   OpKind::live_check,
+                                   OpKind::direct_read_check,
+                                   OpKind::pause,
+                                   OpKind::fchmod,
+                                   OpKind::read_fault,
+                                   OpKind::mprotect,
+                                   OpKind::madvise_dontneed};
+    return std::ranges::find(kModelled, kind) != kModelled.end();
+}
 
 /// Rounded out to whole pages.
 ByteRange in_pages(ByteRange range) {
@@ -33,6 +65,12 @@ std::optional<std::string> ScheduleRunner::refusal() const {
     if (schedule_.header.processes > most) {
         return "the schedule has " + std::to_string(schedule_.header.processes) +
                " processes; the model knows at most " + std::to_string(most);
+    }
+    const auto unknown = std::ranges::find_if_not(schedule_.ops, is_modelled, &Op::kind);
+    if (unknown != schedule_.ops.end()) {
+        return "the model does not know the operation " +
+               std::string(traits_of(unknown->kind).name) + ", which is number " +
+               std::to_string(unknown->id.value) + " of the schedule";
     }
     return std::nullopt;
 }

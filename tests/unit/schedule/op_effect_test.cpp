@@ -1,0 +1,69 @@
+#include "tools/schedule/op_effect.hpp"
+#include "tools/schedule/schedule.hpp"
+
+#include <gtest/gtest.h>
+
+namespace mmapstress {
+namespace {
+
+/// The operation of this line, of a file of 10000 bytes.
+Op parsed(const std::string& line) {
+    const auto schedule = parse_schedule("mmapstress-schedule 1\nseed 1\n"
+                                         "file 0 size=10000 start=written\n1 " +
+                                         line + "\n");
+    EXPECT_TRUE(schedule) << schedule.error().message();
+    return schedule->ops.at(0);
+}
+
+ByteRange range(std::uint64_t begin, std::uint64_t end) {
+    return {ByteOffset{begin}, ByteOffset{end}};
+}
+
+constexpr ByteCount kSize{10000};
+constexpr ByteOffset kNoEnd{INT64_MAX};
+
+TEST(OpEffect, KnowsTheSizeAfterwards) {
+    const auto after = [](const std::string& line) {
+        return size_after(parsed(line), kSize).value;
+    };
+    EXPECT_EQ(after("truncate file=0 size=7"), 7U);
+    EXPECT_EQ(after("append file=0 len=7"), 10007U);
+    EXPECT_EQ(after("write file=0 off=9999 len=2"), 10001U);
+    EXPECT_EQ(after("write file=0 off=1 len=2"), 10000U);
+    EXPECT_EQ(after("dontcache-write file=0 off=20000 len=2"), 20002U);
+    EXPECT_EQ(after("store file=0 off=9999 len=2"), 10000U) << "a store makes no file grow";
+    EXPECT_EQ(after("zero-range file=0 off=9999 len=20"), 10000U);
+    EXPECT_EQ(after("commit"), 10000U);
+}
+
+TEST(OpEffect, KnowsWhichBytesChange) {
+    const auto changed = [](const std::string& line) { return changed_bytes(parsed(line), kSize); };
+    EXPECT_EQ(changed("truncate file=0 size=7"), range(7, 10000));
+    EXPECT_EQ(changed("truncate file=0 size=12000"), range(10000, 12000));
+    EXPECT_EQ(changed("append file=0 len=7"), range(10000, 10007));
+    EXPECT_EQ(changed("write file=0 off=12000 len=7"), range(10000, 12007)) << "with the gap";
+    EXPECT_EQ(changed("store file=0 off=9990 len=20"), range(9990, 10000));
+    EXPECT_EQ(changed("direct-read-store file=0 off=512 len=1024"), range(512, 1536));
+    EXPECT_EQ(changed("punch file=0 off=9000 len=5000"), range(9000, 10000));
+    EXPECT_EQ(changed("zero-range file=0 off=1 len=2"), range(1, 3));
+    EXPECT_TRUE(changed("zero-range file=0 off=20000 len=2").empty());
+    EXPECT_TRUE(changed("start-writeback file=0 off=0 len=4096").empty());
+    EXPECT_TRUE(changed("fsync file=0").empty());
+}
+
+TEST(OpEffect, WhatChangesTheSizeTakesAllThatFollows) {
+    const auto together = [](const std::string& line) {
+        return changed_together(parsed(line), kSize);
+    };
+    EXPECT_EQ(together("truncate file=0 size=7"), (ByteRange{ByteOffset{7}, kNoEnd}));
+    EXPECT_EQ(together("truncate file=0 size=12000"), (ByteRange{ByteOffset{10000}, kNoEnd}));
+    EXPECT_EQ(together("append file=0 len=1"), (ByteRange{ByteOffset{10000}, kNoEnd}));
+    EXPECT_EQ(together("write file=0 off=0 len=5"), range(0, 5));
+    EXPECT_EQ(together("store file=0 off=9990 len=20"), range(9990, 10010))
+        << "the last page past the end, too";
+    EXPECT_EQ(together("read-fault file=0 off=5"), range(5, 6)) << "it must not be cut off";
+    EXPECT_TRUE(together("madvise-cold file=0 off=0 len=4096").empty());
+}
+
+} // namespace
+} // namespace mmapstress

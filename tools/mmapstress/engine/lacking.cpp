@@ -1,0 +1,88 @@
+#include "tools/mmapstress/engine/lacking.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace mmapstress {
+
+namespace {
+
+constexpr ByteCount kSize{8 * kPageSize};
+
+/// What a kernel or a filesystem answers that does not know how to.
+bool says_it_lacks(int error) {
+    constexpr std::array kSayings{ENOSYS, EOPNOTSUPP, EINVAL, EPERM, EACCES, ENOTTY,
+                                  ENODEV, EXDEV,      EFAULT, EBADF, ESRCH};
+    return std::ranges::find(kSayings, error) != kSayings.end();
+}
+
+/// Removes a file when it goes.
+class Removal {
+  public:
+    explicit Removal(std::string path) : path_(std::move(path)) {}
+    Removal(const Removal&) = delete;
+    Removal& operator=(const Removal&) = delete;
+    ~Removal() { ::unlink(path_.c_str()); }
+
+  private:
+    std::string path_;
+};
+
+/// An operation of this kind that can be carried out on a file of kSize.
+Op example(OpKind kind) {
+    const OpTraits& traits = traits_of(kind);
+    Op op;
+    op.id = OpId{1};
+    op.kind = kind;
+    if (traits.has_offset) {
+        op.offset = ByteOffset{traits.unit};
+        op.length = ByteCount{traits.unit};
+    }
+    return op;
+}
+
+} // namespace
+
+Outcome<std::vector<LeftOut>> find_lacking(const OpSet& kinds, const std::string& directory,
+                                           const std::string& helper_directory,
+                                           CommitWatch& commits) {
+    const OpSet tried = kinds & kinds_with(&OpTraits::may_lack);
+    std::vector<LeftOut> lacking;
+    if (tried.none()) {
+        return lacking;
+    }
+    auto file = TestFile::create(directory, "probe");
+    if (!file) {
+        return std::unexpected(file.error());
+    }
+    const Removal removal(file->path());
+    TestFiles files;
+    files.push_back(std::move(*file));
+    Header header;
+    header.files.assign(1, FileSpec{kSize, Start::written, {}});
+    Executor executor({files, header, directory, commits, {}, {}, helper_directory});
+    if (auto started = executor.start(FileIndex{0}, header.files[0], {}); !started) {
+        return std::unexpected(started.error());
+    }
+    files.front().set_size(kSize);
+    for (std::size_t i = 0; i < kOpKinds; ++i) {
+        const auto kind = static_cast<OpKind>(i);
+        if (!contains(tried, kind)) {
+            continue;
+        }
+        const auto done = executor.execute(example(kind));
+        if (!done && !says_it_lacks(done.error().error)) {
+            return std::unexpected(done.error());
+        }
+        if (!done) {
+            lacking.push_back({std::string(traits_of(kind).name), done.error().message()});
+        }
+    }
+    return lacking;
+}
+
+} // namespace mmapstress

@@ -1,0 +1,20 @@
+// The operations that are system calls on a part of a mapping.
+#pragma once
+
+#include "tools/mmapstress/system/failure.hpp"
+#include "tools/schedule/op.hpp"
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace mmapstress {
+
+/// Whether call_on_mapping() is for this kind.
+bool is_call_on_mapping(OpKind kind);
+
+/// msync(), madvise() or mprotect() of `mapped`, whole pages of the mapping of the file at `path`,
+/// as op.hpp states it. Nothing of an empty part. The failure names call and file. Any thread.
+Outcome<> call_on_mapping(OpKind kind, std::span<std::byte> mapped, const std::string& path);
+
+} // namespace mmapstress

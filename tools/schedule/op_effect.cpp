@@ -1,0 +1,76 @@
+#include "tools/schedule/op_effect.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace mmapstress {
+
+namespace {
+
+constexpr ByteOffset kNoEnd{std::numeric_limits<std::int64_t>::max()};
+
+/// What of the range is in a file of this size.
+ByteRange inside(ByteRange range, ByteCount size) {
+    const ByteOffset end = std::min(range.end, ByteOffset{size.value});
+    return range.begin < end ? ByteRange{range.begin, end} : ByteRange{};
+}
+
+/// Whether its bytes come to stand in the file wherever it ends.
+bool writes_by_offset(OpKind kind) {
+    const OpTraits& traits = traits_of(kind);
+    return traits.has_content && !traits.has_map;
+}
+
+} // namespace
+
+ByteCount size_after(const Op& op, ByteCount size) {
+    if (op.kind == OpKind::truncate) {
+        return op.length;
+    }
+    if (op.kind == OpKind::append) {
+        return ByteCount{size.value + op.length.value};
+    }
+    if (writes_by_offset(op.kind)) {
+        return ByteCount{std::max(size.value, op.range().end.value)};
+    }
+    return size;
+}
+
+ByteRange changed_bytes(const Op& op, ByteCount size) {
+    const ByteOffset end{size.value};
+    switch (op.kind) {
+    case OpKind::truncate: {
+        const ByteOffset after{op.length.value};
+        return {std::min(end, after), std::max(end, after)};
+    }
+    case OpKind::append:
+        return {end, end + op.length};
+    case OpKind::punch:
+    case OpKind::zero_range:
+        return inside(op.range(), size);
+    default:
+        break;
+    }
+    if (writes_by_offset(op.kind)) {
+        return {std::min(op.offset, end), op.range().end};
+    }
+    return traits_of(op.kind).has_content ? inside(op.range(), size) : ByteRange{};
+}
+
+bool takes_bytes_away(const Op& op) {
+    return op.kind == OpKind::truncate || op.kind == OpKind::punch || op.kind == OpKind::zero_range;
+}
+
+ByteRange changed_together(const Op& op, ByteCount size) {
+    const ByteRange changed = changed_bytes(op, size);
+    if (size_after(op, size) != size) {
+        return {changed.begin, kNoEnd};
+    }
+    if (op.kind == OpKind::read_fault) {
+        return {op.offset, op.offset + ByteCount{1}};
+    }
+    // A store past the end of the file changes no byte of it, but the page is the same.
+    return traits_of(op.kind).has_content ? op.range() : changed;
+}
+
+} // namespace mmapstress

@@ -1,0 +1,27 @@
+// What an operation does to its file: its size, and which bytes it changes.
+//
+// Pure functions; any thread.
+#pragma once
+
+#include "tools/schedule/op.hpp"
+
+namespace mmapstress {
+
+/// The file's size after `op`, if it was `size` before. The same for operations of no file.
+ByteCount size_after(const Op& op, ByteCount size);
+
+/// The bytes of the file that `op` writes, zeroes, adds or takes away, if the file's size was
+/// `size` before it; empty if there are none. Of a file that becomes shorter, the bytes that go;
+/// of one that becomes longer, the new ones too, those before the operation's own included. What a
+/// store puts past the end of the file is not part of the file.
+ByteRange changed_bytes(const Op& op, ByteCount size);
+
+/// Whether an operation changes bytes without putting any of its own there.
+bool takes_bytes_away(const Op& op);
+
+/// The bytes that no other worker's operation may need while `op` is carried out: those that it
+/// changes and, if it changes the file's size, all that follow them; of a load, those that must be
+/// there.
+ByteRange changed_together(const Op& op, ByteCount size);
+
+} // namespace mmapstress
