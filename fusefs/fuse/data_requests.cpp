@@ -56,9 +56,7 @@ struct Handle final : OpenHandle {
     }
 };
 
-Handle& handle_of(const fuse_file_info& fi) {
-    return static_cast<Handle&>(*reinterpret_cast<OpenHandle*>(fi.fh));
-}
+using HandlePtr = std::shared_ptr<Handle>;
 
 std::span<const std::byte> as_bytes(const char* data, std::size_t size) {
     return {reinterpret_cast<const std::byte*>(data), size};
@@ -104,12 +102,17 @@ Answer release(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
     return Done{};
 }
 
-void flush(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
-    fuse_reply_err(req, handle_of(*fi).check_error());
+void flush(fuse_req_t req, fuse_ino_t, const HandlePtr& handle) {
+    fuse_reply_err(req, handle->check_error());
 }
 
 void read(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* fi) {
-    FileData& data = handle_of(*fi).data();
+    const auto handle = mount_of(req).handles.find<Handle>(fi->fh);
+    if (!handle) {
+        answer(req, EBADF);
+        return;
+    }
+    FileData& data = handle->data();
     const bool cached = (fi->flags & O_DIRECT) == 0;
     const ByteRange range{offset_of(offset), offset_of(offset) + ByteCount{size}};
     if (const auto fd = data.read_source(range, cached)) {
@@ -246,18 +249,18 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
         answer(req, ESHUTDOWN);
         return;
     }
-    Handle& handle = handle_of(*fi);
-    if (const int error = handle.check_error(); error != 0) {
-        fuse_reply_err(req, error);
+    const auto handle = mount.handles.find<Handle>(fi->fh);
+    if (const int error = handle ? handle->check_error() : EBADF; error != 0) {
+        answer(req, error);
         return;
     }
-    const auto fits = handle.data().within_largest_size(offset_of(offset), size);
+    const auto fits = handle->data().within_largest_size(offset_of(offset), size);
     if (!fits) {
         answer(req, fits.error().value);
         return;
     }
     explicit_write(mount, {.req = req,
-                           .inode = handle.inode,
+                           .inode = handle->inode,
                            .offset = offset_of(offset),
                            .bytes = bytes.first(*fits),
                            .via = (fi->flags & O_DIRECT) != 0 ? FileData::Via::direct
@@ -266,35 +269,32 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
                            .memory = PoolMemory(nullptr, file::GiveBack{&mount.memory})});
 }
 
-void fsync(fuse_req_t req, fuse_ino_t, int data_only, fuse_file_info* fi) {
+void fsync(fuse_req_t req, fuse_ino_t, int data_only, const HandlePtr& handle) {
     Mount& mount = mount_of(req);
-    Handle& handle = handle_of(*fi);
-    join(mount, handle.inode);
-    // The kernel does not release the handle before this request is answered.
-    mount.journal.fsync(shared_data(handle.inode), data_only != 0, [req, &handle](int error) {
-        const int told = handle.check_error();
+    join(mount, handle->inode);
+    mount.journal.fsync(shared_data(handle->inode), data_only != 0, [req, handle](int error) {
+        const int told = handle->check_error();
         fuse_reply_err(req, told != 0 ? told : error);
     });
 }
 
 void fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length,
-               fuse_file_info* fi) {
+               const HandlePtr& handle) {
     Mount& mount = mount_of(req);
-    const Handle& handle = handle_of(*fi);
     const ByteOffset begin = offset_of(offset);
-    const Result<void> done = handle.data().allocate(
+    const Result<void> done = handle->data().allocate(
         mode, {begin, begin + ByteCount{static_cast<std::uint64_t>(length)}});
-    join(mount, handle.inode);
+    join(mount, handle->inode);
     answer(req, done);
 }
 
-void lseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, fuse_file_info* fi) {
+void lseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, const HandlePtr& handle) {
     if (whence != SEEK_DATA && whence != SEEK_HOLE) {
         answer(req, EINVAL);
         return;
     }
     Mount& mount = mount_of(req);
-    const std::shared_ptr<Inode> inode = handle_of(*fi).inode;
+    const std::shared_ptr<Inode> inode = handle->inode;
     const auto found_in = [req, inode, offset, whence](const std::optional<file::PageSet>& stored) {
         const Result<ByteOffset> found = inode->data()->seek(offset_of(offset), whence, stored);
         if (found) {

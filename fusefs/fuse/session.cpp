@@ -171,12 +171,16 @@ Session::~Session() {
     }
 }
 
-std::expected<void, std::string> Session::mount(const std::string& mountpoint) {
+std::string Session::refusal() const {
     if (session_ == nullptr) {
-        return std::unexpected("libfuse does not accept the mount options: " + refused_);
+        return "libfuse does not accept the mount options: " + refused_;
     }
-    if (!gone_event_) {
-        return std::unexpected(std::string("eventfd: ") + std::strerror(errno));
+    return gone_event_ ? std::string() : std::string("eventfd: ") + std::strerror(errno);
+}
+
+std::expected<void, std::string> Session::mount(const std::string& mountpoint) {
+    if (std::string reason = refusal(); !reason.empty()) {
+        return std::unexpected(std::move(reason));
     }
     std::string errors;
     libfuse_errors = &errors;
@@ -186,16 +190,33 @@ std::expected<void, std::string> Session::mount(const std::string& mountpoint) {
         return std::unexpected(why_not_mounted(mountpoint, errors));
     }
     mounted_ = true;
-    // The kernel's first request is INIT, and it comes by itself.
-    Worker first;
+    if (!answer_init()) {
+        return std::unexpected("the kernel closed the FUSE connection at once at " + mountpoint);
+    }
+    return {};
+}
+
+std::expected<void, std::string> Session::connect(const fuse_custom_io& io, base::Fd connection) {
+    if (std::string reason = refusal(); !reason.empty()) {
+        return std::unexpected(std::move(reason));
+    }
+    if (fuse_session_custom_io(session_, &io, connection.get()) != 0) {
+        return std::unexpected("libfuse does not accept the connection");
+    }
+    static_cast<void>(connection.release()); // the session closes it
+    if (!answer_init()) {
+        return std::unexpected("the FUSE connection was closed before INIT");
+    }
+    return {};
+}
+
+bool Session::answer_init() {
+    Worker first; // INIT comes by itself
     const bool answered = serve_one(first);
     if (first.request.mem != nullptr) {
         pool_.give_back(std::exchange(first.request.mem, nullptr)); // for the first of run()
     }
-    if (!answered) {
-        return std::unexpected("the kernel closed the FUSE connection at once at " + mountpoint);
-    }
-    return {};
+    return answered;
 }
 
 bool Session::serve_one(Worker& self) {

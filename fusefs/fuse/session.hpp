@@ -37,6 +37,10 @@ class Session {
     /// Mounts at `mountpoint` and answers the kernel's INIT: the mount is usable once run() serves.
     /// On failure a message for the user, in one line.
     std::expected<void, std::string> mount(const std::string& mountpoint);
+    /// Instead of mount(), where somebody else mounts, or plays the kernel: requests come and
+    /// replies go by `io` over `connection`, whose first request is INIT. `io` gets the handlers'
+    /// userdata; a signal must end its reading (EINTR). On failure as mount().
+    std::expected<void, std::string> connect(const fuse_custom_io& io, base::Fd connection);
 
     /// What run() calls at its turning points. Each may use the mount but for the last.
     struct Callbacks {
@@ -66,6 +70,10 @@ class Session {
 
   private:
     struct Worker;
+    /// Why there can be no session; empty if there can.
+    [[nodiscard]] std::string refusal() const;
+    /// The kernel's first request. False: it has closed the connection.
+    bool answer_init();
     /// One more request thread, unless there are enough or there is no memory for it.
     void start_worker(std::size_t request_size);
     void add_worker(std::unique_ptr<Worker> worker) REQUIRES(mutex_);

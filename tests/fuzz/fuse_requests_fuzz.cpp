@@ -1,0 +1,54 @@
+// Any requests that a kernel could send are answered, each once and well-formed, and the filesystem
+// comes down in order: over the real operations, on a directory of tmpfs, without a mount.
+#include "tests/fuzz/fuse/fake_kernel.hpp"
+#include "tests/fuzz/fuse/served_filesystem.hpp"
+#include "tests/temporary_directory.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <span>
+#include <thread>
+
+namespace {
+
+/// What the process needs once.
+bool prepare() {
+    // tmpfs takes the memory that fallocate(2) is asked for.
+    constexpr rlim_t kLargestFile = rlim_t{2} << 20U;
+    const rlimit limit{kLargestFile, kLargestFile};
+    std::signal(SIGXFSZ, SIG_IGN);
+    ::umask(0);
+    spdlog::set_level(spdlog::level::off);
+    if (std::filesystem::is_directory("/dev/shm")) {
+        ::setenv("TMPDIR", "/dev/shm", /*overwrite=*/0);
+    }
+    return ::setrlimit(RLIMIT_FSIZE, &limit) == 0;
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    using namespace partialfs::fuzz;
+    static const bool prepared = prepare();
+    if (!prepared) {
+        std::abort();
+    }
+    Script script = parse_script(std::as_bytes(std::span(data, size)));
+    const partialfs::testing::TemporaryDirectory directory;
+    // What is no mount costs no private view of it, which takes longer than all the requests.
+    ServedFilesystem filesystem(directory.path(), directory / "no-mountpoint", script.settings);
+    FakeKernel kernel(std::move(script.retrieved));
+    filesystem.connect(FakeKernel::io(), kernel.take_daemon_end());
+    std::thread server([&] { filesystem.serve(); });
+    for (const ScriptedRequest& request : script.requests) {
+        kernel.send(request);
+    }
+    kernel.hang_up();
+    server.join();
+    return 0;
+}
