@@ -124,8 +124,17 @@ void add_hang_after(CLI::App& command, std::chrono::milliseconds& hang_after) {
         ->default_str("5min");
 }
 
+void add_past_eof(CLI::App& command, RunSettings& run) {
+    add_choice<bool>(command, "--past-eof", run.past_eof_is_damage,
+                     {{"any", false}, {"zero", true}},
+                     "what the bytes may be that were stored past the end of a file, once it has "
+                     "grown: mmap(2) leaves it open")
+        ->default_str("any");
+}
+
 void add_place(CLI::App& command, CommonOptions& options) {
     add_directory(command, options.run);
+    add_past_eof(command, options.run);
     add_hang_after(command, options.hang_after);
     command
         .add_option_function<std::vector<std::string>>(
@@ -243,6 +252,7 @@ void add_minimise(CLI::App& app, Verdict& verdict) {
     const auto options = std::make_shared<MinimiseOptions>();
     add_directory(*command, options->run);
     add_helper_directory(*command, options->run);
+    add_past_eof(*command, options->run);
     add_hang_after(*command, options->hang_after);
     command->add_option("SCHEDULE", options->schedule, "a schedule's file, or a report's")
         ->required()

@@ -58,6 +58,14 @@ constexpr std::array<OpTraits, kOpKinds> kTraits{{
     {OpKind::mremap, "mremap", true, true, false, false, false, false, true, true},
     {OpKind::madvise_pageout, "madvise-pageout", true, true, true, true, false, false, false, true},
     {OpKind::madvise_cold, "madvise-cold", true, true, true, true, false, false, false, true},
+    {OpKind::collapse, "collapse", true, false, true, true, false, false, false, true, false,
+     kPageSize},
+    {OpKind::insert, "insert", true, false, true, true, false, false, false, true, false,
+     kPageSize},
+    {OpKind::copy, "copy", true, false, true, true, false, false, false, true, false, 1, true},
+    {OpKind::clone, "clone", true, false, true, true, false, false, false, true, false, kPageSize,
+     true},
+    {OpKind::past_eof_store, "past-eof-store", true, true, true, true, false, true, false},
 }};
 
 constexpr bool in_order() {

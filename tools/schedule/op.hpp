@@ -152,9 +152,23 @@ enum class OpKind : std::uint8_t {
     madvise_pageout,
     /// The same with MADV_COLD.
     madvise_cold,
+    /// fallocate(FALLOC_FL_COLLAPSE_RANGE, offset, length): what follows moves to the front, the
+    /// file becomes shorter. Multiples of 4096; the range ends before the end of the file.
+    collapse,
+    /// fallocate(FALLOC_FL_INSERT_RANGE, offset, length): zeros, and what was there moves to the
+    /// back. Multiples of 4096, inside the file.
+    insert,
+    /// copy_file_range() of `length` bytes at `from` of file `source` to `offset`; may grow the
+    /// file. Short copies are continued. The two ranges must not overlap.
+    copy,
+    /// ioctl(FICLONERANGE) of the same. Multiples of 4096.
+    clone,
+    /// Stores through mapping `map` behind the end of the file, in its last page. No byte of the
+    /// file changes; should the file grow, mmap(2) leaves open whether these bytes appear.
+    past_eof_store,
 };
 
-inline constexpr std::size_t kOpKinds = static_cast<std::size_t>(OpKind::madvise_cold) + 1;
+inline constexpr std::size_t kOpKinds = static_cast<std::size_t>(OpKind::past_eof_store) + 1;
 /// Some of the kinds: bit i is the kind of that number.
 using OpSet = std::bitset<kOpKinds>;
 
@@ -171,9 +185,10 @@ struct OpTraits {
     /// Must not run at the same time as another worker's operation on the same file. Others may,
     /// if they change other bytes: changed_together() of op_effect.hpp.
     bool alone;
-    bool may_lack = false;  ///< a kernel or a filesystem may not have it
-    bool by_kernel = false; ///< the kernel stores through the mapping, not the processor
-    std::uint32_t unit = 1; ///< offset and length are multiples of it
+    bool may_lack = false;   ///< a kernel or a filesystem may not have it
+    bool by_kernel = false;  ///< the kernel stores through the mapping, not the processor
+    std::uint32_t unit = 1;  ///< offset, length and from are multiples of it
+    bool has_source = false; ///< its bytes are those of another range: `source` and `from`
 };
 
 /// The traits of `kind`.
@@ -213,6 +228,8 @@ struct Op {
     FileIndex file;
     ByteOffset offset;
     ByteCount length;        ///< for truncate: the new size
+    FileIndex source;        ///< of copy and clone
+    ByteOffset from;         ///< of copy and clone: where in `source`
     std::uint64_t pause = 0; ///< microseconds
     Content content;
     /// Of fsync, fdatasync, msync in a recorded run: whether it committed the journal. Only a
@@ -222,6 +239,8 @@ struct Op {
     bool operator==(const Op&) const = default;
     /// The bytes of the file that it names. Of an append: empty, as its offset is known only then.
     [[nodiscard]] ByteRange range() const { return {offset, offset + length}; }
+    /// The bytes that it copies.
+    [[nodiscard]] ByteRange source_range() const { return {from, from + length}; }
 };
 
 } // namespace mmapstress

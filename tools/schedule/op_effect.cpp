@@ -18,7 +18,7 @@ ByteRange inside(ByteRange range, ByteCount size) {
 /// Whether its bytes come to stand in the file wherever it ends.
 bool writes_by_offset(OpKind kind) {
     const OpTraits& traits = traits_of(kind);
-    return traits.has_content && !traits.has_map;
+    return traits.has_source || (traits.has_content && !traits.has_map);
 }
 
 } // namespace
@@ -28,6 +28,12 @@ ByteCount size_after(const Op& op, ByteCount size) {
         return op.length;
     }
     if (op.kind == OpKind::append) {
+        return ByteCount{size.value + op.length.value};
+    }
+    if (op.kind == OpKind::collapse) {
+        return ByteCount{size.value - op.length.value};
+    }
+    if (op.kind == OpKind::insert) {
         return ByteCount{size.value + op.length.value};
     }
     if (writes_by_offset(op.kind)) {
@@ -48,6 +54,12 @@ ByteRange changed_bytes(const Op& op, ByteCount size) {
     case OpKind::punch:
     case OpKind::zero_range:
         return inside(op.range(), size);
+    case OpKind::collapse:
+        return {op.offset, end};
+    case OpKind::insert:
+        return {op.offset, end + op.length};
+    case OpKind::past_eof_store:
+        return {};
     default:
         break;
     }
@@ -59,6 +71,22 @@ ByteRange changed_bytes(const Op& op, ByteCount size) {
 
 bool takes_bytes_away(const Op& op) {
     return op.kind == OpKind::truncate || op.kind == OpKind::punch || op.kind == OpKind::zero_range;
+}
+
+bool moves_bytes(const Op& op) {
+    return traits_of(op.kind).has_source || op.kind == OpKind::collapse ||
+           op.kind == OpKind::insert;
+}
+
+Move move_of(const Op& op, ByteCount size) {
+    const ByteOffset end{size.value};
+    if (op.kind == OpKind::collapse) {
+        return {op.file, {op.range().end, end}, op.offset};
+    }
+    if (op.kind == OpKind::insert) {
+        return {op.file, {op.offset, end}, op.range().end};
+    }
+    return {op.source, op.source_range(), op.offset};
 }
 
 ByteRange changed_together(const Op& op, ByteCount size) {

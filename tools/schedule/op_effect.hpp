@@ -16,8 +16,21 @@ ByteCount size_after(const Op& op, ByteCount size);
 /// store puts past the end of the file is not part of the file.
 ByteRange changed_bytes(const Op& op, ByteCount size);
 
-/// Whether an operation changes bytes without putting any of its own there.
+/// Whether an operation puts zeros in the place of bytes, or takes them off the end of the file,
+/// without moving any: truncate, punch, zero-range.
 bool takes_bytes_away(const Op& op);
+
+/// Whether bytes that stood elsewhere come to stand where `op` says: collapse, insert, copy, clone.
+bool moves_bytes(const Op& op);
+
+/// Bytes that come to stand elsewhere.
+struct Move {
+    FileIndex source;
+    ByteRange bytes; ///< where they stood
+    ByteOffset to;   ///< where they stand in the operation's file
+};
+/// What `op`, which moves bytes, moves, if its file's size was `size` before it.
+Move move_of(const Op& op, ByteCount size);
 
 /// The bytes that no other worker's operation may need while `op` is carried out: those that it
 /// changes and, if it changes the file's size, all that follow them; of a load, those that must be

@@ -26,6 +26,10 @@ std::optional<Touch> touch_of(const Op& op, FileIndex file, PageIndex page, Byte
     case OpKind::truncate:
     case OpKind::punch:
     case OpKind::zero_range:
+    case OpKind::collapse:
+    case OpKind::insert:
+    case OpKind::copy:
+    case OpKind::clone:
         return same_file && touches(changed_bytes(op, size), page) ? std::optional{Touch::content}
                                                                    : std::nullopt;
     case OpKind::msync:

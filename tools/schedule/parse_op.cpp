@@ -51,6 +51,9 @@ class OpReader {
             !(traits_.range_optional && !has("off"))) {
             return Error("len= is missing");
         }
+        if (traits_.has_source && !(has("source") && has("from"))) {
+            return Error("source= and from= are missing");
+        }
         return {};
     }
 
@@ -81,7 +84,12 @@ class OpReader {
         if (item.key == "by") {
             return narrow(op_.by, std::numeric_limits<std::uint16_t>::max());
         }
-        if (item.key == "off" && traits_.has_offset) {
+        if (item.key == "source" && traits_.has_source) {
+            return narrow(op_.source, std::numeric_limits<std::uint32_t>::max());
+        }
+        if (item.key == "from" && traits_.has_source) {
+            op_.from.value = *value;
+        } else if (item.key == "off" && traits_.has_offset) {
             op_.offset.value = *value;
         } else if (item.key == (op_.kind == OpKind::truncate ? "size" : "len") &&
                    traits_.has_length) {

@@ -102,6 +102,10 @@ void print_op(std::string& out, const Op& op) {
     if (traits.has_length && !whole) {
         append_setting(out, op.kind == OpKind::truncate ? "size" : "len", op.length.value);
     }
+    if (traits.has_source) {
+        append_setting(out, "source", op.source.value);
+        append_setting(out, "from", op.from.value);
+    }
     if (op.kind == OpKind::pause) {
         append_setting(out, "us", op.pause);
     }

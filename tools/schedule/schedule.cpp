@@ -59,10 +59,48 @@ std::optional<std::string> OpChecker::check_place(const Op& op) {
     if (op.kind == OpKind::append && op.length.value > kMaxOffset - size.value) {
         return "the file would grow past the largest file offset";
     }
-    if (op.offset.value % traits.unit != 0 || op.length.value % traits.unit != 0) {
-        return "offset and length must be multiples of " + std::to_string(traits.unit);
+    if (auto reason = check_shape(op)) {
+        return reason;
     }
     size = size_after(op, size);
+    return std::nullopt;
+}
+
+std::optional<std::string> OpChecker::check_shape(const Op& op) const {
+    const OpTraits& traits = traits_of(op.kind);
+    const std::uint64_t size = sizes_[op.file.value].value;
+    const std::uint64_t end = op.range().end.value;
+    if (op.offset.value % traits.unit != 0 || op.length.value % traits.unit != 0 ||
+        op.from.value % traits.unit != 0) {
+        return "offset and length must be multiples of " + std::to_string(traits.unit);
+    }
+    if (op.kind == OpKind::past_eof_store && op.offset.value < size) {
+        return "it begins at " + std::to_string(op.offset.value) + ", inside file " +
+               std::to_string(op.file.value) + ", whose size is " + std::to_string(size) + " then";
+    }
+    if (op.kind == OpKind::collapse && end >= size) {
+        return "the range must end before the end of file " + std::to_string(op.file.value) +
+               ", whose size is " + std::to_string(size) + " then";
+    }
+    if (op.kind == OpKind::insert &&
+        (op.offset.value >= size || op.length.value > kMaxOffset - size)) {
+        return "it must begin inside file " + std::to_string(op.file.value) + ", whose size is " +
+               std::to_string(size) + " then";
+    }
+    if (!traits.has_source) {
+        return std::nullopt;
+    }
+    if (op.source.value >= sizes_.size()) {
+        return "there is no file " + std::to_string(op.source.value);
+    }
+    const std::uint64_t available = sizes_[op.source.value].value;
+    if (op.from.value > available || op.length.value > available - op.from.value) {
+        return "what is to be copied ends past the end of file " + std::to_string(op.source.value) +
+               ", whose size is " + std::to_string(available) + " then";
+    }
+    if (op.source == op.file && !intersect(op.range(), op.source_range()).empty()) {
+        return "the two ranges overlap";
+    }
     return std::nullopt;
 }
 

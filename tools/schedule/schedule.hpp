@@ -30,6 +30,7 @@
 //     21 truncate file=0 size=12288
 //     22 pause us=1500
 //     23 fsync file=0 commits=no
+//     24 copy file=0 off=0 len=100 source=1 from=4000
 //
 // op.hpp says what each does. map=0 and by=0 are left out. off= and len= are left out where they
 // are optional and mean the whole file. The content is the pattern (pattern.hpp) unless fill= or
@@ -152,6 +153,7 @@ class OpChecker {
 
   private:
     std::optional<std::string> check_place(const Op& op);
+    [[nodiscard]] std::optional<std::string> check_shape(const Op& op) const;
 
     std::uint32_t workers_;
     bool started_ = false; ///< an operation other than start_write has been seen

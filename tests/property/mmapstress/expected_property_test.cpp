@@ -77,6 +77,11 @@ Op any_op(OpId id) {
     }
     op.offset.value -= op.offset.value % traits.unit;
     op.length.value += traits.unit - 1 - (op.length.value + traits.unit - 1) % traits.unit;
+    if (traits.has_source) {
+        op.source = FileIndex{*rc::gen::inRange<std::uint32_t>(0, 2)};
+        op.from =
+            ByteOffset{*rc::gen::inRange<std::uint64_t>(0, 12000 / traits.unit) * traits.unit};
+    }
     if (op.kind == OpKind::pause) {
         op.pause = *rc::gen::inRange<std::uint64_t>(0, 1000);
     }
@@ -131,12 +136,28 @@ std::vector<std::vector<std::byte>> naive_bytes(const Schedule& schedule) {
             continue;
         }
         std::vector<std::byte>& file = files[op.file.value];
+        const auto at = [&](std::uint64_t offset) {
+            return file.begin() + static_cast<std::ptrdiff_t>(offset);
+        };
         if (op.kind == OpKind::truncate) {
             file.resize(op.length.value);
+        } else if (op.kind == OpKind::collapse) {
+            file.erase(at(op.offset.value), at(op.range().end.value));
+        } else if (op.kind == OpKind::insert) {
+            file.insert(at(op.offset.value), op.length.value, std::byte{0});
+        } else if (traits.has_source) {
+            const std::vector<std::byte>& source = files[op.source.value];
+            const std::vector<std::byte> bytes(
+                source.begin() + static_cast<std::ptrdiff_t>(op.from.value),
+                source.begin() + static_cast<std::ptrdiff_t>(op.source_range().end.value));
+            file.resize(std::max<std::uint64_t>(file.size(), op.range().end.value));
+            std::ranges::copy(bytes, at(op.offset.value));
+        } else if (op.kind == OpKind::past_eof_store) {
+            continue; // no byte of the file
         } else if (op.kind == OpKind::punch || op.kind == OpKind::zero_range) {
-            for (std::uint64_t at = op.offset.value; at < op.range().end.value; ++at) {
-                if (at < file.size()) {
-                    file[at] = std::byte{0};
+            for (std::uint64_t i = op.offset.value; i < op.range().end.value; ++i) {
+                if (i < file.size()) {
+                    file[i] = std::byte{0};
                 }
             }
         } else if (traits.has_content) {
@@ -169,6 +190,60 @@ RC_GTEST_PROP(ExpectedProperty, IsWhatStoringByteByByteGives, ()) {
         RC_ASSERT(bytes == naive[i]);
         expected.compare(FileIndex{i}, ByteOffset{0}, naive[i],
                          [](ByteRange, Writer) { RC_FAIL("equal bytes taken for wrong"); });
+    }
+}
+
+// Bytes that a store past the end of the file left in its last page, as a kernel that does not zero
+// them when the file grows.
+RC_GTEST_PROP(ExpectedProperty, KnowsWhatWasStoredPastTheEnd, ()) {
+    const std::uint64_t size = *rc::gen::inRange<std::uint64_t>(1, 4096);
+    Header header;
+    header.files.assign(1, FileSpec{ByteCount{size}, Start::sparse, {}});
+    Expected expected(header);
+    std::vector<std::byte> page(kPageSize);
+    std::uint64_t known = size;
+    const auto apply = [&](Op op, OpKind kind, std::uint64_t id) {
+        op.kind = kind;
+        op.id = OpId{id};
+        expected.apply(op);
+        if (traits_of(kind).has_content) {
+            fill_pattern(std::span(page).subspan(op.offset.value, op.length.value), 0, op.file,
+                         op.id, op.offset);
+        }
+    };
+    Op past;
+    past.offset = ByteOffset{*rc::gen::inRange<std::uint64_t>(0, kPageSize)};
+    past.length = ByteCount{*rc::gen::inRange<std::uint64_t>(1, kPageSize - past.offset.value + 1)};
+    apply(past, OpKind::store, 1);
+    Op grow;
+    grow.length = ByteCount{*rc::gen::inRange<std::uint64_t>(known, 3 * kPageSize)};
+    apply(grow, OpKind::truncate, 2);
+    Op over;
+    over.offset = ByteOffset{*rc::gen::inRange<std::uint64_t>(0, kPageSize)};
+    over.length = ByteCount{*rc::gen::inRange<std::uint64_t>(1, kPageSize - over.offset.value + 1)};
+    if (over.range().end.value <= grow.length.value) {
+        apply(over, OpKind::store, 3);
+    }
+    std::vector<bool> wrong(kPageSize);
+    std::vector<bool> explained(kPageSize);
+    page.resize(std::min<std::uint64_t>(kPageSize, grow.length.value));
+    expected.compare(FileIndex{0}, ByteOffset{0}, page, [&](ByteRange range, Writer) {
+        for (std::uint64_t i = range.begin.value; i != range.end.value; ++i) {
+            wrong[i] = true;
+        }
+        expected.stored_past_eof(FileIndex{0}, range.begin,
+                                 std::span(page).subspan(range.begin.value, range.size().value),
+                                 [&](ByteRange part, Writer writer) {
+                                     RC_ASSERT(writer.id == OpId{1});
+                                     for (std::uint64_t i = part.begin.value; i != part.end.value;
+                                          ++i) {
+                                         explained[i] = true;
+                                     }
+                                 });
+    });
+    RC_ASSERT(wrong == explained);
+    for (std::uint64_t i = 0; i != size; ++i) {
+        RC_ASSERT(!wrong[i]);
     }
 }
 

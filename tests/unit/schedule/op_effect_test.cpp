@@ -33,6 +33,9 @@ TEST(OpEffect, KnowsTheSizeAfterwards) {
     EXPECT_EQ(after("dontcache-write file=0 off=20000 len=2"), 20002U);
     EXPECT_EQ(after("store file=0 off=9999 len=2"), 10000U) << "a store makes no file grow";
     EXPECT_EQ(after("zero-range file=0 off=9999 len=20"), 10000U);
+    EXPECT_EQ(after("collapse file=0 off=4096 len=4096"), 5904U);
+    EXPECT_EQ(after("insert file=0 off=4096 len=4096"), 14096U);
+    EXPECT_EQ(after("copy file=0 off=9999 len=2 source=0 from=0"), 10001U);
     EXPECT_EQ(after("commit"), 10000U);
 }
 
@@ -49,6 +52,10 @@ TEST(OpEffect, KnowsWhichBytesChange) {
     EXPECT_TRUE(changed("zero-range file=0 off=20000 len=2").empty());
     EXPECT_TRUE(changed("start-writeback file=0 off=0 len=4096").empty());
     EXPECT_TRUE(changed("fsync file=0").empty());
+    EXPECT_EQ(changed("collapse file=0 off=4096 len=4096"), range(4096, 10000));
+    EXPECT_EQ(changed("insert file=0 off=4096 len=4096"), range(4096, 14096));
+    EXPECT_EQ(changed("clone file=0 off=4096 len=4096 source=0 from=0"), range(4096, 8192));
+    EXPECT_TRUE(changed("past-eof-store file=0 off=10000 len=5").empty());
 }
 
 TEST(OpEffect, WhatChangesTheSizeTakesAllThatFollows) {
@@ -61,6 +68,7 @@ TEST(OpEffect, WhatChangesTheSizeTakesAllThatFollows) {
     EXPECT_EQ(together("write file=0 off=0 len=5"), range(0, 5));
     EXPECT_EQ(together("store file=0 off=9990 len=20"), range(9990, 10010))
         << "the last page past the end, too";
+    EXPECT_EQ(together("past-eof-store file=0 off=10000 len=5"), range(10000, 10005));
     EXPECT_EQ(together("read-fault file=0 off=5"), range(5, 6)) << "it must not be cut off";
     EXPECT_TRUE(together("madvise-cold file=0 off=0 len=4096").empty());
 }

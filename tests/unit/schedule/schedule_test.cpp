@@ -61,6 +61,11 @@ file 2 size=0 start=sparse
 70 mremap file=0 map=1
 71 madvise-pageout file=0 off=0 len=10
 72 madvise-cold file=0 off=0 len=10
+73 collapse file=0 off=0 len=4096
+74 insert file=0 off=0 len=4096
+75 copy file=1 off=5 len=6 source=0 from=7
+76 clone file=1 off=4096 len=4096 source=0 from=0
+77 past-eof-store file=0 off=9010 len=2
 )";
 
 TEST(ScheduleText, EveryOperationComesBackByteForByte) {
@@ -111,6 +116,18 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"1 store file=0 off=0\n", 4, "len= is missing"},
         Bad{"1 store off=0 len=1\n", 4, "file= is missing"},
         Bad{"1 store file=0 len=1\n", 4, "off= is missing"},
+        Bad{"1 copy file=0 off=0 len=1 from=5\n", 4, "source= and from= are missing"},
+        Bad{"1 store file=0 off=0 len=1 from=5\n", 4, "store has no 'from'"},
+        Bad{"1 copy file=0 off=0 len=1 source=1 from=5\n", 4, "there is no file 1"},
+        Bad{"1 copy file=0 off=0 len=9 source=0 from=4090\n", 4,
+            "what is to be copied ends past the end of file 0, whose size is 4096 then"},
+        Bad{"1 copy file=0 off=0 len=9 source=0 from=8\n", 4, "the two ranges overlap"},
+        Bad{"1 collapse file=0 off=0 len=4096\n", 4,
+            "the range must end before the end of file 0, whose size is 4096 then"},
+        Bad{"1 insert file=0 off=4096 len=4096\n", 4,
+            "it must begin inside file 0, whose size is 4096 then"},
+        Bad{"1 truncate file=0 size=100\n2 past-eof-store file=0 off=99 len=2\n", 5,
+            "it begins at 99, inside file 0, whose size is 100 then"},
         Bad{"1 store file=0 off=0 len=0\n", 4, "an empty range"},
         Bad{"1 store file=0 off=0 len=x\n", 4, "not a number: 'x'"},
         Bad{"1 store file=0 off=0 len=1 len=1\n", 4, "given twice: 'len'"},

@@ -57,6 +57,9 @@ std::string kind_text(const RunResult& result, const DamagedRange& range) {
         return "missing: the file is too short, or gone";
     case DamageKind::unreadable:
         return "unreadable, although the file's sync had returned";
+    case DamageKind::past_eof:
+        return "what had been stored past the end of the file, before it grew: " +
+               op_text(result, range.origin);
     }
     return {};
 }
@@ -109,6 +112,20 @@ std::string commits_text(const Commits& commits) {
     return fmt::format("  commits  {}, {}\n", commits.done,
                        commits.empty ? fmt::format("{} of them wrote nothing", *commits.empty)
                                      : "not judged: no device counts this filesystem's sectors");
+}
+
+/// Nothing if nothing was found.
+std::string past_eof_text(const RunResult& result) {
+    if (result.past_eof.empty()) {
+        return {};
+    }
+    const PastEof& first = result.past_eof.front();
+    return fmt::format(
+        "  remark   {} stored past the end of a file became part of it when it grew; "
+        "mmap(2) leaves that open\n"
+        "           first: file {} at {}+{}, by {} (--past-eof zero: it is damage)\n",
+        plural(result.past_eof.size(), "range"), first.file.value, first.range.begin.value,
+        first.range.size().value, op_text(result, first.stored_by));
 }
 
 std::string verdict_text(const RunResult& result, const Colours& colours) {
@@ -182,6 +199,7 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
                "the\n"
                "            mapping has what was read back from disk)\n";
     }
+    out += past_eof_text(result);
     for (const Problem& problem : result.problems) {
         out += problem.op.value == 0 ? fmt::format("  problem: {}\n", problem.message)
                                      : fmt::format("  problem at operation {}: {}\n",

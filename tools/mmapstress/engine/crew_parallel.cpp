@@ -25,8 +25,8 @@ class Parallel final : public Crew {
     Outcome<> drop_cache(FileIndex file) override { return executor_.drop_cache(file); }
 
   private:
-    /// Notes which bytes the operation changes. False, with nothing noted, if another worker's
-    /// does since the last finish().
+    /// Notes which bytes the operation needs for itself. False if another worker has needed some of
+    /// them since the last finish().
     bool note_changes(const Op& op);
     Outcome<> execute_alone(const Op& op, OpId& failed);
     Outcome<> unmap_elsewhere(FileIndex file);
@@ -47,6 +47,11 @@ class Parallel final : public Crew {
 bool Parallel::note_changes(const Op& op) {
     if (!traits_of(op.kind).has_file) {
         return true;
+    }
+    // What is copied must not change meanwhile either. Noted though the second may be refused: all
+    // is cleared then.
+    if (traits_of(op.kind).has_source && !conflicts_.add(op.source, op.source_range(), op.by)) {
+        return false;
     }
     const ByteRange changed = changed_together(op, setting_.work.files[op.file.value].size());
     return changed.empty() || conflicts_.add(op.file, changed, op.by);

@@ -41,6 +41,9 @@ Outcome<> Executor::execute(const Op& op) {
     if (traits.has_content) {
         return drop_ == op.id ? prepare(op) : put(op);
     }
+    if (traits.has_source) {
+        return copy_range(files_[op.source.value], files_[op.file.value], op);
+    }
     if (is_call_on_range(op.kind)) {
         return call_on_range(files_[op.file.value], op);
     }
@@ -108,6 +111,7 @@ Outcome<> Executor::put(const Op& op) {
     }
     switch (op.kind) {
     case OpKind::store:
+    case OpKind::past_eof_store:
         return store(op);
     case OpKind::fork_store:
         return fork_store(op);

@@ -42,6 +42,9 @@ Op example(OpKind kind) {
         op.offset = ByteOffset{traits.unit};
         op.length = ByteCount{traits.unit};
     }
+    if (traits.has_source) {
+        op.from = ByteOffset{kSize.value / 2};
+    }
     return op;
 }
 

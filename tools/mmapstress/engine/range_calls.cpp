@@ -2,12 +2,21 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace mmapstress {
 
 namespace {
+
+constexpr long kCopyFileRange =
+#ifdef SYS_copy_file_range
+    SYS_copy_file_range;
+#else
+    326; // x86-64
+#endif
 
 /// The system call itself, as a C library may not have it for kernels that do not.
 long fallocate_range(const TestFile& file, const Op& op, int mode) {
@@ -20,6 +29,20 @@ long sync_range(const TestFile& file, const Op& op, unsigned flags) {
                              static_cast<off_t>(op.length.value), flags);
 }
 
+Outcome<> copy_bytes(const TestFile& source, const TestFile& file, const Op& op) {
+    loff_t from = static_cast<loff_t>(op.from.value);
+    loff_t to = static_cast<loff_t>(op.offset.value);
+    for (std::uint64_t left = op.length.value; left != 0;) {
+        const long copied = ::syscall(kCopyFileRange, source.fd(), &from, file.fd(), &to, left, 0U);
+        if (copied <= 0) {
+            return copied < 0 ? failed("copy_file_range to " + file.path())
+                              : refused("nothing was copied to " + file.path());
+        }
+        left -= static_cast<std::uint64_t>(copied);
+    }
+    return {};
+}
+
 } // namespace
 
 bool is_call_on_range(OpKind kind) {
@@ -27,6 +50,8 @@ bool is_call_on_range(OpKind kind) {
     case OpKind::truncate:
     case OpKind::punch:
     case OpKind::zero_range:
+    case OpKind::collapse:
+    case OpKind::insert:
     case OpKind::sync_file_range:
     case OpKind::start_writeback:
         return true;
@@ -48,6 +73,10 @@ Outcome<> call_on_range(const TestFile& file, const Op& op) {
     case OpKind::zero_range:
         return succeeded(fallocate_range(file, op, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE),
                          "zeroing a range");
+    case OpKind::collapse:
+        return succeeded(fallocate_range(file, op, FALLOC_FL_COLLAPSE_RANGE), "collapsing a range");
+    case OpKind::insert:
+        return succeeded(fallocate_range(file, op, FALLOC_FL_INSERT_RANGE), "inserting a range");
     case OpKind::sync_file_range:
         return succeeded(sync_range(file, op,
                                     SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
@@ -58,6 +87,20 @@ Outcome<> call_on_range(const TestFile& file, const Op& op) {
     default:
         return refused("not a call on a range: " + std::string(traits_of(op.kind).name));
     }
+}
+
+Outcome<> copy_range(const TestFile& source, const TestFile& file, const Op& op) {
+    if (op.kind == OpKind::copy) {
+        return copy_bytes(source, file, op);
+    }
+    file_clone_range range{};
+    range.src_fd = source.fd();
+    range.src_offset = op.from.value;
+    range.src_length = op.length.value;
+    range.dest_offset = op.offset.value;
+    return ::ioctl(file.fd(), FICLONERANGE, &range) == 0
+               ? Outcome<>{}
+               : failed("cloning a range to " + file.path());
 }
 
 } // namespace mmapstress

@@ -13,7 +13,8 @@ Run::Run(const RunSettings& settings, const OpSourceFactory& factory, RunParts p
     : settings_(settings), directory_(std::move(parts.directory)), place_(std::move(parts.place)),
       factory_(factory), walker_(factory()), commits_(std::move(parts.commits)),
       recorder_(std::move(parts.recorder)), pressure_(std::move(parts.pressure)),
-      expected_(walker_.header()), verifier_(expected_, collector_, settings.progress) {
+      expected_(walker_.header()), collector_(settings.past_eof_is_damage),
+      verifier_(expected_, collector_, settings.progress) {
     result_.header = walker_.header();
     result_.header.block_size = place_.rules.block_size;
     result_.header.contract = place_.rules.contract;

@@ -180,7 +180,8 @@ void Run::judge_commits() {
 void Run::finish() {
     result_.damage_not_kept = collector_.not_kept();
     const OpId last = result_.cut_short ? result_.cut_short->begun : result_.last_op;
-    Classified classified = classify(collector_.take(), factory_, last);
+    result_.past_eof = collector_.past_eof();
+    Classified classified = classify(collector_.take(), result_.past_eof, factory_, last);
     result_.damage = std::move(classified.damage);
     result_.named_ops = std::move(classified.named_ops);
     for (const auto& [id, line] : result_.named_ops) {

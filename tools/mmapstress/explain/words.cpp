@@ -68,6 +68,9 @@ std::string instead_words(const RunResult& result, const DamagedRange& damage) {
         return "nothing: the file is too short, or gone";
     case DamageKind::unreadable:
         return "an error when they are read, although the file's sync had returned";
+    case DamageKind::past_eof:
+        return "what had been stored past the end of the file, before it grew, by " +
+               op_words(result, damage.origin);
     }
     return {};
 }

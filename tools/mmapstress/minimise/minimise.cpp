@@ -199,7 +199,8 @@ class Minimiser {
         for (std::size_t i = 0; i < best_.ops.size(); ++i) {
             // What changes a file's size stays: without it the others may reach past the end.
             const Op& op = best_.ops[i];
-            const bool sizes = op.kind == OpKind::truncate || op.kind == OpKind::append;
+            const bool sizes = op.kind == OpKind::truncate || op.kind == OpKind::append ||
+                               op.kind == OpKind::collapse || op.kind == OpKind::insert;
             if (wanted.contains(op.id) || (sizes && op.file == file)) {
                 kept.push_back(i);
             }
@@ -238,6 +239,9 @@ class Minimiser {
                 if (traits_of(op.kind).has_file) {
                     numbers[op.file.value] = FileIndex{};
                 }
+                if (traits_of(op.kind).has_source) {
+                    numbers[op.source.value] = FileIndex{};
+                }
             }
             std::vector<FileSpec> kept;
             for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -256,6 +260,9 @@ class Minimiser {
                 for (Op& op : *ops) {
                     if (traits_of(op.kind).has_file) {
                         op.file = *numbers[op.file.value];
+                    }
+                    if (traits_of(op.kind).has_source) {
+                        op.source = *numbers[op.source.value];
                     }
                 }
             }
@@ -276,6 +283,9 @@ class Minimiser {
                         const OpTraits& traits = traits_of(op.kind);
                         if (traits.has_file && traits.has_offset && op.file.value == file) {
                             needed = std::max(needed, op.range().end.value);
+                        }
+                        if (traits.has_source && op.source.value == file) {
+                            needed = std::max(needed, op.source_range().end.value);
                         }
                     }
                 }
@@ -305,6 +315,9 @@ class Minimiser {
         Op part = op;
         part.offset = range.begin;
         part.length = range.size();
+        if (traits_of(op.kind).has_source) {
+            part.from = op.from + (range.begin - op.offset);
+        }
         if (op.content.kind == ContentKind::data) {
             const auto first = op.content.data.begin() +
                                static_cast<std::ptrdiff_t>((range.begin - op.offset).value);

@@ -266,6 +266,14 @@ Report read_report(const Json& json) {
         }
     }
     result.damage_not_kept = number(json, "damage_not_kept");
+    if (json.contains("past_eof")) {
+        for (const Json& one : list(json, "past_eof")) {
+            const ByteOffset begin{number(one, "offset")};
+            result.past_eof.push_back({FileIndex{narrow<std::uint32_t>(one, "file")},
+                                       {begin, begin + ByteCount{number(one, "length")}},
+                                       OpId{number(one, "stored_by")}});
+        }
+    }
     for (const Json& problem : list(json, "problems")) {
         const bool has_op = !member(problem, "operation").is_null();
         result.problems.push_back(

@@ -29,7 +29,9 @@ Json stage_json(Stage stage, const StageResult& result) {
 }
 
 Json damage_json(const RunResult& result, const DamagedRange& range) {
-    const bool has_origin = range.kind == DamageKind::stale || range.kind == DamageKind::misplaced;
+    const bool has_origin = range.kind == DamageKind::stale ||
+                            range.kind == DamageKind::misplaced ||
+                            range.kind == DamageKind::past_eof;
     Json stages = Json::array();
     for (std::size_t i = 0; i < kStages; ++i) {
         if (range.in(static_cast<Stage>(i))) {
@@ -135,6 +137,13 @@ std::string report_json(const RunResult& result, ReportState state) {
             {{"message", problem.message},
              {"operation", problem.op.value == 0 ? Json() : Json(problem.op.value)}});
     }
+    Json past_eof = Json::array();
+    for (const PastEof& bytes : result.past_eof) {
+        past_eof.push_back({{"file", bytes.file.value},
+                            {"offset", bytes.range.begin.value},
+                            {"length", bytes.range.size().value},
+                            {"stored_by", bytes.stored_by.value}});
+    }
     Json left_out = Json::array();
     for (const LeftOut& one : result.left_out) {
         left_out.push_back({{"operation", one.operation}, {"reason", one.reason}});
@@ -164,6 +173,7 @@ std::string report_json(const RunResult& result, ReportState state) {
                       {"stages", std::move(stages)},
                       {"damage", std::move(damage)},
                       {"damage_not_kept", result.damage_not_kept},
+                      {"past_eof", std::move(past_eof)},
                       {"named_operations", std::move(names)},
                       {"named_times", std::move(times)},
                       {"problems", std::move(problems)},

@@ -24,10 +24,13 @@
 //                 order during (check operations), live, pread, evicted, direct, disk
 //     "damage": [{"file", "path", "offset", "length", "page", "in_page", "aligned" (the largest
 //                 power of two up to 4096 that both ends are multiples of), "kind": "stale" |
-//                 "zeros" | "misplaced" | "foreign" | "unclear" | "missing" | "unreadable",
-//                 "stages": [...], "lost": operation, "origin": operation or null, "origin_file",
-//                 "origin_offset" (misplaced only), "operations": [those that wrote any of these
-//                 bytes, in order]}]
+//                 "zeros" | "misplaced" | "foreign" | "unclear" | "missing" | "unreadable" |
+//                 "past-eof", "stages": [...], "lost": operation, "origin": operation or null,
+//                 "origin_file", "origin_offset" (misplaced only), "operations": [those that wrote
+//                 any of these bytes, in order]}]
+//     "past_eof": [{"file", "offset", "length", "stored_by": operation}], bytes that were stored
+//     past
+//                 the end of a file and appeared when it grew; no damage
 //     "damage_not_kept": ranges found beyond those listed
 //     "named_operations": {"17": "17 store file=0 off=1 len=2", ...}, all that damage names
 //     "named_times": {"17": nanoseconds of CLOCK_MONOTONIC when it began, ...}

@@ -40,12 +40,13 @@ enum class DamageKind : std::uint8_t {
     unclear,    ///< no version of their place, and too few to tell whether they belong elsewhere
     missing,    ///< the file is too short, or gone
     unreadable, ///< reading them fails although the file's sync had returned
+    past_eof,   ///< what `origin` stored past the end of the file, before it grew
 };
 inline constexpr std::array kDamageKinds{
-    EnumName{DamageKind::stale, "stale"},          EnumName{DamageKind::zeros, "zeros"},
-    EnumName{DamageKind::misplaced, "misplaced"},  EnumName{DamageKind::foreign, "foreign"},
-    EnumName{DamageKind::unclear, "unclear"},      EnumName{DamageKind::missing, "missing"},
-    EnumName{DamageKind::unreadable, "unreadable"}};
+    EnumName{DamageKind::stale, "stale"},           EnumName{DamageKind::zeros, "zeros"},
+    EnumName{DamageKind::misplaced, "misplaced"},   EnumName{DamageKind::foreign, "foreign"},
+    EnumName{DamageKind::unclear, "unclear"},       EnumName{DamageKind::missing, "missing"},
+    EnumName{DamageKind::unreadable, "unreadable"}, EnumName{DamageKind::past_eof, "past-eof"}};
 constexpr const auto& enum_names(DamageKind) {
     return kDamageKinds;
 }
@@ -60,7 +61,8 @@ struct DamagedRange {
     /// The operation whose bytes, or whose zeros (a truncate's, a punch's), should be there; 0 is
     /// the file's start.
     OpId lost;
-    OpId origin; ///< of stale and misplaced bytes: the operation that stored them; 0 is the start
+    /// Of stale, misplaced and past-eof bytes: the operation that stored them; 0 is the start.
+    OpId origin;
     FileIndex origin_file;    ///< of misplaced bytes
     ByteOffset origin_offset; ///< of misplaced bytes: where they belong
     /// The operations that wrote, truncated or punched any of these bytes, in order; of more than
@@ -73,6 +75,16 @@ struct DamagedRange {
     [[nodiscard]] bool in(Stage stage) const {
         return ((stages >> static_cast<unsigned>(stage)) & 1U) != 0;
     }
+};
+
+/// Bytes that were stored past the end of the file, in its last page, and appeared when the file
+/// grew. mmap(2) leaves open whether they do.
+struct PastEof {
+    FileIndex file;
+    ByteRange range;
+    OpId stored_by;
+
+    bool operator==(const PastEof&) const = default;
 };
 
 /// The largest power of two, up to a page, that both ends of the range are multiples of.

@@ -132,9 +132,11 @@ struct RunResult {
     std::array<StageResult, kStages> stages;
     std::vector<DamagedRange> damage;  ///< ordered by file and offset
     std::uint64_t damage_not_kept = 0; ///< ranges found beyond what is kept
+    /// Found, and no damage, as mmap(2) leaves it open; unless RunSettings::past_eof_is_damage.
+    std::vector<PastEof> past_eof;
     std::vector<Problem> problems;
     std::vector<std::string> judgement; ///< what the workload's own checker says is broken
-    /// The text lines of the operations that `damage` names.
+    /// The text lines of the operations that `damage` and `past_eof` name.
     std::map<OpId, std::string> named_ops;
     /// When they began, by CLOCK_MONOTONIC; only of the first RunSettings::record_ops operations.
     std::map<OpId, partialfs::model::Nanoseconds> named_times;

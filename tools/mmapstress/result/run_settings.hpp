@@ -43,6 +43,8 @@ struct RunSettings {
     OpSet may_have;
     /// Left out whatever the filesystem has.
     std::vector<LeftOut> unwanted;
+    /// Bytes that were stored past the end of a file must not appear when it grows.
+    bool past_eof_is_damage = false;
     /// For a test of the detector: this operation stores nothing, but is expected to have.
     std::optional<OpId> drop;
     /// The schedule is kept in RunResult up to this many operations.

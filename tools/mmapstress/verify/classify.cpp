@@ -72,6 +72,9 @@ class Classifier {
         bool named = false;
         index_.overlapping(op.file, changed_range(op), [&](std::size_t finding) {
             History& history = histories_[finding];
+            if (moves_bytes(op)) {
+                history.clear(); // what was here before is elsewhere now, or gone
+            }
             if (history.size() == kHistoryKept) {
                 history.erase(history.begin());
             }
@@ -118,7 +121,7 @@ class Classifier {
         for (const OpId id : history) {
             const Op& op = ops_.at(id);
             const ByteRange part = intersect(changed_range(op), finding.range);
-            if (takes_bytes_away(op) && !part.empty()) {
+            if ((takes_bytes_away(op) || moves_bytes(op)) && !part.empty()) {
                 std::ranges::fill(std::span(zeroed).subspan(
                                       (part.begin - finding.range.begin).value, part.size().value),
                                   id);
@@ -146,6 +149,12 @@ class Classifier {
         const std::size_t told = std::min(history.size(), DamagedRange::kOpsKept);
         whole.ops.assign(history.end() - static_cast<std::ptrdiff_t>(told), history.end());
         whole.range = finding.range;
+        if (finding.kind == DamageKind::past_eof) {
+            whole.kind = finding.kind;
+            whole.origin = finding.origin;
+            out.push_back(std::move(whole));
+            return;
+        }
         if (!finding.page) {
             // Of a finding that has no page, though there were bytes, they were too many to keep.
             whole.kind = finding.kind == DamageKind::foreign ? DamageKind::unclear : finding.kind;
@@ -217,8 +226,12 @@ class Classifier {
 };
 
 /// Names the operations that wrote elsewhere what was found: those no history has.
-void name_others(Classified& classified, const OpSourceFactory& factory, OpId last) {
+void name_others(Classified& classified, const std::vector<PastEof>& past_eof,
+                 const OpSourceFactory& factory, OpId last) {
     std::set<OpId> missing;
+    for (const PastEof& bytes : past_eof) {
+        missing.insert(bytes.stored_by);
+    }
     for (const DamagedRange& range : classified.damage) {
         for (const OpId id : {range.lost, range.origin}) {
             if (id.value != 0 && !classified.named_ops.contains(id)) {
@@ -243,8 +256,9 @@ void name_others(Classified& classified, const OpSourceFactory& factory, OpId la
 
 } // namespace
 
-Classified classify(std::vector<Finding> findings, const OpSourceFactory& factory, OpId last) {
-    if (findings.empty()) {
+Classified classify(std::vector<Finding> findings, const std::vector<PastEof>& past_eof,
+                    const OpSourceFactory& factory, OpId last) {
+    if (findings.empty() && past_eof.empty()) {
         return {};
     }
     OpWalker walker(factory());
@@ -259,7 +273,7 @@ Classified classify(std::vector<Finding> findings, const OpSourceFactory& factor
         classifier.note(*op);
     }
     Classified result = classifier.finish();
-    name_others(result, factory, last);
+    name_others(result, past_eof, factory, last);
     return result;
 }
 

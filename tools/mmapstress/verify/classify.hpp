@@ -13,13 +13,15 @@ namespace mmapstress {
 
 struct Classified {
     std::vector<DamagedRange> damage; ///< ordered by file and offset
-    /// The text lines of all operations that `damage` names.
+    /// The text lines of all operations that `damage` and the bytes past EOF name.
     std::map<OpId, std::string> named_ops;
 };
 
 /// Explains the findings by walking through the operations once more, up to and including `last`.
 /// A finding that is wrong in several ways becomes several ranges. Memory grows with the findings,
 /// not with the schedule.
-Classified classify(std::vector<Finding> findings, const OpSourceFactory& factory, OpId last);
+/// `past_eof`: found, but no damage.
+Classified classify(std::vector<Finding> findings, const std::vector<PastEof>& past_eof,
+                    const OpSourceFactory& factory, OpId last);
 
 } // namespace mmapstress

@@ -61,7 +61,7 @@ void Collector::wrong(FileIndex file, ByteRange range, Writer writer, ByteOffset
     while (!range.empty()) {
         const PageIndex page = range.first_page();
         const ByteRange part = intersect(range, partialfs::model::range_of(page));
-        add({file, part, 0, writer, DamageKind::foreign, page_at(file, page, at, chunk)});
+        add({file, part, 0, writer, DamageKind::foreign, page_at(file, page, at, chunk), {}});
         range.begin = part.end;
     }
 }
@@ -69,9 +69,31 @@ void Collector::wrong(FileIndex file, ByteRange range, Writer writer, ByteOffset
 void Collector::without_bytes(FileIndex file, ByteRange range, Writer writer, DamageKind kind) {
     while (!range.empty()) {
         const ByteRange part = intersect(range, partialfs::model::range_of(range.first_page()));
-        add({file, part, 0, writer, kind, nullptr});
+        add({file, part, 0, writer, kind, nullptr, {}});
         range.begin = part.end;
     }
+}
+
+void Collector::past_eof(FileIndex file, ByteRange range, Writer writer, OpId origin) {
+    while (!range.empty()) {
+        const ByteRange part = intersect(range, partialfs::model::range_of(range.first_page()));
+        if (past_eof_is_damage_) {
+            add({file, part, 0, writer, DamageKind::past_eof, nullptr, origin});
+        } else if (past_eof_.size() < kFindingsKept) {
+            past_eof_.emplace(Key{file, part.begin, part.end}, origin);
+        }
+        range.begin = part.end;
+    }
+}
+
+std::vector<PastEof> Collector::past_eof() const {
+    std::vector<PastEof> all;
+    all.reserve(past_eof_.size());
+    for (const auto& [key, origin] : past_eof_) {
+        const auto& [file, begin, end] = key;
+        all.push_back({file, {begin, end}, origin});
+    }
+    return all;
 }
 
 std::vector<Finding> Collector::take() {

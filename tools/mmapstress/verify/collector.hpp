@@ -25,9 +25,10 @@ struct Finding {
     std::uint8_t stages = 0; ///< bit i: in stage i
     Writer writer;           ///< whose bytes should be there
     /// foreign: what stands there is yet to be explained; missing: past the end of the file,
-    /// though they should be there; unreadable: reading them fails. No other kind.
+    /// though they should be there; unreadable: reading them fails; past_eof. No other kind.
     DamageKind kind = DamageKind::foreign;
     FoundPage page; ///< nullptr without bytes, or if too much damage was found to keep it
+    OpId origin;    ///< of kind past_eof: who stored the bytes that stand there
 
     /// The bytes found in the place of `range`; empty without a page.
     [[nodiscard]] std::span<const std::byte> found() const;
@@ -41,12 +42,18 @@ class Collector {
     /// Of more pages than these the bytes are not kept.
     static constexpr std::size_t kPagesKept = 32768;
 
+    /// Such bytes are kept, not counted as wrong, unless `past_eof_is_damage`.
+    explicit Collector(bool past_eof_is_damage = false) : past_eof_is_damage_(past_eof_is_damage) {}
+
     /// Begins a stage; what is found belongs to it.
     void begin(Stage stage) { stage_ = stage; }
     /// Wrong bytes: `range` of `file`, cut up here at pages. `chunk` is what was read, from `at`
     /// on.
     void wrong(FileIndex file, ByteRange range, Writer writer, ByteOffset at,
                std::span<const std::byte> chunk);
+    /// Bytes that were stored past the end of the file, and appeared when it grew: damage if
+    /// `past_eof_is_damage`.
+    void past_eof(FileIndex file, ByteRange range, Writer writer, OpId origin);
     /// Bytes that nobody can look at: they are missing, or unreadable.
     void without_bytes(FileIndex file, ByteRange range, Writer writer, DamageKind kind);
 
@@ -60,6 +67,8 @@ class Collector {
     [[nodiscard]] bool empty() const { return findings_.empty(); }
     /// Ordered by file, offset and the order of discovery.
     [[nodiscard]] std::vector<Finding> take();
+    /// Those that are no damage, ordered; each once, whatever the number of stages.
+    [[nodiscard]] std::vector<PastEof> past_eof() const;
 
   private:
     using Key = std::tuple<FileIndex, ByteOffset, ByteOffset>;
@@ -68,6 +77,8 @@ class Collector {
     FoundPage page_at(FileIndex file, PageIndex page, ByteOffset at,
                       std::span<const std::byte> chunk);
 
+    bool past_eof_is_damage_;
+    std::map<Key, OpId> past_eof_; ///< those that are no damage
     Stage stage_ = Stage::live;
     std::multimap<Key, Finding> findings_;
     std::array<std::uint64_t, kStages> bytes_{};

@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::uint64_t kStretch = 65536;
 
+/// Of File::unknown.
+constexpr Version kKnown{0};
+constexpr Version kUnknown{1};
+
 /// The same files, all new and empty.
 Header emptied(Header header) {
     for (FileSpec& file : header.files) {
@@ -61,10 +65,18 @@ CrashState::CrashState(const OpSourceFactory& factory, const RunProgress& progre
         const ByteCount before = size;
         size = walker.size(op->file);
         const ByteRange changed = changed_bytes(*op, before);
-        if (takes_bytes_away(*op)) {
+        const ByteOffset end{before.value};
+        if (moves_bytes(*op)) {
+            take_size(*op, size);
+            files_[op->file.value].unknown.assign(changed, kUnknown);
+        } else if (takes_bytes_away(*op)) {
             take(*op, changed, size);
         } else if (traits_of(op->kind).has_content) {
             take(*op, intersect(changed, op->range()), size); // without the gap before it
+            if (traits_of(op->kind).has_map && end < op->range().end) {
+                // If the file has grown since, these bytes may have appeared.
+                excuse(*op, {std::max(op->offset, end), op->range().end});
+            }
         }
     }
 }
@@ -138,7 +150,7 @@ void CrashState::start(const Header& header) {
     }
 }
 
-void CrashState::take(const Op& op, ByteRange range, ByteCount size) {
+void CrashState::take_size(const Op& op, ByteCount size) {
     File& file = files_[op.file.value];
     if (op.id < file.bound) {
         synced_.set_size(op.file, size);
@@ -147,19 +159,30 @@ void CrashState::take(const Op& op, ByteRange range, ByteCount size) {
         file.smallest = std::min(file.smallest, size);
         file.largest = std::max(file.largest, size);
     }
+}
+
+void CrashState::excuse(const Op& op, ByteRange range) {
+    File& file = files_[op.file.value];
+    const auto index = static_cast<std::uint32_t>(file.later.size());
+    file.later.push_back({range, op.id, op.offset, !traits_of(op.kind).has_content, op.content});
+    for (std::uint64_t at = range.begin.value / kStretch; at * kStretch < range.end.value; ++at) {
+        file.at[at].push_back(index);
+    }
+}
+
+void CrashState::take(const Op& op, ByteRange range, ByteCount size) {
+    take_size(op, size);
     if (range.empty()) {
         return;
     }
+    File& file = files_[op.file.value];
     file.further.visit(range, [&](ByteRange part, Version further) {
         if (op.id < std::max(file.bound, bounds_[further.value])) {
             synced_.put(op, part);
+            file.unknown.assign(part, kKnown);
             return;
         }
-        const auto index = static_cast<std::uint32_t>(file.later.size());
-        file.later.push_back({part, op.id, op.offset, !traits_of(op.kind).has_content, op.content});
-        for (std::uint64_t at = part.begin.value / kStretch; at * kStretch < part.end.value; ++at) {
-            file.at[at].push_back(index);
-        }
+        excuse(op, part);
     });
 }
 
@@ -187,6 +210,13 @@ void CrashState::refuse(FileIndex file, ByteRange range, std::span<const std::by
                         const std::function<void(ByteRange)>& sink) const {
     const File& of = files_[file.value];
     std::vector<bool> refused(found.size(), true);
+    of.unknown.visit(range, [&](ByteRange part, Version version) {
+        if (version == kUnknown) {
+            std::fill_n(refused.begin() +
+                            static_cast<std::ptrdiff_t>((part.begin - range.begin).value),
+                        part.size().value, false);
+        }
+    });
     std::vector<std::byte> bytes;
     for (std::uint64_t at = range.begin.value / kStretch; at * kStretch < range.end.value; ++at) {
         const auto here = of.at.find(at);

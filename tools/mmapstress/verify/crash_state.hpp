@@ -60,6 +60,9 @@ class CrashState {
         ByteCount smallest; ///< that its size may be
         ByteCount largest;
         std::vector<Later> later;
+        /// Where it is 1 nothing is known: bytes were moved there, and which depends on how much
+        /// had been carried out by then.
+        VersionMap unknown;
         /// Which of them are in each stretch of the file.
         std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> at;
     };
@@ -68,6 +71,10 @@ class CrashState {
     void start(const Header& header);
     /// Takes in what an operation does to `range` and to the size of its file.
     void take(const Op& op, ByteRange range, ByteCount size);
+    /// The size alone.
+    void take_size(const Op& op, ByteCount size);
+    /// That an operation may have left its bytes in `range`.
+    void excuse(const Op& op, ByteRange range);
 
     std::vector<OpId> bounds_{OpId{0}};
     std::vector<File> files_;

@@ -7,12 +7,15 @@
 #pragma once
 
 #include "tools/mmapstress/verify/version_map.hpp"
+#include "tools/schedule/op_effect.hpp"
 #include "tools/schedule/schedule.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <span>
+#include <tuple>
 #include <vector>
 
 namespace mmapstress {
@@ -36,7 +39,8 @@ class Expected {
     /// Changes nothing but the size.
     void set_size(FileIndex file, ByteCount size) { files_[file.value].size = size; }
     /// Follows what an operation does to bytes and sizes. Operations that do nothing to either are
-    /// welcome. A store past the end of the file does not exist for the file.
+    /// welcome. A store past the end of the file does not exist for the file, but see
+    /// stored_past_eof().
     void apply(const Op& op);
 
     [[nodiscard]] ByteCount size(FileIndex file) const { return files_[file.value].size; }
@@ -54,6 +58,11 @@ class Expected {
     /// maximal run of wrong bytes, ascending; runs end where the writer changes.
     void compare(FileIndex file, ByteOffset offset, std::span<const std::byte> found,
                  const Sink& sink) const;
+    /// Of bytes that are not as expected: `found`, from `offset` on, as far as they are what an
+    /// operation stored there when the place was past the end of the file. Calls `sink` for each
+    /// run of such bytes, ascending. mmap(2) leaves open whether they appear when the file grows.
+    void stored_past_eof(FileIndex file, ByteOffset offset, std::span<const std::byte> found,
+                         const Sink& sink) const;
     /// Calls `sink` for all of `range` piece by piece, as if every byte of it were wrong.
     void blame(FileIndex file, ByteRange range, const Sink& sink) const;
 
@@ -65,15 +74,27 @@ class Expected {
     struct File {
         ByteCount size;
         VersionMap map;
+        /// What was stored past the end of the file, and has neither been written over nor cut off
+        /// since; zeros elsewhere.
+        VersionMap past_eof;
     };
     /// A version that the operation's id alone does not tell.
     struct Special {
         OpId id;
-        ByteOffset offset;
+        ByteOffset offset; ///< of the operation
         Content content;
+        FileIndex file;            ///< that it was put into
+        std::uint64_t shift = 0;   ///< how far it has moved since; backwards by wrapping around
+        Version first = Version{}; ///< of a moved one: what it was before it moved at all
     };
 
+    [[nodiscard]] Version version_of(FileIndex file, OpId id, ByteOffset offset,
+                                     const Content& content);
     void write(FileIndex file, ByteRange range, OpId id, ByteOffset offset, const Content& content);
+    void move(const Op& op);
+    void move(VersionMap File::* which, const Op& op, const Move& move);
+    /// What a version becomes that moves from one file to another, or in one, by `shift` bytes.
+    [[nodiscard]] Version moved(Version version, FileIndex from, FileIndex to, std::uint64_t shift);
     [[nodiscard]] Writer writer_of(Version version) const;
     void fill_version(FileIndex file, Version version, ByteOffset offset,
                       std::span<std::byte> out) const;
@@ -81,6 +102,8 @@ class Expected {
     std::uint64_t seed_;
     std::vector<File> files_;
     std::vector<Special> specials_;
+    /// Those that have moved, so that each is there once.
+    std::map<std::tuple<FileIndex, Version, std::uint64_t>, Version> moved_;
 };
 
 } // namespace mmapstress

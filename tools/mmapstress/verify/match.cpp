@@ -30,7 +30,11 @@ ByteRange changed_range(const Op& op) {
     if (op.kind == OpKind::truncate) {
         return {ByteOffset{op.length.value}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
     }
-    return traits_of(op.kind).has_content || takes_bytes_away(op) ? op.range() : ByteRange{};
+    if (op.kind == OpKind::collapse || op.kind == OpKind::insert) {
+        return {op.offset, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
+    }
+    const bool changes = traits_of(op.kind).has_content || takes_bytes_away(op) || moves_bytes(op);
+    return changes ? op.range() : ByteRange{};
 }
 
 Match Matcher::at(const Finding& finding, const History& history, std::size_t at) const {
@@ -109,7 +113,7 @@ std::optional<Match> Matcher::remains_at(const Finding& finding, const History& 
     look();
     for (const OpId id : history) {
         const Op& op = ops_.at(id);
-        if (id != finding.writer.id) {
+        if (id != finding.writer.id && !moves_bytes(op)) {
             lay(changed_range(op), id, op.offset,
                 traits_of(op.kind).has_content ? &op.content : nullptr);
         }

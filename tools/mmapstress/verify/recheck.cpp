@@ -165,6 +165,7 @@ RunResult emptied(const Report& report, const Place& place, const Header& header
     result.kept = true;
     result.header = header;
     result.damage.clear();
+    result.past_eof.clear();
     result.damage_not_kept = 0;
     result.problems.clear();
     result.judgement.clear();
@@ -236,7 +237,7 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings,
         result.sizes[i] = should.expected().size(FileIndex{i});
     }
 
-    Collector collector;
+    Collector collector(settings.past_eof_is_damage);
     Verifier verifier(should.expected(), collector, settings.progress);
     if (should.crash()) {
         verifier.excuse(*should.crash());
@@ -269,7 +270,8 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings,
         result.judgement = judge(*factory(), should.last(), reader_of(files));
     }
     result.damage_not_kept = collector.not_kept();
-    Classified classified = classify(collector.take(), factory, should.last());
+    result.past_eof = collector.past_eof();
+    Classified classified = classify(collector.take(), result.past_eof, factory, should.last());
     result.damage = std::move(classified.damage);
     result.named_ops = std::move(classified.named_ops);
     for (const StageResult& stage : result.stages) {

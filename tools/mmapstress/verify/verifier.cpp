@@ -43,13 +43,30 @@ void Verifier::tell(std::uint64_t bytes) {
 void Verifier::compare_chunk(FileIndex file, ByteOffset at, std::span<const std::byte> chunk) {
     expected_.compare(file, at, chunk, [&](ByteRange range, Writer writer) {
         if (excused_ == nullptr) {
-            collector_.wrong(file, range, writer, at, chunk);
+            sort_out(file, range, writer, at, chunk);
             return;
         }
         excused_->refuse(file, range, chunk.subspan((range.begin - at).value, range.size().value),
                          [&](ByteRange part) { collector_.wrong(file, part, writer, at, chunk); });
     });
     tell(chunk.size());
+}
+
+void Verifier::sort_out(FileIndex file, ByteRange range, Writer writer, ByteOffset at,
+                        std::span<const std::byte> chunk) {
+    const auto found = chunk.subspan((range.begin - at).value, range.size().value);
+    const auto wrong = [&](ByteOffset end) {
+        if (range.begin < end) {
+            collector_.wrong(file, {range.begin, end}, writer, at, chunk);
+        }
+    };
+    const ByteRange whole = range;
+    expected_.stored_past_eof(file, whole.begin, found, [&](ByteRange part, Writer stored) {
+        wrong(part.begin);
+        collector_.past_eof(file, part, writer, stored.id);
+        range.begin = part.end;
+    });
+    wrong(whole.end);
 }
 
 bool Verifier::is_unreadable(FileIndex file, int error) const {

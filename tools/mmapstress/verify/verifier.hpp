@@ -60,6 +60,9 @@ class Verifier {
     /// Whether a read that failed with `error` shows damage of `file`.
     [[nodiscard]] bool is_unreadable(FileIndex file, int error) const;
     void without_bytes(FileIndex file, ByteRange range, DamageKind kind);
+    /// Wrong bytes are damage, but for those that were stored past the end of the file.
+    void sort_out(FileIndex file, ByteRange range, Writer writer, ByteOffset at,
+                  std::span<const std::byte> chunk);
     void compare_chunk(FileIndex file, ByteOffset at, std::span<const std::byte> chunk);
 
     const Expected& expected_;

@@ -33,6 +33,16 @@ file 1 size=20000 start=sparse
 21 truncate file=1 size=12000 by=1
 22 store file=1 off=11000 len=1000
 23 read-fault file=1 off=11500
+24 copy file=1 off=2000 len=5000 source=0 from=30000 by=1
+25 clone file=1 off=8192 len=4096 source=0 from=0
+26 collapse file=0 off=4096 len=8192 by=1
+27 store file=0 off=5000 len=3000
+28 insert file=0 off=8192 len=4096 by=1
+29 copy file=0 off=65536 len=5000 source=0 from=100
+30 past-eof-store file=0 off=71000 len=50 by=1
+31 truncate file=1 size=12100
+32 past-eof-store file=1 off=12200 len=8
+33 store file=0 off=50000 len=100 by=1
 )";
 
 class YoungerOperations : public Engine {

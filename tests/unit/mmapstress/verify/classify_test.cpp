@@ -42,7 +42,7 @@ class Classify : public testing::Test {
                 collector.wrong(file, range, writer, ByteOffset{0}, bytes);
             });
         }
-        return classify(collector.take(), source_of(schedule_), OpId{6});
+        return classify(collector.take(), collector.past_eof(), source_of(schedule_), OpId{6});
     }
 
     void put(std::span<std::byte> bytes, std::uint64_t at, std::size_t length, OpId id,
@@ -75,6 +75,53 @@ TEST_F(Classify, AnEarlierVersionIsStaleAndNamesItsOperation) {
         EXPECT_EQ(range.ops, (std::vector<OpId>{OpId{1}, OpId{2}, OpId{4}}));
     }
     EXPECT_EQ(result.named_ops.at(OpId{4}), "4 store file=0 off=100 len=3000");
+}
+
+TEST_F(Classify, WhatHasMovedIsStillTheBytesOfItsOperation) {
+    const auto parsed = parse_schedule("mmapstress-schedule 1\nseed 5\n"
+                                       "file 0 size=16384 start=written\n"
+                                       "1 store file=0 off=8192 len=200\n"
+                                       "2 collapse file=0 off=0 len=4096\n"
+                                       "3 insert file=0 off=8192 len=4096\n");
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    schedule_ = *parsed;
+    const Classified result = found(FileIndex{0}, [&](std::span<std::byte> bytes) {
+        std::ranges::fill(bytes.subspan(4096, 100), std::byte{0});
+        put(bytes, 4196, 100, OpId{0}, 8292);
+        put(bytes, 9000, 64, OpId{1}, 8192);
+    });
+    ASSERT_EQ(result.damage.size(), 3U);
+    EXPECT_EQ(result.damage[0].lost, OpId{1});
+    EXPECT_EQ(result.damage[0].kind, DamageKind::zeros);
+    EXPECT_EQ(result.damage[0].ops, (std::vector<OpId>{OpId{2}})) << "before, it stood elsewhere";
+    EXPECT_EQ(result.damage[1].kind, DamageKind::misplaced) << "the place's bytes of before";
+    EXPECT_EQ(result.damage[1].origin, OpId{0});
+    EXPECT_EQ(result.damage[1].origin_offset, ByteOffset{8292});
+    EXPECT_EQ(result.damage[2].lost, OpId{3}) << "the zeros that were inserted";
+}
+
+TEST_F(Classify, BytesOfPastTheEndAreNoDamageUnlessAskedFor) {
+    for (const bool damage : {false, true}) {
+        Collector collector(damage);
+        collector.begin(Stage::evicted);
+        const ByteRange bytes{ByteOffset{600}, ByteOffset{700}};
+        collector.past_eof(FileIndex{1}, bytes, {OpId{0}, true}, OpId{3});
+        collector.begin(Stage::disk);
+        collector.past_eof(FileIndex{1}, bytes, {OpId{0}, true}, OpId{3});
+        EXPECT_EQ(collector.wrong_bytes(Stage::evicted), damage ? 100U : 0U);
+        const Classified result =
+            classify(collector.take(), collector.past_eof(), source_of(schedule_), OpId{6});
+        EXPECT_EQ(result.named_ops.at(OpId{3}), "3 store file=1 off=512 len=512");
+        EXPECT_EQ(collector.past_eof(),
+                  damage ? std::vector<PastEof>{}
+                         : (std::vector<PastEof>{{FileIndex{1}, bytes, OpId{3}}}));
+        ASSERT_EQ(result.damage.size(), damage ? 1U : 0U);
+        if (damage) {
+            EXPECT_EQ(result.damage[0].kind, DamageKind::past_eof);
+            EXPECT_EQ(result.damage[0].origin, OpId{3});
+            EXPECT_TRUE(result.damage[0].in(Stage::disk));
+        }
+    }
 }
 
 TEST_F(Classify, ZerosThatWereLostAreTheirOperationsNotTheFilesStart) {
