@@ -16,7 +16,7 @@
 
 namespace partialfs::file {
 
-class FileData;
+class JournaledFile;
 
 /// Pages from `first` up to and with `last`.
 struct PageRange {
@@ -87,7 +87,7 @@ class PageCache {
     /// The most pages that one retrieve() can fetch.
     [[nodiscard]] virtual std::uint64_t retrieve_limit() const = 0;
     /// Those of `pages` of `file` that are PG_dirty now.
-    virtual base::Result<PageSet> dirty_pages(FileData& file, const PageSet& pages) = 0;
+    virtual base::Result<PageSet> dirty_pages(JournaledFile& file, const PageSet& pages) = 0;
     /// The pages of a file of `size` bytes that are PG_dirty now; nothing if that cannot be told
     /// without waiting.
     virtual std::optional<PageSet> dirty_now(model::InodeId inode, model::ByteOffset size) = 0;

@@ -2,7 +2,7 @@
 
 #include "fusefs/backing/one_descriptor.hpp"
 #include "fusefs/base/exceptions.hpp"
-#include "fusefs/file/file_data.hpp"
+#include "fusefs/file/journaled_file.hpp"
 #include "fusefs/fuse/control_nodes.hpp"
 #include "fusefs/fuse/session.hpp"
 
@@ -211,7 +211,7 @@ void FusePageCache::close_way(InodeId inode) {
     }
 }
 
-Result<FusePageCache::Way> FusePageCache::open_way(const file::FileData& file) {
+Result<FusePageCache::Way> FusePageCache::open_way(const file::JournaledFile& file) {
     // What a visit sends home must be fetched before the next one.
     const base::Lock opening(opening_);
     if (Way way = known_way(file.id())) {
@@ -268,7 +268,7 @@ Result<PageSet> dirty_among(const Fd& fd, const PageSet& pages) {
 
 } // namespace
 
-Result<PageSet> FusePageCache::dirty_pages(file::FileData& file, const PageSet& pages) {
+Result<PageSet> FusePageCache::dirty_pages(file::JournaledFile& file, const PageSet& pages) {
     if (probe_ == Probe::compare) {
         return changed_pages(file, pages);
     }
@@ -300,7 +300,7 @@ std::optional<PageSet> FusePageCache::dirty_now(InodeId inode, ByteOffset size) 
     return found ? std::optional{std::move(*found)} : std::nullopt;
 }
 
-Result<PageSet> FusePageCache::changed_pages(file::FileData& file, const PageSet& pages) {
+Result<PageSet> FusePageCache::changed_pages(file::JournaledFile& file, const PageSet& pages) {
     PageSet found;
     const PageSet candidates = file.compare_candidates(pages);
     for (const PageRange& range : candidates.ranges()) {

@@ -66,7 +66,7 @@ class FusePageCache final : public file::PageCache {
     [[nodiscard]] Probe probe() const { return probe_; }
 
     [[nodiscard]] std::uint64_t retrieve_limit() const override { return 256; }
-    base::Result<file::PageSet> dirty_pages(file::FileData& file,
+    base::Result<file::PageSet> dirty_pages(file::JournaledFile& file,
                                             const file::PageSet& pages) override;
     std::optional<file::PageSet> dirty_now(model::InodeId inode, model::ByteOffset size) override;
     base::Result<file::RetrievedPages> retrieve(model::InodeId inode,
@@ -97,7 +97,7 @@ class FusePageCache final : public file::PageCache {
     /// The way to a file that a mapping may store into: opened once, and kept until close_way().
     /// Only through a private view; without one it would make umount(8) answer busy, and ENOTSUP is
     /// returned. Waits for requests to be served.
-    base::Result<Way> open_way(const file::FileData& file);
+    base::Result<Way> open_way(const file::JournaledFile& file);
     /// Opens an inode of our own mount and runs `job(fd)`, which returns a Result, on the visitor's
     /// thread. Afterwards the kernel is told to forget the name that the inode was opened by: that
     /// name would keep it, and the space of an unlinked file, for as long as the kernel likes.
@@ -105,7 +105,8 @@ class FusePageCache final : public file::PageCache {
     auto visit(model::InodeId inode, Job job) -> decltype(job(std::declval<const base::Fd&>()));
     /// On the visitor's thread.
     base::Result<base::Fd> open_inode(model::InodeId inode);
-    base::Result<file::PageSet> changed_pages(file::FileData& file, const file::PageSet& pages);
+    base::Result<file::PageSet> changed_pages(file::JournaledFile& file,
+                                              const file::PageSet& pages);
 
     std::string mountpoint_;
     Probe probe_;

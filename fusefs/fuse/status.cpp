@@ -16,7 +16,7 @@ namespace partialfs::fuse {
 std::string status_json(const Mount& mount) {
     const file::Context& context = mount.context;
     const journal::Journal::Status journal = mount.journal.status();
-    const file::FileData::Gauge gauge = mount.journal.gauge();
+    const file::JournaledFile::Gauge gauge = mount.journal.gauge();
     const model::Ledger::Counts ledger = context.ledger.counts();
     nlohmann::ordered_json status;
     status["version"] = kVersion;

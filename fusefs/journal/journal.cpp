@@ -16,7 +16,7 @@
 namespace partialfs::journal {
 
 using file::Durable;
-using file::FileData;
+using file::JournaledFile;
 using model::CommitId;
 using model::FlushPolicy;
 using model::InodeId;
@@ -48,7 +48,7 @@ int Journal::stop() {
     return last_error_;
 }
 
-void Journal::join(const std::shared_ptr<FileData>& file) {
+void Journal::join(const std::shared_ptr<JournaledFile>& file) {
     if (file->joined()) {
         return;
     }
@@ -90,7 +90,7 @@ void Journal::submit(Request&& request) {
     wake_.notify_all();
 }
 
-void Journal::fsync(std::shared_ptr<FileData> file, bool data_only, Done done) {
+void Journal::fsync(std::shared_ptr<JournaledFile> file, bool data_only, Done done) {
     submit(
         {Fsync{std::move(file), data_only ? Durable::data : Durable::attributes}, std::move(done)});
 }
@@ -118,7 +118,7 @@ Journal::Status Journal::status() const {
     return status;
 }
 
-std::shared_ptr<FileData> Journal::find(InodeId id) const {
+std::shared_ptr<JournaledFile> Journal::find(InodeId id) const {
     const base::Lock lock(files_mutex_);
     for (const FileMap* files : {&transaction_, &known_}) {
         if (const auto file = files->find(id); file != files->end()) {
@@ -140,10 +140,10 @@ Journal::Files Journal::all_files() const {
     return files;
 }
 
-FileData::Gauge Journal::gauge() const {
-    FileData::Gauge sum;
+JournaledFile::Gauge Journal::gauge() const {
+    JournaledFile::Gauge sum;
     for (const auto& file : all_files()) {
-        const FileData::Gauge one = file->gauge();
+        const JournaledFile::Gauge one = file->gauge();
         sum.page_entries += one.page_entries;
         sum.extents += one.extents;
         sum.dirty = sum.dirty || one.dirty;
@@ -225,7 +225,7 @@ void Journal::serve(std::vector<Request>& requests, bool commit_anyway) {
 }
 
 void Journal::prepare(Fsync& request, Round& round) {
-    FileData& file = *request.file;
+    JournaledFile& file = *request.file;
     const FlushPolicy policy = context_.policy.load();
     if (policy != FlushPolicy::eager) {
         if (const int error = file::error_of([&] { return file.write_back_unmapped(); })) {

@@ -3,7 +3,7 @@
 
 #include "fusefs/base/mutex.hpp"
 #include "fusefs/file/context.hpp"
-#include "fusefs/file/file_data.hpp"
+#include "fusefs/file/journaled_file.hpp"
 #include "fusefs/file/page_cache.hpp"
 #include "fusefs/model/types.hpp"
 
@@ -57,17 +57,17 @@ class Journal {
 
     /// The file has something for a commit to do, or may come to have: it joins the running
     /// transaction. Does nothing if it has joined.
-    void join(const std::shared_ptr<file::FileData>& file);
+    void join(const std::shared_ptr<file::JournaledFile>& file);
 
     /// fsync(2), after the kernel has written the file's PG_dirty pages back. Commits as the flush
     /// policy says and calls `done` with 0, or the errno of the commit's own failure on this file;
     /// maybe before it returns, maybe from another thread.
-    void fsync(std::shared_ptr<file::FileData> file, bool data_only, Done done);
+    void fsync(std::shared_ptr<file::JournaledFile> file, bool data_only, Done done);
     /// A commit of everything. `done` gets the first error.
     void commit(Done done);
     /// Flushes one file as a commit would, without syncing: for rename. 0, or the errno. Waits for
     /// the kernel if the file needs_kernel().
-    int flush_file(file::FileData& file);
+    int flush_file(file::JournaledFile& file);
     /// Asks for a commit soon, without waiting: much data is buffered.
     void hurry();
 
@@ -84,13 +84,13 @@ class Journal {
         return model::CommitId{status().commits + 1};
     }
     /// The file with this number, if it is of the running transaction or known; or null.
-    [[nodiscard]] std::shared_ptr<file::FileData> find(model::InodeId id) const;
+    [[nodiscard]] std::shared_ptr<file::JournaledFile> find(model::InodeId id) const;
     /// Sums over these files.
-    [[nodiscard]] file::FileData::Gauge gauge() const;
+    [[nodiscard]] file::JournaledFile::Gauge gauge() const;
 
   private:
     struct Fsync {
-        std::shared_ptr<file::FileData> file;
+        std::shared_ptr<file::JournaledFile> file;
         file::Durable durable;
         bool needs_commit = true; ///< or syncs its file alone
     };
@@ -102,8 +102,8 @@ class Journal {
 
         void answer(int error) { std::exchange(done, nullptr)(error); }
     };
-    using Files = std::vector<std::shared_ptr<file::FileData>>;
-    using FileMap = std::map<model::InodeId, std::shared_ptr<file::FileData>>;
+    using Files = std::vector<std::shared_ptr<file::JournaledFile>>;
+    using FileMap = std::map<model::InodeId, std::shared_ptr<file::JournaledFile>>;
     /// Requests served together, by one commit at most.
     struct Round {
         bool commits = false;
@@ -150,14 +150,14 @@ class Journal {
     /// Looks for PG_dirty pages that a commit could flush.
     Probed probe(const FileMap& files);
     /// The flush of one file of a commit. Returns an errno or 0.
-    int flush(file::FileData& file, const Probed& probed, model::CommitId commit);
-    using Failed = std::function<void(const std::shared_ptr<file::FileData>&, int)>;
+    int flush(file::JournaledFile& file, const Probed& probed, model::CommitId commit);
+    using Failed = std::function<void(const std::shared_ptr<file::JournaledFile>&, int)>;
     /// Makes durable what has been flushed; `failed` gets each file that this fails for.
     void sync_files(const Files& files, const Round& round, const Failed& failed);
     /// One sync of the whole filesystem, where that is as good as one for each of many files.
     void sync_together(const Files& files, const Failed& failed);
     /// Makes one file durable without a commit. Returns an errno or 0.
-    int sync_alone(file::FileData& file, file::Durable durable);
+    int sync_alone(file::JournaledFile& file, file::Durable durable);
     [[nodiscard]] Files all_files() const;
 
     file::Context& context_;

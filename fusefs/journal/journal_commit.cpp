@@ -17,7 +17,7 @@ namespace partialfs::journal {
 using base::Result;
 using file::Durable;
 using file::error_of;
-using file::FileData;
+using file::JournaledFile;
 using file::PageSet;
 using model::CommitId;
 using model::FlushPolicy;
@@ -31,7 +31,7 @@ constexpr std::size_t kTogetherFrom = 32;
 
 } // namespace
 
-int Journal::sync_alone(FileData& file, Durable durable) {
+int Journal::sync_alone(JournaledFile& file, Durable durable) {
     int error = error_of([&] { return file.let_metadata_through(); });
     if (error == 0) {
         error = error_of([&] { return file.sync(durable); });
@@ -68,7 +68,7 @@ void Journal::let_go(FileMap files) {
     try {
         while (!files.empty()) {
             const auto& file = files.begin()->second;
-            const FileData::Keep keep = file->keep();
+            const JournaledFile::Keep keep = file->keep();
             const base::Lock lock(files_mutex_);
             if (keep.known) {
                 known_.insert_or_assign(file->id(), file);
@@ -125,7 +125,7 @@ Journal::Probed Journal::probe(const FileMap& files) {
     return found;
 }
 
-int Journal::flush(FileData& file, const Probed& probed, CommitId commit) {
+int Journal::flush(JournaledFile& file, const Probed& probed, CommitId commit) {
     static const PageSet nothing;
     const auto dirty = probed.dirty.find(file.id());
     return error_of([&] {
@@ -133,7 +133,7 @@ int Journal::flush(FileData& file, const Probed& probed, CommitId commit) {
     });
 }
 
-int Journal::flush_file(FileData& file) {
+int Journal::flush_file(JournaledFile& file) {
     const CommitId next = running_commit();
     context_.ledger.commit_began(next, trace::now());
     int error = 0;
@@ -169,7 +169,7 @@ void Journal::sync_together(const Files& files, const Failed& failed) {
     }
     int error = error_of([&] { return whole.sync(context_.io); });
     // One file by itself: ext2, or a journal with nothing left to write, leaves the disk's cache.
-    const std::shared_ptr<FileData> one = together.back();
+    const std::shared_ptr<JournaledFile> one = together.back();
     together.pop_back();
     one->whole_sync_ended(false);
     if (error == 0) {
@@ -242,7 +242,7 @@ int Journal::commit_files(const FileMap& files, Round& round, Trigger trigger) {
     context_.trace.record({.commit = commit, .kind = trace::Kind::commit_begin});
 
     int first_error = 0;
-    const auto failed = [&](const std::shared_ptr<FileData>& file, int error) {
+    const auto failed = [&](const std::shared_ptr<JournaledFile>& file, int error) {
         file->report_failure(error, round.asked.contains(file->id()));
         if (round.errors.emplace(file->id(), error).second) {
             spdlog::warn("commit {}: inode {}: {}", commit.value, file->id().value,

@@ -10,18 +10,20 @@ import sys
 import time
 
 
-def processes_of(session):
-    """The command lines of the processes of a session, by process id."""
+def processes_of(directory):
+    """The command lines of the processes that have their temporary files there, by process id: of the command, and
+    of what it started, whatever session that is in and whoever its parent is by now."""
+    mark = f"TMPDIR={directory}".encode()
     found = {}
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{entry}/stat", encoding="utf-8") as file:
-                fields = file.read().rpartition(")")[2].split()
+            with open(f"/proc/{entry}/environ", "rb") as file:
+                theirs = mark in file.read().split(b"\0")
             with open(f"/proc/{entry}/cmdline", encoding="utf-8") as file:
                 line = file.read().replace("\0", " ")
         except OSError:
             continue
-        if int(fields[3]) == session and fields[0] != "Z":
+        if theirs:
             found[int(entry)] = line
     return found
 
@@ -33,13 +35,13 @@ def interrupted(directory, command, send):
                                env={**os.environ, "TMPDIR": directory},
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
-        while not any(line.startswith("qemu-system") for line in processes_of(process.pid).values()):
+        while not any(line.startswith("qemu-system") for line in processes_of(directory).values()):
             if process.poll() is not None:
                 return f"ended by itself with exit code {process.returncode}"
             time.sleep(0.05)
         send(process.pid)
         process.wait()
-        left = processes_of(process.pid)
+        left = processes_of(directory)
         if left:
             return f"left running: {left}"
         if os.listdir(directory):
@@ -48,7 +50,7 @@ def interrupted(directory, command, send):
             return f"exit code {process.returncode}"
         return None
     finally:
-        for pid in processes_of(process.pid):
+        for pid in processes_of(directory):
             os.kill(pid, signal.SIGKILL)
 
 

@@ -45,7 +45,8 @@ def build_engine(cache):
     """mmapstress' engine as a static program: its path."""
     need("cmake", "cmake")
     need("ninja", "ninja-build")
-    build = cache.path / "engine"
+    # One for each checkout: cmake builds a directory from one source tree alone.
+    build = cache.path / f"engine-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"
     engine = build / "tools/mmapstress/mmapstress-static"
     if not engine.exists():
         need_room(cache.path, 150)

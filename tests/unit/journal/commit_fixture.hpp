@@ -1,6 +1,7 @@
 // A journal and a file for it to commit.
 #pragma once
 
+#include "fusefs/file/file_data.hpp"
 #include "fusefs/file/ledger_book.hpp"
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/trace/recorder.hpp"

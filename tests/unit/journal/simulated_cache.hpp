@@ -32,7 +32,8 @@ class SimulatedCache final : public file::PageCache {
     int retrieve_error = 0;      ///< an errno with which retrieve() fails
 
     [[nodiscard]] std::uint64_t retrieve_limit() const override { return 4; }
-    base::Result<file::PageSet> dirty_pages(file::FileData&, const file::PageSet& among) override {
+    base::Result<file::PageSet> dirty_pages(file::JournaledFile&,
+                                            const file::PageSet& among) override {
         file::PageSet set;
         looked_at += among.count();
         if (gone || probe_error != 0) {
@@ -91,7 +92,7 @@ class SimulatedCache final : public file::PageCache {
         }
     }
     /// The kernel writes a page back.
-    base::Result<void> write_back(file::FileData& file, model::PageIndex index) {
+    base::Result<void> write_back(file::FileRequests& file, model::PageIndex index) {
         Page& page = pages[index];
         page.dirty = false;
         return file.writepage(start_of(index), page.bytes);

@@ -1,5 +1,5 @@
-// FileData as the journal uses it.
-#include "fusefs/file/file_data.hpp"
+#include "fusefs/file/journaled_file.hpp"
+
 #include "fusefs/trace/recorder.hpp"
 
 #include <array>
@@ -14,19 +14,19 @@ using model::InodeDirty;
 using model::intersect;
 using model::PageIndex;
 
-FileData::Keep FileData::keep() {
+JournaledFile::Keep JournaledFile::keep() {
     const FileLock lock(parts_);
     const bool losses = parts_.losses.still_any();
     return {.joined = !parts_.lock_clean() || parts_.held.needs_sync(),
             .known = losses || parts_.mappable_handles > 0};
 }
 
-bool FileData::may_be_mapped() const {
+bool JournaledFile::may_be_mapped() const {
     const FileLock lock(parts_);
     return parts_.mappable_handles > 0;
 }
 
-bool FileData::needs_kernel() const {
+bool JournaledFile::needs_kernel() const {
     const FileLock lock(parts_);
     if (parts_.policy() == FlushPolicy::writeback) {
         return false;
@@ -44,17 +44,17 @@ bool FileData::needs_kernel() const {
     return false;
 }
 
-bool FileData::needs_flush() const {
+bool JournaledFile::needs_flush() const {
     const FileLock lock(parts_);
     return parts_.mappable_handles > 0 || !parts_.lock_clean();
 }
 
-bool FileData::needs_sync() const {
+bool JournaledFile::needs_sync() const {
     const FileLock lock(parts_);
     return parts_.held.needs_sync();
 }
 
-void FileData::start_sync() {
+void JournaledFile::start_sync() {
     if (needs_sync()) {
         parts_.backing.begin_sync();
         const FileLock lock(parts_);
@@ -62,7 +62,7 @@ void FileData::start_sync() {
     }
 }
 
-bool FileData::has_work() const {
+bool JournaledFile::has_work() const {
     const FileLock lock(parts_);
     return parts_.held.needs_sync() || parts_.state.size() != parts_.state.backing_size() ||
            parts_.times.held_mtime() || !parts_.held.empty() ||
@@ -70,12 +70,12 @@ bool FileData::has_work() const {
             parts_.state.next_flushable(PageIndex{0}, parts_.policy()).has_value());
 }
 
-bool FileData::take_inode_dirty() {
+bool JournaledFile::take_inode_dirty() {
     const FileLock lock(parts_);
     return parts_.state.take_inode_dirty() != InodeDirty::no;
 }
 
-void FileData::report_failure(int error, bool asked) {
+void JournaledFile::report_failure(int error, bool asked) {
     const FileLock lock(parts_);
     if (asked || parts_.failing != error) {
         parts_.errors.record(error);
@@ -87,15 +87,24 @@ void FileData::report_failure(int error, bool asked) {
         {.inode = parts_.id, .error = error, .kind = trace::Kind::write_error});
 }
 
-FileData::Gauge FileData::gauge() const {
+JournaledFile::Gauge JournaledFile::gauge() const {
     const FileLock lock(parts_);
     return {parts_.state.blocks().entries(), parts_.held.extents(), !parts_.lock_clean()};
+}
+
+void JournaledFile::abandon_if_nameless() {
+    const base::Lock disk(parts_.disk);
+    const FileLock lock(parts_);
+    if (parts_.nameless && parts_.handles == 0) {
+        parts_.lock_abandon();
+        parts_.lock_close_if_unused();
+    }
 }
 
 // --- The look for PG_dirty pages
 // ------------------------------------------------------------------
 
-PageSet FileData::probe_begins() {
+PageSet JournaledFile::probe_begins() {
     const FileLock lock(parts_);
     PageSet pages;
     const ByteOffset size = parts_.state.size();
@@ -116,7 +125,7 @@ PageSet FileData::probe_begins() {
     return pages;
 }
 
-std::size_t FileData::learn_dirty(const PageSet& pages) {
+std::size_t JournaledFile::learn_dirty(const PageSet& pages) {
     const FileLock lock(parts_);
     const PageSet still_dirty = parts_.probe.close(pages);
     std::vector<trace::Event> events;
@@ -137,7 +146,7 @@ std::size_t FileData::learn_dirty(const PageSet& pages) {
     return events.size();
 }
 
-PageSet FileData::compare_candidates(const PageSet& pages) const {
+PageSet JournaledFile::compare_candidates(const PageSet& pages) const {
     const FileLock lock(parts_);
     const PageSet hashed = parts_.hashes.pages();
     PageSet candidates;
@@ -153,7 +162,7 @@ PageSet FileData::compare_candidates(const PageSet& pages) const {
     return candidates;
 }
 
-bool FileData::differs(PageIndex page, std::span<const std::byte> bytes) {
+bool JournaledFile::differs(PageIndex page, std::span<const std::byte> bytes) {
     const FileLock lock(parts_);
     if (!parts_.hashes.contains(page)) {
         return false;

@@ -1,0 +1,128 @@
+#include "fusefs/file/attributes.hpp"
+
+#include "fusefs/backing/object.hpp"
+#include "fusefs/file/sparse_view.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace partialfs::file {
+
+using base::Result;
+using model::ByteOffset;
+using model::PageIndex;
+
+std::optional<PageSet> Attributes::stored_pages(PageCache& cache) const {
+    ByteOffset size;
+    {
+        const FileLock lock(parts_);
+        if (parts_.mappable_handles == 0) {
+            return PageSet{};
+        }
+        size = parts_.state.size();
+    }
+    return cache.dirty_now(parts_.id, size);
+}
+
+bool Attributes::lock_look_is_due() const {
+    if (parts_.mappable_handles == 0 || std::chrono::steady_clock::now() < next_look_) {
+        return false;
+    }
+    const auto status = parts_.backing.status();
+    return status &&
+           static_cast<std::uint64_t>(status->st_blocks) * 512 < parts_.state.size().value;
+}
+
+bool Attributes::wants_look(PageCache& cache) const {
+    {
+        const FileLock lock(parts_);
+        if (!lock_look_is_due()) {
+            return false;
+        }
+    }
+    return !cache.dirty_now(parts_.id, ByteOffset{0});
+}
+
+void Attributes::note_look(std::chrono::steady_clock::time_point began, const PageSet& stored) {
+    const auto now = std::chrono::steady_clock::now();
+    const FileLock lock(parts_);
+    stored_bytes_ = stored.count() * model::kPageSize;
+    next_look_ = now + 100 * (now - began);
+}
+
+Result<struct stat> Attributes::read(PageCache& cache) {
+    FileLock lock(parts_);
+    if (lock_look_is_due()) {
+        lock.unlock();
+        const auto began = std::chrono::steady_clock::now();
+        if (const auto stored = stored_pages(cache)) {
+            note_look(began, *stored);
+        }
+        lock.lock();
+    }
+    Result<struct stat> status = parts_.backing.status();
+    if (!status) {
+        return status;
+    }
+    if (parts_.handles == 0 && parts_.lock_clean()) {
+        // Nobody but the daemon should change SOURCE; if somebody did, follow.
+        parts_.state.adopt(ByteOffset{static_cast<std::uint64_t>(status->st_size)},
+                           status->st_blocks * 512 < status->st_size);
+    }
+    const std::uint64_t size = parts_.state.size().value;
+    const auto on_disk = static_cast<std::uint64_t>(status->st_blocks);
+    if (on_disk * 512 < size) {
+        const std::uint64_t stored = parts_.mappable_handles > 0 ? stored_bytes_ : 0;
+        const std::uint64_t to_come =
+            space_to_come(parts_.held.buffered(), parts_.state.backing_size(), parts_.backing);
+        const std::uint64_t whole =
+            (size + model::kPageSize - 1) / model::kPageSize * (model::kPageSize / 512);
+        status->st_blocks = static_cast<blkcnt_t>(
+            std::max(on_disk, std::min(whole, on_disk + (to_come + stored) / 512)));
+    }
+    status->st_size = static_cast<off_t>(size);
+    parts_.times.adjust(*status);
+    parts_.context.clock.given_out(*status);
+    return status;
+}
+
+Result<void> Attributes::set_times(const std::array<timespec, 2>& times, PageCache& cache) {
+    const bool sets_mtime = times[1].tv_nsec != UTIME_OMIT;
+    std::optional<PageSet> stored;
+    if (sets_mtime) {
+        stored = stored_pages(cache);
+    }
+    const FileLock lock(parts_);
+    if (const auto changed = backing::change_times(parts_.backing.path_fd(), times); !changed) {
+        return changed;
+    }
+    if (!sets_mtime) {
+        return {};
+    }
+    const auto status = parts_.backing.status();
+    if (!status) {
+        return std::unexpected(status.error());
+    }
+    parts_.times.release_mtime();
+    if (!parts_.lock_clean()) {
+        parts_.times.hold_mtime(status->st_mtim); // what is flushed from now on must not change it
+    }
+    if (!stored) {
+        stored.emplace();
+        stored->append({PageIndex{0}, page_of(parts_.state.size())});
+    }
+    parts_.times.set_over_stores(std::move(*stored));
+    return {};
+}
+
+void Attributes::changed() {
+    const FileLock lock(parts_);
+    parts_.state.attributes_changed();
+    parts_.attributes_unsynced = true;
+    if (const auto status = parts_.backing.status()) {
+        parts_.times.attributes_changed(status->st_ctim);
+        parts_.nameless = parts_.nameless && status->st_nlink == 0;
+    }
+}
+
+} // namespace partialfs::file
