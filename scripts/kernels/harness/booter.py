@@ -48,9 +48,10 @@ class Booter:
             guest.add_module(self.kernel, name)
         for setup in batch.setups:
             try:
+                make_disk(setup.filesystem, setup.block, batch.disk(setup), self.options.disk)
+                # Only of what can be made: a module that does not load ends the boot for all.
                 for name in setup.filesystem.needed_modules:
                     guest.add_module(self.kernel, name)
-                make_disk(setup.filesystem, setup.block, batch.disk(setup), self.options.disk)
             except Failure as failure:
                 batch.failures[setup] = failure
         guest.add_probe(self.kernel.probes.get(batch.setups[0].fix))
