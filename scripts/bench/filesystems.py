@@ -2,7 +2,8 @@
 """Measures filesystem workloads on a plain directory, on partialfs and on other mounts.
 
 usage: filesystems.py BUILD_DIR [--rounds N] [--also NAME=PATH]... [--daemon NAME=PID]...
-                      [--only WORKLOAD]... [--dir DIR] [--json FILE]
+                      [--partialfs NAME=OPTIONS]... [--only WORKLOAD]... [--dir DIR] [--json FILE]
+                      [--plot FILE.svg]
 
 All places are measured in turn in every round, so that whatever else the machine does falls on all
 of them alike; printed are medians and the ratio to the plain directory (above 1: faster than it).
@@ -11,6 +12,7 @@ CPU is the workload's and the daemon's, for --also mounts if --daemon says which
 import argparse
 import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -19,9 +21,12 @@ import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from mounted import Mounted  # noqa: E402
+from plot import write_svg  # noqa: E402
+from programs import PROGRAMS, make_stock, measure_program  # noqa: E402
 
-WORKLOADS = ["sequential-write", "read-cold", "read-warm", "random-write-fsync", "random-read-warm",
-             "mapped-sequential", "mapped-random", "mapped-1460", "small-files"]
+WORKLOADS = ["sequential-write", "read-cold", "read-warm", "random-write-fsync",
+             "random-write-fdatasync", "random-read-warm", "mapped-sequential", "mapped-random", "mapped-1460",
+             "small-files", *PROGRAMS]
 IDLE = "idle-mapping"
 
 
@@ -65,7 +70,9 @@ class Partialfs(Place):
         self.mounted.close()
 
 
-def measure(build, place, workload):
+def measure(build, stock, place, workload):
+    if workload in PROGRAMS:
+        return measure_program(workload, stock, place)
     program = [os.path.join(build, "tests/bench/fs_workload"), place.path, workload]
     cpu, result = {}, None
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -112,9 +119,12 @@ def main():
     parser.add_argument("--also", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--daemon", action="append", default=[], metavar="NAME=PID",
                         help="the process that serves an --also mount: its CPU time counts")
+    parser.add_argument("--partialfs", action="append", default=[], metavar="NAME=OPTIONS",
+                        help="one more partialfs, with these options: eager='--flush-policy eager'")
     parser.add_argument("--only", action="append", metavar="WORKLOAD")
     parser.add_argument("--dir", default=None, help="where to measure (default: a temporary one)")
     parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--plot", metavar="FILE.svg", help="the table as bars")
     arguments = parser.parse_args()
     workloads = arguments.only or WORKLOADS
     for workload in workloads:
@@ -130,9 +140,14 @@ def main():
     with tempfile.TemporaryDirectory(prefix="partialfs-bench-", dir=arguments.dir) as directory:
         plain = os.path.join(directory, "plain")
         os.makedirs(plain)
-        mount = Partialfs("partialfs", arguments.build, directory)
-        places = [Place("plain", plain), mount]
+        stock = os.path.join(directory, "stock")
+        os.makedirs(stock)
+        workloads = make_stock(stock, workloads)
+        places = [Place("plain", plain), Partialfs("partialfs", arguments.build, directory)]
         try:
+            for other in arguments.partialfs:
+                name, _, options = other.partition("=")
+                places.append(Partialfs(name, arguments.build, directory, *shlex.split(options)))
             for other in arguments.also:
                 name, _, path = other.partition("=")
                 if not os.path.isdir(path):
@@ -146,8 +161,10 @@ def main():
                         print(f"\rround {number + 1}: {workload} on {place.name}".ljust(70),
                               end="", file=sys.stderr, flush=True)
                         results[workload][place.name].append(
-                            measure(arguments.build, place, workload))
+                            measure(arguments.build, stock, place, workload))
             summary = report(results, places, arguments.rounds)
+            if arguments.plot:
+                write_svg(arguments.plot, summary, [place.name for place in places])
             summary["peak_rss_mib"] = {place.name: place.peak_rss_mib() for place in places
                                        if place.pid is not None}
             print("\npeak resident memory of the daemon, with the dirty data it buffers: " +
@@ -159,7 +176,7 @@ def main():
         if arguments.only is None or IDLE in arguments.only:
             prober = Partialfs("probed", arguments.build, directory, "--commit-interval", "50ms")
             try:
-                idle = measure(arguments.build, prober, IDLE)
+                idle = measure(arguments.build, stock, prober, IDLE)
             finally:
                 prober.close()
             share = idle["daemon_cpu"] / idle["wall"]

@@ -153,7 +153,8 @@ Measured read_warm(const std::string& directory) {
     });
 }
 
-Measured random_write_fsync(const std::string& directory) {
+/// `sync` is fsync(2) or fdatasync(2).
+Measured random_write_sync(const std::string& directory, int (*sync)(int)) {
     const File file(directory, 64 * kMiB);
     std::mt19937_64 random(1);
     const std::vector<char> block(kPage, 'y');
@@ -161,7 +162,7 @@ Measured random_write_fsync(const std::string& directory) {
         for (std::size_t i = 0; i < kSynced; ++i) {
             const auto at = static_cast<off_t>(random() % (64 * kMiB / kPage) * kPage);
             check(::pwrite(file.fd(), block.data(), kPage, at), "pwrite");
-            check(::fsync(file.fd()), "fsync");
+            check(sync(file.fd()), "fsync");
         }
     });
 }
@@ -251,7 +252,8 @@ int main(int argc, char** argv) {
         {"sequential-write", sequential_write},
         {"read-cold", read_cold},
         {"read-warm", read_warm},
-        {"random-write-fsync", random_write_fsync},
+        {"random-write-fsync", [](auto& dir) { return random_write_sync(dir, ::fsync); }},
+        {"random-write-fdatasync", [](auto& dir) { return random_write_sync(dir, ::fdatasync); }},
         {"random-read-warm", random_read_warm},
         {"mapped-sequential", [](auto& dir) { return mapped_stores(dir, kPage, true); }},
         {"mapped-random", [](auto& dir) { return mapped_stores(dir, kPage, false); }},

@@ -1,0 +1,70 @@
+"""Real programs as workloads: what they work on is made once, outside the places that are measured."""
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+
+_SQL_ROWS = """CREATE TABLE t(k INTEGER PRIMARY KEY, v TEXT);
+WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+INSERT INTO t SELECT i, hex(randomblob(50)) FROM n;
+"""
+_SQL_WORK = "".join(f"UPDATE t SET v = hex(randomblob(50)) WHERE k % 100 = {n};\n" for n in range(100))
+
+# By name: the program that it takes, what it does in an empty directory, how much of what that is.
+PROGRAMS = {
+    "git-clone": ("git", "git clone -q --no-hardlinks \"$STOCK/repository\" clone", 1, "clones"),
+    "untar": ("tar", "tar -xf \"$STOCK/tree.tar\"", 2000, "files"),
+    "sqlite-wal": ("sqlite3", "{ echo 'PRAGMA journal_mode=WAL;'; cat \"$STOCK/rows.sql\"; } | sqlite3 db >/dev/null\n"
+                              "sqlite3 db <\"$STOCK/work.sql\"", 100, "transactions"),
+    "sqlite-mmap": ("sqlite3", "sqlite3 db <\"$STOCK/rows.sql\"\n"
+                               "{ echo 'PRAGMA mmap_size=268435456;'; cat \"$STOCK/work.sql\"; } | sqlite3 db >/dev/null",
+                    100, "transactions"),
+}
+
+
+def make_stock(directory, workloads):
+    """What `workloads` work on. Leaves out, with a message, those whose program is missing; the others."""
+    there = []
+    for name in workloads:
+        if name in PROGRAMS and not shutil.which(PROGRAMS[name][0]):
+            print(f"filesystems.py: {PROGRAMS[name][0]} is not installed: no row {name}", file=sys.stderr)
+        else:
+            there.append(name)
+    if not any(name in PROGRAMS for name in there):
+        return there
+    tree = os.path.join(directory, "tree")
+    for number in range(2000):
+        folder = os.path.join(tree, f"folder-{number % 100}")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, f"file-{number}"), "w", encoding="ascii") as file:
+            file.write(f"line {number}\n" * (1 + number % 400))
+    subprocess.run(["tar", "-C", directory, "-cf", os.path.join(directory, "tree.tar"), "tree"], check=True)
+    for name, text in (("rows.sql", _SQL_ROWS), ("work.sql", _SQL_WORK)):
+        with open(os.path.join(directory, name), "w", encoding="ascii") as file:
+            file.write(text)
+    if "git-clone" in there:
+        os.rename(tree, os.path.join(directory, "repository"))
+        git = ["git", "-C", os.path.join(directory, "repository"), "-c", "user.name=bench", "-c",
+               "user.email=bench@localhost", "-c", "commit.gpgsign=false"]
+        for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+            subprocess.run([*git, *words], check=True)
+    return there
+
+
+def measure_program(name, stock, place):
+    """As fs_workload measures: wall and CPU seconds, and how much was done."""
+    _, script, amount, unit = PROGRAMS[name]
+    work = os.path.join(place.path, "program")
+    os.mkdir(work)
+    daemon, used = place.cpu(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    begin = time.monotonic()
+    done = subprocess.run(["sh", "-ec", script], cwd=work, env={**os.environ, "STOCK": stock}, check=False)
+    result = {"wall": time.monotonic() - begin, "amount": amount, "unit": unit, "daemon_cpu": place.cpu() - daemon}
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result["cpu"] = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    if done.returncode != 0:
+        sys.exit(f"filesystems.py: {name} failed on {place.name}")
+    shutil.rmtree(work)
+    return result
