@@ -26,10 +26,11 @@ inline constexpr unsigned kReadAheadKiB = 512;
 void raise_bdi_limits(const std::string& mountpoint,
                       const std::filesystem::path& class_bdi = "/sys/class/bdi");
 
-/// The kernel holds up who dirties pages, the daemon too when it writes to SOURCE. What it waits for
-/// then may be the mount's own dirty pages, which only it can write back. From now on this thread,
-/// and each that it starts, is held up by what is dirty on SOURCE's own disk alone, and the memory
-/// that it asks for is found without writing to a disk: prctl(2), PR_SET_IO_FLUSHER, Linux 5.6.
+/// The kernel holds up who dirties pages, the daemon too when it writes to SOURCE. What it waits
+/// for then may be the mount's own dirty pages, which only it can write back. From now on this
+/// thread, and each that it starts, is held up by what is dirty on SOURCE's own disk alone, and the
+/// memory that it asks for is found without writing to a disk: prctl(2), PR_SET_IO_FLUSHER,
+/// Linux 5.6.
 ///
 /// Best effort, as the above: it takes CAP_SYS_RESOURCE.
 void become_io_flusher();

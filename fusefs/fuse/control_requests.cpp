@@ -112,16 +112,16 @@ Answer lookup_inode(Mount& mount, std::string_view name) {
 template <typename Add>
 void list(const Node& directory, off_t position, Add add) {
     off_t at = 0;
-    const auto entry = [&](const char* name, const Node& node) {
+    const auto entry = [&](std::string_view name, const Node& node) {
         ++at;
-        return at <= position || add(name, node, at);
+        return at <= position || add(std::string(name).c_str(), node, at);
     };
     const bool whole = directory.number == kControlDirectory;
     if (!entry(".", directory) || !entry("..", whole ? kRoot : kNodes.front()) || !whole) {
         return;
     }
     for (const Node& node : kNodes) {
-        if (node.number != kControlDirectory && !entry(node.name.data(), node)) {
+        if (node.number != kControlDirectory && !entry(node.name, node)) {
             return;
         }
     }

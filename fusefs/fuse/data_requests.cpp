@@ -38,6 +38,8 @@ using model::ByteRange;
 struct Handle final : OpenHandle {
     Handle(Mount& its_mount, InodePtr its_inode, int its_flags)
         : mount(its_mount), inode(std::move(its_inode)), flags(its_flags) {}
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
     ~Handle() override;
 
     Mount& mount;

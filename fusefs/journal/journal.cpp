@@ -68,21 +68,20 @@ void Journal::submit(Request&& request) {
     static_assert(std::is_nothrow_move_constructible_v<Request>);
     std::vector<Request> mine;
     {
-        const base::Lock lock(mutex_);
-        if (!stopped_) {
-            std::vector<Request>& queue =
-                started_ && !committing_ && !stopping_ && requests_.empty() ? mine : requests_;
-            queue.push_back(std::move(request));
-            if (mine.empty()) {
-                wake_.notify_all();
-                return;
-            }
-            committing_ = true;
+        base::Lock lock(mutex_);
+        if (stopped_) {
+            lock.unlock();
+            request.answer(ENODEV);
+            return;
         }
-    }
-    if (mine.empty()) {
-        request.answer(ENODEV);
-        return;
+        std::vector<Request>& queue =
+            started_ && !committing_ && !stopping_ && requests_.empty() ? mine : requests_;
+        queue.push_back(std::move(request));
+        if (mine.empty()) {
+            wake_.notify_all();
+            return;
+        }
+        committing_ = true;
     }
     serve_all(mine, /*commit_anyway=*/false);
     const base::Lock lock(mutex_);
