@@ -13,8 +13,8 @@ import subprocess
 import sys
 
 ORDER = [
-    "fusefs/base", "fusefs/model", "fusefs/backing", "fusefs/trace", "fusefs/file", "fusefs/journal", "fusefs/fuse",
-    "fusefs/startup",
+    "fusefs/third_party", "fusefs/base", "fusefs/model", "fusefs/backing", "fusefs/trace", "fusefs/file",
+    "fusefs/journal", "fusefs/fuse", "fusefs/startup",
     "tools", "tools/schedule",
     "tools/mmapstress/result", "tools/mmapstress/system", "tools/mmapstress/workloads", "tools/mmapstress/report",
     "tools/mmapstress/verify", "tools/mmapstress/engine", "tools/mmapstress/explain", "tools/mmapstress/minimise",

@@ -36,7 +36,8 @@ deb=$(echo "$work"/deb/partialfs_*.deb)
 dpkg-deb -c "$deb" >"$work/contents"
 for path in usr/bin/partialfs usr/bin/mmapstress usr/bin/vmmodel usr/sbin/mount.fuse.partialfs usr/sbin/umount.fuse.partialfs \
     usr/share/man/man{8/partialfs.8,8/mount.fuse.partialfs.8,8/umount.fuse.partialfs.8,1/mmapstress.1,1/vmmodel.1}.gz \
-    usr/share/bash-completion/completions/partialfs usr/share/zsh/vendor-completions/_mmapstress; do
+    usr/share/bash-completion/completions/partialfs usr/share/zsh/vendor-completions/_mmapstress \
+    usr/share/partialfs/{reproduce,soak}.sh; do
     grep -qE " \./$path$" "$work/contents" || fail "$path is not in the package"
 done
 
@@ -102,6 +103,11 @@ if [ -e /dev/fuse ]; then
         [ $code -eq $wanted ] || { cat "$work/said"; fail "mmapstress on the $contract mount: exit code $code, not $wanted"; }
         unmount
     done
+
+    in_root /usr/share/partialfs/reproduce.sh >"$work/said" 2>&1 || { cat "$work/said"; fail "reproduce.sh"; }
+    in_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-minimal >/dev/null 2>&1
+    in_root /usr/share/partialfs/soak.sh --duration 1s --workload mix >"$work/said" 2>&1 ||
+        { cat "$work/said"; fail "soak.sh"; }
 
     code=0
     in_root mount -t fuse.partialfs /data /mnt -o contract=linux-2.6.21 >"$work/said" 2>&1 || code=$?
