@@ -11,7 +11,8 @@
 #   scripts/soak.sh --contract NAME     another contract of partialfs
 #   scripts/soak.sh --installed         use the programs on PATH instead of building them
 #
-# The workers change, too: one thread, two, two processes, two of two threads each.
+# The workers change, too: one thread, two, two processes, two of two threads each. On FUSE filesystems stores that the
+# kernel makes into mappings are left out (--without gup): they meet a known fault of Linux 6.18.
 # The last lines count what was run and compared. Exit code: 0, every run was clean; 1, damage, or something in the
 # ledger; 2, wrong usage; 3, a run could not tell, or a mount failed; 130, 143, 129: stopped by ^C, SIGTERM or SIGHUP,
 # all clean until then. Where something was found, the report, the schedule, what was printed, the mount's trace and
@@ -184,6 +185,10 @@ each_workload() { # DIRECTORY WHERE [OPTION...]
     done
 }
 
+fuse=()
+if [ -z "$target" ] || [[ $(stat -f -c %T -- "$target") = *fuse* ]]; then
+    fuse=(--without gup)
+fi
 policies=(eager ext3 writeback)
 intervals=(5ms 20ms 50ms)
 workers=("" "--threads 2" "--processes 2" "--threads 2 --processes 2")
@@ -200,7 +205,7 @@ for ((round = 0; ; ++round, ++seed)); do
         fi
     fi
     # shellcheck disable=SC2086  # options, or none
-    each_workload "${target:-$mount}" "$where" ${workers[round / 6 % 4]}
+    each_workload "${target:-$mount}" "$where" ${workers[round / 6 % 4]} "${fuse[@]}"
     if [ -z "$target" ]; then
         if [ -z "$finding" ] && ! cmp -s "$mount/.partialfs/ledger" /dev/null; then
             cp "$mount/.partialfs/ledger" "$work/ledger" 2>/dev/null || true

@@ -124,6 +124,27 @@ void add_hang_after(CLI::App& command, std::chrono::milliseconds& hang_after) {
         ->default_str("5min");
 }
 
+void add_without(CLI::App& command, RunSettings& run) {
+    command
+        .add_option_function<std::vector<std::string>>(
+            "--without",
+            [&run](const std::vector<std::string>& groups) {
+                for (const std::string& name : groups) {
+                    const auto group = from_name<OpGroup>(name);
+                    if (!group) {
+                        throw CLI::ValidationError("--without",
+                                                   "'" + name + "' is none of " +
+                                                       partialfs::base::all_names<OpGroup>());
+                    }
+                    add_left_out(run.unwanted, all_in(*group, "--without " + name));
+                }
+            },
+            "leave out operations that meet known faults of kernels (several with commas): gup, "
+            "grow, past-eof")
+        ->delimiter(',')
+        ->type_name("GROUPS");
+}
+
 void add_past_eof(CLI::App& command, RunSettings& run) {
     add_choice<bool>(command, "--past-eof", run.past_eof_is_damage,
                      {{"any", false}, {"zero", true}},
@@ -154,6 +175,9 @@ void add_place(CLI::App& command, CommonOptions& options) {
 void add_files(CLI::App& command, CommonOptions& options) {
     add_place(command, options);
     add_helper_directory(command, options.run);
+    add_without(command, options.run);
+    command.add_flag("--may-hang", options.run.may_hang,
+                     "carry out what is known to hang this filesystem, too");
     command.add_flag("--keep", options.run.keep, "keep the files even if all is well");
     command
         .add_option("--schedule", options.run.schedule_file,
@@ -169,7 +193,11 @@ void add_run(CLI::App& app, Verdict& verdict) {
     const auto memory = std::make_shared<std::optional<ByteCount>>();
     add_files(*command, options->common);
     options->workload = workloads().front().name;
-    command->add_option("--workload,-w", options->workload, "see mmapstress workloads")
+    command
+        ->add_option(
+            "--workload,-w", options->workload,
+            "which, or all for each in turn, with new seeds until --duration; see mmapstress "
+            "workloads")
         ->type_name("NAME")
         ->capture_default_str();
     command
@@ -201,16 +229,15 @@ void add_run(CLI::App& app, Verdict& verdict) {
         },
         "run rounds with one seed after another until the time is up or damage is found");
     command
-        ->add_option("--threads", options->settings.threads, "threads in each process, 1 to 1024")
+        ->add_option("--threads", options->settings.threads,
+                     "threads in each process, 1 to 1024; default: the workload's")
         ->check(whole_number(1, 1024))
-        ->type_name("N")
-        ->capture_default_str();
+        ->type_name("N");
     command
         ->add_option("--processes", options->settings.processes,
-                     "processes, each with its own mappings, 1 to 1024")
+                     "processes, each with its own mappings, 1 to 1024; default: the workload's")
         ->check(whole_number(1, 1024))
-        ->type_name("N")
-        ->capture_default_str();
+        ->type_name("N");
     add_choice<CommitBy>(
         *command, "--commit-by", options->settings.commit_by,
         {{"sibling", CommitBy::sibling}, {"syncfs", CommitBy::syncfs}, {"sync", CommitBy::sync}},

@@ -7,7 +7,8 @@
 //     mmapstress-static workloads  prints the names of the workloads, one a line
 //
 //     MMAPSTRESS_DIR        the directory to work in; must be set
-//     MMAPSTRESS_WORKLOAD   mix (default), recipe, linus, torrent, apt, pressure
+//     MMAPSTRESS_WORKLOAD   mix (default), recipe, linus, torrent, apt, pressure, wild, gup, grow,
+//                           writeback
 //     MMAPSTRESS_SCHEDULE   a schedule file to run in place of a workload
 //     MMAPSTRESS_SEED, _SIZE, _FILES, _OPS, _DURATION, _THREADS, _PROCESSES, _COMMIT_BY, _DISK,
 //                _HELPER_DIR   as the options of `mmapstress run` of these names
@@ -92,8 +93,8 @@ WorkloadSettings workload_settings() {
     settings.size = parsed("SIZE", partialfs::base::parse_size);
     settings.files = parsed("FILES", number<std::uint32_t>);
     settings.ops = parsed("OPS", number<std::uint64_t>);
-    settings.threads = parsed("THREADS", number<std::uint16_t>).value_or(settings.threads);
-    settings.processes = parsed("PROCESSES", number<std::uint16_t>).value_or(settings.processes);
+    settings.threads = parsed("THREADS", number<std::uint16_t>);
+    settings.processes = parsed("PROCESSES", number<std::uint16_t>);
     settings.commit_by = parsed("COMMIT_BY", from_name<CommitBy>).value_or(settings.commit_by);
     settings.memory = parsed("MEMORY", partialfs::base::parse_size).value_or(settings.memory);
     return settings;
@@ -140,14 +141,15 @@ Verdict run_schedule(RunSettings settings, const std::string& path) {
 }
 
 Verdict run_workload(const RunSettings& settings) {
-    const std::string name = setting("WORKLOAD").value_or(std::string(workloads().front().name));
+    const std::string name = setting("WORKLOAD").value_or("mix");
     const WorkloadInfo* const workload = workload_named(name);
     if (workload == nullptr) {
         throw BadSetting("MMAPSTRESS_WORKLOAD=" + name + ": there is no such workload");
     }
-    const auto done =
-        run_rounds(settings, {*workload, workload_settings(),
-                              parsed("DURATION", partialfs::base::parse_duration), nullptr});
+    const auto done = run_rounds(settings, {{workload},
+                                            workload_settings(),
+                                            parsed("DURATION", partialfs::base::parse_duration),
+                                            nullptr});
     return done ? deliver(done->result, setting("REPORT").value_or("")) : refuse(done.error());
 }
 

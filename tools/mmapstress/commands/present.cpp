@@ -3,6 +3,7 @@
 #include "tools/mmapstress/commands/progress.hpp"
 #include "tools/mmapstress/report/formats.hpp"
 #include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/result/known_faults.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -114,6 +115,44 @@ std::string commits_text(const Commits& commits) {
                                      : "not judged: no device counts this filesystem's sectors");
 }
 
+/// Nothing of one round.
+std::string totals_text(const Totals& totals) {
+    if (totals.rounds < 2) {
+        return {};
+    }
+    std::string each;
+    for (const Totals::OfWorkload& of : totals.workloads) {
+        each += fmt::format("{}{} {}", each.empty() ? "" : ", ", of.workload, of.rounds);
+    }
+    std::uint64_t compared = 0;
+    for (const Totals::OfStage& stage : totals.stages) {
+        compared += stage.bytes;
+    }
+    return fmt::format("  in all   {} rounds ({}): {} in {:.2f} s; {} MiB compared, {} MiB of them "
+                       "after eviction\n",
+                       totals.rounds, each, plural(totals.ops, "operation"), totals.seconds,
+                       compared >> 20U, totals.bytes_after_eviction() >> 20U);
+}
+
+/// A line for each reason.
+std::string left_out_text(const std::vector<LeftOut>& left_out) {
+    std::vector<std::pair<std::string, std::string>> reasons; // in order, each with its operations
+    for (const LeftOut& one : left_out) {
+        const auto same =
+            std::ranges::find(reasons, one.reason, [](const auto& known) { return known.first; });
+        if (same == reasons.end()) {
+            reasons.emplace_back(one.reason, one.operation);
+        } else {
+            same->second += ", " + one.operation;
+        }
+    }
+    std::string out;
+    for (const auto& [reason, operations] : reasons) {
+        out += fmt::format("  left out {}: {}\n", operations, reason);
+    }
+    return out;
+}
+
 /// Nothing if nothing was found.
 std::string past_eof_text(const RunResult& result) {
     if (result.past_eof.empty()) {
@@ -176,9 +215,8 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
         out += fmt::format("  memory   {}\n", result.memory);
     }
     out += commits_text(result.commits);
-    for (const LeftOut& left_out : result.left_out) {
-        out += fmt::format("  left out {}: {}\n", left_out.operation, left_out.reason);
-    }
+    out += totals_text(result.totals);
+    out += left_out_text(result.left_out);
     if (result.cut_short) {
         out +=
             fmt::format("  all operations up to {} had been carried out, none after {} begun:\n"
@@ -200,6 +238,9 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
                "            mapping has what was read back from disk)\n";
     }
     out += past_eof_text(result);
+    for (const KnownFault& fault : known_faults(result)) {
+        out += fmt::format("  known    {}: {}\n", fault.name, fault.text);
+    }
     for (const Problem& problem : result.problems) {
         out += problem.op.value == 0 ? fmt::format("  problem: {}\n", problem.message)
                                      : fmt::format("  problem at operation {}: {}\n",
@@ -250,31 +291,46 @@ std::string present(const RunResult& result, const Output& output,
                       partialfs::base::colours_for(is_terminal(STDOUT_FILENO)));
 }
 
+namespace {
+
+/// How much of all rounds is done, from 0 to 1; below 0: nobody knows.
+double part_of(const Extent& extent, std::uint64_t round, std::optional<double> of_round,
+               double seconds) {
+    if (extent.duration) {
+        return seconds / std::chrono::duration<double>(*extent.duration).count();
+    }
+    if (!of_round) {
+        return -1;
+    }
+    const double before = static_cast<double>(round - 1);
+    return (before + std::min(*of_round, 1.0)) / static_cast<double>(extent.rounds);
+}
+
+} // namespace
+
 std::function<void(const Progress&)> progress_bar(const Extent& extent,
                                                   const std::uint64_t& round) {
     return [extent, &round, line = ProgressLine()](const Progress& progress) mutable {
         if (!line.is_due()) {
             return;
         }
-        double part = -1;
+        std::optional<double> of_round;
         std::string what;
         if (progress.phase == Progress::Phase::verifying) {
-            part = progress.total == 0
-                       ? 1
-                       : static_cast<double>(progress.bytes) / static_cast<double>(progress.total);
+            of_round = progress.total == 0 ? 1
+                                           : static_cast<double>(progress.bytes) /
+                                                 static_cast<double>(progress.total);
             what = fmt::format("verifying {} MiB", progress.bytes >> 20U);
         } else {
-            if (extent.duration) {
-                part = line.seconds() / std::chrono::duration<double>(*extent.duration).count();
-            } else if (extent.ops && *extent.ops != 0) {
-                part = static_cast<double>(progress.ops) / static_cast<double>(*extent.ops);
+            if (extent.ops && *extent.ops != 0) {
+                of_round = static_cast<double>(progress.ops) / static_cast<double>(*extent.ops);
             }
             what = plural(progress.ops, "operation");
         }
-        if (round > 1) {
+        if (round > 1 || extent.rounds > 1) {
             what = fmt::format("round {}, {}", round, what);
         }
-        line.show(part, what);
+        line.show(part_of(extent, round, of_round, line.seconds()), what);
     };
 }
 

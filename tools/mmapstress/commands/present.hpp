@@ -36,6 +36,7 @@ std::string present(const RunResult& result, const Output& output,
 struct Extent {
     std::optional<std::uint64_t> ops;
     std::optional<std::chrono::milliseconds> duration;
+    std::uint64_t rounds = 1; ///< without a duration
 };
 
 /// Shows the progress on standard error (ProgressLine). `round` tells the round, counted from 1.

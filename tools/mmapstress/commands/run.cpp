@@ -10,7 +10,7 @@
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/mount_info.hpp"
 #include "tools/mmapstress/verify/recheck.hpp"
-#include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/mmapstress/workloads/workload.hpp"
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
@@ -51,11 +51,12 @@ Verdict deliver(const CommonOptions& options, const RunResult& result,
 }
 
 std::vector<std::string> story_of(const RunResult& result, const OpSourceFactory& factory) {
-    if (result.header.workload != "linus" || result.damage.empty()) {
+    const WorkloadInfo* const workload = workload_named(result.header.workload);
+    if (workload == nullptr || workload->story == nullptr || result.damage.empty()) {
         return {};
     }
     const auto source = factory();
-    return linus_story(*source, result.last_op, result.damage);
+    return workload->story(*source, result.last_op, result.damage);
 }
 
 /// The report at `path`, whatever state it is in; nothing if there is none.
@@ -144,9 +145,23 @@ Verdict replay_recorded(const CommonOptions& options, const std::string& text) {
     return verdict;
 }
 
+/// In the place of a workload's name: each in turn.
+constexpr std::string_view kAllWorkloads = "all";
+
+/// The workloads of this name; none if there is no such.
+std::vector<const WorkloadInfo*> workloads_named(const std::string& name) {
+    std::vector<const WorkloadInfo*> named;
+    for (const WorkloadInfo& workload : workloads()) {
+        if (name == kAllWorkloads || name == workload.name) {
+            named.push_back(&workload);
+        }
+    }
+    return named;
+}
+
 Verdict run_workload(const RunOptions& options) {
-    const WorkloadInfo* const workload = workload_named(options.workload);
-    if (workload == nullptr) {
+    const auto named = workloads_named(options.workload);
+    if (named.empty()) {
         return refuse("no such workload: '" + options.workload + "'; see mmapstress workloads");
     }
     if (const auto reason = unwritable(options.common.report)) {
@@ -155,9 +170,9 @@ Verdict run_workload(const RunOptions& options) {
     std::uint64_t round = 1;
     RunSettings settings = options.common.run;
     settings.report_file = options.common.report;
-    settings.progress = progress_bar({options.settings.ops, options.duration}, round);
+    settings.progress = progress_bar({options.settings.ops, options.duration, named.size()}, round);
     settings.stop = stop_signalled;
-    const auto done = run_rounds(settings, {*workload, options.settings, options.duration,
+    const auto done = run_rounds(settings, {named, options.settings, options.duration,
                                             [&](std::uint64_t number) { round = number; }});
     if (!done) {
         return refuse(done.error().message, done.error().verdict);
@@ -185,7 +200,7 @@ Verdict replay(const CommonOptions& options, const std::string& path) {
     const std::uint64_t round = 1;
     settled.run.report_file = options.report;
     settled.run.may_have = kinds_in(*schedule);
-    settled.run.progress = progress_bar({schedule->ops.size(), std::nullopt}, round);
+    settled.run.progress = progress_bar({schedule->ops.size(), std::nullopt, 1}, round);
     const OpSourceFactory factory = source_of(*schedule);
     const auto result = run(settled.run, factory, judge_of(schedule->header));
     if (!result) {
@@ -224,6 +239,7 @@ RunResult hung_run(const CommonOptions& options, RunResult result,
     const auto directory = std::filesystem::absolute(options.run.directory, error);
     if (const auto mount = mount_of(directory.lexically_normal().string())) {
         result.filesystem = mount->type;
+        result.journals_data = journals_data(*mount);
     }
     utsname system{};
     if (::uname(&system) == 0) {

@@ -21,6 +21,21 @@ std::unexpected<StartError> cannot_start(const Failure& failure,
     return std::unexpected(StartError{verdict, failure.message()});
 }
 
+/// Adds what nobody wants, as far as the schedule may have it.
+void add_unwanted(std::vector<LeftOut>& left_out, const RunSettings& settings, bool journals_data) {
+    std::vector<LeftOut> unwanted = settings.unwanted;
+    if (journals_data && !settings.may_hang) {
+        add_left_out(unwanted,
+                     all_in(OpGroup::gup, "hang ext4 with data=journal (K2, seen on Linux "
+                                          "6.18); --may-hang has them carried out"));
+    }
+    std::erase_if(unwanted, [&](const LeftOut& one) {
+        const auto kind = kind_named(one.operation);
+        return kind && !contains(settings.may_have, *kind);
+    });
+    add_left_out(left_out, unwanted);
+}
+
 } // namespace
 
 std::expected<RunResult, StartError> run(const RunSettings& settings, const OpSourceFactory& whole,
@@ -60,7 +75,7 @@ std::expected<RunResult, StartError> run(const RunSettings& settings, const OpSo
     if (!left_out) {
         return cannot_start(left_out.error());
     }
-    left_out->insert(left_out->end(), settings.unwanted.begin(), settings.unwanted.end());
+    add_unwanted(*left_out, settings, place->journals_data);
     const OpSourceFactory factory = leaving_out(whole, all_of(*left_out));
     if (const auto made = start_files(*directory, factory()->header(), *commits); !made) {
         return cannot_start(made.error());

@@ -2,38 +2,72 @@
 
 #include "tools/mmapstress/engine/engine.hpp"
 
+#include <utility>
+
 namespace mmapstress {
 
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// The sums of all rounds take the place of the last one's.
+void take_in(RunResult& result, Totals& totals, std::vector<LeftOut>& left_out,
+             std::uint64_t round) {
+    totals.add(result);
+    add_left_out(left_out, result.left_out);
+    result.rounds = round;
+    result.totals = totals;
+}
+
+} // namespace
+
+std::chrono::milliseconds Rounds::turn() const {
+    constexpr std::chrono::milliseconds kMinute = std::chrono::minutes(1);
+    // As much again for the verification.
+    return kMinute / (2 * workloads.size());
+}
+
 std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, Rounds rounds) {
-    using Clock = std::chrono::steady_clock;
     const auto begin = Clock::now();
+    auto round_begin = begin;
+    const bool takes_turns = rounds.duration && rounds.workloads.size() > 1;
     const auto time_is_up = [&] {
         return rounds.duration && Clock::now() - begin >= *rounds.duration;
     };
+    const auto is_stopped = [&] { return (settings.stop && settings.stop()) || time_is_up(); };
     RunSettings each = settings;
-    if (rounds.workload.name == "pressure") {
-        each.memory_limit = rounds.settings.memory;
-    }
-    each.stop = [&] { return (settings.stop && settings.stop()) || time_is_up(); };
-    for (std::uint64_t round = 1;; ++round, ++rounds.settings.seed) {
-        if (const auto source = rounds.workload.make(rounds.settings); !source) {
+    each.stop = [&] {
+        return is_stopped() || (takes_turns && Clock::now() - round_begin >= rounds.turn());
+    };
+    for (const WorkloadInfo* workload : rounds.workloads) {
+        if (const auto source = workload->make(rounds.settings); !source) {
             return std::unexpected(StartError{Verdict::usage, source.error()});
         }
+    }
+    Totals totals;
+    std::vector<LeftOut> left_out;
+    for (std::uint64_t round = 1;; ++round, ++rounds.settings.seed) {
+        const WorkloadInfo& workload = *rounds.workloads[(round - 1) % rounds.workloads.size()];
+        each.may_have = workload.may_have();
+        each.memory_limit = workload.exceeds_memory ? rounds.settings.memory : ByteCount{0};
         each.made_of = rounds.settings;
         each.stored_before = round > 1;
-        OpSourceFactory factory = [make = rounds.workload.make, wanted = rounds.settings] {
+        OpSourceFactory factory = [make = workload.make, wanted = rounds.settings] {
             auto source = make(wanted);
-            return std::move(*source); // the same settings have just been accepted
+            return std::move(*source); // but for the seed these settings have been accepted
         };
+        round_begin = Clock::now();
         if (rounds.begin) {
             rounds.begin(round);
         }
-        auto result = run(each, factory, rounds.workload.judge);
+        auto result = run(each, factory, workload.judge);
         if (!result) {
             return std::unexpected(std::move(result.error()));
         }
-        result->rounds = round;
-        if (!rounds.duration || each.stop() || result->verdict() != Verdict::clean) {
+        take_in(*result, totals, left_out, round);
+        const bool all_had_a_turn = !rounds.duration && round == rounds.workloads.size();
+        if (all_had_a_turn || is_stopped() || result->verdict() != Verdict::clean) {
+            result->left_out = std::move(left_out);
             return RoundsResult{std::move(*result), std::move(factory)};
         }
     }

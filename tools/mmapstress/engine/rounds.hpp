@@ -1,4 +1,4 @@
-// Runs a workload for as long as it is asked for: one round after another.
+// Runs workloads for as long as it is asked for: one round after another.
 #pragma once
 
 #include "tools/mmapstress/result/run_result.hpp"
@@ -11,21 +11,26 @@
 #include <expected>
 #include <functional>
 #include <optional>
+#include <vector>
 
 namespace mmapstress {
 
 struct Rounds {
-    const WorkloadInfo& workload;
-    WorkloadSettings settings; ///< of the first round; each has a seed one higher
-    /// Rounds until the time is up or one is not clean; else one round.
+    std::vector<const WorkloadInfo*> workloads; ///< in turn; at least one
+    WorkloadSettings settings;                  ///< of the first round; each has a seed one higher
+    /// Rounds until the time is up or one is not clean; else one round of each workload. Of several
+    /// workloads no turn is longer than turn() then.
     std::optional<std::chrono::milliseconds> duration;
     /// Called before each round with its number, from 1.
     std::function<void(std::uint64_t)> begin;
+
+    /// So short that each workload has had a turn, its verification included, within a minute.
+    [[nodiscard]] std::chrono::milliseconds turn() const;
 };
 
 /// The last round.
 struct RoundsResult {
-    RunResult result;        ///< `rounds` is set
+    RunResult result;        ///< `rounds`, `totals` and `left_out` are of all rounds
     OpSourceFactory factory; ///< gives its operations
 };
 

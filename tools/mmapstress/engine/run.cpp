@@ -23,6 +23,7 @@ Run::Run(const RunSettings& settings, const OpSourceFactory& factory, RunParts p
     result_.filesystem = place_.filesystem;
     result_.partialfs = place_.partialfs;
     result_.disk = place_.disk.value_or("");
+    result_.journals_data = place_.journals_data;
     result_.schedule_file = settings.schedule_file;
     result_.settings = settings.made_of;
     result_.left_out = std::move(parts.left_out);

@@ -211,6 +211,7 @@ void Run::finish() {
         directory_.keep();
     }
     result_.kept = directory_.kept();
+    result_.totals.add(result_);
 }
 
 } // namespace mmapstress

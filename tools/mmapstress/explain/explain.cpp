@@ -2,6 +2,7 @@
 
 #include "tools/mmapstress/explain/block_picture.hpp"
 #include "tools/mmapstress/explain/words.hpp"
+#include "tools/mmapstress/result/known_faults.hpp"
 #include "tools/schedule/page_history.hpp"
 
 #include <algorithm>
@@ -45,6 +46,9 @@ class Explainer {
     std::string explain() {
         if (result_.damage.empty()) {
             out_ = "The report tells of no damage.\n";
+        }
+        for (const KnownFault& fault : known_faults(result_)) {
+            line(std::string(fault.name) + ": " + fault.text + "\n");
         }
         const std::size_t shown = std::min(style_.max_ranges, result_.damage.size());
         for (std::size_t i = 0; i < shown; ++i) {

@@ -1,5 +1,6 @@
 #include "tools/mmapstress/explain/words.hpp"
 
+#include "tools/mmapstress/result/known_faults.hpp"
 #include "tools/schedule/op.hpp"
 
 #include <algorithm>
@@ -47,7 +48,8 @@ std::string lost_words(const RunResult& result, const DamagedRange& damage) {
     const std::size_t name = line.find(' ') + 1;
     const auto kind = kind_named(line.substr(name, line.find(' ', name) - name));
     const bool makes_zeros = kind && !traits_of(*kind).has_content;
-    return (makes_zeros ? "the zeros of " : "") + op_words(result, damage.lost);
+    return (makes_zeros ? "the zeros of " : "") + op_words(result, damage.lost) +
+           (is_stored_by_kernel(line) ? ": returned by the kernel, then gone" : "");
 }
 
 std::string instead_words(const RunResult& result, const DamagedRange& damage) {

@@ -1,6 +1,7 @@
 #include "tools/mmapstress/report/formats.hpp"
 
 #include "fusefs/base/xml.hpp"
+#include "tools/mmapstress/result/known_faults.hpp"
 
 #include <algorithm>
 #include <array>
@@ -32,14 +33,19 @@ std::string told(const RunResult& result, const DamagedRange& damage) {
         text += damage.origin.value == 0 ? " from the file's start"
                                          : " from operation " + std::to_string(damage.origin.value);
     }
-    return text + ", lost: " +
+    const bool by_kernel = lost != result.named_ops.end() && is_stored_by_kernel(lost->second);
+    return text + (by_kernel ? ", returned by the kernel, then gone" : "") + ", lost: " +
            (lost != result.named_ops.end() ? lost->second
             : damage.lost.value == 0       ? "the file's start"
                                            : "operation " + std::to_string(damage.lost.value));
 }
 
 TestCase operations_case(const RunResult& result) {
-    TestCase test{"operations", State::passed, {}, {}, result.seconds};
+    TestCase test{"operations",
+                  State::passed,
+                  {},
+                  {},
+                  result.totals.rounds > 1 ? result.totals.seconds : result.seconds};
     for (const Problem& problem : result.problems) {
         test.state = State::error;
         test.details.push_back((problem.op.value == 0
@@ -58,7 +64,12 @@ TestCase operations_case(const RunResult& result) {
 
 TestCase stage_case(const RunResult& result, Stage stage, std::size_t max_ranges) {
     const StageResult& outcome = result.stages[static_cast<std::size_t>(stage)];
-    TestCase test{std::string(name_of(stage)), State::passed, outcome.reason, {}, outcome.seconds};
+    const Totals::OfStage& of_all = result.totals.stages[static_cast<std::size_t>(stage)];
+    TestCase test{std::string(name_of(stage)),
+                  State::passed,
+                  outcome.reason,
+                  {},
+                  result.totals.rounds > 1 ? of_all.seconds : outcome.seconds};
     if (outcome.state == StageResult::State::skipped) {
         test.state = State::skipped;
     } else if (outcome.wrong > 0 || outcome.ranges > 0) {
@@ -85,7 +96,9 @@ TestCase stage_case(const RunResult& result, Stage stage, std::size_t max_ranges
 }
 
 std::string suite_name(const RunResult& result) {
-    return "mmapstress" + (result.header.workload.empty() ? "" : "." + result.header.workload);
+    const std::string name =
+        result.totals.rounds > 1 ? result.totals.workload() : result.header.workload;
+    return "mmapstress" + (name.empty() ? "" : "." + name);
 }
 
 void append_details(std::string& out, const TestCase& test) {
@@ -147,10 +160,35 @@ std::vector<TestCase> test_cases(const RunResult& result, std::size_t max_ranges
     return tests;
 }
 
+/// What is told of a run beside its tests: names and values.
+std::vector<std::pair<std::string, std::string>> properties_of(const RunResult& result) {
+    std::vector<std::pair<std::string, std::string>> all{
+        {"seed", std::to_string(result.header.seed)},
+        {"kernel", result.kernel},
+        {"filesystem", result.filesystem}};
+    const Totals& totals = result.totals;
+    if (totals.rounds > 1) {
+        all.emplace_back("rounds", std::to_string(totals.rounds));
+        all.emplace_back("operations", std::to_string(totals.ops));
+        all.emplace_back("bytes-compared-after-eviction",
+                         std::to_string(totals.bytes_after_eviction()));
+    }
+    for (const LeftOut& one : result.left_out) {
+        all.emplace_back("left-out", one.operation + ": " + one.reason);
+    }
+    for (const KnownFault& fault : known_faults(result)) {
+        all.emplace_back("known-fault", std::string(fault.name) + ": " + fault.text);
+    }
+    return all;
+}
+
 std::string ktap(const RunResult& result, std::size_t max_ranges) {
     const auto tests = test_cases(result, max_ranges);
     std::string out = "KTAP version 1\n1..1\n  KTAP version 1\n  # Subtest: " + suite_name(result) +
                       "\n  1.." + std::to_string(tests.size()) + "\n";
+    for (const auto& [name, value] : properties_of(result)) {
+        out += "  # " + name + ": " + one_line(value) + '\n';
+    }
     for (std::size_t i = 0; i < tests.size(); ++i) {
         const TestCase& test = tests[i];
         const bool good = test.state == State::passed || test.state == State::skipped;
@@ -189,11 +227,7 @@ std::string junit(const RunResult& result, std::size_t max_ranges) {
     std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites" + counts +
                       ">\n  <testsuite name=\"" + partialfs::base::escaped(suite) + "\"" + counts +
                       ">\n    <properties>\n";
-    const std::array<std::pair<std::string, std::string>, 3> properties{
-        std::pair{std::string("seed"), std::to_string(result.header.seed)},
-        std::pair{std::string("kernel"), result.kernel},
-        std::pair{std::string("filesystem"), result.filesystem}};
-    for (const auto& [name, value] : properties) {
+    for (const auto& [name, value] : properties_of(result)) {
         out += "      <property name=\"" + name + "\" value=\"" + partialfs::base::escaped(value) +
                "\"/>\n";
     }

@@ -157,18 +157,22 @@ DamagedRange read_damage(const Json& json) {
     return range;
 }
 
+void read_kinds(const Json& json, std::array<std::uint64_t, kOpKinds>& counts) {
+    for (const auto& [name, count] : json.items()) {
+        const auto kind = kind_named(name);
+        if (!kind) {
+            throw Malformed{"no such operation: '" + name + "'"};
+        }
+        counts[static_cast<std::size_t>(*kind)] = as_number(count, "by_kind");
+    }
+}
+
 void read_operations(const Json& report, RunResult& result) {
     const Json& operations = member(report, "operations");
     result.ops = number(operations, "done");
     result.last_op = OpId{number(operations, "last")};
     result.seconds = real(operations, "seconds");
-    for (const auto& [name, count] : member(operations, "by_kind").items()) {
-        const auto kind = kind_named(name);
-        if (!kind) {
-            throw Malformed{"no such operation: '" + name + "'"};
-        }
-        result.ops_by_kind[static_cast<std::size_t>(*kind)] = as_number(count, "by_kind");
-    }
+    read_kinds(member(operations, "by_kind"), result.ops_by_kind);
     if (report.contains("commits")) { // not in a report of the first 1.0.0
         const Json& commits = member(report, "commits");
         result.commits.done = number(commits, "done");
@@ -200,8 +204,12 @@ std::optional<WorkloadSettings> read_settings(const Json& report) {
     if (!is_null(json, "ops")) {
         settings.ops = number(json, "ops");
     }
-    settings.threads = narrow<std::uint16_t>(json, "threads");
-    settings.processes = narrow<std::uint16_t>(json, "processes");
+    if (!is_null(json, "threads")) {
+        settings.threads = narrow<std::uint16_t>(json, "threads");
+    }
+    if (!is_null(json, "processes")) {
+        settings.processes = narrow<std::uint16_t>(json, "processes");
+    }
     const std::string by = text(json, "commit_by");
     const auto commit_by = from_name<CommitBy>(by);
     if (!commit_by) {
@@ -219,6 +227,25 @@ std::optional<CutShort> read_cut_short(const Json& report) {
     }
     return CutShort{OpId{number(json, "done")}, OpId{number(json, "begun")},
                     number(json, "synced_bytes")};
+}
+
+Totals read_totals(const Json& report) {
+    const Json& json = member(report, "totals");
+    Totals totals;
+    totals.rounds = number(json, "rounds");
+    totals.ops = number(json, "operations");
+    totals.seconds = real(json, "seconds");
+    totals.past_eof = number(json, "past_eof");
+    read_kinds(member(json, "by_kind"), totals.ops_by_kind);
+    for (const Json& of : list(json, "workloads")) {
+        totals.workloads.push_back(
+            {text(of, "workload"), number(of, "rounds"), number(of, "operations")});
+    }
+    for (const Json& of : list(json, "stages")) {
+        totals.stages[static_cast<std::size_t>(named<Stage>(text(of, "stage")))] = {
+            number(of, "bytes"), number(of, "stored"), number(of, "wrong"), real(of, "seconds")};
+    }
+    return totals;
 }
 
 Report read_report(const Json& json) {
@@ -252,6 +279,9 @@ Report read_report(const Json& json) {
         result.sizes.emplace_back(number(file, "size"));
     }
     result.rounds = number(json, "rounds");
+    if (json.contains("totals")) {
+        result.totals = read_totals(json);
+    }
     if (json.contains("left_out")) {
         for (const Json& one : list(json, "left_out")) {
             result.left_out.push_back({text(one, "operation"), text(one, "reason")});

@@ -1,6 +1,7 @@
 #include "tools/mmapstress/report/report.hpp"
 
 #include "tools/mmapstress/report/report_words.hpp"
+#include "tools/mmapstress/result/known_faults.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -62,17 +63,42 @@ Json damage_json(const RunResult& result, const DamagedRange& range) {
     return json;
 }
 
-Json operations_json(const RunResult& result) {
+Json kinds_json(const std::array<std::uint64_t, kOpKinds>& counts) {
     Json kinds = Json::object();
     for (std::size_t i = 0; i < kOpKinds; ++i) {
-        if (result.ops_by_kind[i] != 0) {
-            kinds[std::string(traits_of(static_cast<OpKind>(i)).name)] = result.ops_by_kind[i];
+        if (counts[i] != 0) {
+            kinds[std::string(traits_of(static_cast<OpKind>(i)).name)] = counts[i];
         }
     }
+    return kinds;
+}
+
+Json operations_json(const RunResult& result) {
     return {{"done", result.ops},
             {"last", result.last_op.value},
             {"seconds", result.seconds},
-            {"by_kind", std::move(kinds)}};
+            {"by_kind", kinds_json(result.ops_by_kind)}};
+}
+
+Json totals_json(const Totals& totals) {
+    Json workloads = Json::array();
+    for (const Totals::OfWorkload& of : totals.workloads) {
+        workloads.push_back(
+            {{"workload", of.workload}, {"rounds", of.rounds}, {"operations", of.ops}});
+    }
+    Json stages = Json::array();
+    for (std::size_t i = 0; i < kStages; ++i) {
+        const Totals::OfStage& of = totals.stages[i];
+        stages.push_back({{"stage", name_of(static_cast<Stage>(i))},
+                          {"bytes", of.bytes},
+                          {"stored", of.stored},
+                          {"wrong", of.wrong},
+                          {"seconds", of.seconds}});
+    }
+    return {{"rounds", totals.rounds},     {"operations", totals.ops},
+            {"seconds", totals.seconds},   {"by_kind", kinds_json(totals.ops_by_kind)},
+            {"past_eof", totals.past_eof}, {"workloads", std::move(workloads)},
+            {"stages", std::move(stages)}};
 }
 
 /// Numbers that were not given are null.
@@ -89,8 +115,8 @@ Json settings_json(const std::optional<WorkloadSettings>& settings) {
             {"size", settings->size ? Json(settings->size->value) : Json()},
             {"files", or_null(settings->files)},
             {"ops", or_null(settings->ops)},
-            {"threads", settings->threads},
-            {"processes", settings->processes},
+            {"threads", or_null(settings->threads)},
+            {"processes", or_null(settings->processes)},
             {"commit_by", name_of(settings->commit_by)},
             {"memory", settings->memory.value}};
 }
@@ -148,6 +174,10 @@ std::string report_json(const RunResult& result, ReportState state) {
     for (const LeftOut& one : result.left_out) {
         left_out.push_back({{"operation", one.operation}, {"reason", one.reason}});
     }
+    Json faults = Json::array();
+    for (const KnownFault& fault : known_faults(result)) {
+        faults.push_back({{"name", fault.name}, {"text", fault.text}});
+    }
     const Json report{{"format", "mmapstress-report"},
                       {"version", kReportVersion},
                       {"made_by", kToolVersion},
@@ -167,6 +197,8 @@ std::string report_json(const RunResult& result, ReportState state) {
                       {"files", std::move(files)},
                       {"memory", text_or_null(result.memory)},
                       {"rounds", result.rounds},
+                      {"totals", totals_json(result.totals)},
+                      {"known_faults", std::move(faults)},
                       {"operations", operations_json(result)},
                       {"left_out", std::move(left_out)},
                       {"commits", commits_json(result.commits)},

@@ -12,7 +12,11 @@
 //     "synced": the end was reached and all files synced; if not, the progress file beside the
 //               report says what must be on disk
 //     "files": [{"path", "size"}], size as expected at the end
-//     "rounds": run so far; all else is of the last one
+//     "rounds": run so far; but for "left_out" and "totals" all else is of the last one
+//     "totals": of all rounds: {"rounds", "operations", "seconds", "by_kind", "past_eof": ranges,
+//               "workloads": [{"workload", "rounds", "operations"}],
+//               "stages": [{"stage", "bytes", "stored", "wrong", "seconds"}]}
+//     "known_faults": [{"name": "K1" | "K2" | "K3", "text"}], those that the run met
 //     "operations": {"done", "last", "seconds", "by_kind": {"store": n, ...}}
 //     "left_out": [{"operation": its name, or "size-changes", "reason"}], operations that the
 //               schedule or the workload has, and that were not carried out
@@ -40,8 +44,8 @@
 //                  carried out, "begun": none above it had been begun, "synced_bytes": that had to
 //                  be there}, else null
 //     "settings": what the workload made its schedule of, so that it can again: {"seed", "size",
-//                 "files", "ops" (each of the three null: the workload's default), "threads",
-//                 "processes", "commit_by", "memory"}, else null
+//                 "files", "ops", "threads", "processes" (each of the five null: the workload's
+//                 default), "commit_by", "memory"}, else null
 //     "schedule": the schedule's text or null; "schedule_file": its path or null
 #pragma once
 

@@ -21,17 +21,6 @@ Verdict worse_of(Verdict one, Verdict other) {
     return rank(one) < rank(other) ? other : one;
 }
 
-LeaveOut all_of(const std::vector<LeftOut>& left_out) {
-    LeaveOut all;
-    for (const LeftOut& one : left_out) {
-        if (const auto kind = kind_named(one.operation)) {
-            all.kinds |= only(*kind);
-        }
-        all.size_changes |= one.operation == LeftOut::kSizeChanges;
-    }
-    return all;
-}
-
 Verdict RunResult::verdict() const {
     if (!damage.empty() || damage_not_kept != 0) {
         return Verdict::damaged;

@@ -4,8 +4,9 @@
 #pragma once
 
 #include "tools/mmapstress/result/damage.hpp"
+#include "tools/mmapstress/result/left_out.hpp"
+#include "tools/mmapstress/result/totals.hpp"
 #include "tools/mmapstress/result/workload_settings.hpp"
-#include "tools/schedule/leaving_out.hpp"
 #include "tools/schedule/schedule.hpp"
 
 #include <array>
@@ -90,20 +91,6 @@ struct Commits {
     bool operator==(const Commits&) const = default;
 };
 
-/// Operations that were not carried out, though the schedule, or the workload, has them.
-struct LeftOut {
-    std::string operation; ///< a kind's name, or kSizeChanges
-    std::string reason;    ///< the errno in words, or who did not want it
-
-    /// In the place of a kind's name: whatever changes a file's size.
-    static constexpr std::string_view kSizeChanges = "size-changes";
-
-    bool operator==(const LeftOut&) const = default;
-};
-
-/// What of a schedule these are.
-LeaveOut all_of(const std::vector<LeftOut>& left_out);
-
 struct RunResult {
     Header header;
     std::string directory;          ///< the run's own directory
@@ -123,8 +110,10 @@ struct RunResult {
     /// The schedule's end was reached and all files were synced, so that every byte must be there.
     bool synced = false;
     std::vector<LeftOut> left_out;
-    std::uint64_t rounds = 1; ///< run so far, with one seed after another; this is the last
-    std::uint64_t ops = 0;    ///< carried out
+    bool journals_data = false; ///< ext4 with data=journal
+    std::uint64_t rounds = 1;   ///< run so far, with one seed after another; this is the last
+    Totals totals;              ///< of all of them, this one included
+    std::uint64_t ops = 0;      ///< carried out
     std::array<std::uint64_t, kOpKinds> ops_by_kind{};
     Commits commits;
     OpId last_op;       ///< the last one carried out

@@ -43,6 +43,8 @@ struct RunSettings {
     OpSet may_have;
     /// Left out whatever the filesystem has.
     std::vector<LeftOut> unwanted;
+    /// Carry out what is known to hang the filesystem, too.
+    bool may_hang = false;
     /// Bytes that were stored past the end of a file must not appear when it grows.
     bool past_eof_is_damage = false;
     /// For a test of the detector: this operation stores nothing, but is expected to have.

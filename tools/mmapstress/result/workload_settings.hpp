@@ -14,9 +14,9 @@ struct WorkloadSettings {
     std::uint64_t seed = 1;
     std::optional<ByteCount> size; ///< of each file
     std::optional<std::uint32_t> files;
-    std::optional<std::uint64_t> ops; ///< how many operations, about
-    std::uint16_t threads = 1;
-    std::uint16_t processes = 1;
+    std::optional<std::uint64_t> ops;     ///< how many operations, about
+    std::optional<std::uint16_t> threads; ///< in each process
+    std::optional<std::uint16_t> processes;
     CommitBy commit_by = CommitBy::sibling;
     ByteCount memory{64U << 20U}; ///< what `pressure` is to exceed
 

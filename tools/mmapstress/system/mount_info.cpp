@@ -35,6 +35,17 @@ std::string unescaped(std::string_view text) {
     return out;
 }
 
+/// At the commas.
+std::vector<std::string> split(std::string_view options) {
+    std::vector<std::string> all;
+    while (!options.empty()) {
+        const std::string_view one = options.substr(0, options.find(','));
+        all.emplace_back(one);
+        options.remove_prefix(std::min(one.size() + 1, options.size()));
+    }
+    return all;
+}
+
 std::vector<std::string_view> words_of(std::string_view line) {
     std::vector<std::string_view> words;
     while (!line.empty()) {
@@ -83,10 +94,16 @@ std::optional<MountInfo> find_mount(std::string_view mountinfo, std::string_view
         const std::string root = unescaped(words[4]);
         // Of mounts on the same place the later one is on top.
         if (covers(root, path) && (!best || root.size() >= best->root.size())) {
-            best = MountInfo{std::string(words[dash + 1]), root, unescaped(words[dash + 2])};
+            best = MountInfo{std::string(words[dash + 1]), root, unescaped(words[dash + 2]),
+                             dash + 3 < words.size() ? split(words[dash + 3])
+                                                     : std::vector<std::string>{}};
         }
     }
     return best;
+}
+
+bool MountInfo::has(std::string_view option) const {
+    return std::ranges::find(options, option) != options.end();
 }
 
 std::optional<MountInfo> mount_of(const std::string& path) {
@@ -108,6 +125,10 @@ bool is_on_block_device(const MountInfo& mount) {
 bool is_partialfs(const MountInfo& mount) {
     return mount.type == "fuse.partialfs" ||
            (mount.type.starts_with("fuse") && is_directory(mount.root + "/.partialfs"));
+}
+
+bool journals_data(const MountInfo& mount) {
+    return mount.type == "ext4" && mount.has("data=journal");
 }
 
 FlushRules flush_rules_of(const MountInfo& mount, const std::string& path) {

@@ -5,13 +5,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace mmapstress {
 
 struct MountInfo {
-    std::string type;   ///< "ext4", "fuse.partialfs"
-    std::string root;   ///< the mount point
-    std::string source; ///< the device; of partialfs the directory underneath
+    std::string type;                      ///< "ext4", "fuse.partialfs"
+    std::string root;                      ///< the mount point
+    std::string source;                    ///< the device; of partialfs the directory underneath
+    std::vector<std::string> options = {}; ///< of the filesystem, as "data=journal"
+
+    /// Whether the filesystem has this option.
+    [[nodiscard]] bool has(std::string_view option) const;
 };
 
 /// The mount that `path`, absolute and without symbolic links, is on, by the text of
@@ -27,6 +32,9 @@ bool is_on_block_device(const MountInfo& mount);
 
 /// Whether the mount is a partialfs: by its type, or by its control directory.
 bool is_partialfs(const MountInfo& mount);
+
+/// Whether the mount is an ext4 whose journal has the data, too.
+bool journals_data(const MountInfo& mount);
 
 /// What decides on a filesystem which bytes a commit writes.
 struct FlushRules {

@@ -280,6 +280,8 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings,
         }
     }
     result.require_stores();
+    result.totals = {};
+    result.totals.add(result);
     return result;
 }
 

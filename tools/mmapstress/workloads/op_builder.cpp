@@ -89,15 +89,33 @@ void OpBuilder::plain(std::vector<Op>& out, OpKind kind) {
     add(out, kind, ids_.next());
 }
 
-void OpBuilder::whole(std::vector<Op>& out, OpKind kind, FileIndex file) {
-    add(out, kind, ids_.next()).file = file;
-}
-
-void OpBuilder::range(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range) {
+void OpBuilder::whole(std::vector<Op>& out, OpKind kind, FileIndex file, MapIndex map) {
     Op& op = add(out, kind, ids_.next());
     op.file = file;
+    op.map = traits_of(kind).has_map ? map : MapIndex{0};
+}
+
+void OpBuilder::range(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range,
+                      MapIndex map) {
+    const OpTraits& traits = traits_of(kind);
+    Op& op = add(out, kind, ids_.next());
+    op.file = file;
+    op.map = traits.has_map ? map : MapIndex{0};
     op.offset = range.begin;
-    op.length = range.size();
+    op.length = traits.has_length ? range.size() : ByteCount{0};
+}
+
+void OpBuilder::resize(std::vector<Op>& out, FileIndex file, ByteCount size) {
+    Op& op = add(out, OpKind::truncate, ids_.next());
+    op.file = file;
+    op.length = size;
+}
+
+void OpBuilder::copy(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range,
+                     FileIndex source, ByteOffset from) {
+    this->range(out, kind, file, range);
+    out.back().source = source;
+    out.back().from = from;
 }
 
 void OpBuilder::content(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range,

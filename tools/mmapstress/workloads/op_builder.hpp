@@ -48,10 +48,16 @@ class OpBuilder {
 
     /// An operation of no file: commit, sync.
     void plain(std::vector<Op>& out, OpKind kind);
-    /// One of a whole file: fsync, evict, msync of all...
-    void whole(std::vector<Op>& out, OpKind kind, FileIndex file);
+    /// One of a whole file, or of a whole mapping: fsync, evict, msync of all...
+    void whole(std::vector<Op>& out, OpKind kind, FileIndex file, MapIndex map = MapIndex{0});
     /// One of a range that stores nothing.
-    void range(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range);
+    void range(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range,
+               MapIndex map = MapIndex{0});
+    /// A truncate.
+    void resize(std::vector<Op>& out, FileIndex file, ByteCount size);
+    /// A copy or a clone into the range.
+    void copy(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range, FileIndex source,
+              ByteOffset from);
     /// One that stores the pattern into a range: store, write, fork-store. Of an append the range
     /// is where the file ends.
     void content(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range,

@@ -16,7 +16,22 @@ namespace mmapstress {
 /// or too many workers.
 std::expected<Header, std::string> header_for(const WorkloadSettings& settings,
                                               std::string_view workload, ByteCount default_size,
-                                              std::uint32_t default_files);
+                                              std::uint32_t default_files,
+                                              std::uint16_t default_threads = 1);
+
+/// All operations, weighted, on files of many sizes, by 1 to 4 workers. 2,000 operations by
+/// default.
+std::expected<std::unique_ptr<OpSource>, std::string> make_wild(const WorkloadSettings& settings);
+/// The kernel stores into the mapping of a file while another thread changes its size. 2 MiB, three
+/// threads, 2,000 operations by default.
+std::expected<std::unique_ptr<OpSource>, std::string> make_gup(const WorkloadSettings& settings);
+/// Files grow in small steps while their last pages are stored into. Four small files, two threads,
+/// 2,000 operations by default.
+std::expected<std::unique_ptr<OpSource>, std::string> make_grow(const WorkloadSettings& settings);
+/// Stores into pages that another thread has written back at the time. Two files of 256 KiB, three
+/// threads, 4,000 operations by default.
+std::expected<std::unique_ptr<OpSource>, std::string>
+make_writeback(const WorkloadSettings& settings);
 
 /// For 16 pages at a time: write, store, commit, store, fsync. Without `ops`: all files once.
 std::expected<std::unique_ptr<OpSource>, std::string> make_recipe(const WorkloadSettings& settings);

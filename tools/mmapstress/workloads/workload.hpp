@@ -1,6 +1,7 @@
 // The workloads: programs that make up schedules.
 #pragma once
 
+#include "tools/mmapstress/result/damage.hpp"
 #include "tools/mmapstress/result/workload_settings.hpp"
 #include "tools/schedule/op_source.hpp"
 
@@ -24,6 +25,10 @@ using FileReader = std::function<bool(FileIndex, ByteOffset, std::span<std::byte
 /// missed.
 using Judge = std::vector<std::string> (*)(OpSource& source, OpId last, const FileReader& read);
 
+/// More sentences about the damage, as the program of the time would have put it.
+using Story = std::vector<std::string> (*)(OpSource& source, OpId last,
+                                           const std::vector<DamagedRange>& damage);
+
 struct WorkloadInfo {
     std::string_view name;
     std::string_view line; ///< what it does, for `mmapstress workloads`
@@ -32,6 +37,15 @@ struct WorkloadInfo {
     std::expected<std::unique_ptr<OpSource>, std::string> (*make)(const WorkloadSettings&);
     /// What a program of this kind would itself say of its files, nullptr if nothing.
     Judge judge;
+    /// What it would say of damage, nullptr if no more than others.
+    Story story = nullptr;
+    /// Whether its data is to exceed the memory that there is (WorkloadSettings::memory).
+    bool exceeds_memory = false;
+    /// Whether it has operations that a kernel or a filesystem may lack.
+    bool may_have_any = false;
+
+    /// The kinds that it may have and others may lack.
+    [[nodiscard]] OpSet may_have() const { return may_have_any ? ~OpSet{} : OpSet{}; }
 };
 
 /// All workloads, the default one first.

@@ -11,6 +11,13 @@ namespace mmapstress {
 namespace {
 
 constexpr std::array kWorkloads{
+    WorkloadInfo{.name = "wild",
+                 .line =
+                     "everything there is, weighted, on sparse, written and large files, by 1 to "
+                     "4 workers",
+                 .make = make_wild,
+                 .judge = nullptr,
+                 .may_have_any = true},
     WorkloadInfo{"mix",
                  "small hot files, random sub-page stores, commits and independent fsyncs between",
                  make_mix, nullptr},
@@ -19,7 +26,7 @@ constexpr std::array kWorkloads{
                  make_recipe, nullptr},
     WorkloadInfo{"linus",
                  "1460-byte chunks in random order through one mapping, as in December 2006",
-                 make_linus, nullptr},
+                 make_linus, nullptr, linus_story},
     WorkloadInfo{kTorrentName,
                  "pieces received straight into mappings, then checked by hash, as "
                  "rtorrent does",
@@ -29,7 +36,24 @@ constexpr std::array kWorkloads{
                  make_apt, judge_apt},
     WorkloadInfo{"pressure",
                  "more dirty data than memory: background writeback and reclaim write it",
-                 make_pressure, nullptr},
+                 make_pressure, nullptr, nullptr, /*exceeds_memory=*/true},
+    WorkloadInfo{.name = "gup",
+                 .line =
+                     "the kernel stores into mappings (O_DIRECT reads and others) while the file "
+                     "changes its size",
+                 .make = make_gup,
+                 .judge = nullptr,
+                 .may_have_any = true},
+    WorkloadInfo{.name = "grow",
+                 .line = "files grow while their last pages are stored into, and behind them",
+                 .make = make_grow,
+                 .judge = nullptr,
+                 .may_have_any = true},
+    WorkloadInfo{.name = "writeback",
+                 .line = "stores into pages that are being written back at the time",
+                 .make = make_writeback,
+                 .judge = nullptr,
+                 .may_have_any = true},
 };
 
 } // namespace
@@ -45,12 +69,13 @@ const WorkloadInfo* workload_named(std::string_view name) {
 
 std::expected<Header, std::string> header_for(const WorkloadSettings& settings,
                                               std::string_view workload, ByteCount default_size,
-                                              std::uint32_t default_files) {
+                                              std::uint32_t default_files,
+                                              std::uint16_t default_threads) {
     Header header;
     header.seed = settings.seed;
     header.workload = workload;
-    header.threads = settings.threads;
-    header.processes = settings.processes;
+    header.threads = settings.threads.value_or(settings.processes ? 1 : default_threads);
+    header.processes = settings.processes.value_or(1);
     header.commit_by = settings.commit_by;
     const ByteCount size = settings.size.value_or(default_size);
     const std::uint32_t files = settings.files.value_or(default_files);

@@ -70,8 +70,9 @@ TEST_F(Command, WrongUsageIsToldInOneLine) {
 TEST_F(Command, WorkloadsAreListedTheDefaultFirst) {
     const Said said = run("workloads");
     EXPECT_EQ(said.code, 0);
-    EXPECT_TRUE(said.text.starts_with("mix "));
-    for (const char* name : {"recipe", "linus", "torrent", "apt", "pressure"}) {
+    EXPECT_TRUE(said.text.starts_with("wild "));
+    for (const char* name :
+         {"mix", "recipe", "linus", "torrent", "apt", "pressure", "gup", "grow", "writeback"}) {
         EXPECT_NE(said.text.find(std::string("\n") + name + " "), std::string::npos) << name;
     }
 }
@@ -112,9 +113,52 @@ TEST_F(Command, ARunForSomeTimeSaysHowManyRoundsItWas) {
     ASSERT_NE(report.find(name), std::string::npos);
     const unsigned long rounds = std::stoul(report.substr(report.find(name) + name.size()));
     EXPECT_GT(rounds, 1U);
-    EXPECT_TRUE(said.text.starts_with("mix, seed " + std::to_string(7 + rounds) + ": round " +
+    EXPECT_TRUE(said.text.starts_with("wild, seed " + std::to_string(7 + rounds) + ": round " +
                                       std::to_string(rounds) + ", "))
         << said.text;
+}
+
+TEST_F(Command, AllWorkloadsHaveTheirTurnAndOneReport) {
+    const std::string report = here() + "/r";
+    for (const std::string format : {"human", "ktap", "junit"}) {
+        const Said said =
+            run("run " + here() + " --workload all --ops 30 --memory 16M --size 512K " +
+                "--format " + format + " --report " + report);
+        if (said.code == 3) {
+            GTEST_SKIP() << "temporary files cannot be evicted here: " << said.text;
+        }
+        EXPECT_EQ(said.code, 0) << said.text;
+        if (format == "human") {
+            EXPECT_NE(said.text.find("  in all   10 rounds (wild 1, mix 1, recipe 1, linus 1, "
+                                     "torrent 1, apt 1, pressure 1, gup 1, grow 1, writeback 1): "),
+                      std::string::npos)
+                << said.text;
+        } else if (format == "ktap") {
+            EXPECT_NE(said.text.find("  # rounds: 10\n"), std::string::npos) << said.text;
+            EXPECT_NE(said.text.find("ok 1 mmapstress.all # seed 10\n"), std::string::npos);
+        } else {
+            EXPECT_NE(said.text.find("<property name=\"rounds\" value=\"10\"/>"), std::string::npos)
+                << said.text;
+            EXPECT_NE(said.text.find("<testsuite name=\"mmapstress.all\""), std::string::npos);
+        }
+    }
+    std::ostringstream text;
+    text << std::ifstream(report).rdbuf();
+    EXPECT_NE(text.str().find("\"workload\": \"gup\""), std::string::npos) << text.str();
+}
+
+TEST_F(Command, WithoutSaysWhatItIsWithout) {
+    const Said said = run("run " + here() + " --ops 300 --without gup,grow --without past-eof");
+    if (said.code == 3) {
+        GTEST_SKIP() << "temporary files cannot be evicted here: " << said.text;
+    }
+    EXPECT_EQ(said.code, 0) << said.text;
+    EXPECT_NE(said.text.find("recvmsg-store: --without gup\n"), std::string::npos) << said.text;
+    EXPECT_NE(said.text.find("  left out size-changes: --without grow\n"), std::string::npos);
+    EXPECT_NE(said.text.find("  left out past-eof-store: --without past-eof\n"), std::string::npos);
+    const Said wrong = run("run " + here() + " --without everything");
+    EXPECT_EQ(wrong.code, 2);
+    EXPECT_NE(wrong.text.find("'everything' is none of"), std::string::npos) << wrong.text;
 }
 
 TEST_F(Command, PressureSaysWhatMemoryThereWas) {

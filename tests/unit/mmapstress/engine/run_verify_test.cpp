@@ -123,7 +123,7 @@ TEST_F(RunVerify, ARunStoppedBeforeItsFirstStoreIsCleanOnlyAfterOthers) {
 
 TEST_F(RunVerify, NoTimeForAnythingIsNotClean) {
     const auto result =
-        run_rounds(settings_, {*workload_named("mix"), {}, std::chrono::milliseconds(0), nullptr});
+        run_rounds(settings_, {{workload_named("mix")}, {}, std::chrono::milliseconds(0), nullptr});
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_EQ(result->result.ops, 0U);
     EXPECT_EQ(result->result.verdict(), Verdict::unknown);

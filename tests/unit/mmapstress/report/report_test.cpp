@@ -61,6 +61,15 @@ RunResult everything() {
     misplaced.origin_offset = ByteOffset{77};
     result.damage = {stale, misplaced};
     result.damage_not_kept = 2;
+    result.past_eof = {{FileIndex{1}, {ByteOffset{4106}, ByteOffset{4107}}, OpId{4}}};
+    result.left_out = {{"clone", "Operation not supported"}, {"size-changes", "not wanted"}};
+    result.totals.rounds = 3;
+    result.totals.ops = 51;
+    result.totals.ops_by_kind[static_cast<std::size_t>(OpKind::append)] = 3;
+    result.totals.seconds = 4.5;
+    result.totals.past_eof = 2;
+    result.totals.stages[static_cast<std::size_t>(Stage::disk)] = {100, 50, 1, 0.5};
+    result.totals.workloads = {{"mix", 2, 34}, {"gup", 1, 17}};
     result.problems = {{"no good", OpId{3}}, {"nor this", OpId{0}}};
     result.judgement = {"broken"};
     result.named_ops[OpId{9}] = "9 store file=1 off=4100 len=5";

@@ -1,11 +1,13 @@
 #include "tools/mmapstress/workloads/op_builder.hpp"
 #include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/schedule/leaving_out.hpp"
 #include "tools/schedule/op_walker.hpp"
 #include "tools/schedule/pattern.hpp"
 
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 namespace mmapstress {
 namespace {
@@ -53,7 +55,8 @@ TEST_P(EachWorkload, StoresThroughMappingsAndHasSomethingToVerify) {
     const Schedule schedule = made(settings);
     std::uint64_t stores = 0;
     for (const Op& op : schedule.ops) {
-        stores += op.kind == OpKind::store ? 1U : 0U;
+        const OpTraits& traits = traits_of(op.kind);
+        stores += traits.has_content && traits.has_map ? 1U : 0U;
     }
     EXPECT_GT(stores, 100U);
 }
@@ -66,6 +69,49 @@ INSTANTIATE_TEST_SUITE_P(Workload, EachWorkload, testing::ValuesIn([] {
                              return all;
                          }()),
                          [](const auto& one) { return std::string(one.param->name); });
+
+TEST(Workloads, WildHasEverything) {
+    OpSet kinds;
+    std::set<std::pair<std::uint16_t, std::uint16_t>> workers;
+    bool huge = false;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        WorkloadSettings settings;
+        settings.seed = seed;
+        const auto source = make_wild(settings);
+        ASSERT_TRUE(source);
+        const Schedule schedule = schedule_of(**source);
+        kinds |= kinds_in(schedule);
+        workers.emplace(schedule.header.threads, schedule.header.processes);
+        for (const FileSpec& file : schedule.header.files) {
+            huge = huge || file.size.value > 2U << 20U;
+        }
+    }
+    for (std::size_t i = 0; i < kOpKinds; ++i) {
+        const auto kind = static_cast<OpKind>(i);
+        EXPECT_EQ(contains(kinds, kind), kind != OpKind::start_write) << traits_of(kind).name;
+    }
+    EXPECT_GT(workers.size(), 4U);
+    EXPECT_TRUE(huge) << "room for large folios";
+}
+
+// Two workers have something to do at the same time: what they change is not each other's.
+TEST(Workloads, GupGrowsTheFileBesideTheKernelsStores) {
+    const auto source = make_gup({});
+    ASSERT_TRUE(source);
+    const Schedule schedule = schedule_of(**source);
+    ASSERT_EQ(schedule.header.threads, 3);
+    const ByteCount at_first = schedule.header.files[0].size;
+    for (const Op& op : schedule.ops) {
+        if (op.kind == OpKind::truncate) {
+            EXPECT_EQ(op.by, WorkerIndex{2});
+            EXPECT_GE(op.length, at_first);
+        } else if (traits_of(op.kind).has_content) {
+            EXPECT_LT(op.by, WorkerIndex{2});
+            EXPECT_LE(op.range().end.value, at_first.value);
+            EXPECT_EQ(op.offset.value / 65536 % 2, op.by.value) << "chunks of its own";
+        }
+    }
+}
 
 TEST(Workloads, RefuseWhatCannotBe) {
     WorkloadSettings settings;

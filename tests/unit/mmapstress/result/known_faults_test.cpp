@@ -1,0 +1,91 @@
+#include "tools/mmapstress/result/known_faults.hpp"
+#include "tools/mmapstress/result/run_result.hpp"
+
+#include <gtest/gtest.h>
+
+namespace mmapstress {
+namespace {
+
+std::string names(const RunResult& result) {
+    std::string all;
+    for (const KnownFault& fault : known_faults(result)) {
+        all += std::string(fault.name) + ' ';
+    }
+    return all;
+}
+
+/// A run in which one operation's bytes were lost.
+RunResult lost(const std::string& operation) {
+    RunResult result;
+    result.filesystem = "fuse.bindfs";
+    DamagedRange damage;
+    damage.lost = OpId{7};
+    damage.kind = DamageKind::stale;
+    result.damage.push_back(damage);
+    result.named_ops[OpId{7}] = "7 " + operation;
+    return result;
+}
+
+TEST(KnownFaults, K1IsAStoreByTheKernelOnFuse) {
+    EXPECT_EQ(names(lost("direct-read-store file=0 off=0 len=512")), "K1 ");
+    EXPECT_EQ(names(lost("store file=0 off=0 len=512")), "") << "the processor's is another fault";
+    RunResult elsewhere = lost("direct-read-store file=0 off=0 len=512");
+    elsewhere.filesystem = "xfs";
+    EXPECT_EQ(names(elsewhere), "") << "not known there";
+    EXPECT_TRUE(is_stored_by_kernel("7 recvmsg-store file=0"));
+    EXPECT_FALSE(is_stored_by_kernel("7 fork-store file=0"));
+}
+
+TEST(KnownFaults, K2IsAHangWhereTheJournalHasTheData) {
+    RunResult result;
+    result.hung = true;
+    EXPECT_EQ(names(result), "");
+    result.journals_data = true;
+    EXPECT_EQ(names(result), "K2 ");
+}
+
+TEST(KnownFaults, K3IsNamedOfAnyRoundAndAsDamageToo) {
+    RunResult result;
+    EXPECT_EQ(names(result), "");
+    result.totals.past_eof = 1; // in an earlier round, say
+    EXPECT_EQ(names(result), "K3 ");
+    RunResult damaged = lost("truncate file=0 size=8192");
+    damaged.damage[0].kind = DamageKind::past_eof;
+    EXPECT_EQ(names(damaged), "K3 ");
+}
+
+TEST(Totals, AreSumsAndNameTheWorkloads) {
+    RunResult round = lost("store file=0 off=0 len=1");
+    round.header.workload = "mix";
+    round.ops = 10;
+    round.seconds = 0.5;
+    round.ops_by_kind[static_cast<std::size_t>(OpKind::store)] = 4;
+    round.stages[static_cast<std::size_t>(Stage::evicted)].bytes = 100;
+    round.stages[static_cast<std::size_t>(Stage::live)].bytes = 1000;
+    Totals totals;
+    totals.add(round);
+    totals.add(round);
+    EXPECT_EQ(totals.workload(), "mix");
+    round.header.workload = "wild";
+    totals.add(round);
+    EXPECT_EQ(totals.workload(), "all");
+    EXPECT_EQ(totals.rounds, 3U);
+    EXPECT_EQ(totals.ops, 30U);
+    EXPECT_EQ(totals.ops_by_kind[static_cast<std::size_t>(OpKind::store)], 12U);
+    EXPECT_EQ(totals.bytes_after_eviction(), 300U);
+    EXPECT_EQ(totals.workloads, (std::vector<Totals::OfWorkload>{{"mix", 2, 20}, {"wild", 1, 10}}));
+}
+
+TEST(LeftOut, GroupsAreTheOperationsTheyNameAndNoOthers) {
+    const LeaveOut gup = all_of(all_in(OpGroup::gup, ""));
+    EXPECT_EQ(gup.kinds, kinds_with(&OpTraits::by_kernel));
+    EXPECT_FALSE(gup.size_changes);
+    EXPECT_TRUE(all_of(all_in(OpGroup::grow, "")).size_changes);
+    EXPECT_EQ(all_of(all_in(OpGroup::past_eof, "")).kinds, only(OpKind::past_eof_store));
+    std::vector<LeftOut> all = all_in(OpGroup::grow, "one reason");
+    add_left_out(all, all_in(OpGroup::grow, "another"));
+    EXPECT_EQ(all, all_in(OpGroup::grow, "one reason"));
+}
+
+} // namespace
+} // namespace mmapstress

@@ -1,0 +1,34 @@
+// Faults of kernels that are known, so that a report which meets one says so.
+//
+//     K1  FUSE, seen on Linux 6.18: what the kernel stores into a mapping, as a read with O_DIRECT,
+//         is gone if the file changes its size meanwhile. Stores by the processor are not.
+//     K2  ext4 with data=journal, seen on Linux 6.18: such reads beside sync_file_range and fsync
+//     of
+//         two threads hang the journal for good, and with it sync(2) of the whole machine.
+//     K3  FUSE, tmpfs: bytes stored past the end of a file, in its last page, become part of it
+//     when
+//         it grows. mmap(2) leaves that open; ext4, XFS and btrfs zero them.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mmapstress {
+
+struct RunResult;
+
+struct KnownFault {
+    std::string_view name; ///< "K1"
+    std::string text;      ///< what of it was met, and what to do
+
+    bool operator==(const KnownFault&) const = default;
+};
+
+/// Those that a result shows. Pure; any thread.
+std::vector<KnownFault> known_faults(const RunResult& result);
+
+/// Of an operation's line of text, whether the kernel stored its bytes into the mapping.
+bool is_stored_by_kernel(std::string_view line);
+
+} // namespace mmapstress

@@ -1,0 +1,50 @@
+// What all rounds of a run did, together.
+#pragma once
+
+#include "tools/mmapstress/result/damage.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mmapstress {
+
+struct RunResult;
+
+/// Plain sums.
+struct Totals {
+    struct OfWorkload {
+        std::string workload; ///< empty: a schedule
+        std::uint64_t rounds = 0;
+        std::uint64_t ops = 0;
+
+        bool operator==(const OfWorkload&) const = default;
+    };
+    struct OfStage {
+        std::uint64_t bytes = 0;  ///< compared
+        std::uint64_t stored = 0; ///< of the files' bytes, those that operations put there
+        std::uint64_t wrong = 0;
+        double seconds = 0;
+
+        bool operator==(const OfStage&) const = default;
+    };
+
+    std::uint64_t rounds = 0;
+    std::uint64_t ops = 0;
+    std::array<std::uint64_t, kOpKinds> ops_by_kind{};
+    double seconds = 0; ///< carrying the operations out
+    std::array<OfStage, kStages> stages;
+    std::uint64_t past_eof = 0; ///< ranges stored past the end of a file that appeared; no damage
+    std::vector<OfWorkload> workloads;
+
+    bool operator==(const Totals&) const = default;
+    /// Adds what one more round did.
+    void add(const RunResult& round);
+    /// The workload, or "all" of several.
+    [[nodiscard]] std::string workload() const;
+    /// Bytes compared after eviction, in whatever stage.
+    [[nodiscard]] std::uint64_t bytes_after_eviction() const;
+};
+
+} // namespace mmapstress

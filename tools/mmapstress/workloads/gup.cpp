@@ -1,0 +1,111 @@
+// The kernel stores into the mapping while the file grows.
+//
+// On FUSE filesystems of Linux 6.18 such stores vanished: of O_DIRECT reads of 64 KiB into a
+// mapping of a bindfs mount 5 to 7 % had returned all their bytes, and were gone if another thread
+// had grown the file with ftruncate() meanwhile (K1, result/known_faults.hpp).
+#include "tools/mmapstress/workloads/dice.hpp"
+#include "tools/mmapstress/workloads/op_builder.hpp"
+#include "tools/mmapstress/workloads/sources.hpp"
+
+#include <algorithm>
+
+namespace mmapstress {
+
+namespace {
+
+constexpr ByteCount kDefaultSize{2U << 20U};
+constexpr std::uint64_t kDefaultOps = 2000;
+constexpr std::uint64_t kChunk = 64U << 10U;
+constexpr std::uint64_t kSizesPerRound = 6;
+/// A file grows by so much in all before it has its first size again.
+constexpr std::uint64_t kGrowth = 1U << 20U;
+
+class GupSource final : public OpSource {
+  public:
+    GupSource(const WorkloadSettings& settings, Header header)
+        : header_(std::move(header)), dice_(settings.seed),
+          ops_(settings.ops.value_or(kDefaultOps)), grown_(header_.files.size()) {}
+
+    [[nodiscard]] const Header& header() const override { return header_; }
+
+    /// One store of each worker but the last, who changes the file's size meanwhile.
+    bool more(std::vector<Op>& out) override {
+        if (build_.count() >= ops_) {
+            return false;
+        }
+        file_ = FileIndex{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
+        const std::uint64_t storers = std::max<std::uint64_t>(1, header_.workers() - 1);
+        for (std::uint64_t storer = 0; storer != storers; ++storer) {
+            build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(storer)});
+            store(out, storer, storers);
+        }
+        build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(header_.workers() - 1)});
+        for (std::uint64_t i = 0; i != kSizesPerRound; ++i) {
+            change_size(out);
+        }
+        if (dice_.below(64) == 0) {
+            build_.whole(out, OpKind::fsync, file_);
+        }
+        return true;
+    }
+
+  private:
+    /// Into a chunk of the storer's own.
+    void store(std::vector<Op>& out, std::uint64_t storer, std::uint64_t storers) {
+        constexpr std::array kKinds{OpKind::direct_read_store,
+                                    OpKind::direct_read_store,
+                                    OpKind::direct_read_store,
+                                    OpKind::direct_read_store,
+                                    OpKind::uring_read_store,
+                                    OpKind::uring_read_store,
+                                    OpKind::uring_fixed_store,
+                                    OpKind::vm_write_store,
+                                    OpKind::read_store,
+                                    OpKind::recvmsg_store,
+                                    OpKind::store,
+                                    OpKind::store};
+        const OpKind kind = dice_.pick(kKinds);
+        const std::uint64_t size = header_.files[file_.value].size.value;
+        const std::uint64_t chunks = std::max<std::uint64_t>(1, size / kChunk);
+        const std::uint64_t mine = chunks > storer ? (chunks - storer - 1) / storers + 1 : 1;
+        const std::uint64_t chunk = (dice_.below(mine) * storers + storer) % chunks;
+        const std::uint64_t unit = traits_of(kind).unit;
+        const std::uint64_t begin = chunk * kChunk;
+        const std::uint64_t end = std::min(begin + kChunk, size) / unit * unit;
+        if (begin >= end) { // a file of less than a sector
+            build_.content(out, OpKind::store, file_, {ByteOffset{0}, ByteOffset{size}});
+            return;
+        }
+        build_.content(out, kind, file_, {ByteOffset{begin}, ByteOffset{end}});
+    }
+
+    /// Longer by a page or two; once it is long enough, as long as at first.
+    void change_size(std::vector<Op>& out) {
+        std::uint64_t& grown = grown_[file_.value];
+        grown = grown >= kGrowth ? 0 : grown + kPageSize + dice_.below(kPageSize);
+        build_.resize(out, file_, ByteCount{header_.files[file_.value].size.value + grown});
+    }
+
+    Header header_;
+    Dice dice_;
+    std::uint64_t ops_;
+    OpBuilder build_{header_};
+    FileIndex file_;
+    std::vector<std::uint64_t> grown_;
+};
+
+} // namespace
+
+std::expected<std::unique_ptr<OpSource>, std::string> make_gup(const WorkloadSettings& settings) {
+    constexpr std::uint16_t kThreads = 3;
+    auto header = header_for(settings, "gup", kDefaultSize, 1, kThreads);
+    if (!header) {
+        return std::unexpected(header.error());
+    }
+    for (FileSpec& file : header->files) {
+        file.start = Start::written;
+    }
+    return std::make_unique<GupSource>(settings, std::move(*header));
+}
+
+} // namespace mmapstress

@@ -1,0 +1,396 @@
+// Everything that there is, weighted, by several workers at a time.
+#include "tools/mmapstress/workloads/dice.hpp"
+#include "tools/mmapstress/workloads/op_builder.hpp"
+#include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/schedule/op_effect.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+
+namespace mmapstress {
+
+namespace {
+
+constexpr std::uint64_t kDefaultOps = 2000;
+constexpr std::uint64_t kOpsAtOnce = 64;
+constexpr std::uint64_t kHugePage = 2U << 20U;
+
+/// What an operation is given.
+enum class Shape : std::uint8_t {
+    nothing,  ///< no file
+    wait,     ///< a pause
+    whole,    ///< a file
+    mapping,  ///< a mapping, all of it
+    field,    ///< a few bytes, as a program's field
+    chunk,    ///< up to 64 KiB
+    bulk,     ///< up to 1 MiB, one after another: large folios
+    pages,    ///< whole pages
+    part,     ///< pages, or all of the file
+    longer,   ///< what the file grows by
+    size,     ///< a size for the file
+    cut,      ///< pages to take out
+    gap,      ///< where pages are to be put in
+    other,    ///< a place, and one to copy from
+    past_eof, ///< behind the end of the file, in its last page
+};
+
+struct Choice {
+    OpKind kind;
+    unsigned weight;
+    Shape shape;
+};
+
+constexpr std::array kChoices{
+    Choice{OpKind::store, 300, Shape::field},
+    Choice{OpKind::store, 60, Shape::chunk},
+    Choice{OpKind::fork_store, 3, Shape::chunk},
+    Choice{OpKind::direct_read_store, 25, Shape::chunk},
+    Choice{OpKind::uring_read_store, 15, Shape::chunk},
+    Choice{OpKind::uring_fixed_store, 5, Shape::chunk},
+    Choice{OpKind::vm_write_store, 3, Shape::chunk},
+    Choice{OpKind::read_store, 10, Shape::chunk},
+    Choice{OpKind::recvmsg_store, 10, Shape::chunk},
+    Choice{OpKind::past_eof_store, 10, Shape::past_eof},
+    Choice{OpKind::write, 60, Shape::field},
+    Choice{OpKind::write, 10, Shape::bulk},
+    Choice{OpKind::write, 10, Shape::longer},
+    Choice{OpKind::append, 15, Shape::longer},
+    Choice{OpKind::dontcache_write, 20, Shape::chunk},
+    Choice{OpKind::direct_write, 5, Shape::chunk},
+    Choice{OpKind::truncate, 25, Shape::size},
+    Choice{OpKind::punch, 12, Shape::chunk},
+    Choice{OpKind::zero_range, 12, Shape::chunk},
+    Choice{OpKind::collapse, 3, Shape::cut},
+    Choice{OpKind::insert, 3, Shape::gap},
+    Choice{OpKind::copy, 8, Shape::other},
+    Choice{OpKind::clone, 6, Shape::other},
+    Choice{OpKind::fsync, 15, Shape::whole},
+    Choice{OpKind::fdatasync, 15, Shape::whole},
+    Choice{OpKind::msync, 10, Shape::part},
+    Choice{OpKind::msync_async, 15, Shape::part},
+    Choice{OpKind::sync_file_range, 15, Shape::pages},
+    Choice{OpKind::start_writeback, 40, Shape::pages},
+    Choice{OpKind::commit, 15, Shape::nothing},
+    Choice{OpKind::sync, 2, Shape::nothing},
+    Choice{OpKind::fchmod, 5, Shape::whole},
+    Choice{OpKind::map, 3, Shape::mapping},
+    Choice{OpKind::unmap, 3, Shape::mapping},
+    Choice{OpKind::remap, 3, Shape::mapping},
+    Choice{OpKind::mremap, 4, Shape::mapping},
+    Choice{OpKind::mprotect, 4, Shape::mapping},
+    Choice{OpKind::madvise_dontneed, 10, Shape::pages},
+    Choice{OpKind::madvise_pageout, 6, Shape::pages},
+    Choice{OpKind::madvise_cold, 6, Shape::pages},
+    Choice{OpKind::read_fault, 30, Shape::field},
+    Choice{OpKind::evict, 2, Shape::whole},
+    Choice{OpKind::read_check, 4, Shape::part},
+    Choice{OpKind::live_check, 4, Shape::part},
+    Choice{OpKind::direct_read_check, 2, Shape::part},
+    Choice{OpKind::pause, 3, Shape::wait},
+};
+
+const Choice& choose(Dice& dice) {
+    static const unsigned all =
+        std::accumulate(kChoices.begin(), kChoices.end(), 0U,
+                        [](unsigned sum, const Choice& choice) { return sum + choice.weight; });
+    std::uint64_t die = dice.below(all);
+    const auto* choice = kChoices.begin();
+    while (die >= choice->weight) {
+        die -= choice->weight;
+        ++choice;
+    }
+    return *choice;
+}
+
+/// How many workers, and of what, where nobody said.
+void choose_workers(Dice& dice, const WorkloadSettings& settings, Header& header) {
+    struct Workers {
+        std::uint16_t threads;
+        std::uint16_t processes;
+    };
+    constexpr std::array<Workers, 7> kWorkers{
+        {{1, 1}, {2, 1}, {3, 1}, {4, 1}, {1, 2}, {2, 2}, {1, 3}}};
+    const Workers& workers = dice.pick(kWorkers);
+    header.threads = settings.threads.value_or(settings.processes ? 1 : workers.threads);
+    header.processes = settings.processes.value_or(settings.threads ? 1 : workers.processes);
+}
+
+/// Sizes that end anywhere in a page; one in eight has room for a huge page.
+FileSpec some_file(Dice& dice, std::optional<ByteCount> size) {
+    FileSpec file;
+    const std::uint64_t any = 1 + dice.below(4 * kPageSize);
+    const std::uint64_t pages = dice.below(8) == 0 ? kHugePage : dice.below(64) * kPageSize;
+    file.size = size.value_or(ByteCount{pages + any});
+    file.start = dice.pick(std::array{Start::sparse, Start::written, Start::written_fsync});
+    return file;
+}
+
+class WildSource final : public OpSource {
+  public:
+    WildSource(const WorkloadSettings& settings, Header header, Dice dice)
+        : header_(std::move(header)), dice_(std::move(dice)),
+          ops_(settings.ops.value_or(kDefaultOps)),
+          stripe_(
+              dice_.pick(std::array<std::uint64_t, 4>{256, kPageSize, 16 * kPageSize, kHugePage})) {
+        for (const FileSpec& file : header_.files) {
+            sizes_.push_back(file.size);
+            largest_.emplace_back(2 * file.size.value + 16 * kPageSize);
+        }
+    }
+
+    [[nodiscard]] const Header& header() const override { return header_; }
+
+    bool more(std::vector<Op>& out) override {
+        if (build_.count() >= ops_) {
+            return false;
+        }
+        const std::uint64_t end = std::min(ops_, build_.count() + kOpsAtOnce);
+        while (build_.count() < end) {
+            step(out);
+        }
+        return true;
+    }
+
+  private:
+    void step(std::vector<Op>& out) {
+        worker_ = dice_.below(header_.workers());
+        build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(worker_)});
+        file_ = FileIndex{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
+        const MapIndex map{static_cast<std::uint8_t>(dice_.below(4) == 0 ? 1 : 0)};
+        const Choice& choice = choose(dice_);
+        if (size() == 0) {
+            build_.resize(out, file_, ByteCount{1 + dice_.below(4 * kPageSize)});
+        } else if (!emit(out, choice, map)) {
+            build_.content(out, OpKind::store, file_, *some_bytes(200, 1), map);
+        }
+        const Op& op = out.back();
+        if (traits_of(op.kind).has_file) {
+            sizes_[op.file.value] = size_after(op, sizes_[op.file.value]);
+        }
+    }
+
+    [[nodiscard]] std::uint64_t size() const { return sizes_[file_.value].value; }
+    [[nodiscard]] std::uint64_t room() const {
+        const std::uint64_t largest = largest_[file_.value].value;
+        return largest > size() ? largest - size() : 0;
+    }
+
+    /// False, with nothing emitted, if the file is not made for it now.
+    bool emit(std::vector<Op>& out, const Choice& choice, MapIndex map) {
+        switch (choice.shape) {
+        case Shape::nothing:
+            build_.plain(out, choice.kind);
+            return true;
+        case Shape::wait:
+            build_.pause(out, dice_.below(2000));
+            return true;
+        case Shape::whole:
+            build_.whole(out, choice.kind, file_);
+            return true;
+        case Shape::mapping:
+            build_.whole(out, choice.kind, file_, map);
+            return true;
+        case Shape::field:
+            return emit_bytes(out, choice.kind, 200, map);
+        case Shape::chunk:
+            return emit_bytes(out, choice.kind, 64U << 10U, map);
+        case Shape::bulk:
+            return emit_bulk(out, choice.kind);
+        case Shape::pages:
+            build_.range(out, choice.kind, file_, some_pages(), map);
+            return true;
+        case Shape::part:
+            return emit_part(out, choice.kind, map);
+        case Shape::longer:
+            return emit_longer(out, choice.kind);
+        case Shape::size:
+            build_.resize(out, file_, some_size());
+            return true;
+        case Shape::cut:
+            return emit_cut(out, choice.kind);
+        case Shape::gap:
+            return emit_gap(out, choice.kind);
+        case Shape::other:
+            return emit_copy(out, choice.kind);
+        case Shape::past_eof:
+            return emit_past_eof(out, choice.kind, map);
+        }
+        return false;
+    }
+
+    bool emit_bytes(std::vector<Op>& out, OpKind kind, std::uint64_t most, MapIndex map) {
+        const OpTraits& traits = traits_of(kind);
+        const auto range = some_bytes(most, traits.unit);
+        if (!range) {
+            return false;
+        }
+        const MapIndex through = traits.has_map ? map : MapIndex{0};
+        if (traits.has_content) {
+            build_.content(out, kind, file_, *range, through);
+        } else {
+            build_.range(out, kind, file_, *range, through);
+        }
+        return true;
+    }
+
+    /// Written from a multiple of its size on, as a program that copies a file does.
+    bool emit_bulk(std::vector<Op>& out, OpKind kind) {
+        const std::uint64_t length = dice_.pick(
+            std::array<std::uint64_t, 4>{64U << 10U, 128U << 10U, 512U << 10U, 1U << 20U});
+        if (size() < length) {
+            return false;
+        }
+        const ByteOffset begin{dice_.below(size() / length) * length};
+        build_.content(out, kind, file_, {begin, begin + ByteCount{length}});
+        return true;
+    }
+
+    bool emit_part(std::vector<Op>& out, OpKind kind, MapIndex map) {
+        const MapIndex through = traits_of(kind).has_map ? map : MapIndex{0};
+        ByteRange range = some_pages();
+        range.end = std::min(range.end, ByteOffset{size()});
+        if (dice_.below(3) == 0) {
+            build_.whole(out, kind, file_, through);
+        } else {
+            build_.range(out, kind, file_, range, through);
+        }
+        return true;
+    }
+
+    bool emit_longer(std::vector<Op>& out, OpKind kind) {
+        const std::uint64_t length = 1 + dice_.below(2 * kPageSize);
+        const std::uint64_t gap = dice_.below(2) == 0 ? dice_.below(kPageSize) : 0;
+        if (room() < gap + length) {
+            return false;
+        }
+        const std::uint64_t overlap = std::min(size(), dice_.below(100));
+        const ByteOffset begin{gap != 0 ? size() + gap : size() - overlap};
+        build_.content(out, kind, file_, {begin, begin + ByteCount{length}});
+        return true;
+    }
+
+    ByteCount some_size() {
+        const std::uint64_t step = 1 + dice_.below(3 * kPageSize);
+        const std::uint64_t die = dice_.below(6);
+        if (die < 3) {
+            return ByteCount{size() + std::min(step, room())};
+        }
+        if (die < 5) {
+            return ByteCount{size() - std::min(step, size())};
+        }
+        return header_.files[file_.value].size;
+    }
+
+    bool emit_cut(std::vector<Op>& out, OpKind kind) {
+        const std::uint64_t pages = (size() - 1) / kPageSize;
+        if (pages == 0) {
+            return false;
+        }
+        const std::uint64_t first = dice_.below(pages);
+        const std::uint64_t count = 1 + dice_.below(std::min<std::uint64_t>(4, pages - first));
+        build_.range(out, kind, file_, pages_at(first, count));
+        return true;
+    }
+
+    bool emit_gap(std::vector<Op>& out, OpKind kind) {
+        const std::uint64_t count = 1 + dice_.below(4);
+        if (room() < count * kPageSize) {
+            return false;
+        }
+        build_.range(out, kind, file_, pages_at(dice_.below(whole_pages()), count));
+        return true;
+    }
+
+    bool emit_copy(std::vector<Op>& out, OpKind kind) {
+        const std::uint64_t unit = traits_of(kind).unit;
+        const FileIndex source{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
+        const std::uint64_t units = sizes_[source.value].value / unit;
+        if (units == 0) {
+            return false;
+        }
+        const std::uint64_t from = dice_.below(units);
+        const std::uint64_t most = std::max<std::uint64_t>(1, 4 * kPageSize / unit);
+        const std::uint64_t length = 1 + dice_.below(std::min(most, units - from));
+        const std::uint64_t to = dice_.below(size() / unit + 1);
+        const bool overlaps = source == file_ && to < from + length && from < to + length;
+        if (overlaps || to * unit + length * unit > size() + room()) {
+            return false;
+        }
+        build_.copy(out, kind, file_, {ByteOffset{to * unit}, ByteOffset{(to + length) * unit}},
+                    source, ByteOffset{from * unit});
+        return true;
+    }
+
+    bool emit_past_eof(std::vector<Op>& out, OpKind kind, MapIndex map) {
+        const std::uint64_t behind = whole_pages() * kPageSize - size();
+        if (behind == 0) {
+            return false;
+        }
+        const std::uint64_t first = size() + dice_.below(behind);
+        const std::uint64_t length = 1 + dice_.below(whole_pages() * kPageSize - first);
+        build_.content(out, kind, file_, {ByteOffset{first}, ByteOffset{first + length}}, map);
+        return true;
+    }
+
+    /// Of the file, its last page included.
+    [[nodiscard]] std::uint64_t whole_pages() const { return (size() + kPageSize - 1) / kPageSize; }
+    static ByteRange pages_at(std::uint64_t first, std::uint64_t count) {
+        return {ByteOffset{first * kPageSize}, ByteOffset{(first + count) * kPageSize}};
+    }
+    ByteRange some_pages() {
+        const std::uint64_t first = dice_.below(whole_pages());
+        return pages_at(first, 1 + dice_.below(whole_pages() - first));
+    }
+
+    /// A range of the file, mostly in one of the worker's own stripes. Nothing if the file is too
+    /// short for one unit; never nothing for a unit of 1.
+    std::optional<ByteRange> some_bytes(std::uint64_t most, std::uint64_t unit) {
+        const std::uint64_t stripes = (size() + stripe_ - 1) / stripe_;
+        const std::uint64_t mine =
+            stripes > worker_ ? (stripes - worker_ - 1) / header_.workers() + 1 : 0;
+        const bool anywhere = mine == 0 || dice_.below(8) == 0;
+        const std::uint64_t index =
+            anywhere ? dice_.below(stripes) : dice_.below(mine) * header_.workers() + worker_;
+        const std::uint64_t first = index * stripe_;
+        const std::uint64_t last =
+            header_.workers() == 1 ? size() : std::min(size(), first + stripe_);
+        std::uint64_t begin = first + dice_.below(std::min(stripe_, last - first));
+        std::uint64_t end = begin + 1 + dice_.below(std::min(most, last - begin));
+        begin -= begin % unit;
+        end = std::min((end + unit - 1) / unit * unit, size() / unit * unit);
+        if (begin >= end) {
+            return std::nullopt;
+        }
+        return ByteRange{ByteOffset{begin}, ByteOffset{end}};
+    }
+
+    Header header_;
+    Dice dice_;
+    std::uint64_t ops_;
+    std::uint64_t stripe_; ///< bytes that one worker after another has for itself
+    std::vector<ByteCount> sizes_;
+    std::vector<ByteCount> largest_; ///< that the files are let grow to
+    OpBuilder build_{header_};
+    std::uint64_t worker_ = 0;
+    FileIndex file_;
+};
+
+} // namespace
+
+std::expected<std::unique_ptr<OpSource>, std::string> make_wild(const WorkloadSettings& settings) {
+    auto header = header_for(settings, "wild", ByteCount{kPageSize}, 1);
+    if (!header) {
+        return std::unexpected(header.error());
+    }
+    Dice dice(settings.seed);
+    choose_workers(dice, settings, *header);
+    const auto files = settings.files.value_or(static_cast<std::uint32_t>(1 + dice.below(4)));
+    header->files.clear();
+    for (std::uint32_t i = 0; i < files; ++i) {
+        header->files.push_back(some_file(dice, settings.size));
+    }
+    return std::make_unique<WildSource>(settings, std::move(*header), std::move(dice));
+}
+
+} // namespace mmapstress
