@@ -19,12 +19,12 @@ constexpr long kSetup = 425;
 constexpr long kEnter = 426;
 constexpr long kRegister = 427;
 
-using Index = std::uint32_t;
+using RingIndex = std::uint32_t;
 
-Index load(Index* index) {
+RingIndex load(RingIndex* index) {
     return std::atomic_ref(*index).load(std::memory_order_acquire);
 }
-void store(Index* index, Index value) {
+void store(RingIndex* index, RingIndex value) {
     std::atomic_ref(*index).store(value, std::memory_order_release);
 }
 
@@ -58,8 +58,9 @@ Outcome<Uring> Uring::make() {
         return failed("cannot make an io_uring");
     }
     Uring ring(partialfs::base::Fd(static_cast<int>(fd)));
-    ring.submissions_ = Area(ring.fd_.get(), made.sq_off.array + made.sq_entries * sizeof(Index),
-                             IORING_OFF_SQ_RING);
+    ring.submissions_ =
+        Area(ring.fd_.get(), made.sq_off.array + made.sq_entries * sizeof(RingIndex),
+             IORING_OFF_SQ_RING);
     ring.completions_ =
         Area(ring.fd_.get(), made.cq_off.cqes + made.cq_entries * sizeof(io_uring_cqe),
              IORING_OFF_CQ_RING);
@@ -78,8 +79,8 @@ Outcome<Uring> Uring::make() {
 }
 
 Outcome<std::size_t> Uring::carry_out(const Request& request) {
-    auto* const tail = submissions_.at<Index>(tail_);
-    const Index slot = *tail & *submissions_.at<Index>(mask_);
+    auto* const tail = submissions_.at<RingIndex>(tail_);
+    const RingIndex slot = *tail & *submissions_.at<RingIndex>(mask_);
     io_uring_sqe& entry = entries_.at<io_uring_sqe>(0)[slot];
     entry = {};
     entry.opcode = request.what;
@@ -87,12 +88,12 @@ Outcome<std::size_t> Uring::carry_out(const Request& request) {
     entry.addr = reinterpret_cast<std::uint64_t>(request.address);
     entry.len = request.length;
     entry.off = request.offset;
-    submissions_.at<Index>(array_)[slot] = slot;
+    submissions_.at<RingIndex>(array_)[slot] = slot;
     store(tail, *tail + 1);
 
-    auto* const head = completions_.at<Index>(done_head_);
+    auto* const head = completions_.at<RingIndex>(done_head_);
     unsigned to_submit = 1;
-    while (load(completions_.at<Index>(done_tail_)) == *head) {
+    while (load(completions_.at<RingIndex>(done_tail_)) == *head) {
         const long entered = ::syscall(kEnter, fd_.get(), to_submit, 1U, IORING_ENTER_GETEVENTS,
                                        nullptr, std::size_t{0});
         if (entered < 0 && errno != EINTR && errno != EAGAIN) {
@@ -101,7 +102,7 @@ Outcome<std::size_t> Uring::carry_out(const Request& request) {
         to_submit -= entered > 0 ? 1U : 0U;
     }
     const io_uring_cqe* const all = completions_.at<io_uring_cqe>(done_);
-    const std::int32_t result = all[*head & *completions_.at<Index>(done_mask_)].res;
+    const std::int32_t result = all[*head & *completions_.at<RingIndex>(done_mask_)].res;
     store(head, *head + 1);
     if (result < 0) {
         errno = -result;

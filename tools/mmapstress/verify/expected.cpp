@@ -20,7 +20,7 @@ constexpr std::uint32_t kSpecial = 0x80000000U;
 constexpr ByteOffset kNoEnd{std::numeric_limits<std::int64_t>::max()};
 
 /// Of a std::map node beside its value.
-constexpr std::size_t kNodeOverhead = 32;
+constexpr std::size_t kMovedOverhead = 32;
 
 /// Bytes made and compared at once; they stay in the fastest cache.
 constexpr std::size_t kPiece = 8192;
@@ -246,7 +246,7 @@ ByteCount Expected::stored(FileIndex file) const {
 
 std::size_t Expected::memory() const {
     std::size_t bytes = specials_.capacity() * sizeof(Special);
-    bytes += moved_.size() * (sizeof(decltype(moved_)::value_type) + kNodeOverhead);
+    bytes += moved_.size() * (sizeof(decltype(moved_)::value_type) + kMovedOverhead);
     for (const File& file : files_) {
         bytes += file.map.memory() + file.past_eof.memory();
     }
