@@ -91,6 +91,10 @@ Move move_of(const Op& op, ByteCount size) {
 
 ByteRange changed_together(const Op& op, ByteCount size) {
     const ByteRange changed = changed_bytes(op, size);
+    // A truncate to the size that the file has is one to another size if it comes too late.
+    if (op.kind == OpKind::truncate) {
+        return {std::min(ByteOffset{op.length.value}, ByteOffset{size.value}), kNoEnd};
+    }
     if (size_after(op, size) != size) {
         return {changed.begin, kNoEnd};
     }

@@ -33,8 +33,8 @@ struct Move {
 Move move_of(const Op& op, ByteCount size);
 
 /// The bytes that no other worker's operation may need while `op` is carried out: those that it
-/// changes and, if it changes the file's size, all that follow them; of a load, those that must be
-/// there.
+/// changes and, if it changes or sets the file's size, all that follow them; of a load, those that
+/// must be there.
 ByteRange changed_together(const Op& op, ByteCount size);
 
 } // namespace mmapstress

@@ -64,6 +64,8 @@ TEST(OpEffect, WhatChangesTheSizeTakesAllThatFollows) {
     };
     EXPECT_EQ(together("truncate file=0 size=7"), (ByteRange{ByteOffset{7}, kNoEnd}));
     EXPECT_EQ(together("truncate file=0 size=12000"), (ByteRange{ByteOffset{10000}, kNoEnd}));
+    EXPECT_EQ(together("truncate file=0 size=10000"), (ByteRange{ByteOffset{10000}, kNoEnd}))
+        << "it must not come after one that makes the file longer";
     EXPECT_EQ(together("append file=0 len=1"), (ByteRange{ByteOffset{10000}, kNoEnd}));
     EXPECT_EQ(together("write file=0 off=0 len=5"), range(0, 5));
     EXPECT_EQ(together("store file=0 off=9990 len=20"), range(9990, 10010))
