@@ -132,9 +132,11 @@ std::string start_line(const Options& options) {
             ? std::string("no commit timer")
             : fmt::format("a commit every {} ms", options.commit_interval.count());
     const std::string promise =
-        row_of(options.contract).loses_mapped_stores
+        model::may_lose_mapped_stores(options.contract, options.flush_policy,
+                                      options.block_size.per_page())
             ? fmt::format("this mount LOSES stores made through shared mappings, by design, as "
-                          "Linux 2.6.19 did; its ledger of them is {}",
+                          "{}; its ledger of them is {}",
+                          row_of(options.contract).as,
                           (options.mountpoint / ".partialfs/ledger").string())
             : std::string("mapped stores are kept");
     return fmt::format(
@@ -145,6 +147,12 @@ std::string start_line(const Options& options) {
 
 void say_what_is_mounted(const Options& options) {
     tell_user(options, LogLevel::info, start_line(options));
+    if (!row_of(options.contract).has_journal && options.block_size.per_page() == 1) {
+        tell_user(
+            options, LogLevel::warning,
+            "with one block a page this contract loses nothing: --block-size 512, 1024 or 2048 "
+            "does");
+    }
     std::error_code error;
     if (std::filesystem::exists(
             std::filesystem::symlink_status(options.source / ".partialfs", error))) {

@@ -53,6 +53,9 @@ struct FileParts {
     [[nodiscard]] model::FlushPolicy policy() const {
         return context.policy.load(std::memory_order_relaxed);
     }
+    [[nodiscard]] model::Contract contract() const {
+        return context.contract.load(std::memory_order_relaxed);
+    }
     /// Nothing is held back: the backing file is what programs see.
     [[nodiscard]] bool lock_clean() const REQUIRES(mutex) {
         return writing == 0 && held.empty() && !times.held_mtime() && !state.is_dirty();

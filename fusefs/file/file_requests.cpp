@@ -140,7 +140,7 @@ void FileRequests::lock_note_read(ByteRange range) {
                                  .kind = trace::Kind::page_read});
     parts_.losses.pages_read(range);
     parts_.held.cache_caught_up(range);
-    parts_.state.pages_read(range, parts_.policy());
+    parts_.state.pages_read(range, parts_.policy(), parts_.contract());
 }
 
 bool FileRequests::write(ByteOffset offset, std::span<const std::byte> bytes, Via via,
@@ -166,11 +166,11 @@ bool FileRequests::write(ByteOffset offset, std::span<const std::byte> bytes, Vi
 
 void FileRequests::lock_note_write(ByteRange range, std::span<const std::byte> bytes, Via via) {
     if (via == Via::direct) {
-        parts_.state.write_behind_cache(range);
+        parts_.state.write_behind_cache(range, parts_.contract());
         parts_.held.behind_cache(range, /*zeroed=*/false);
         parts_.hashes.erase(range);
     } else {
-        parts_.state.write(range);
+        parts_.state.write(range, parts_.contract());
         parts_.held.cache_caught_up_by_write(range);
         parts_.hashes.written(range.begin, bytes);
     }

@@ -118,7 +118,8 @@ Flushed OrderedFlush::unmapped() {
         Uncleaned guard(*this, batch);
         std::vector<trace::Event> events;
         for (std::uint64_t n = 0; cursor && n < kBatchPages; ++n) {
-            const model::WriteDecision decision = file_.state.writepage_unmapped(*cursor);
+            const model::WriteDecision decision =
+                file_.state.writepage_unmapped(*cursor, file_.contract());
             if (!decision.written.empty()) {
                 batch.add_blocks(*cursor, decision.written);
             }

@@ -65,13 +65,13 @@ void Writeback::lock_prepare() {
     const std::uint64_t pages = pages_of(range_).count();
     to_write_.reserve(pages * file_.state.block_size().per_page());
     events_.reserve(pages);
-    const Contract contract = file_.context.contract.load(std::memory_order_relaxed);
+    const Contract contract = file_.contract();
     passed_over_.reserve(contract == Contract::linux_2_6_20 ? 0 : pages);
     file_.state.reserve(range_);
 }
 
 void Writeback::lock_decide() {
-    const Contract contract = file_.context.contract.load(std::memory_order_relaxed);
+    const Contract contract = file_.contract();
     const model::BlockSize block_size = file_.state.block_size();
     file_.hashes.set(offset_, bytes_);
     // The page holds all that write(2) brought as well.
@@ -145,7 +145,7 @@ void Writeback::keep(ByteRange run, int error) {
         if (error == EPERM || !file_.held.keep(run.begin, bytes_of(run), file_.context.budget)) {
             return base::failed(error);
         }
-        file_.state.write(run);
+        file_.state.write(run, file_.contract());
         return {};
     });
     if (unkept == 0) {

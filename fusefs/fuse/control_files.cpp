@@ -146,12 +146,16 @@ Answer write_control_file(fuse_req_t req, fuse_ino_t number, std::string_view da
         if (!contract) {
             return base::failed(EINVAL);
         }
+        if (!model::go_together(*contract, mount.context.policy)) {
+            mount.context.policy =
+                model::FlushPolicy::writeback; // first: never one without the other
+        }
         mount.context.contract = *contract;
         return Written{data.size()};
     }
     case kPolicyFile: {
         const auto policy = base::from_name<model::FlushPolicy>(text);
-        if (!policy) {
+        if (!policy || !model::go_together(mount.context.contract, *policy)) {
             return base::failed(EINVAL);
         }
         mount.context.policy = *policy;

@@ -9,7 +9,7 @@
 
 namespace partialfs::model {
 
-/// What clear_page_dirty_for_io() promises the filesystem.
+/// What the filesystem is promised before its pages are written back, or what it makes of that.
 enum class Contract : std::uint8_t {
     /// The PTEs are cleaned and the filesystem is not told: stores since its last own flush of a
     /// block are unknown to it (commit d08b3851da41, as released in 2.6.19).
@@ -17,6 +17,9 @@ enum class Contract : std::uint8_t {
     /// If a PTE was dirty, set_page_dirty() comes first: every block is dirty
     /// (commit 7658cc289288, as released in 2.6.20).
     linux_2_6_20,
+    /// A block device without buffer heads (CONFIG_BUFFER_HEAD=n, Linux 6.6 on; as in 6.12): stores
+    /// through a mapping set no block's dirty bit. See block_device.hpp.
+    linux_6_12_blockdev,
 };
 
 /// What people are told of a contract.
@@ -25,12 +28,18 @@ struct ContractRow {
     std::string_view name;
     /// Whether a filesystem that flushes its own blocks loses stores made through shared mappings.
     bool loses_mapped_stores;
+    std::string_view as; ///< whoever did so in the world; empty if it loses none
+    /// Whether there is a journal that flushes pages by itself. A block device has none, and goes
+    /// with the policy writeback alone.
+    bool has_journal;
 };
 
 /// Every contract, in the order of the enumerators.
 inline constexpr std::array kContracts{
-    ContractRow{Contract::linux_2_6_19, "linux-2.6.19", true},
-    ContractRow{Contract::linux_2_6_20, "linux-2.6.20", false},
+    ContractRow{Contract::linux_2_6_19, "linux-2.6.19", true, "Linux 2.6.19 did", true},
+    ContractRow{Contract::linux_2_6_20, "linux-2.6.20", false, "", true},
+    ContractRow{Contract::linux_6_12_blockdev, "linux-6.12-blockdev", true,
+                "block devices without buffer heads do since Linux 6.6", false},
 };
 constexpr const auto& enum_names(Contract) {
     return kContracts;
@@ -55,6 +64,19 @@ inline constexpr std::array kFlushPolicies{
 };
 constexpr const auto& enum_names(FlushPolicy) {
     return kFlushPolicies;
+}
+
+/// Whether a mount may have both.
+constexpr bool go_together(Contract contract, FlushPolicy policy) {
+    return base::row_of(contract).has_journal || policy == FlushPolicy::writeback;
+}
+/// Whether stores made through shared mappings can be lost. Under writeback nobody flushes a mapped
+/// page but the kernel; a page of one block has no block that could be passed over.
+constexpr bool may_lose_mapped_stores(Contract contract, FlushPolicy policy,
+                                      unsigned blocks_per_page) {
+    return contract == Contract::linux_6_12_blockdev
+               ? blocks_per_page > 1
+               : base::row_of(contract).loses_mapped_stores && policy != FlushPolicy::writeback;
 }
 
 using base::name_of;

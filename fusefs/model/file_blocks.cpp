@@ -1,5 +1,7 @@
 #include "fusefs/model/file_blocks.hpp"
 
+#include "fusefs/model/block_device.hpp"
+
 #include <bit>
 
 namespace partialfs::model {
@@ -105,15 +107,31 @@ void FileBlocks::reserve(ByteRange range) {
     }
 }
 
-bool FileBlocks::explicit_write(ByteRange range) {
+bool FileBlocks::explicit_write(ByteRange range, Contract contract) {
     if (range.empty()) {
         return false;
     }
     bool allocated = false;
     for (PageIndex index = range.first_page(); index <= range.last_page(); ++index) {
-        allocated |= model::explicit_write(entry(index).state, block_size_.touched(index, range));
+        PageState& state = entry(index).state;
+        const BlockMask touched = block_size_.touched(index, range);
+        if (contract == Contract::linux_6_12_blockdev) {
+            const bool whole = intersect(range, range_of(index)) == range_of(index);
+            block_device::write(state, touched, whole, block_size_);
+        } else {
+            allocated |= model::explicit_write(state, touched);
+        }
     }
     return allocated;
+}
+
+void FileBlocks::read(ByteRange range) {
+    if (range.empty()) {
+        return;
+    }
+    for (PageIndex index = range.first_page(); index <= range.last_page(); ++index) {
+        block_device::read(entry(index).state);
+    }
 }
 
 bool FileBlocks::learn_dirty(PageIndex index) {
@@ -140,8 +158,12 @@ void FileBlocks::flush_failed(PageIndex index, BlockMask blocks) {
     set_cleaned_by(index, blocks, CommitId{0});
 }
 
-WriteDecision FileBlocks::finish_writepage(PageIndex index, Entry& written, ByteOffset size) {
-    const WriteDecision decision = model::writepage(written.state, block_size_.within(index, size));
+WriteDecision FileBlocks::finish_writepage(PageIndex index, Entry& written, Contract contract,
+                                           ByteOffset size) {
+    const BlockMask within = block_size_.within(index, size);
+    const WriteDecision decision = contract == Contract::linux_6_12_blockdev
+                                       ? block_device::writeback(written.state, within, block_size_)
+                                       : model::writepage(written.state, within);
     written.generation = ++last_generation_;
     set_cleaned_by(index, block_size_.all(), CommitId{0});
     return decision;
@@ -149,16 +171,21 @@ WriteDecision FileBlocks::finish_writepage(PageIndex index, Entry& written, Byte
 
 WriteDecision FileBlocks::writepage(PageIndex index, Contract contract, ByteOffset size) {
     Entry& written = entry(index);
-    model::learn_dirty(written.state, block_size_);
-    clear_page_dirty_for_io(written.state, contract, /*pte_was_dirty=*/true, block_size_);
-    return finish_writepage(index, written, size);
+    if (contract == Contract::linux_6_12_blockdev) {
+        block_device::store(written.state, block_size_);
+    } else {
+        model::learn_dirty(written.state, block_size_);
+        clear_page_dirty_for_io(written.state, contract, /*pte_was_dirty=*/true, block_size_);
+    }
+    return finish_writepage(index, written, contract, size);
 }
 
-WriteDecision FileBlocks::writepage_unmapped(PageIndex index, ByteOffset size) {
+WriteDecision FileBlocks::writepage_unmapped(PageIndex index, Contract contract, ByteOffset size) {
     Entry& written = entry(index);
-    clear_page_dirty_for_io(written.state, Contract::linux_2_6_19, /*pte_was_dirty=*/false,
-                            block_size_);
-    return finish_writepage(index, written, size);
+    if (contract != Contract::linux_6_12_blockdev) {
+        clear_page_dirty_for_io(written.state, contract, /*pte_was_dirty=*/false, block_size_);
+    }
+    return finish_writepage(index, written, contract, size);
 }
 
 void FileBlocks::truncate(ByteOffset size, bool straddling_allocated) {

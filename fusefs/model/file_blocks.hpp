@@ -46,8 +46,11 @@ class FileBlocks {
     /// Makes room for the states of the pages that `range` touches: an explicit_write() of it then
     /// wants no memory, and cannot fail.
     void reserve(ByteRange range);
-    /// write(2) of `range`. Returns whether a block was allocated. See model::explicit_write().
-    bool explicit_write(ByteRange range);
+    /// write(2) of `range`. Returns whether a block was allocated. See model::explicit_write(), and
+    /// block_device::write().
+    bool explicit_write(ByteRange range, Contract contract = Contract::linux_2_6_19);
+    /// The page cache has read these pages of a block device. See block_device::read().
+    void read(ByteRange range);
     /// PG_dirty was found set. Returns whether this was news. See model::learn_dirty().
     bool learn_dirty(PageIndex index);
     /// A commit's own flush of a page: the blocks that the caller must now write.
@@ -61,7 +64,7 @@ class FileBlocks {
     WriteDecision writepage(PageIndex index, Contract contract, ByteOffset size);
     /// fsync(2) of a page that only write(2) dirtied, so that the kernel has nothing to write back:
     /// the filesystem's own writepage of it.
-    WriteDecision writepage_unmapped(PageIndex index, ByteOffset size);
+    WriteDecision writepage_unmapped(PageIndex index, Contract contract, ByteOffset size);
     /// The file's size becomes `size`, shrinking: pages beyond it are dropped, and the page it lies
     /// in loses the blocks that begin after it. `straddling_allocated`: the block it lies inside of
     /// has a place on disk.
@@ -120,7 +123,8 @@ class FileBlocks {
     void set_cleaned_by(PageIndex index, BlockMask blocks, CommitId commit);
     /// Frees the entry if it says no more than no entry would.
     void release_if_empty(PageIndex index);
-    WriteDecision finish_writepage(PageIndex index, Entry& entry, ByteOffset size);
+    WriteDecision finish_writepage(PageIndex index, Entry& entry, Contract contract,
+                                   ByteOffset size);
     template <typename Predicate>
     [[nodiscard]] std::optional<PageIndex> next(PageIndex from, Predicate wanted) const;
 

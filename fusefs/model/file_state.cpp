@@ -2,9 +2,12 @@
 
 namespace partialfs::model {
 
-void FileState::pages_read(ByteRange range, FlushPolicy policy) {
+void FileState::pages_read(ByteRange range, FlushPolicy policy, Contract contract) {
     if (range.empty()) {
         return;
+    }
+    if (contract == Contract::linux_6_12_blockdev) {
+        blocks_.read(intersect(range, within_size()));
     }
     if (policy == FlushPolicy::ext3) {
         for (auto page = blocks_.next_entry(range.first_page()); page && *page <= range.last_page();
@@ -32,7 +35,7 @@ void FileState::reserve(ByteRange range) {
     blocks_.reserve(range);
 }
 
-void FileState::write(ByteRange range) {
+void FileState::write(ByteRange range, Contract contract) {
     if (range.empty()) {
         return;
     }
@@ -42,7 +45,7 @@ void FileState::write(ByteRange range) {
             partial_.insert(page);
         }
     }
-    if (blocks_.explicit_write(range) || range.end > size_) {
+    if (blocks_.explicit_write(range, contract) || range.end > size_) {
         inode_dirty_ = InodeDirty::yes;
     }
     size_ = std::max(size_, range.end);
@@ -61,9 +64,9 @@ FileState::Writepage FileState::writepage(PageIndex page, Contract contract) {
     return result;
 }
 
-WriteDecision FileState::writepage_unmapped(PageIndex page) {
+WriteDecision FileState::writepage_unmapped(PageIndex page, Contract contract) {
     const BlockMask allocated = blocks_.page(page).allocated;
-    const WriteDecision decision = blocks_.writepage_unmapped(page, size_);
+    const WriteDecision decision = blocks_.writepage_unmapped(page, contract, size_);
     if (!(decision.written - allocated).empty()) {
         inode_dirty_ = InodeDirty::yes;
     }

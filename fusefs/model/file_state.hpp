@@ -65,7 +65,7 @@ class FileState {
 
     /// The page cache has read these pages: it had not got them, or has dropped them since (but for
     /// the first read of a page that a write(2) of a part of it has made).
-    void pages_read(ByteRange range, FlushPolicy policy);
+    void pages_read(ByteRange range, FlushPolicy policy, Contract contract);
     /// The kernel has dropped the file's pages from its cache.
     void pages_evicted();
     /// Whether the cached page was made by a write(2) of a part of it and has not been read since:
@@ -75,16 +75,16 @@ class FileState {
     /// Makes room for the states that write() and writepage() of `range` need: they then cannot
     /// fail for want of memory.
     void reserve(ByteRange range);
-    /// write(2) of `range`. See model::explicit_write().
-    void write(ByteRange range);
+    /// write(2) of `range`. See FileBlocks::explicit_write().
+    void write(ByteRange range, Contract contract);
     /// The times of the file have moved by a change of its data.
     void data_changed(InodeDirty dirty) { inode_dirty_ = std::max(inode_dirty_, dirty); }
     /// An operation that makes the inode dirty: chmod, chown, utimensat, link count, xattr.
     void attributes_changed() { inode_dirty_ = InodeDirty::yes; }
 
     /// As write(2), but the kernel's cache does not hold the bytes (O_DIRECT).
-    void write_behind_cache(ByteRange range) {
-        write(range);
+    void write_behind_cache(ByteRange range, Contract contract) {
+        write(range, contract);
         blocks_.changed_behind_cache(range);
     }
     /// Whether a commit must know if this page is PG_dirty: it could flush it. Under ext3 if it has
@@ -115,7 +115,7 @@ class FileState {
     Writepage writepage(PageIndex page, Contract contract);
     /// The filesystem's own writepage of a page that write(2) alone has dirtied: the blocks to be
     /// written.
-    WriteDecision writepage_unmapped(PageIndex page);
+    WriteDecision writepage_unmapped(PageIndex page, Contract contract);
     void forget_told(PageIndex page, BlockMask still_dirty) {
         blocks_.forget_told(page, still_dirty);
     }

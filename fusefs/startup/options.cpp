@@ -57,8 +57,9 @@ struct Setting {
 
 constexpr std::array kSettings{
     Setting{"contract", "NAME",
-            "what the VM promises before writepage: linux-2.6.19 (default; mapped stores get lost) "
-            "or linux-2.6.20 (the fix)",
+            "what the VM promises before writepage: linux-2.6.19 (default; mapped stores get "
+            "lost), linux-2.6.20 (the fix) or linux-6.12-blockdev (lost again, on block devices "
+            "without buffer heads; implies --flush-policy writeback)",
             [](Options& options, const std::string& value) {
                 options.contract = named<model::Contract>("--contract", value);
             }},
@@ -68,6 +69,7 @@ constexpr std::array kSettings{
         "writeback (no mapped page: nothing is lost)",
         [](Options& options, const std::string& value) {
             options.flush_policy = named<model::FlushPolicy>("--flush-policy", value);
+            options.flush_policy_is_given = true;
         }},
     Setting{
         "block-size", "BYTES",
@@ -327,6 +329,14 @@ void interpret(Options& options, const Words& words) {
     options.source = absolute(words.source);
     options.mountpoint = absolute(words.mountpoint);
     apply_mount_options(options, words.mount_options);
+    if (!model::go_together(options.contract, options.flush_policy)) {
+        if (options.flush_policy_is_given) {
+            throw CLI::ValidationError(
+                "--contract " + std::string(name_of(options.contract)) +
+                " goes with --flush-policy writeback alone: a block device has no journal");
+        }
+        options.flush_policy = model::FlushPolicy::writeback;
+    }
     if (words.single_threaded) {
         options.threads = 1;
     }

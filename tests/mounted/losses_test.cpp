@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -121,6 +122,55 @@ TEST_P(Recipe, AStoreWithoutACommitInBetweenIsKept) {
     EXPECT_THAT(open_losses(read_file(mount.path() / ".partialfs/ledger")), IsEmpty());
     ::munmap(map, 8192);
     ::close(fd);
+}
+
+/// A page that was read into the cache, stored into in two blocks, one of them saved by a write(2).
+TEST(BlockDevice, OnlyStoresIntoBlocksThatAWriteTouchedReachTheDisk) {
+    SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
+    partialfs::testing::Mount mount;
+    std::ofstream(mount.source() / "device") << std::string(8192, '0');
+    mount.start({"--contract", "linux-6.12-blockdev", "--commit-interval", "0"});
+    const int fd = ::open((mount.path() / "device").c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_GE(fd, 0);
+    auto* map =
+        static_cast<char*>(::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+    ASSERT_NE(map, MAP_FAILED);
+    std::fill_n(map + 1000, 60, 'A'); // blocks 0 and 1
+    std::fill_n(map + 5000, 10, 'B'); // the second page
+    ASSERT_EQ(::pwrite(fd, "c", 1, 20), 1);
+    ASSERT_EQ(::msync(map, 8192, MS_SYNC), 0) << "and says that all is well";
+    EXPECT_EQ(std::string(map + 1000, 60), std::string(60, 'A')) << "until the page is dropped";
+
+    std::string expected(8192, '0');
+    expected[20] = 'c';
+    std::fill_n(expected.begin() + 1000, 24, 'A');
+    EXPECT_EQ(read_file(mount.source() / "device"), expected);
+    EXPECT_THAT(open_losses(read_file(mount.path() / ".partialfs/ledger")),
+                ElementsAre(Damage{"device", 1024, 1060}, Damage{"device", 5000, 5010}));
+
+    // A later write(2) into the block brings back what the cache still has of it.
+    ASSERT_EQ(::pwrite(fd, "d", 1, 2000), 1);
+    ASSERT_EQ(::fsync(fd), 0);
+    control(mount.path(), "evict", "device");
+    EXPECT_EQ(std::string(map + 5000, 10), std::string(10, '0')) << "read again: gone";
+    ::munmap(map, 8192);
+    ::close(fd);
+    EXPECT_EQ(mount.stop().code, 0);
+}
+
+TEST(BlockDevice, TheContractImpliesThePolicy) {
+    SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
+    partialfs::testing::Mount mount;
+    EXPECT_THROW(mount.start({"--contract", "linux-6.12-blockdev", "--flush-policy", "ext3"}),
+                 std::runtime_error);
+    mount.start({"--contract", "linux-2.6.20"});
+    control(mount.path(), "contract", "linux-6.12-blockdev");
+    EXPECT_EQ(read_file(mount.path() / ".partialfs/flush-policy"), "writeback\n");
+    const int policy =
+        ::open((mount.path() / ".partialfs/flush-policy").c_str(), O_WRONLY | O_CLOEXEC);
+    EXPECT_EQ(::write(policy, "ext3", 4), -1);
+    EXPECT_EQ(errno, EINVAL);
+    ::close(policy);
 }
 
 INSTANTIATE_TEST_SUITE_P(EachSetup, Recipe, ::testing::ValuesIn(kSetups));

@@ -16,14 +16,14 @@ using model::PageIndex;
 
 void FuseDaemon::read(FuseFile& file, const std::vector<PageIndex>& pages) const {
     for (const PageIndex page : pages) {
-        file.state.pages_read(range_of(page), policy_);
+        file.state.pages_read(range_of(page), policy_, contract_);
     }
 }
 
 void FuseDaemon::write(FuseFile& file, ByteRange range) const {
     learn_allocation(file, range);
     file.contents.buffer(range);
-    file.state.write(range);
+    file.state.write(range, contract_);
     touch_mtime(file);
 }
 
@@ -117,7 +117,7 @@ void FuseDaemon::writepage(FuseFile& file, PageIndex index, FuseFile::Page& page
 void FuseDaemon::write_back_unmapped(FuseFile& file) const {
     std::optional<PageIndex> cursor{PageIndex{0}};
     while ((cursor = file.state.blocks().next_unmapped_dirty(*cursor))) {
-        written(file, *cursor, file.state.writepage_unmapped(*cursor).written,
+        written(file, *cursor, file.state.writepage_unmapped(*cursor, contract_).written,
                 /*whole_blocks=*/false);
         cursor = PageIndex{cursor->value + 1};
     }
