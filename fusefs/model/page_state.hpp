@@ -14,7 +14,7 @@
 
 namespace partialfs::model {
 
-/// The buffer heads of one page. Seven bytes, compared and hashed as a value.
+/// The buffer heads of one page. Six bytes, compared and hashed as a value.
 struct PageState {
     BlockMask dirty;     ///< BH_Dirty: must be written
     BlockMask ordered;   ///< on the running transaction's ordered list (BJ_SyncData)
@@ -25,9 +25,9 @@ struct PageState {
     bool page_dirty = false;
     /// The VM's set_page_dirty() for a mapped store has been accounted for since the last
     /// writepage. Only an observer who learns of it late (the daemon) uses this; see learn_dirty().
-    bool told = false;
+    bool told : 1 = false;
     /// Of a block device's page: it has an iomap_folio_state. See block_device.hpp.
-    bool has_block_bits = false;
+    bool has_block_bits : 1 = false;
 
     bool operator==(const PageState&) const = default;
     /// Nothing to remember: equal to a page never touched, but for what is on disk already.
