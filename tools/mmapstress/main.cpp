@@ -124,6 +124,13 @@ void add_hang_after(CLI::App& command, std::chrono::milliseconds& hang_after) {
         ->default_str("5min");
 }
 
+void add_overwrite_device(CLI::App& command, RunSettings& run) {
+    command.add_flag(
+        "--overwrite-device", run.overwrite_device,
+        "DIR is a block device, which is written over: not one that is mounted, in use "
+        "or holds a filesystem");
+}
+
 void add_without(CLI::App& command, RunSettings& run) {
     command
         .add_option_function<std::vector<std::string>>(
@@ -176,6 +183,7 @@ void add_files(CLI::App& command, CommonOptions& options) {
     add_place(command, options);
     add_helper_directory(command, options.run);
     add_without(command, options.run);
+    add_overwrite_device(command, options.run);
     command.add_flag("--may-hang", options.run.may_hang,
                      "carry out what is known to hang this filesystem, too");
     command.add_flag("--keep", options.run.keep, "keep the files even if all is well");
@@ -279,6 +287,7 @@ void add_minimise(CLI::App& app, Verdict& verdict) {
     const auto options = std::make_shared<MinimiseOptions>();
     add_directory(*command, options->run);
     add_helper_directory(*command, options->run);
+    add_overwrite_device(*command, options->run);
     add_past_eof(*command, options->run);
     add_hang_after(*command, options->hang_after);
     command->add_option("SCHEDULE", options->schedule, "a schedule's file, or a report's")

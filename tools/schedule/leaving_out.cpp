@@ -41,7 +41,7 @@ class LeavingOut final : public OpSource {
         const bool known = traits_of(op.kind).has_file && op.file.value < header().files.size();
         if (what_.size_changes && known) {
             const ByteCount size = checker_.size(op.file);
-            if (size_after(op, size) != size) {
+            if (size_after(op, size) != size || op.kind == OpKind::truncate) {
                 missing_ = true;
                 return false;
             }

@@ -12,7 +12,7 @@ namespace mmapstress {
 /// What is left out of a schedule.
 struct LeaveOut {
     OpSet kinds;
-    /// Whatever changes a file's size.
+    /// Whatever changes a file's size, or sets it.
     bool size_changes = false;
 
     bool operator==(const LeaveOut&) const = default;

@@ -44,7 +44,7 @@ TEST(LeavingOut, WhatDoesNotFitAnyMoreGoesToo) {
                                      "5 append file=0 len=10\n"
                                      "6 truncate file=0 size=100\n"
                                      "7 write file=0 off=0 len=20\n"
-                                     "8 truncate file=0 size=100\n");
+                                     "8 truncate file=0 size=8192\n");
     EXPECT_THAT(left(schedule, {{}, true}), testing::ElementsAre(3, 7))
         << "the file keeps its size";
     EXPECT_THAT(left(schedule, {only(OpKind::truncate), false}), testing::ElementsAre(3, 4, 5, 7))

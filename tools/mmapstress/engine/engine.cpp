@@ -21,10 +21,42 @@ std::unexpected<StartError> cannot_start(const Failure& failure,
     return std::unexpected(StartError{verdict, failure.message()});
 }
 
-/// Adds what nobody wants, as far as the schedule may have it.
-void add_unwanted(std::vector<LeftOut>& left_out, const RunSettings& settings, bool journals_data) {
+/// What a filesystem has and a block device has not.
+std::vector<LeftOut> not_of_a_device() {
+    const std::string reason = "not of a block device";
+    std::vector<LeftOut> all = all_in(OpGroup::grow, reason);
+    for (const OpKind kind : {OpKind::commit, OpKind::sync, OpKind::fchmod, OpKind::collapse,
+                              OpKind::insert, OpKind::past_eof_store}) {
+        all.push_back({std::string(traits_of(kind).name), reason});
+    }
+    return all;
+}
+
+Outcome<Place> place_of_device(const std::string& path) {
+    Place place;
+    place.directory = path;
+    place.filesystem = "block device";
+    place.on_block_device = true;
+    return place;
+}
+
+/// No helper file can be beside a device.
+std::string helper_directory(const RunSettings& settings, bool is_device) {
+    return settings.helper_directory.empty() && is_device
+               ? std::filesystem::temp_directory_path().string()
+               : settings.helper_directory;
+}
+
+/// What is lacking here, and what nobody wants, as far as the schedule may have it.
+Outcome<std::vector<LeftOut>> what_to_leave_out(const RunSettings& settings,
+                                                RunDirectory& directory, const Place& place,
+                                                CommitWatch& commits) {
+    auto left_out = find_lacking(settings.may_have, directory, settings.helper_directory, commits);
+    if (!left_out) {
+        return left_out;
+    }
     std::vector<LeftOut> unwanted = settings.unwanted;
-    if (journals_data && !settings.may_hang) {
+    if (place.journals_data && !settings.may_hang) {
         add_left_out(unwanted,
                      all_in(OpGroup::gup, "hang ext4 with data=journal (K2, seen on Linux "
                                           "6.18); --may-hang has them carried out"));
@@ -33,7 +65,11 @@ void add_unwanted(std::vector<LeftOut>& left_out, const RunSettings& settings, b
         const auto kind = kind_named(one.operation);
         return kind && !contains(settings.may_have, *kind);
     });
-    add_left_out(left_out, unwanted);
+    add_left_out(*left_out, unwanted);
+    if (directory.is_device()) {
+        add_left_out(*left_out, not_of_a_device());
+    }
+    return left_out;
 }
 
 } // namespace
@@ -44,7 +80,14 @@ std::expected<RunResult, StartError> run(const RunSettings& settings, const OpSo
     if (::stat(settings.directory.c_str(), &found) != 0) {
         return cannot_start(failed("cannot use " + settings.directory).error(), Verdict::usage);
     }
-    if (!S_ISDIR(found.st_mode)) {
+    const bool is_device = S_ISBLK(found.st_mode);
+    if (is_device && !settings.overwrite_device) {
+        return cannot_start(Failure{0, settings.directory +
+                                           " is a block device: with "
+                                           "--overwrite-device it is written over"},
+                            Verdict::usage);
+    }
+    if (!is_device && !S_ISDIR(found.st_mode)) {
         return cannot_start(Failure{ENOTDIR, "cannot use " + settings.directory}, Verdict::usage);
     }
     auto recorder = Recorder::open(settings.schedule_file, settings.record_ops);
@@ -58,11 +101,13 @@ std::expected<RunResult, StartError> run(const RunSettings& settings, const OpSo
         return cannot_start(Failure{error.value(), "cannot use " + settings.directory},
                             Verdict::usage);
     }
-    auto directory = RunDirectory::make(parent.string());
+    auto directory =
+        is_device ? RunDirectory::on_device(parent.string()) : RunDirectory::make(parent.string());
     if (!directory) {
-        return cannot_start(directory.error());
+        return cannot_start(directory.error(), is_device ? Verdict::usage : Verdict::unknown);
     }
-    auto place = find_place(directory->path(), settings.disk);
+    auto place = is_device ? place_of_device(directory->path())
+                           : find_place(directory->path(), settings.disk);
     if (!place) {
         return cannot_start(place.error(), Verdict::usage);
     }
@@ -70,12 +115,12 @@ std::expected<RunResult, StartError> run(const RunSettings& settings, const OpSo
     if (!commits) {
         return cannot_start(commits.error());
     }
-    auto left_out =
-        find_lacking(settings.may_have, directory->path(), settings.helper_directory, *commits);
+    RunSettings settled = settings;
+    settled.helper_directory = helper_directory(settings, is_device);
+    auto left_out = what_to_leave_out(settled, *directory, *place, *commits);
     if (!left_out) {
         return cannot_start(left_out.error());
     }
-    add_unwanted(*left_out, settings, place->journals_data);
     const OpSourceFactory factory = leaving_out(whole, all_of(*left_out));
     if (const auto made = start_files(*directory, factory()->header(), *commits); !made) {
         return cannot_start(made.error());
@@ -84,7 +129,7 @@ std::expected<RunResult, StartError> run(const RunSettings& settings, const OpSo
     if (!pressure) {
         return cannot_start(pressure.error());
     }
-    Run run(settings, factory,
+    Run run(settled, factory,
             {std::move(*directory), std::move(*place), std::move(*commits), std::move(*recorder),
              std::move(*pressure), std::move(*left_out)});
     if (const auto begun = run.begin_log(); !begun) {

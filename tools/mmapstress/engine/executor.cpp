@@ -298,6 +298,9 @@ Outcome<> Executor::read_fault(const Op& op) {
 
 Outcome<> Executor::touch_inode(FileIndex file) {
     const TestFile& target = files_[file.value];
+    if (target.is_device()) {
+        return {}; // nothing to commit, and its permissions are the system's
+    }
     return ::fchmod(target.fd(), 0600) == 0 ? Outcome<>{} : failed("fchmod of " + target.path());
 }
 
@@ -319,6 +322,12 @@ Outcome<> Executor::start(FileIndex file, const FileSpec& spec,
     if (written) {
         const ByteRange all{ByteOffset{0}, ByteOffset{spec.size.value}};
         if (const auto done = write_content(file, all, OpId{0}, spec.content); !done) {
+            return done;
+        }
+    } else if (files_[file.value].is_device()) {
+        const Content zeros{ContentKind::fill, std::byte{0}, {}};
+        const ByteRange all{ByteOffset{0}, ByteOffset{spec.size.value}};
+        if (const auto done = write_content(file, all, OpId{0}, zeros); !done) {
             return done;
         }
     } else if (::ftruncate(files_[file.value].fd(), static_cast<off_t>(spec.size.value)) != 0) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 namespace mmapstress {
@@ -50,7 +51,7 @@ Op example(OpKind kind) {
 
 } // namespace
 
-Outcome<std::vector<LeftOut>> find_lacking(const OpSet& kinds, const std::string& directory,
+Outcome<std::vector<LeftOut>> find_lacking(const OpSet& kinds, RunDirectory& directory,
                                            const std::string& helper_directory,
                                            CommitWatch& commits) {
     const OpSet tried = kinds & kinds_with(&OpTraits::may_lack);
@@ -58,16 +59,19 @@ Outcome<std::vector<LeftOut>> find_lacking(const OpSet& kinds, const std::string
     if (tried.none()) {
         return lacking;
     }
-    auto file = TestFile::create(directory, "probe");
+    auto file = directory.probe_file();
     if (!file) {
         return std::unexpected(file.error());
     }
-    const Removal removal(file->path());
+    std::optional<Removal> removal;
+    if (!file->is_device()) {
+        removal.emplace(file->path());
+    }
     TestFiles files;
     files.push_back(std::move(*file));
     Header header;
     header.files.assign(1, FileSpec{kSize, Start::written, {}});
-    Executor executor({files, header, directory, commits, {}, {}, helper_directory});
+    Executor executor({files, header, directory.path(), commits, {}, {}, helper_directory});
     if (auto started = executor.start(FileIndex{0}, header.files[0], {}); !started) {
         return std::unexpected(started.error());
     }

@@ -39,6 +39,9 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
     each.stop = [&] {
         return is_stopped() || (takes_turns && Clock::now() - round_begin >= rounds.turn());
     };
+    if (settings.overwrite_device && !rounds.settings.files) {
+        rounds.settings.files = 1;
+    }
     for (const WorkloadInfo* workload : rounds.workloads) {
         if (const auto source = workload->make(rounds.settings); !source) {
             return std::unexpected(StartError{Verdict::usage, source.error()});

@@ -16,7 +16,19 @@ Outcome<RunDirectory> RunDirectory::make(const std::string& parent) {
 }
 
 RunDirectory::RunDirectory(RunDirectory&& other) noexcept
-    : path_(std::exchange(other.path_, {})), files_(std::move(other.files_)), kept_(other.kept_) {}
+    : path_(std::exchange(other.path_, {})), device_(std::move(other.device_)),
+      files_(std::move(other.files_)), kept_(other.kept_) {}
+
+Outcome<RunDirectory> RunDirectory::on_device(const std::string& path) {
+    auto device = open_device(path);
+    if (!device) {
+        return std::unexpected(device.error());
+    }
+    RunDirectory directory(path);
+    directory.device_ = std::move(*device);
+    directory.kept_ = true;
+    return directory;
+}
 
 RunDirectory::~RunDirectory() {
     if (path_.empty() || kept_) {
@@ -30,13 +42,34 @@ RunDirectory::~RunDirectory() {
     ::rmdir(path_.c_str());
 }
 
-Outcome<> RunDirectory::add_file() {
-    auto file = TestFile::create(path_, "file" + std::to_string(files_.size()));
+Outcome<> RunDirectory::add_file(ByteCount size) {
+    if (device_ && !files_.empty()) {
+        return refused("a block device is one file, and the schedule has several");
+    }
+    if (device_ && size > device_->size) {
+        return refused(path_ + " has " + std::to_string(device_->size.value) +
+                       " bytes, and the schedule needs " + std::to_string(size.value));
+    }
+    auto file =
+        device_ ? probe_file() : TestFile::create(path_, "file" + std::to_string(files_.size()));
     if (!file) {
         return std::unexpected(file.error());
     }
     files_.push_back(std::move(*file));
     return {};
+}
+
+Outcome<TestFile> RunDirectory::probe_file() {
+    if (!device_) {
+        return TestFile::create(path_, "probe");
+    }
+    // Not O_EXCL, which the first descriptor is.
+    auto fd = partialfs::base::Fd::open(AT_FDCWD, path_.c_str(), O_RDWR);
+    if (!fd) {
+        errno = fd.error().value;
+        return failed("cannot open " + path_);
+    }
+    return TestFile::on_device(std::move(*fd), path_);
 }
 
 } // namespace mmapstress

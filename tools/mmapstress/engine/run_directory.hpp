@@ -2,8 +2,10 @@
 #pragma once
 
 #include "tools/mmapstress/engine/executor.hpp"
+#include "tools/mmapstress/system/block_device.hpp"
 #include "tools/mmapstress/system/failure.hpp"
 
+#include <optional>
 #include <string>
 
 namespace mmapstress {
@@ -13,6 +15,9 @@ class RunDirectory {
   public:
     /// Makes a directory of a new name in `parent`.
     static Outcome<RunDirectory> make(const std::string& parent);
+
+    /// In a directory's place a block device, which is the only file. Fails as open_device() does.
+    static Outcome<RunDirectory> on_device(const std::string& path);
 
     RunDirectory(RunDirectory&& other) noexcept;
     RunDirectory& operator=(RunDirectory&&) = delete;
@@ -24,8 +29,12 @@ class RunDirectory {
     /// The directory's name in its parent.
     [[nodiscard]] std::string name() const { return path_.substr(path_.rfind('/') + 1); }
     [[nodiscard]] TestFiles& files() { return files_; }
-    /// Creates the next file: file0, file1 and so on.
-    Outcome<> add_file();
+    [[nodiscard]] bool is_device() const { return device_.has_value(); }
+    /// Creates the next file, file0, file1 and so on, to be `size` bytes long. Of a device the
+    /// first one is the device, and there is no other.
+    Outcome<> add_file(ByteCount size);
+    /// A file to try operations on: one of its own, which its user removes, or the device.
+    Outcome<TestFile> probe_file();
     void keep() { kept_ = true; }
     [[nodiscard]] bool kept() const { return kept_; }
 
@@ -33,6 +42,7 @@ class RunDirectory {
     explicit RunDirectory(std::string path) : path_(std::move(path)) {}
 
     std::string path_;
+    std::optional<OwnDevice> device_;
     TestFiles files_;
     bool kept_ = false;
 };

@@ -11,7 +11,7 @@ Outcome<> start_files(RunDirectory& directory, const Header& header, CommitWatch
     const Expected start(header);
     for (std::uint32_t i = 0; i < header.files.size(); ++i) {
         const FileIndex file{i};
-        if (auto added = directory.add_file(); !added) {
+        if (auto added = directory.add_file(start.size(file)); !added) {
             return added;
         }
         if (auto started = executor.start(file, header.files[i], header.start_writes); !started) {

@@ -29,9 +29,15 @@ Outcome<TestFile> TestFile::create(const std::string& path, const std::string& n
     return TestFile(std::move(*fd), whole);
 }
 
+TestFile TestFile::on_device(partialfs::base::Fd fd, const std::string& path) {
+    TestFile file(std::move(fd), path);
+    file.is_device_ = true;
+    return file;
+}
+
 TestFile::TestFile(TestFile&& other) noexcept
     : fd_(std::move(other.fd_)), direct_(std::move(other.direct_)), path_(std::move(other.path_)),
-      size_(other.size_), maps_(std::exchange(other.maps_, {})) {}
+      is_device_(other.is_device_), size_(other.size_), maps_(std::exchange(other.maps_, {})) {}
 
 Outcome<int> TestFile::direct() {
     if (!direct_) {

@@ -20,6 +20,9 @@ class TestFile {
     /// Creates `name`, which must not exist, in the directory `path`.
     static Outcome<TestFile> create(const std::string& path, const std::string& name);
 
+    /// The block device that `fd` is; nothing of it but its first bytes is used.
+    static TestFile on_device(partialfs::base::Fd fd, const std::string& path);
+
     TestFile(TestFile&& other) noexcept;
     TestFile& operator=(TestFile&&) = delete;
     TestFile(const TestFile&) = delete;
@@ -28,6 +31,8 @@ class TestFile {
 
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] const std::string& path() const { return path_; }
+    /// A block device has neither a size that changes nor an inode that is the run's.
+    [[nodiscard]] bool is_device() const { return is_device_; }
     /// Another descriptor, opened with O_DIRECT when it is first asked for. Fails with EINVAL where
     /// that is not possible.
     Outcome<int> direct();
@@ -77,6 +82,7 @@ class TestFile {
     partialfs::base::Fd fd_;
     partialfs::base::Fd direct_;
     std::string path_;
+    bool is_device_ = false;
     ByteCount size_;
     std::array<Mapping, kMapsPerFile> maps_;
 };

@@ -20,7 +20,9 @@ struct Progress {
 };
 
 struct RunSettings {
-    std::string directory; ///< where the run's own directory is made
+    std::string directory; ///< where the run's own directory is made, or a block device
+    /// If it is a device, write over it. Refused of one that is in use or holds something.
+    bool overwrite_device = false;
     /// The directory behind `directory`: each file is found there under the same name. Empty:
     /// looked for, found on partialfs. See verify/disk_stages.hpp.
     std::string disk;
