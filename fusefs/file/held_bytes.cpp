@@ -105,6 +105,12 @@ void HeldBytes::abandon() {
 void HeldBytes::synced() {
     in_flight_.erase_before(sync_epoch_);
     std::erase_if(flushed_, [&](const FlushedPage& page) { return page.when < sync_epoch_; });
+    // What is not buffered any more has nothing to lay over a copy; a zeroed edge only matters for
+    // a copy that was fetched while the request was being answered.
+    std::erase_if(behind_cache_, [&](const BehindCache& one) {
+        return one.zeroed ? one.since < synced_before_ : !buffered_.touches(one.range);
+    });
+    synced_before_ = sync_epoch_;
     unsynced_.sync_succeeded();
 }
 

@@ -35,6 +35,8 @@ class HeldBytes {
     /// What write(2) has brought and no flush has written.
     [[nodiscard]] const WriteBuffer& buffered() const { return buffered_; }
     [[nodiscard]] bool empty() const { return buffered_.empty() && in_flight_.empty(); }
+    /// Ranges that the kernel's cache is behind in.
+    [[nodiscard]] std::size_t ranges_behind_cache() const { return behind_cache_.size(); }
     [[nodiscard]] std::size_t extents() const { return buffered_.extents() + in_flight_.extents(); }
 
     /// write(2) of `bytes`. Small writes are copied, large ones taken over with `take`. False, and
@@ -124,7 +126,8 @@ class HeldBytes {
     std::vector<BehindCache> behind_cache_;
     UnsyncedWrites unsynced_;
     Epoch epoch_{1};
-    Epoch sync_epoch_{1}; ///< when the latest sync began
+    Epoch sync_epoch_{1};    ///< when the latest sync began
+    Epoch synced_before_{1}; ///< when the latest but one that succeeded began
 };
 
 } // namespace partialfs::file

@@ -56,26 +56,30 @@ Flushed OrderedFlush::with_kernel(PageCache& cache, const PageSet& dirty) {
     if (!file_.flushable.exchange(false)) {
         return result_;
     }
-    std::optional<PageIndex> cursor{PageIndex{0}};
+    PageIndex cursor{0};
     while (result_.error == 0) {
-        bool told = false;
-        {
-            const FileLock lock(file_);
-            cursor = file_.state.next_flushable(*cursor, policy_);
-            told = cursor && file_.state.blocks().page(*cursor).told;
-        }
-        if (!cursor) {
+        const std::optional<Next> found = next(cursor);
+        if (!found) {
             break;
         }
-        if (!told) {
-            cursor = flush_held(*cursor);
-        } else if (dirty.contains(*cursor)) {
-            cursor = flush_cached(cache, dirty, *cursor);
+        if (!found->told) {
+            cursor = flush_held(found->page);
+        } else if (dirty.contains(found->page)) {
+            cursor = flush_cached(cache, dirty, found->page);
         } else {
-            cursor = flush_doubtful(cache, *cursor);
+            cursor = flush_doubtful(cache, found->page);
         }
     }
     return finish(left_over_ || result_.error != 0);
+}
+
+std::optional<OrderedFlush::Next> OrderedFlush::next(PageIndex from) const {
+    const FileLock lock(file_);
+    const auto page = file_.state.next_flushable(from, policy_);
+    if (!page) {
+        return std::nullopt;
+    }
+    return Next{*page, file_.state.blocks().page(*page).told};
 }
 
 Flushed OrderedFlush::finish(bool look_again) {
@@ -91,18 +95,13 @@ Flushed OrderedFlush::without_kernel() {
     if (policy_ == FlushPolicy::writeback) {
         return unmapped();
     }
-    std::optional<PageIndex> cursor{PageIndex{0}};
+    PageIndex cursor{0};
     while (result_.error == 0) {
-        bool told = false;
-        {
-            const FileLock lock(file_);
-            cursor = file_.state.next_flushable(*cursor, policy_);
-            told = cursor && file_.state.blocks().page(*cursor).told;
-        }
-        if (!cursor) {
+        const std::optional<Next> found = next(cursor);
+        if (!found) {
             break;
         }
-        cursor = told ? PageIndex{cursor->value + 1} : flush_held(*cursor);
+        cursor = found->told ? PageIndex{found->page.value + 1} : flush_held(found->page);
     }
     return finish(false);
 }

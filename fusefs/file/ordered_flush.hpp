@@ -44,6 +44,12 @@ class OrderedFlush {
   private:
     class Uncleaned;
 
+    struct Next {
+        model::PageIndex page;
+        bool told; ///< it is known PG_dirty: the kernel has bytes of it
+    };
+    /// The first page from `from` on that the policy flushes.
+    [[nodiscard]] std::optional<Next> next(model::PageIndex from) const;
     /// Writes pages whose dirty blocks are all held here. Returns the page to go on with.
     model::PageIndex flush_held(model::PageIndex first);
     /// Flushes the pages of `dirty` from `first` on, as many as can be fetched at once. Returns the

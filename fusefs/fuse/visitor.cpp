@@ -16,6 +16,23 @@ namespace partialfs::fuse {
 
 namespace {
 
+/// A message of one byte with one descriptor, to be sent or received.
+struct DescriptorMessage {
+    char byte = 0;
+    iovec part{&byte, 1};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr message{};
+
+    DescriptorMessage() {
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+    }
+    DescriptorMessage(const DescriptorMessage&) = delete;
+    DescriptorMessage& operator=(const DescriptorMessage&) = delete;
+};
+
 /// Closes every descriptor of this thread's own table but `kept`, which may be -1.
 void empty_file_table(int kept) {
     if (kept < 0) {
@@ -120,14 +137,8 @@ bool Visitor::send_home(const base::Fd& fd) const {
     if (!has_own_table_ || thread_home_ < 0) {
         return false;
     }
-    char byte = 0;
-    iovec part{&byte, 1};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
+    DescriptorMessage room;
+    msghdr& message = room.message;
     cmsghdr* const header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
@@ -138,14 +149,8 @@ bool Visitor::send_home(const base::Fd& fd) const {
 }
 
 base::Result<base::Fd> Visitor::take_home() const {
-    char byte = 0;
-    iovec part{&byte, 1};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
+    DescriptorMessage room;
+    msghdr& message = room.message;
     if (::recvmsg(home_.get(), &message, MSG_CMSG_CLOEXEC) < 0) {
         return base::last_error();
     }

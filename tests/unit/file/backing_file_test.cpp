@@ -1,0 +1,105 @@
+#include "fusefs/file/backing_file.hpp"
+#include "tests/temporary_directory.hpp"
+#include "tests/unit/file/watched_io.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace partialfs::file {
+namespace {
+
+using model::ByteOffset;
+
+class Backing : public ::testing::Test {
+  protected:
+    Backing() {
+        std::ofstream(directory_ / "file") << "text";
+        path_fd_ = *base::Fd::open(AT_FDCWD, (directory_ / "file").c_str(), O_PATH);
+    }
+    [[nodiscard]] std::string disk() const {
+        std::ostringstream text;
+        text << std::ifstream(directory_ / "file").rdbuf();
+        return text.str();
+    }
+    base::Result<void> write(std::uint64_t offset, std::string text) {
+        iovec part{text.data(), text.size()};
+        return file_.write(ByteOffset{offset}, {&part, 1});
+    }
+    static bool is_open(int number) { return ::fcntl(number, F_GETFD) >= 0; }
+
+    partialfs::testing::TemporaryDirectory directory_;
+    WatchedIo io_;
+    base::Fd path_fd_;
+    BackingFile file_{io_, path_fd_, /*reopens_any=*/true};
+};
+
+TEST_F(Backing, IsReadAndWrittenByOneDescriptor) {
+    const auto reading = file_.readable();
+    ASSERT_TRUE(reading);
+    const auto writing = file_.writable();
+    ASSERT_TRUE(writing);
+    EXPECT_EQ((*file_.readable())->get(), (*writing)->get()) << "which can do both";
+    EXPECT_TRUE(write(2, "mp"));
+    EXPECT_EQ(disk(), "temp");
+}
+
+TEST_F(Backing, AClosedDescriptorLivesAsLongAsItsHandles) {
+    auto handle = *file_.writable();
+    const int number = handle->get();
+    file_.close();
+    EXPECT_TRUE(is_open(number));
+    handle.reset();
+    EXPECT_FALSE(is_open(number));
+    EXPECT_TRUE(write(0, "n")) << "opened again";
+    EXPECT_EQ(disk(), "next");
+}
+
+TEST_F(Backing, ADescriptorThatItWasCreatedWithIsTaken) {
+    base::Fd created = *base::Fd::open(AT_FDCWD, (directory_ / "file").c_str(), O_RDWR);
+    const int number = created.get();
+    ASSERT_EQ(::fchmod(number, 0), 0);
+    file_.adopt(std::move(created));
+    EXPECT_EQ((*file_.writable())->get(), number);
+}
+
+TEST_F(Backing, AnImageIsZerosBeyondTheEnd) {
+    std::string image(8, 'x');
+    ASSERT_TRUE(file_.read_image(ByteOffset{2}, std::as_writable_bytes(std::span(image))));
+    EXPECT_EQ(image, std::string("xt") + std::string(6, '\0'));
+    std::string part(8, 'x');
+    const auto got = file_.read(ByteOffset{2}, std::as_writable_bytes(std::span(part)));
+    ASSERT_TRUE(got);
+    EXPECT_EQ(*got, 2U);
+}
+
+TEST_F(Backing, ErrorsAreThoseOfTheSystemCalls) {
+    io_.faults.set_rules(
+        *backing::parse_fault_rules("pwrite ENOSPC\nfdatasync EIO\nftruncate EFBIG\npread EIO"));
+    EXPECT_EQ(write(0, "x").error().value, ENOSPC);
+    EXPECT_EQ(file_.sync(/*attributes=*/false).error().value, EIO);
+    EXPECT_EQ(file_.truncate(ByteOffset{1}).error().value, EFBIG);
+    std::byte byte{};
+    EXPECT_EQ(file_.read(ByteOffset{0}, {&byte, 1}).error().value, EIO);
+    io_.faults.set_rules({});
+    EXPECT_EQ(disk(), "text");
+}
+
+TEST_F(Backing, OnlyTheModificationTimeIsSet) {
+    struct stat before{};
+    ASSERT_EQ(::fstat(path_fd_.get(), &before), 0);
+    ASSERT_TRUE(file_.set_mtime({.tv_sec = 1'000'000'000, .tv_nsec = 5}));
+    const auto after = file_.status();
+    ASSERT_TRUE(after);
+    EXPECT_EQ(after->st_mtim.tv_sec, 1'000'000'000);
+    EXPECT_EQ(after->st_mtim.tv_nsec, 5);
+    EXPECT_EQ(after->st_atim.tv_sec, before.st_atim.tv_sec);
+    EXPECT_EQ(after->st_atim.tv_nsec, before.st_atim.tv_nsec);
+}
+
+} // namespace
+} // namespace partialfs::file
