@@ -6,6 +6,7 @@
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
+#include "tools/schedule/leaving_out.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -103,6 +104,30 @@ TEST(OnALoop, CommitsThatWriteNothingCannotTell) {
     EXPECT_EQ(wrote_nothing.verdict(), Verdict::unknown);
     ASSERT_EQ(wrote_nothing.problems.size(), 1U);
     EXPECT_NE(wrote_nothing.problems[0].message.find("wrote a sector"), std::string::npos);
+}
+
+// They hang it (K2): this test does not have them carried out.
+TEST(OnALoop, StoresByTheKernelAreLeftOutWhereTheJournalHasTheData) {
+    LoopMount mount;
+    if (const auto reason = mount.mount({"ext4", {"mkfs.ext4", "-q"}, 16}, "data=journal")) {
+        GTEST_SKIP() << *reason;
+    }
+    const auto schedule = parse_schedule("mmapstress-schedule 1\nseed 1\n"
+                                         "file 0 size=8192 start=written+fsync\n"
+                                         "1 store file=0 off=100 len=200\n"
+                                         "2 direct-read-store file=0 off=512 len=512\n");
+    ASSERT_TRUE(schedule) << schedule.error().message();
+    RunSettings settings;
+    settings.directory = mount.path();
+    settings.may_have = kinds_in(*schedule);
+    const auto result = run(settings, source_of(*schedule), nullptr);
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->verdict(), Verdict::clean);
+    EXPECT_EQ(result->ops, 1U);
+    EXPECT_TRUE(result->journals_data);
+    ASSERT_EQ(result->left_out.size(), 1U);
+    EXPECT_EQ(result->left_out[0].operation, "direct-read-store");
+    EXPECT_NE(result->left_out[0].reason.find("--may-hang"), std::string::npos);
 }
 
 /// Overlayfs with its upper directory on ext4.

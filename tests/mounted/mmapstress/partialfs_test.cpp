@@ -278,6 +278,41 @@ TEST_F(OnFixedPartialfs, StoresByTheKernelVanishWhenTheFileChangesItsSize) {
     FAIL() << "not found in " << kMostSeeds << " rounds";
 }
 
+// K3, which FUSE has: a remark, or damage of its own kind.
+TEST_F(OnFixedPartialfs, WhatWasStoredPastTheEndIsARemarkUnlessZerosAreAskedFor) {
+    start("linux-2.6.20", "ext3");
+    const auto schedule = parse_schedule("mmapstress-schedule 1\nseed 3\n"
+                                         "file 0 size=5000 start=written\n"
+                                         "1 past-eof-store file=0 off=5000 len=100\n"
+                                         "2 truncate file=0 size=8192\n"
+                                         "3 store file=0 off=5090 len=20\n");
+    ASSERT_TRUE(schedule) << schedule.error().message();
+    const ByteRange bytes{ByteOffset{5000}, ByteOffset{5090}};
+    for (const bool zeros : {false, true}) {
+        RunSettings settings;
+        settings.directory = mount_->path();
+        settings.past_eof_is_damage = zeros;
+        settings.discard_damaged = true;
+        const auto result = run(settings, source_of(*schedule));
+        ASSERT_TRUE(result) << result.error().message;
+        EXPECT_EQ(result->verdict(), zeros ? Verdict::damaged : Verdict::clean);
+        const auto faults = known_faults(*result);
+        ASSERT_EQ(faults.size(), 1U);
+        EXPECT_EQ(faults[0].name, "K3");
+        if (zeros) {
+            ASSERT_EQ(result->damage.size(), 1U);
+            EXPECT_EQ(result->damage[0].kind, DamageKind::past_eof);
+            EXPECT_EQ(result->damage[0].range, bytes);
+            EXPECT_EQ(result->damage[0].origin, OpId{1});
+            EXPECT_EQ(result->damage[0].lost, OpId{2}) << "the zeros that it should have brought";
+            EXPECT_TRUE(result->past_eof.empty());
+        } else {
+            EXPECT_EQ(result->past_eof, (std::vector<PastEof>{{FileIndex{0}, bytes, OpId{1}}}));
+            EXPECT_EQ(result->named_ops.at(OpId{1}), "1 past-eof-store file=0 off=5000 len=100");
+        }
+    }
+}
+
 TEST_F(OnPartialfs, PressureLosesWhatTheLedgerHolds) {
     {
         const auto pressure = MemoryPressure::apply(ByteCount{1U << 30U}, "ext4");

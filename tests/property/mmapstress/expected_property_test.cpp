@@ -215,9 +215,20 @@ RC_GTEST_PROP(ExpectedProperty, KnowsWhatWasStoredPastTheEnd, ()) {
     past.offset = ByteOffset{*rc::gen::inRange<std::uint64_t>(0, kPageSize)};
     past.length = ByteCount{*rc::gen::inRange<std::uint64_t>(1, kPageSize - past.offset.value + 1)};
     apply(past, OpKind::store, 1);
+    // The file grows by a truncate, or by a write or a copy that leaves a gap.
     Op grow;
     grow.length = ByteCount{*rc::gen::inRange<std::uint64_t>(known, 3 * kPageSize)};
-    apply(grow, OpKind::truncate, 2);
+    const int how = *rc::gen::inRange(0, 3);
+    if (how == 0 || grow.length.value <= kPageSize) {
+        apply(grow, OpKind::truncate, 2);
+    } else {
+        Op beyond;
+        beyond.offset = ByteOffset{grow.length.value - 1};
+        beyond.length = ByteCount{1};
+        beyond.id = OpId{2};
+        beyond.kind = how == 1 ? OpKind::write : OpKind::copy;
+        expected.apply(beyond);
+    }
     Op over;
     over.offset = ByteOffset{*rc::gen::inRange<std::uint64_t>(0, kPageSize)};
     over.length = ByteCount{*rc::gen::inRange<std::uint64_t>(1, kPageSize - over.offset.value + 1)};

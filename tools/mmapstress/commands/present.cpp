@@ -232,7 +232,10 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
             out += stage_text(static_cast<Stage>(i), stage);
         }
     }
-    if (result.stages[static_cast<std::size_t>(Stage::live)].wrong != 0) {
+    const bool gone_from_memory = std::ranges::any_of(result.damage, [](const DamagedRange& one) {
+        return one.in(Stage::live) && one.kind != DamageKind::past_eof;
+    });
+    if (gone_from_memory) {
         out += "           (in the mapping, too: of a page that left memory while the run went on, "
                "the\n"
                "            mapping has what was read back from disk)\n";

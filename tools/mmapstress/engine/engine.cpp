@@ -51,10 +51,6 @@ std::string helper_directory(const RunSettings& settings, bool is_device) {
 Outcome<std::vector<LeftOut>> what_to_leave_out(const RunSettings& settings,
                                                 RunDirectory& directory, const Place& place,
                                                 CommitWatch& commits) {
-    auto left_out = find_lacking(settings.may_have, directory, settings.helper_directory, commits);
-    if (!left_out) {
-        return left_out;
-    }
     std::vector<LeftOut> unwanted = settings.unwanted;
     if (place.journals_data && !settings.may_hang) {
         add_left_out(unwanted,
@@ -65,9 +61,14 @@ Outcome<std::vector<LeftOut>> what_to_leave_out(const RunSettings& settings,
         const auto kind = kind_named(one.operation);
         return kind && !contains(settings.may_have, *kind);
     });
-    add_left_out(*left_out, unwanted);
     if (directory.is_device()) {
-        add_left_out(*left_out, not_of_a_device());
+        add_left_out(unwanted, not_of_a_device());
+    }
+    // What nobody wants is not tried either.
+    auto left_out = find_lacking(settings.may_have & ~all_of(unwanted).kinds, directory,
+                                 settings.helper_directory, commits);
+    if (left_out) {
+        add_left_out(*left_out, unwanted);
     }
     return left_out;
 }

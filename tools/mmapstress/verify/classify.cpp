@@ -66,9 +66,14 @@ class Classifier {
   public:
     Classifier(std::vector<Finding> findings, const Header& header)
         : header_(header), findings_(std::move(findings)), histories_(findings_.size()),
-          index_(findings_, header.files.size()) {}
+          grown_by_(findings_.size()), index_(findings_, header.files.size()) {}
 
-    void note(const Op& op) {
+    /// `size`: the file's before the operation.
+    void note(const Op& op, ByteCount size) {
+        if (size_after(op, size) > size) {
+            index_.overlapping(op.file, changed_bytes(op, size),
+                               [&](std::size_t finding) { grown_by_[finding] = op.id; });
+        }
         bool named = false;
         index_.overlapping(op.file, changed_range(op), [&](std::size_t finding) {
             History& history = histories_[finding];
@@ -90,7 +95,9 @@ class Classifier {
     Classified finish() {
         Classified result;
         for (std::size_t i = 0; i < findings_.size(); ++i) {
-            if (findings_[i].writer.zero) {
+            if (findings_[i].kind == DamageKind::past_eof) {
+                result.damage.push_back(past_eof(findings_[i], grown_by_[i], histories_[i]));
+            } else if (findings_[i].writer.zero) {
                 name_zeroing(findings_[i], histories_[i], result.damage);
             } else {
                 cut_up(findings_[i], histories_[i], result.damage);
@@ -139,22 +146,31 @@ class Classifier {
         }
     }
 
-    void cut_up(const Finding& finding, const History& history,
-                std::vector<DamagedRange>& out) const {
-        const Matcher matcher(header_, ops_, last_);
+    /// All that is known of a finding before its bytes are looked at.
+    static DamagedRange range_of(const Finding& finding, const History& history) {
         DamagedRange whole;
         whole.file = finding.file;
         whole.stages = finding.stages;
+        whole.kind = finding.kind;
         whole.lost = finding.writer.id;
         const std::size_t told = std::min(history.size(), DamagedRange::kOpsKept);
         whole.ops.assign(history.end() - static_cast<std::ptrdiff_t>(told), history.end());
         whole.range = finding.range;
-        if (finding.kind == DamageKind::past_eof) {
-            whole.kind = finding.kind;
-            whole.origin = finding.origin;
-            out.push_back(std::move(whole));
-            return;
-        }
+        return whole;
+    }
+
+    /// What is lost are the zeros that the file should have got when it grew.
+    static DamagedRange past_eof(const Finding& finding, OpId grown_by, const History& history) {
+        DamagedRange whole = range_of(finding, history);
+        whole.lost = grown_by;
+        whole.origin = finding.origin;
+        return whole;
+    }
+
+    void cut_up(const Finding& finding, const History& history,
+                std::vector<DamagedRange>& out) const {
+        const Matcher matcher(header_, ops_, last_);
+        DamagedRange whole = range_of(finding, history);
         if (!finding.page) {
             // Of a finding that has no page, though there were bytes, they were too many to keep.
             whole.kind = finding.kind == DamageKind::foreign ? DamageKind::unclear : finding.kind;
@@ -220,6 +236,7 @@ class Classifier {
     const Header& header_;
     std::vector<Finding> findings_;
     std::vector<History> histories_;
+    std::vector<OpId> grown_by_; ///< the last operation by which the place became part of the file
     Index index_;
     std::map<OpId, Op> ops_;
     OpId last_;
@@ -264,13 +281,19 @@ Classified classify(std::vector<Finding> findings, const std::vector<PastEof>& p
     OpWalker walker(factory());
     Classifier classifier(std::move(findings), walker.header());
     for (const Op& op : walker.header().start_writes) {
-        classifier.note(op);
+        classifier.note(op, walker.size(op.file));
+    }
+    std::vector<ByteCount> sizes(walker.header().files.size());
+    for (std::uint32_t i = 0; i < sizes.size(); ++i) {
+        sizes[i] = walker.size(FileIndex{i});
     }
     while (const Op* op = walker.next()) {
         if (op->id > last) {
             break;
         }
-        classifier.note(*op);
+        ByteCount& size = sizes[op->file.value]; // of one of no file: of the first, unchanged
+        classifier.note(*op, size);
+        size = walker.size(op->file);
     }
     Classified result = classifier.finish();
     name_others(result, past_eof, factory, last);

@@ -91,8 +91,11 @@ void Expected::move(VersionMap File::* which, const Op& op, const Move& move) {
     }
     const ByteRange changed = changed_bytes(op, files_[op.file.value].size);
     const ByteRange moved_to{move.to, move.to + move.bytes.size()};
-    // The gap before them (insert, and a copy that leaves one), and what is left behind (collapse).
-    to.assign({changed.begin, std::max(changed.begin, moved_to.begin)}, kZeros);
+    // The gap before them, and what is left behind (collapse). The gap of a copy past the end is
+    // zeros already, but for what was stored there then and may appear now.
+    if (!traits_of(op.kind).has_source) {
+        to.assign({changed.begin, std::max(changed.begin, moved_to.begin)}, kZeros);
+    }
     to.assign({std::min(moved_to.end, changed.end), changed.end}, kZeros);
 }
 

@@ -13,9 +13,10 @@ namespace mmapstress {
 
 namespace {
 
-constexpr ByteCount kDefaultSize{2U << 20U};
+constexpr ByteCount kDefaultSize{8U << 20U};
 constexpr std::uint64_t kDefaultOps = 2000;
-constexpr std::uint64_t kChunk = 64U << 10U;
+/// A place is stored into twice, about: a later store would heal what was lost.
+constexpr std::uint64_t kChunk = 32U << 10U;
 constexpr std::uint64_t kSizesPerRound = 6;
 /// A file grows by so much in all before it has its first size again.
 constexpr std::uint64_t kGrowth = 1U << 20U;

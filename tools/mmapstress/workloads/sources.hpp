@@ -22,7 +22,7 @@ std::expected<Header, std::string> header_for(const WorkloadSettings& settings,
 /// All operations, weighted, on files of many sizes, by 1 to 4 workers. 2,000 operations by
 /// default.
 std::expected<std::unique_ptr<OpSource>, std::string> make_wild(const WorkloadSettings& settings);
-/// The kernel stores into the mapping of a file while another thread changes its size. 2 MiB, three
+/// The kernel stores into the mapping of a file while another thread changes its size. 8 MiB, three
 /// threads, 2,000 operations by default.
 std::expected<std::unique_ptr<OpSource>, std::string> make_gup(const WorkloadSettings& settings);
 /// Files grow in small steps while their last pages are stored into. Four small files, two threads,

@@ -108,7 +108,7 @@ TEST(Workloads, GupGrowsTheFileBesideTheKernelsStores) {
         } else if (traits_of(op.kind).has_content) {
             EXPECT_LT(op.by, WorkerIndex{2});
             EXPECT_LE(op.range().end.value, at_first.value);
-            EXPECT_EQ(op.offset.value / 65536 % 2, op.by.value) << "chunks of its own";
+            EXPECT_EQ(op.offset.value / 32768 % 2, op.by.value) << "chunks of its own";
         }
     }
 }
