@@ -39,15 +39,22 @@ class LeavingOut final : public OpSource {
             return false;
         }
         const bool known = traits_of(op.kind).has_file && op.file.value < header().files.size();
-        if (what_.size_changes && known) {
-            const ByteCount size = checker_.size(op.file);
-            if (size_after(op, size) != size || op.kind == OpKind::truncate) {
-                missing_ = true;
-                return false;
-            }
+        if (known && is_like_unwanted(op, checker_.size(op.file))) {
+            missing_ = true;
+            return false;
         }
         const bool fits = !checker_.check(op); // which changes no size if it does not
         return fits || !missing_;              // what never fitted is for others to complain of
+    }
+
+    /// Whether it does to a file of this size what is not wanted of another kind.
+    [[nodiscard]] bool is_like_unwanted(const Op& op, ByteCount size) const {
+        const OpTraits& traits = traits_of(op.kind);
+        const bool sets_size = size_after(op, size) != size || op.kind == OpKind::truncate;
+        const bool ends_past_eof =
+            traits.has_content && traits.has_map && op.range().end.value > size.value;
+        return (what_.size_changes && sets_size) ||
+               (contains(what_.kinds, OpKind::past_eof_store) && ends_past_eof);
     }
 
     std::unique_ptr<OpSource> source_;

@@ -11,6 +11,7 @@ namespace mmapstress {
 
 /// What is left out of a schedule.
 struct LeaveOut {
+    /// With past-eof-store also other stores that end past the end of their file.
     OpSet kinds;
     /// Whatever changes a file's size, or sets it.
     bool size_changes = false;

@@ -36,6 +36,16 @@ TEST(LeavingOut, LeavesOutKinds) {
               only(OpKind::store) | only(OpKind::read_store) | only(OpKind::commit));
 }
 
+TEST(LeavingOut, WithoutStoresPastTheEndNoOtherEndsThereEither) {
+    const Schedule schedule = parsed("1 truncate file=0 size=8000\n"
+                                     "2 store file=0 off=7990 len=10\n"
+                                     "3 store file=0 off=7990 len=11\n"
+                                     "4 past-eof-store file=0 off=8000 len=11\n"
+                                     "5 write file=0 off=7990 len=11\n");
+    EXPECT_THAT(left(schedule, {only(OpKind::past_eof_store), false}),
+                testing::ElementsAre(1, 2, 5));
+}
+
 TEST(LeavingOut, WhatDoesNotFitAnyMoreGoesToo) {
     const Schedule schedule = parsed("1 truncate file=0 size=12288\n"
                                      "2 store file=0 off=9000 len=10\n"

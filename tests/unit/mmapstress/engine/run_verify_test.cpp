@@ -129,6 +129,35 @@ TEST_F(RunVerify, NoTimeForAnythingIsNotClean) {
     EXPECT_EQ(result->result.verdict(), Verdict::unknown);
 }
 
+TEST(Rounds, EachOfManyWorkloadsHasItsTurnWithinAMinute) {
+    Rounds rounds;
+    for (const WorkloadInfo& workload : workloads()) {
+        rounds.workloads.push_back(&workload);
+    }
+    // Half of the minute is for verifying what was done.
+    EXPECT_EQ(rounds.turn() * 2 * rounds.workloads.size(), std::chrono::minutes(1));
+}
+
+TEST_F(RunVerify, RoundsTakeTurnsAndAreSummedUp) {
+    WorkloadSettings settings;
+    settings.ops = 40;
+    settings.seed = 5;
+    const auto result = run_rounds(
+        settings_,
+        {{workload_named("recipe"), workload_named("mix")}, settings, std::nullopt, nullptr});
+    ASSERT_TRUE(result) << result.error().message;
+    const RunResult& last = result->result;
+    EXPECT_EQ(last.verdict(), Verdict::clean) << problems_of(last);
+    EXPECT_EQ(last.header.workload, "mix");
+    EXPECT_EQ(last.header.seed, 6U);
+    EXPECT_EQ(last.totals.rounds, 2U);
+    EXPECT_GT(last.totals.ops, last.ops);
+    EXPECT_GT(last.totals.bytes_after_eviction(),
+              last.stages[static_cast<std::size_t>(Stage::evicted)].bytes);
+    ASSERT_EQ(last.totals.workloads.size(), 2U);
+    EXPECT_EQ(last.totals.workloads[0].workload, "recipe");
+}
+
 TEST_F(RunVerify, AReportOfNothingIsNotVerifiedAsClean) {
     settings_.keep = true;
     LoadedReport loaded;
