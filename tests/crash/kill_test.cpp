@@ -3,6 +3,7 @@
 // A child process works on the mount and notes in shared memory what it has done and what has been
 // synced; the daemon is killed when the child has come to some point; then the plain files are
 // looked at.
+#include "tests/crash/shared_memory.hpp"
 #include "tests/mounted/ledger_file.hpp"
 #include "tests/mounted/mount.hpp"
 
@@ -20,7 +21,6 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
-#include <new>
 #include <random>
 #include <string>
 #include <vector>
@@ -51,26 +51,6 @@ struct Shared {
     std::atomic<int> current; ///< which of the two snapshots holds
     std::atomic<bool> failed;
     std::array<Snapshot, 2> snapshots;
-};
-
-/// Memory shared with the child.
-class SharedMemory {
-  public:
-    SharedMemory()
-        : memory_(::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
-        if (memory_ == MAP_FAILED) {
-            throw std::bad_alloc{};
-        }
-        new (memory_) Shared{};
-    }
-    SharedMemory(const SharedMemory&) = delete;
-    SharedMemory& operator=(const SharedMemory&) = delete;
-    ~SharedMemory() { ::munmap(memory_, sizeof(Shared)); }
-    Shared& operator*() const { return *static_cast<Shared*>(memory_); }
-
-  private:
-    void* memory_;
 };
 
 /// The child: works until the mount dies under it, which ends it with an error or SIGBUS.
@@ -231,7 +211,7 @@ TEST_P(KillPoint, LeavesNoUnwrittenBytesAndEverythingThatWasSynced) {
     for (int point = 0; point < kPoints; ++point) {
         mount.start({"--contract", GetParam().contract, "--flush-policy", GetParam().policy,
                      "--commit-interval", GetParam().interval});
-        const auto shared = std::make_unique<SharedMemory>();
+        const auto shared = std::make_unique<SharedMemory<Shared>>();
         Shared& state = **shared;
         const std::uint64_t seed = random();
         const std::uint64_t steps = 1 + random() % 300;

@@ -1,0 +1,31 @@
+// Memory that a test shares with the child processes that it forks.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <new>
+
+namespace partialfs::test {
+
+/// A `Value` made anew, which is never destroyed: processes may be killed while they use it.
+template <typename Value>
+class SharedMemory {
+  public:
+    SharedMemory()
+        : memory_(::mmap(nullptr, sizeof(Value), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                         -1, 0)) {
+        if (memory_ == MAP_FAILED) {
+            throw std::bad_alloc{};
+        }
+        new (memory_) Value{};
+    }
+    SharedMemory(const SharedMemory&) = delete;
+    SharedMemory& operator=(const SharedMemory&) = delete;
+    ~SharedMemory() { ::munmap(memory_, sizeof(Value)); }
+    Value& operator*() const { return *static_cast<Value*>(memory_); }
+
+  private:
+    void* memory_;
+};
+
+} // namespace partialfs::test
