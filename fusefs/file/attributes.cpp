@@ -3,6 +3,8 @@
 #include "fusefs/backing/object.hpp"
 #include "fusefs/file/sparse_view.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -81,20 +83,38 @@ Result<struct stat> Attributes::read(PageCache& cache) {
             std::max(on_disk, std::min(whole, on_disk + (to_come + stored) / 512)));
     }
     status->st_size = static_cast<off_t>(size);
-    parts_.times.adjust(*status);
+    parts_.times.adjust(*status, /*flushing=*/parts_.writing != 0);
     parts_.context.clock.given_out(*status);
     return status;
+}
+
+PageSet Attributes::pages_under_writeback(PageCache& cache) const {
+    ByteOffset size;
+    {
+        const FileLock lock(parts_);
+        size = parts_.state.size();
+    }
+    return cache.under_writeback_now(parts_.id, size).value_or(PageSet{});
 }
 
 Result<void> Attributes::set_times(const std::array<timespec, 2>& times, PageCache& cache) {
     const bool sets_mtime = times[1].tv_nsec != UTIME_OMIT;
     std::optional<PageSet> stored;
+    PageSet on_their_way;
     if (sets_mtime) {
+        // In this order: a page goes from the first to the second.
         stored = stored_pages(cache);
+        on_their_way = pages_under_writeback(cache);
     }
+    // No flush moves mtime between its change and the look at what SOURCE has made of it.
+    const base::Lock disk(parts_.disk);
+    const base::Lock setting(setting_times_);
     const FileLock lock(parts_);
     if (const auto changed = backing::change_times(parts_.backing.path_fd(), times); !changed) {
         return changed;
+    }
+    if (times[0].tv_nsec != UTIME_OMIT) {
+        atime_set_ = true;
     }
     if (!sets_mtime) {
         return {};
@@ -111,8 +131,16 @@ Result<void> Attributes::set_times(const std::array<timespec, 2>& times, PageCac
         stored.emplace();
         stored->append({PageIndex{0}, page_of(parts_.state.size())});
     }
-    parts_.times.set_over_stores(std::move(*stored));
+    parts_.times.set_over_stores(std::move(*stored), std::move(on_their_way));
     return {};
+}
+
+void Attributes::may_have_been_read(const BackingFile::Handle& handle) {
+    std::byte first{};
+    const base::Lock lock(setting_times_);
+    if (!atime_set_) {
+        static_cast<void>(::pread(handle->get(), &first, 1, 0));
+    }
 }
 
 void Attributes::changed() {

@@ -39,6 +39,15 @@ void FileParts::lock_touch_times() {
     times.data_changed(now);
 }
 
+void FileParts::lock_keep_mtime() {
+    if (times.held_mtime()) {
+        return;
+    }
+    if (const auto status = backing.status()) {
+        times.hold_mtime(status->st_mtim);
+    }
+}
+
 void FileParts::lock_learn_allocation(ByteRange range) {
     state.learn_allocation(range, policy(), [&](PageIndex page) { return backing.has_data(page); });
 }

@@ -48,7 +48,7 @@ struct FileParts {
           state(its_context.block_size,
                 model::ByteOffset{static_cast<std::uint64_t>(status.st_size)},
                 status.st_blocks * 512 < status.st_size),
-          hashes(its_context.compare_pages) {}
+          times(status.st_ctim), hashes(its_context.compare_pages) {}
 
     [[nodiscard]] model::FlushPolicy policy() const {
         return context.policy.load(std::memory_order_relaxed);
@@ -62,6 +62,8 @@ struct FileParts {
     }
     /// The data has changed now: mtime and ctime follow.
     void lock_touch_times() REQUIRES(mutex);
+    /// What is written from now on does not move the mtime that the backing inode has.
+    void lock_keep_mtime() REQUIRES(mutex);
     /// Learns of blocks' places on disk as far as the policy needs it.
     void lock_learn_allocation(model::ByteRange range) REQUIRES(mutex);
     /// What the disk has of `target`, with what is held laid over it.

@@ -52,6 +52,7 @@ Result<ErrorSequence::Position> FileRequests::opened(int flags, base::Fd created
         }
     }
     ++parts_.handles;
+    attributes_.opened();
     if ((flags & O_ACCMODE) == O_RDWR) {
         ++parts_.mappable_handles;
     }
@@ -77,10 +78,7 @@ bool FileRequests::released(int flags) {
         parts_.lock_close_if_unused();
     }
     if (read_from) {
-        // What the page cache served, this daemon has not seen: a read of one byte lets SOURCE's
-        // filesystem move atime by its own rule (relatime, noatime).
-        std::byte first{};
-        static_cast<void>(::pread(read_from->get(), &first, 1, 0));
+        attributes_.may_have_been_read(read_from);
     }
     return last_mappable;
 }

@@ -1,11 +1,37 @@
 #include "fusefs/file/file_times.hpp"
 
+#include <utility>
+
 namespace partialfs::file {
+
+using model::PageIndex;
 
 namespace {
 
 bool before(const timespec& a, const timespec& b) {
     return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
+}
+
+/// Takes one page out of a set. Whether it was there.
+bool take(PageSet& pages, PageIndex page) {
+    if (!pages.contains(page)) {
+        return false;
+    }
+    PageSet left;
+    for (const PageRange& range : pages.ranges()) {
+        if (page < range.first || range.last < page) {
+            left.append(range);
+            continue;
+        }
+        if (range.first < page) {
+            left.append({range.first, PageIndex{page.value - 1}});
+        }
+        if (page < range.last) {
+            left.append({PageIndex{page.value + 1}, range.last});
+        }
+    }
+    pages = std::move(left);
+    return true;
 }
 
 } // namespace
@@ -22,34 +48,22 @@ void FileTimes::flushed() {
 }
 
 bool FileTimes::writes_back_old_stores(PageRange pages) {
-    if (stored_before_.empty()) {
+    if (stored_before_.empty() && on_their_way_.empty()) {
         return false;
     }
-    PageSet left;
-    std::uint64_t found = 0;
-    for (const PageRange& range : stored_before_.ranges()) {
-        if (range.last < pages.first || pages.last < range.first) {
-            left.append(range);
-            continue;
-        }
-        const PageRange here{std::max(range.first, pages.first), std::min(range.last, pages.last)};
-        found += here.count();
-        if (range.first < here.first) {
-            left.append({range.first, model::PageIndex{here.first.value - 1}});
-        }
-        if (here.last < range.last) {
-            left.append({model::PageIndex{here.last.value + 1}, range.last});
-        }
+    bool all = true;
+    for (PageIndex page = pages.first; page <= pages.last; ++page) {
+        all = (take(on_their_way_, page) || take(stored_before_, page)) && all;
     }
-    stored_before_ = std::move(left);
-    return found == pages.count();
+    return all;
 }
 
-void FileTimes::adjust(struct stat& status) const {
-    const bool is_of_a_flush = !before(flushed_ctime_, status.st_ctim);
+void FileTimes::adjust(struct stat& status, bool flushing) {
+    const bool is_of_a_flush = flushing || !before(flushed_ctime_, status.st_ctim);
     if (is_of_a_flush || before(status.st_ctim, shown_ctime_)) {
         status.st_ctim = shown_ctime_;
     }
+    shown_ctime_ = status.st_ctim;
     if (mtime_) {
         status.st_mtim = *mtime_;
     }

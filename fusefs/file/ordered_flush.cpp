@@ -289,6 +289,11 @@ void OrderedFlush::write(DiskBatch& batch, bool cached, FileLock& lock) {
         return;
     }
     const Epoch before = file_.held.write_begins();
+    const FileTimes* const times = &file_.times; // the analysis looks into no lambda
+    if (std::ranges::all_of(batch.pages(),
+                            [&](const auto& page) { return times->has_old_stores(page.first); })) {
+        file_.lock_keep_mtime();
+    }
     int error = 0;
     {
         const UnlockedForDisk unlocked(file_, lock);

@@ -74,7 +74,7 @@ constexpr bool has_no_pages(int error) {
     return kernel_is_gone(error) || error == EXDEV || error == ENOENT || error == ESTALE;
 }
 
-/// Any thread, with no lock held. Each function but dirty_now() may wait for requests of the
+/// Any thread, with no lock held. Each function but the *_now() may wait for requests of the
 /// kernel's being served by other threads: one thread at the most of those that serve requests may
 /// call them at a time.
 class PageCache {
@@ -91,6 +91,9 @@ class PageCache {
     /// The pages of a file of `size` bytes that are PG_dirty now; nothing if that cannot be told
     /// without waiting.
     virtual std::optional<PageSet> dirty_now(model::InodeId inode, model::ByteOffset size) = 0;
+    /// The same for pages whose writepage has begun, and may not have arrived here yet.
+    virtual std::optional<PageSet> under_writeback_now(model::InodeId inode,
+                                                       model::ByteOffset size) = 0;
     /// Fetches the cached pages of `pages` up to the first that is not cached.
     virtual base::Result<RetrievedPages> retrieve(model::InodeId inode, PageRange pages) = 0;
     /// Whether a page is neither PG_dirty nor under writeback; nothing if that cannot be told.

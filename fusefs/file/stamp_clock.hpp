@@ -22,18 +22,24 @@ class StampClock {
         const std::int64_t stamp = std::max(read(CLOCK_REALTIME_COARSE), latest_.load());
         return {.tv_sec = stamp / kSecond, .tv_nsec = stamp % kSecond};
     }
-    /// These attributes are given to a program. ctime alone: nobody can set it.
+    /// These attributes are given to a program. mtime counts as well: what the daemon writes moves
+    /// it, with a ctime that nobody is shown. One that a program has set is no later than now.
     void given_out(const struct stat& status) {
-        const std::int64_t stamp = status.st_ctim.tv_sec * kSecond + status.st_ctim.tv_nsec;
+        given_out(status.st_ctim);
+        given_out(status.st_mtim);
+    }
+
+  private:
+    static constexpr std::int64_t kSecond = 1'000'000'000;
+
+    void given_out(const timespec& time) {
+        const std::int64_t stamp = time.tv_sec * kSecond + time.tv_nsec;
         std::int64_t latest = latest_.load(std::memory_order_relaxed);
         // A stamp of the future is of another clock (a backup, a machine whose clock was wrong).
         while (stamp > latest && stamp <= read(CLOCK_REALTIME) &&
                !latest_.compare_exchange_weak(latest, stamp)) {
         }
     }
-
-  private:
-    static constexpr std::int64_t kSecond = 1'000'000'000;
 
     static std::int64_t read(clockid_t clock) {
         timespec now{};

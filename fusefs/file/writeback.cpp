@@ -107,14 +107,12 @@ void Writeback::lock_decide() {
 void Writeback::lock_move_times() {
     const bool set_since =
         file_.times.writes_back_old_stores({range_.first_page(), range_.last_page()});
-    if (!set_since) {
-        if (file_.times.held_mtime()) {
-            file_.lock_touch_times();
-        }
-    } else if (!file_.times.held_mtime()) {
-        if (const auto status = file_.backing.status()) {
-            file_.times.hold_mtime(status->st_mtim);
-        }
+    if (set_since) {
+        file_.lock_keep_mtime();
+    } else if (file_.times.held_mtime()) {
+        file_.lock_touch_times();
+    } else {
+        file_.times.attributes_changed(file_.context.clock.now());
     }
 }
 

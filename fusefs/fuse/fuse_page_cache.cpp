@@ -63,12 +63,20 @@ ByteRange bytes_of(PageRange pages) {
     return {start_of(pages.first), ByteOffset{start_of(pages.last).value + model::kPageSize}};
 }
 
-/// Appends the dirty pages among `pages`, of which there are `dirty`, to `found`.
-Result<void> bisect(const Fd& file, PageRange pages, std::uint64_t dirty, PageSet& found) {
-    if (dirty == 0) {
+/// Which pages are looked for.
+using Count = std::uint64_t CacheStatus::*;
+
+/// Appends the pages that `count` counts among `pages` to `found`.
+Result<void> bisect(const Fd& file, PageRange pages, Count count, PageSet& found) {
+    const Result<CacheStatus> status = cache_status(file, bytes_of(pages));
+    if (!status) {
+        return std::unexpected(status.error());
+    }
+    const std::uint64_t here = (*status).*count;
+    if (here == 0) {
         return {};
     }
-    if (dirty >= pages.count()) {
+    if (here >= pages.count()) {
         found.append(pages);
         return {};
     }
@@ -76,11 +84,7 @@ Result<void> bisect(const Fd& file, PageRange pages, std::uint64_t dirty, PageSe
     const PageRange low{pages.first, middle};
     const PageRange high{PageIndex{middle.value + 1}, pages.last};
     for (const PageRange half : {low, high}) {
-        const Result<CacheStatus> status = cache_status(file, bytes_of(half));
-        if (!status) {
-            return std::unexpected(status.error());
-        }
-        if (const Result<void> done = bisect(file, half, status->dirty, found); !done) {
+        if (const Result<void> done = bisect(file, half, count, found); !done) {
             return done;
         }
     }
@@ -251,19 +255,25 @@ Result<FusePageCache::Way> FusePageCache::open_way(const file::JournaledFile& fi
 
 namespace {
 
-/// Those of `pages` that are PG_dirty in the cache of the file that `fd` has open.
-Result<PageSet> dirty_among(const Fd& fd, const PageSet& pages) {
+/// Those of `pages` in the cache of the file that `fd` has open that `count` counts.
+Result<PageSet> among(const Fd& fd, const PageSet& pages, Count count) {
     PageSet found;
     for (const PageRange& range : pages.ranges()) {
-        const Result<CacheStatus> status = cache_status(fd, bytes_of(range));
-        if (!status) {
-            return std::unexpected(status.error());
-        }
-        if (const Result<void> done = bisect(fd, range, status->dirty, found); !done) {
+        if (const Result<void> done = bisect(fd, range, count, found); !done) {
             return std::unexpected(done.error());
         }
     }
     return found;
+}
+
+/// The same for all pages of a file of `size` bytes; nothing if the kernel does not say.
+std::optional<PageSet> among(const Fd& fd, ByteOffset size, Count count) {
+    PageSet all;
+    if (size > ByteOffset{0}) {
+        all.append({PageIndex{0}, page_of(ByteOffset{size.value - 1})});
+    }
+    Result<PageSet> found = among(fd, all, count);
+    return found ? std::optional{std::move(*found)} : std::nullopt;
 }
 
 } // namespace
@@ -278,26 +288,23 @@ Result<PageSet> FusePageCache::dirty_pages(file::JournaledFile& file, const Page
     if (file.wants_way()) {
         const Result<Way> way = open_way(file);
         if (way) {
-            return dirty_among(**way, pages);
+            return among(**way, pages, &CacheStatus::dirty);
         }
         if (way.error().value != ENOTSUP) {
             return std::unexpected(way.error());
         }
     }
-    return visit(file.id(), [&](const Fd& fd) { return dirty_among(fd, pages); });
+    return visit(file.id(), [&](const Fd& fd) { return among(fd, pages, &CacheStatus::dirty); });
 }
 
 std::optional<PageSet> FusePageCache::dirty_now(InodeId inode, ByteOffset size) {
     const Way way = known_way(inode);
-    if (!way) {
-        return std::nullopt;
-    }
-    PageSet all;
-    if (size > ByteOffset{0}) {
-        all.append({PageIndex{0}, page_of(ByteOffset{size.value - 1})});
-    }
-    Result<PageSet> found = dirty_among(*way, all);
-    return found ? std::optional{std::move(*found)} : std::nullopt;
+    return way ? among(*way, size, &CacheStatus::dirty) : std::nullopt;
+}
+
+std::optional<PageSet> FusePageCache::under_writeback_now(InodeId inode, ByteOffset size) {
+    const Way way = known_way(inode);
+    return way ? among(*way, size, &CacheStatus::writeback) : std::nullopt;
 }
 
 Result<PageSet> FusePageCache::changed_pages(file::JournaledFile& file, const PageSet& pages) {

@@ -69,6 +69,8 @@ class FusePageCache final : public file::PageCache {
     base::Result<file::PageSet> dirty_pages(file::JournaledFile& file,
                                             const file::PageSet& pages) override;
     std::optional<file::PageSet> dirty_now(model::InodeId inode, model::ByteOffset size) override;
+    std::optional<file::PageSet> under_writeback_now(model::InodeId inode,
+                                                     model::ByteOffset size) override;
     base::Result<file::RetrievedPages> retrieve(model::InodeId inode,
                                                 file::PageRange pages) override;
     std::optional<bool> is_clean(model::InodeId inode, model::PageIndex page) override;

@@ -27,9 +27,10 @@ std::uint64_t hunting_seed() {
     return seed == nullptr ? 1 : std::strtoull(seed, nullptr, 10);
 }
 
-/// What the filesystem is known to fail. The program `differential` checks it unless asked not to.
-constexpr std::array kKnownToFail{Check::sizes, Check::bytes,  Check::data_found, Check::blocks,
-                                  Check::times, Check::stamps, Check::source};
+/// What the filesystem is known to fail; the program `differential` checks it unless asked not to.
+/// An access time that has just been set is now and then (once in some hundred cases) that of a
+/// read of a moment before.
+constexpr std::array kKnownToFail{Check::access_times};
 
 std::string text_of(const Finding& finding) {
     std::ostringstream text;
@@ -73,7 +74,7 @@ TEST_P(Differential, MountAnswersAsAPlainDirectory) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, Differential, ::testing::Values("eager", "ext3"),
+INSTANTIATE_TEST_SUITE_P(Policies, Differential, ::testing::Values("eager", "ext3", "writeback"),
                          [](const auto& policy) { return std::string(policy.param); });
 
 } // namespace

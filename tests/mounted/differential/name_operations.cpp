@@ -20,7 +20,8 @@ constexpr std::size_t kAttributeBytes = 65536;
 /// What most programs do: make a file, write it, close it; some set its times then.
 void create(World& world, const Operation& operation) {
     const auto path = [&](Side side) { return world.path(side, operation.target); };
-    if (world.is_stormy(identity_of(path(Side::plain), true))) {
+    const Identity before = identity_of(path(Side::plain), true);
+    if (world.is_stormy(before)) {
         return;
     }
     const int flags =
@@ -39,6 +40,9 @@ void create(World& world, const Operation& operation) {
                                   return ::write(fd[side].get(), bytes.data(), bytes.size());
                               }));
     const Identity file = identity_of(fd.plain.get());
+    if (before == Identity{}) {
+        world.times().created(file);
+    }
     (void)world.checks().same("create, close",
                               answers_of([&](Side side) { return ::close(fd[side].release()); }));
     if (operation.value % 3 != 0) {
@@ -83,7 +87,7 @@ void set_times(World& world, const Operation& operation) {
             ::lstat(world.path(side, operation.target).c_str(), &status);
             return stamp_of(status.st_atim);
         });
-        world.checks().require(Check::times, read_again.mounted == read_again.plain,
+        world.checks().require(Check::access_times, read_again.mounted == read_again.plain,
                                "utimensat: not the access time that was set: " +
                                    std::to_string(read_again.mounted));
     }

@@ -28,8 +28,30 @@ Stamp clock_now(clockid_t clock) {
 
 void TimeRules::synced(const Identity& file) {
     Stores& stores = files_[file].stores;
-    if (stores == Stores::pending) {
-        stores = Stores::settled;
+    const bool moves = stores == Stores::pending || stores == Stores::settled;
+    stores = moves ? Stores::settled : Stores::none;
+}
+
+void TimeRules::set(const Identity& file) {
+    Stores& stores = files_[file].stores;
+    stores = stores == Stores::none ? Stores::none : Stores::just_set;
+}
+
+bool TimeRules::may_move(const Identity& file) const {
+    const auto seen = files_.find(file);
+    return seen != files_.end() && seen->second.stores == Stores::pending;
+}
+
+TimeRules::Stores TimeRules::after_look(Stores stores, bool moved) {
+    switch (stores) {
+    case Stores::settled:
+        return Stores::none;
+    case Stores::just_set:
+        return Stores::set_over;
+    case Stores::set_over:
+        return moved ? Stores::pending : Stores::set_over;
+    default:
+        return stores;
     }
 }
 
@@ -43,12 +65,15 @@ void TimeRules::look(std::string_view what, const Identity& file, const Both<str
             Check::times, changed.mounted >= seen.changed.mounted,
             pair_of(what, "the change time went back", changed.mounted, seen.changed.mounted));
     }
-    if (seen.stores == Stores::none) {
+    if (seen.stores != Stores::pending && seen.stores != Stores::settled) {
         look_at_moved(what, seen, modified);
         look_in_order(what, seen, modified);
     }
-    const bool settled = seen.stores == Stores::settled;
-    seen = {modified, changed, looked_at, settled ? Stores::none : seen.stores};
+    const bool moved = modified.plain != seen.modified.plain;
+    if (!was_set(modified.plain)) {
+        newest_ = std::max(newest_, modified.mounted);
+    }
+    seen = {modified, changed, looked_at, newest_, after_look(seen.stores, moved)};
 }
 
 void TimeRules::look_at_moved(std::string_view what, const Seen& before,
@@ -76,19 +101,14 @@ void TimeRules::look_at_moved(std::string_view what, const Seen& before,
         pair_of(what, "changed, but the modification time is from before", now.mounted, before.at));
 }
 
-void TimeRules::look_in_order(std::string_view what, const Seen& before, const Both<Stamp>& now) {
-    if (was_set(now.plain)) {
+void TimeRules::look_in_order(std::string_view what, const Seen& before,
+                              const Both<Stamp>& now) const {
+    if (was_set(now.plain) || now.plain == before.modified.plain) {
         return;
     }
-    const bool is_new = before.at == 0;
-    if (is_new || now.plain > newest_.plain) {
-        checks_.require(Check::stamps, now.mounted >= newest_.mounted,
-                        pair_of(what, "changed later, but its modification time is older",
-                                now.mounted, newest_.mounted));
-    }
-    for (const Side side : kSides) {
-        newest_[side] = std::max(newest_[side], now[side]);
-    }
+    checks_.require(Check::stamps, now.mounted >= before.given_out,
+                    pair_of(what, "changed later, but its modification time is older", now.mounted,
+                            before.given_out));
 }
 
 } // namespace partialfs::differential

@@ -34,37 +34,53 @@ using Identity = std::pair<ino_t, Stamp>;
 /// - a modification time that was set stays until the file is changed;
 /// - one that does not move on the plain side does not move on the mount;
 /// - one that moves is not older than the moment at which the file was looked at last, and not
-///   older than one seen before on another file that was changed earlier;
+///   older than any that the mount had given out by then;
 /// - a change time never goes back.
 /// A store through a mapping moves the modification time at some moment between the store and the
-/// next sync of the file, so that nothing is asked of it meanwhile.
+/// next sync of the file, so that nothing is asked of it meanwhile. Stores from before the time was
+/// set do not move it, until a later change has.
 class TimeRules {
   public:
     explicit TimeRules(const Checks& checks) : checks_(checks) {}
 
+    /// The file did not exist before this operation.
+    void created(const Identity& file) { files_[file].given_out = newest_; }
     /// The file has been stored into through a mapping.
     void stored(const Identity& file) { files_[file].stores = Stores::pending; }
     /// What was stored has been synced: the time is what it will be.
     void synced(const Identity& file);
     /// The modification time has been set after all stores.
-    void set(const Identity& file) { files_[file].stores = Stores::none; }
+    void set(const Identity& file);
+    /// Whether stores may still move the modification time, although it was set before them.
+    [[nodiscard]] bool may_move(const Identity& file) const;
     /// Looks at the file's times on both sides.
     void look(std::string_view what, const Identity& file, const Both<struct stat>& status);
 
   private:
-    enum class Stores { none, pending, settled };
+    enum class Stores {
+        none,
+        pending,
+        settled,  ///< synced: the next look sees the time that they have made
+        just_set, ///< pending, but the time has been set since
+        set_over, ///< the same, and what it was set to has been looked at
+    };
     struct Seen {
         Both<Stamp> modified;
         Both<Stamp> changed;
         Stamp at = 0; ///< when it was looked at; 0: never
+        /// The newest modification time that the mount had given out by then, or before the file
+        /// was created. 0: not known.
+        Stamp given_out = 0;
         Stores stores = Stores::none;
     };
+    /// `moved`: the plain file's modification time has.
+    static Stores after_look(Stores stores, bool moved);
     void look_at_moved(std::string_view what, const Seen& before, const Both<Stamp>& now) const;
-    void look_in_order(std::string_view what, const Seen& before, const Both<Stamp>& now);
+    void look_in_order(std::string_view what, const Seen& before, const Both<Stamp>& now) const;
 
     const Checks& checks_;
     std::map<Identity, Seen> files_;
-    Both<Stamp> newest_; ///< modification times given out so far, but for those that were set
+    Stamp newest_ = 0; ///< of the modification times that the mount has given out, if none set it
 };
 
 } // namespace partialfs::differential

@@ -57,8 +57,11 @@ struct Mask {
 
 class World {
   public:
+    /// The directories are there. Whatever is seen from now on for the first time is new.
     World(Both<std::filesystem::path> base, const Checks& checks)
-        : base_(std::move(base)), checks_(checks), times_(checks) {}
+        : base_(std::move(base)), checks_(checks), times_(checks) {
+        look_at_path("begin", ".");
+    }
 
     [[nodiscard]] const Checks& checks() const { return checks_; }
     [[nodiscard]] TimeRules& times() { return times_; }

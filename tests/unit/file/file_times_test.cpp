@@ -15,9 +15,9 @@ struct stat stat_with(time_t mtime, time_t ctime) {
 }
 
 TEST(FileTimes, LeavesTheBackingInodesTimesAlone) {
-    const FileTimes times;
+    FileTimes times;
     struct stat status = stat_with(5, 6);
-    times.adjust(status);
+    times.adjust(status, /*flushing=*/false);
     EXPECT_EQ(status.st_mtim.tv_sec, 5);
     EXPECT_EQ(status.st_ctim.tv_sec, 6);
 }
@@ -26,12 +26,12 @@ TEST(FileTimes, HoldsBackTheTimeOfAChange) {
     FileTimes times;
     times.data_changed({.tv_sec = 8, .tv_nsec = 1});
     struct stat status = stat_with(5, 6);
-    times.adjust(status);
+    times.adjust(status, /*flushing=*/false);
     EXPECT_EQ(status.st_mtim.tv_sec, 8);
     EXPECT_EQ(status.st_ctim.tv_sec, 8);
     times.release_mtime();
     status = stat_with(8, 9);
-    times.adjust(status);
+    times.adjust(status, /*flushing=*/false);
     EXPECT_EQ(status.st_mtim.tv_sec, 8);
 }
 
@@ -40,11 +40,29 @@ TEST(FileTimes, HidesTheCtimeOfAFlush) {
     times.data_changed({.tv_sec = 8, .tv_nsec = 0});
     times.flushed(); // now, which is long after 8 s of 1970
     struct stat status = stat_with(8, ::time(nullptr) - 100);
-    times.adjust(status);
+    times.adjust(status, /*flushing=*/false);
     EXPECT_EQ(status.st_ctim.tv_sec, 8);
     status = stat_with(8, kFuture); // somebody else's change, after the flush
-    times.adjust(status);
+    times.adjust(status, /*flushing=*/false);
     EXPECT_EQ(status.st_ctim.tv_sec, kFuture);
+}
+
+TEST(FileTimes, HidesTheCtimeOfAFlushUnderWay) {
+    FileTimes times({.tv_sec = 8, .tv_nsec = 0});
+    struct stat status = stat_with(8, kFuture); // the flush has written, and has not said so yet
+    times.adjust(status, /*flushing=*/true);
+    EXPECT_EQ(status.st_ctim.tv_sec, 8);
+}
+
+TEST(FileTimes, ShowsNoEarlierCtimeThanOneThatWasSeen) {
+    FileTimes times;
+    const time_t change = ::time(nullptr) - 100;
+    struct stat status = stat_with(5, change);
+    times.adjust(status, /*flushing=*/false);
+    times.flushed(); // before whoever made the change has said so
+    status = stat_with(5, change + 50);
+    times.adjust(status, /*flushing=*/false);
+    EXPECT_EQ(status.st_ctim.tv_sec, change);
 }
 
 TEST(FileTimes, ShowsTheCtimeOfAChangedAttribute) {
@@ -53,7 +71,7 @@ TEST(FileTimes, ShowsTheCtimeOfAChangedAttribute) {
     times.attributes_changed({.tv_sec = 10, .tv_nsec = 0}); // older: no news
     times.flushed();
     struct stat status = stat_with(5, 30);
-    times.adjust(status);
+    times.adjust(status, /*flushing=*/false);
     EXPECT_EQ(status.st_ctim.tv_sec, 20);
 }
 
@@ -62,10 +80,27 @@ TEST(FileTimes, KeepsAnMtimeThatWasSet) {
     times.data_changed({.tv_sec = 8, .tv_nsec = 0});
     times.hold_mtime({.tv_sec = 3, .tv_nsec = 0});
     struct stat status = stat_with(9, 9);
-    times.adjust(status);
+    times.adjust(status, /*flushing=*/false);
     EXPECT_EQ(status.st_mtim.tv_sec, 3);
     ASSERT_TRUE(times.held_mtime());
     EXPECT_EQ(times.held_mtime()->tv_sec, 3);
+}
+
+TEST(FileTimes, WritebackOfOldStoresIsOneForEachWritepageToCome) {
+    using model::PageIndex;
+    FileTimes times;
+    PageSet stored;
+    stored.append({PageIndex{3}, PageIndex{5}});
+    PageSet on_their_way;
+    on_their_way.append({PageIndex{4}, PageIndex{4}});
+    times.set_over_stores(stored, on_their_way);
+    EXPECT_TRUE(times.has_old_stores(PageIndex{5}));
+    EXPECT_FALSE(times.has_old_stores(PageIndex{6}));
+    EXPECT_TRUE(times.writes_back_old_stores({PageIndex{4}, PageIndex{4}})); // it was under way
+    EXPECT_TRUE(
+        times.writes_back_old_stores({PageIndex{3}, PageIndex{4}})); // 4 has been dirty again
+    EXPECT_FALSE(times.writes_back_old_stores({PageIndex{4}, PageIndex{5}})); // 4 has new stores
+    EXPECT_FALSE(times.writes_back_old_stores({PageIndex{5}, PageIndex{5}}));
 }
 
 } // namespace

@@ -71,6 +71,9 @@ class SimulatedCache final : public file::PageCache {
         const auto cached = pages.find(page);
         return cached == pages.end() || !cached->second.dirty;
     }
+    std::optional<file::PageSet> under_writeback_now(model::InodeId, model::ByteOffset) override {
+        return file::PageSet{};
+    }
     std::optional<file::PageSet> dirty_now(model::InodeId, model::ByteOffset) override {
         if (!can_tell) {
             return std::nullopt;
