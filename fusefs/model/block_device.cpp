@@ -2,6 +2,16 @@
 
 namespace partialfs::model::block_device {
 
+namespace {
+
+/// Whether some blocks can be dirty and others not. A page of one block has no iomap_folio_state,
+/// whatever has happened to it: ifs_alloc() returns none.
+bool tells_blocks_apart(const PageState& page, BlockSize block_size) {
+    return page.has_block_bits && block_size.per_page() > 1;
+}
+
+} // namespace
+
 void read(PageState& page) {
     // Bits of a dirty page begin set: `dirty` has all of it then.
     page.has_block_bits = true;
@@ -11,19 +21,19 @@ void write(PageState& page, BlockMask touched, bool whole, BlockSize block_size)
     if (!whole) {
         page.has_block_bits = true;
     }
-    page.dirty |= page.has_block_bits ? touched : block_size.all();
+    page.dirty |= tells_blocks_apart(page, block_size) ? touched : block_size.all();
     page.page_dirty = true;
 }
 
 void store(PageState& page, BlockSize block_size) {
     page.page_dirty = true;
-    if (!page.has_block_bits) {
+    if (!tells_blocks_apart(page, block_size)) {
         page.dirty = block_size.all();
     }
 }
 
 WriteDecision writeback(PageState& page, BlockMask within_eof, BlockSize block_size) {
-    const BlockMask set = page.has_block_bits ? page.dirty : block_size.all();
+    const BlockMask set = tells_blocks_apart(page, block_size) ? page.dirty : block_size.all();
     page.has_block_bits = true;
     page.dirty = BlockMask{};
     page.page_dirty = false;

@@ -71,6 +71,13 @@ TEST(BlockDevice, WithOneBlockAPageNothingIsLost) {
     const BlockSize page_size = *BlockSize::from_bytes(4096);
     EXPECT_FALSE(may_lose_mapped_stores(kContract, FlushPolicy::writeback, page_size.per_page()));
     EXPECT_TRUE(may_lose_mapped_stores(kContract, FlushPolicy::writeback, kKiB.per_page()));
+    PageState page;
+    block_device::read(page);
+    for (int i = 0; i < 2; ++i) {
+        block_device::store(page, page_size);
+        EXPECT_EQ(block_device::writeback(page, page_size.all(), page_size).written,
+                  page_size.all());
+    }
 }
 
 TEST(BlockDevice, GoesWithNoPolicyThatFlushes) {
