@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ enum class Era : std::uint8_t {
     linux_2_6_20,
     linux_2_6_23,
     linux_2_6_27,
+    /// Linux 6.6 and later, as 6.12, built with CONFIG_BUFFER_HEAD=n: its block devices.
+    linux_6_12_blockdev,
 };
 
 /// What an era does. One row per era in kEras, so that they can be read next to each other.
@@ -43,21 +46,26 @@ struct EraRules {
     /// page table lock always; before, it passed over an entry that it saw not present, although
     /// another CPU could be in the middle of moving that entry's dirty bit to the page.
     bool mkclean_locks_pte;
+    /// msync(2) (from 3.16 on) and an O_DIRECT read write back the range that they are given;
+    /// before, all of the file.
+    bool syncs_ranges;
     std::string_view commit; ///< the kernel commit that made the difference; empty for the first
     std::string_view difference; ///< a line for people
 };
 
-inline constexpr std::array<EraRules, 5> kEras{{
-    {Era::linux_2_6_18, "linux-2.6.18", false, false, false, false, "",
+inline constexpr std::array<EraRules, 6> kEras{{
+    {Era::linux_2_6_18, "linux-2.6.18", false, false, false, false, false, "",
      "shared dirty pages are not tracked: a PTE's dirty bit is found at unmap, msync, reclaim"},
-    {Era::linux_2_6_19, "linux-2.6.19", true, false, false, false, "d08b3851da41",
+    {Era::linux_2_6_19, "linux-2.6.19", true, false, false, false, false, "d08b3851da41",
      "write-protect and track; page_mkclean drops the dirty bit and the filesystem is not told"},
-    {Era::linux_2_6_20, "linux-2.6.20", true, true, false, false, "7658cc289288",
+    {Era::linux_2_6_20, "linux-2.6.20", true, true, false, false, false, "7658cc289288",
      "set_page_dirty before ->writepage if a PTE was dirty; a write fault can still race with it"},
-    {Era::linux_2_6_23, "linux-2.6.23", true, true, true, false, "79352894b285",
+    {Era::linux_2_6_23, "linux-2.6.23", true, true, true, false, false, "79352894b285",
      "the write fault takes the page lock: the race is closed"},
-    {Era::linux_2_6_27, "linux-2.6.27", true, true, true, true, "479db0bf408e",
+    {Era::linux_2_6_27, "linux-2.6.27", true, true, true, true, false, "479db0bf408e",
      "page_mkclean takes the page table lock: no PTE escapes it while munmap moves its dirty bit"},
+    {Era::linux_6_12_blockdev, "linux-6.12-blockdev", true, true, true, true, true, "925c86a19bac",
+     "a block device without buffer heads: a mapped store marks the page, and none of its blocks"},
 }};
 
 constexpr const EraRules& rules_of(Era era) {
@@ -76,6 +84,8 @@ enum class Filesystem : std::uint8_t {
     /// Those on reiserfs' ordered list, which blocks join by other rules. For predictions only: the
     /// machine has neither holes nor pages that are partly read in, on which these rules turn.
     reiserfs,
+    /// None: a block device itself, without buffer heads and without a journal.
+    blockdev,
 };
 
 /// What makes a block join the running transaction's ordered list.
@@ -93,9 +103,12 @@ struct FilesystemRules {
     std::optional<partialfs::model::FlushPolicy> flushes;
     std::string_view difference;
     OrderedList list = OrderedList::ext3;
+    /// Pages have dirty bits for their blocks, which a mapped store does not set
+    /// (fusefs/model/block_device.hpp). The size does not change, and there is nothing to commit.
+    bool is_block_device = false;
 };
 
-/// Those that the machine knows.
+/// Those that the machine knows, with the eras of 2006.
 inline constexpr std::array<FilesystemRules, 3> kFilesystems{{
     {Filesystem::ordered, "ordered", partialfs::model::FlushPolicy::ext3,
      "a commit writes the dirty blocks on its ordered list (joined by write(2) and writepage)"},
@@ -109,10 +122,66 @@ inline constexpr FilesystemRules kReiserfs{
     "a commit writes the dirty blocks that have got their place on disk since the last",
     OrderedList::reiserfs};
 
+/// Goes with the era linux-6.12-blockdev alone, whose name is another word for it.
+inline constexpr FilesystemRules kBlockdev{
+    .filesystem = Filesystem::blockdev,
+    .name = "blockdev",
+    .flushes = std::nullopt,
+    .difference =
+        "no commit; each block of a page has a dirty bit, which a mapped store leaves clear",
+    .is_block_device = true};
+
 constexpr const FilesystemRules& rules_of(Filesystem filesystem) {
-    return filesystem == Filesystem::reiserfs ? kReiserfs
-                                              : kFilesystems[static_cast<std::size_t>(filesystem)];
+    switch (filesystem) {
+    case Filesystem::reiserfs:
+        return kReiserfs;
+    case Filesystem::blockdev:
+        return kBlockdev;
+    default:
+        return kFilesystems[static_cast<std::size_t>(filesystem)];
+    }
 }
+
+/// A kernel and what it runs on.
+struct Setting {
+    Era era = Era::linux_2_6_19;
+    Filesystem filesystem = Filesystem::ordered;
+
+    bool operator==(const Setting&) const = default;
+};
+
+/// Whether there was such a kernel: the block device is of its own era, and that era has no other
+/// filesystem.
+constexpr bool go_together(const Setting& setting) {
+    return (setting.era == Era::linux_6_12_blockdev) ==
+           (setting.filesystem == Filesystem::blockdev);
+}
+
+/// Every setting that the machine knows: era by era, with each filesystem that goes with it.
+inline constexpr auto kSettings = [] {
+    std::array<Setting, (kEras.size() - 1) * kFilesystems.size() + 1> all{};
+    std::size_t next = 0;
+    for (const EraRules& era : kEras) {
+        for (const FilesystemRules& filesystem : kFilesystems) {
+            if (go_together({era.era, filesystem.filesystem})) {
+                all[next++] = {era.era, filesystem.filesystem};
+            }
+        }
+    }
+    all[next] = {Era::linux_6_12_blockdev, Filesystem::blockdev};
+    return all;
+}();
+
+/// What somebody asks for: both, either or none.
+struct AskedSetting {
+    std::optional<Era> era;
+    std::optional<Filesystem> filesystem;
+};
+
+/// What is asked for, and for the rest `otherwise`, or what goes with it. Fails, with a line for
+/// people, if both are given and do not go together.
+std::expected<Setting, std::string> setting_for(const AskedSetting& asked,
+                                                const Setting& otherwise = {});
 
 /// The era or filesystem of that name; nothing for any other text.
 std::optional<Era> era_from(std::string_view name);
@@ -124,11 +193,5 @@ std::optional<Filesystem> predicted_filesystem_from(std::string_view name);
 std::string era_names();
 std::string filesystem_names();
 std::string predicted_filesystem_names();
-
-/// What the era's VM promises a filesystem before ->writepage.
-constexpr partialfs::model::Contract contract_of(const EraRules& era) {
-    return era.tells_filesystem ? partialfs::model::Contract::linux_2_6_20
-                                : partialfs::model::Contract::linux_2_6_19;
-}
 
 } // namespace vmmodel

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,13 +70,25 @@ void add_format(CLI::App& command, bool& json, const char* of_what) {
     command.add_flag("--json", json)->group("");
 }
 
-void add_era(CLI::App& command, Era& era) {
-    add_choice(command, "--era", era, era_from, era_names(), "the kernel", "linux-2.6.19");
-}
+constexpr const char* kEraHelp = "the kernel; blockdev goes with linux-6.12-blockdev alone";
 
-void add_filesystem(CLI::App& command, Filesystem& filesystem) {
-    add_choice(command, "--filesystem", filesystem, filesystem_from, filesystem_names(),
+/// --era and --filesystem, and then the command.
+void on_setting(CLI::App& command, Era& era, Filesystem& filesystem, int& code,
+                std::function<int()> run) {
+    const auto asked = std::make_shared<AskedSetting>();
+    add_choice(command, "--era", asked->era, era_from, era_names(), kEraHelp, "linux-2.6.19");
+    add_choice(command, "--filesystem", asked->filesystem, filesystem_from, filesystem_names(),
                "what a commit writes by itself", "ordered");
+    command.callback([&era, &filesystem, &code, asked, run = std::move(run)] {
+        const auto setting = setting_for(*asked);
+        if (!setting) {
+            code = fail(kUsage, setting.error());
+            return;
+        }
+        era = setting->era;
+        filesystem = setting->filesystem;
+        code = run();
+    });
 }
 
 constexpr std::array<std::pair<std::string_view, Races>, 3> kRaces{
@@ -137,15 +151,14 @@ void add_bounds(CLI::App& command, Bounds& bounds, ExploreLimits& limits) {
 void add_explore(CLI::App& app, ExploreSettings& settings, int& code) {
     CLI::App* command = app.add_subcommand(
         "explore", "try every interleaving; print the shortest run that harms a store");
-    add_era(*command, settings.era);
-    add_filesystem(*command, settings.filesystem);
+    on_setting(*command, settings.era, settings.filesystem, code,
+               [&settings] { return explore_command(settings); });
     add_bounds(*command, settings.bounds, settings.limits);
     command->add_flag("--all", settings.limits.all,
                       "go through every state, and list every way to lose a store");
     add_choice(*command, "--races", settings.races, kRaces,
                "let threads interrupt each other; auto: only where nothing is found without");
     add_choice(*command, "--format", settings.format, kFormats, "what to print");
-    command->callback([&] { code = explore_command(settings); });
 }
 
 void add_table(CLI::App& app, TableSettings& settings, int& code) {
@@ -160,9 +173,9 @@ void add_predict(CLI::App& app, PredictSettings& settings, int& code) {
     CLI::App* command =
         app.add_subcommand("predict", "print the byte ranges that a schedule will lose");
     constexpr const char* kAsItRan = "what the schedule ran under, else ";
-    add_choice(*command, "--era", settings.era, era_from, era_names(), "the kernel",
+    add_choice(*command, "--era", settings.asked.era, era_from, era_names(), kEraHelp,
                std::string(kAsItRan) + "linux-2.6.19");
-    add_choice(*command, "--filesystem", settings.filesystem, predicted_filesystem_from,
+    add_choice(*command, "--filesystem", settings.asked.filesystem, predicted_filesystem_from,
                predicted_filesystem_names(), "what a commit writes by itself",
                std::string(kAsItRan) + "ordered");
     const auto through = [](std::string_view word) -> std::optional<Through> {
@@ -191,8 +204,8 @@ void add_simulate(CLI::App& app, SimulateSettings& settings, int& code) {
     CLI::App* command =
         app.add_subcommand("simulate", "run a long random schedule; report each lost store");
     SimulationSettings& simulation = settings.simulation;
-    add_era(*command, simulation.era);
-    add_filesystem(*command, simulation.filesystem);
+    on_setting(*command, simulation.era, simulation.filesystem, code,
+               [&settings] { return simulate_command(settings); });
     command
         ->add_option("--seed", simulation.seed,
                      "what all random choices follow from: same seed, same run")
@@ -224,21 +237,19 @@ void add_simulate(CLI::App& app, SimulateSettings& settings, int& code) {
         ->type_name("N")
         ->capture_default_str();
     add_format(*command, settings.json, "the result");
-    command->callback([&] { code = simulate_command(settings); });
 }
 
 void add_play(CLI::App& app, PlaySettings& settings, int& code) {
     CLI::App* command =
         app.add_subcommand("play", "step through a run on the terminal, forwards and backwards");
-    add_era(*command, settings.era);
-    add_filesystem(*command, settings.filesystem);
+    on_setting(*command, settings.era, settings.filesystem, code,
+               [&settings] { return play_command(settings); });
     command->add_option("--block-size", settings.block_size,
                         "bytes (default: what the schedule says, else 1024)");
     command->add_option("--id", settings.id, "which of the recorded schedules in the file");
     command->add_option("SCHEDULE", settings.path,
                         "a schedule as for predict; without one, the shortest run that harms a "
                         "store is played");
-    command->callback([&] { code = play_command(settings); });
 }
 
 } // namespace

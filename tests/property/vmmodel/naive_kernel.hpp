@@ -1,5 +1,6 @@
-// The rule of Linux 2.6.18 to 2.6.23 with ext3 and its neighbours, written down a second time: byte
-// by byte and block by block, with sets, as slowly as it likes. Shares nothing with the model.
+// The rule of Linux 2.6.18 to 2.6.23 with ext3 and its neighbours, and of a block device without
+// buffer heads, written down a second time: byte by byte and block by block, with sets, as slowly
+// as it likes. Shares nothing with the model.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +14,7 @@ namespace naive {
 
 struct Kernel {
     std::string era;        // "linux-2.6.18", ...
-    std::string filesystem; // "ordered", "ordered-eager", "writeback"
+    std::string filesystem; // "ordered", "ordered-eager", "writeback", "blockdev"
     long block = 1024;
 
     static constexpr long kPages = 4; // no file is longer
@@ -42,8 +43,14 @@ struct Kernel {
         bytes[static_cast<std::size_t>(offset)] = value;
     }
 
+    [[nodiscard]] bool is_device() const { return filesystem == "blockdev"; }
+
+    /// On a device blocks are marked by write(2) alone, unless a page has just one.
     void set_page_dirty(File& f, long page) const {
         f.page_dirty.insert(page);
+        if (is_device() && per_page() > 1) {
+            return;
+        }
         for (long b = page * per_page(); b < (page + 1) * per_page(); ++b) {
             f.block_dirty.insert(b);
         }
@@ -80,7 +87,7 @@ struct Kernel {
     }
     void commit() {
         for (File& f : files) {
-            if (filesystem == "writeback") {
+            if (filesystem == "writeback" || is_device()) {
                 continue;
             }
             const std::set<long> list = filesystem == "ordered" ? f.journal : f.block_dirty;

@@ -31,6 +31,27 @@ TEST(Command, ExitCodesTellWhatWasFound) {
     EXPECT_EQ(vmmodel("table --blocks 1 " + kSmall).code, 0);
     EXPECT_EQ(vmmodel("simulate --ops 200000").code, 1);
     EXPECT_EQ(vmmodel("simulate --ops 200000 --era linux-2.6.23").code, 0);
+    EXPECT_EQ(vmmodel("explore --era linux-6.12-blockdev " + kSmall).code, 1);
+    EXPECT_EQ(vmmodel("explore --filesystem blockdev --blocks 1 " + kSmall).code, 0);
+    EXPECT_EQ(vmmodel("simulate --ops 9999 --filesystem linux-6.12-blockdev").code, 1);
+}
+
+TEST(Command, PredictTakesTheContractThatAScheduleRanUnder) {
+    const partialfs::testing::TemporaryDirectory directory;
+    const std::string schedule = (directory / "schedule").string();
+    // sync_file_range is what a daemon does not hear of.
+    std::ofstream(schedule) << "mmapstress-schedule 1\nseed 1\nblock 1024\n"
+                               "contract linux-6.12-blockdev\npolicy writeback\n"
+                               "file 0 size=4096 start=written+fsync\n"
+                               "1 write file=0 off=0 len=1\n"
+                               "2 sync_file_range file=0 off=0 len=4096\n"
+                               "3 store file=0 off=9 len=9\n";
+    EXPECT_EQ(vmmodel("predict " + schedule).code, 0);
+    EXPECT_THAT(vmmodel("predict --format json " + schedule).text,
+                HasSubstr(R"("era":"linux-6.12-blockdev","filesystem":"blockdev")"));
+    EXPECT_EQ(vmmodel("predict --filesystem blockdev " + schedule).code, 1);
+    EXPECT_EQ(vmmodel("predict --through kernel " + schedule).code, 1);
+    EXPECT_EQ(vmmodel("predict --era linux-2.6.19 " + schedule).code, 0);
 }
 
 TEST(Command, PredictChecksRecordedSchedules) {
@@ -62,6 +83,13 @@ TEST(Command, BadInputIsRefusedInOneLine) {
     expect_refused("", "subcommand is required");
     expect_refused("explore --era linux-3", "'linux-3' is none of: linux-2.6.18");
     expect_refused("explore --filesystem ext9", "ordered-eager");
+    for (const std::string& command : {std::string{"explore"}, std::string{"simulate"},
+                                       std::string{"play"}, "predict " + kGolden}) {
+        expect_refused(command + " --era linux-2.6.19 --filesystem blockdev",
+                       "--era linux-2.6.19 does not go with --filesystem blockdev");
+        expect_refused(command + " --era linux-6.12-blockdev --filesystem ordered",
+                       "does not go with --filesystem ordered");
+    }
     expect_refused("explore --pages 3", "--pages must be from 1 to 2, not 3");
     expect_refused("explore --blocks 5", "--blocks must be from 1 to 4");
     expect_refused("explore --stores 15 --writes 15", "together must be at most 15");

@@ -112,7 +112,7 @@ TEST(Explore, ARunLeadsFromStepToStep) {
     }
 }
 
-/// What the history tests look at, for every era and filesystem, as one text.
+/// What the history tests look at, for every setting, as one text.
 std::string profile(Machine::Forgotten forgotten) {
     std::vector<Bounds> all(3, small());
     all[1].events = {2, 0, 1, 1, 1, 0, 1, 0, 0};
@@ -121,15 +121,12 @@ std::string profile(Machine::Forgotten forgotten) {
     all[2].events = {2, 0, 0, 1, 0, 0, 0, 0, 1};
     std::string text;
     for (const Bounds& bounds : all) {
-        for (const EraRules& era : kEras) {
-            for (const FilesystemRules& filesystem : kFilesystems) {
-                const Exploration found =
-                    explore(Machine(era.era, filesystem.filesystem, bounds, forgotten), {});
-                for (std::size_t harm = 1; harm < kHarms; ++harm) {
-                    const auto& run = found.shortest[harm];
-                    text += run ? std::to_string(run->steps.size()) : "-";
-                    text += ' ';
-                }
+        for (const auto& [era, filesystem] : kSettings) {
+            const Exploration found = explore(Machine(era, filesystem, bounds, forgotten), {});
+            for (std::size_t harm = 1; harm < kHarms; ++harm) {
+                const auto& run = found.shortest[harm];
+                text += run ? std::to_string(run->steps.size()) : "-";
+                text += ' ';
             }
         }
     }

@@ -45,8 +45,7 @@ enum class Through : std::uint8_t { kernel, fuse };
 /// What is not given, the schedule says by what it ran under; if it does not: 2.6.19's ext3 in the
 /// kernel.
 struct PredictSettings {
-    std::optional<Era> era;
-    std::optional<Filesystem> filesystem;
+    AskedSetting asked;
     std::optional<Through> through;
     std::optional<std::uint32_t> block_size; ///< else the schedule's own
     bool json = false;

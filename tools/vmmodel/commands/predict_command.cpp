@@ -39,28 +39,40 @@ struct Rules {
     Through through;
 };
 
-/// What was asked for; else what the schedule ran under, which a run on partialfs writes down.
-Rules rules_for(const PredictSettings& settings, const mmapstress::Header& header) {
-    const auto ran_under = [&]() -> std::optional<Filesystem> {
-        const auto policy =
-            partialfs::base::from_name<partialfs::model::FlushPolicy>(header.policy);
-        if (!policy) {
-            return std::nullopt;
-        }
-        for (const Filesystem filesystem :
-             {Filesystem::ordered, Filesystem::ordered_eager, Filesystem::writeback}) {
-            if (rules_of(filesystem).flushes == policy) {
-                return filesystem;
+/// What the schedule ran under, as far as it says so: a run on partialfs writes down the contract
+/// and the flush policy.
+Setting ran_under(const mmapstress::Header& header) {
+    Setting setting;
+    setting.era = era_from(header.contract).value_or(setting.era);
+    if (setting.era == Era::linux_6_12_blockdev) {
+        setting.filesystem = Filesystem::blockdev;
+        return setting;
+    }
+    const auto policy = partialfs::base::from_name<partialfs::model::FlushPolicy>(header.policy);
+    if (policy) {
+        setting.filesystem = Filesystem::writeback; // a commit writes no data
+        for (const FilesystemRules& one : kFilesystems) {
+            if (one.flushes == policy) {
+                setting.filesystem = one.filesystem;
             }
         }
-        return Filesystem::writeback; // a commit writes no data
-    };
-    const Filesystem filesystem =
-        settings.filesystem.value_or(ran_under().value_or(Filesystem::ordered));
-    const bool by_a_daemon = !header.contract.empty() && !settings.era && !settings.filesystem &&
-                             rules_of(filesystem).flushes;
-    return {settings.era.value_or(era_from(header.contract).value_or(Era::linux_2_6_19)),
-            filesystem, settings.through.value_or(by_a_daemon ? Through::fuse : Through::kernel)};
+    }
+    return setting;
+}
+
+/// What was asked for; else what the schedule ran under.
+std::expected<Rules, std::string> rules_for(const PredictSettings& settings,
+                                            const mmapstress::Header& header) {
+    const auto setting = setting_for(settings.asked, ran_under(header));
+    if (!setting) {
+        return std::unexpected(setting.error());
+    }
+    const FilesystemRules& filesystem = rules_of(setting->filesystem);
+    const bool by_a_daemon = !header.contract.empty() && !settings.asked.era &&
+                             !settings.asked.filesystem &&
+                             (filesystem.flushes || filesystem.is_block_device);
+    return Rules{setting->era, setting->filesystem,
+                 settings.through.value_or(by_a_daemon ? Through::fuse : Through::kernel)};
 }
 
 std::string json_line(const LoadedSchedule& loaded, const Prediction& prediction,
@@ -152,7 +164,7 @@ std::expected<std::unique_ptr<Predictor>, std::string> predictor_for(const Rules
     const FilesystemRules& filesystem = rules_of(settings.filesystem);
     if (filesystem.list != OrderedList::ext3) {
         return std::unexpected("--through fuse has the filesystems ordered (flush policy ext3), "
-                               "ordered-eager (eager) and writeback, not " +
+                               "ordered-eager (eager), writeback and blockdev, not " +
                                std::string{filesystem.name});
     }
     return std::make_unique<FusePredictor>(
@@ -176,8 +188,11 @@ int predict_command(const PredictSettings& settings) {
         if (!block_size) {
             return fail(kUsage, block_size.error());
         }
-        const Rules rules = rules_for(settings, loaded.schedule.header);
-        const auto predictor = predictor_for(rules, *block_size);
+        const auto rules = rules_for(settings, loaded.schedule.header);
+        if (!rules) {
+            return fail(kUsage, rules.error());
+        }
+        const auto predictor = predictor_for(*rules, *block_size);
         if (!predictor) {
             return fail(kUsage, predictor.error());
         }
@@ -188,7 +203,7 @@ int predict_command(const PredictSettings& settings) {
         damaged += prediction->damage.empty() ? 0U : 1U;
         recorded += loaded.recorded ? 1U : 0U;
         different += loaded.recorded && !equal(prediction->damage, loaded.damage) ? 1U : 0U;
-        out += settings.json ? json_line(loaded, *prediction, rules)
+        out += settings.json ? json_line(loaded, *prediction, *rules)
                              : human_lines(loaded, *prediction);
     }
     if (settings.check) {

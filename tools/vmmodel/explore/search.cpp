@@ -73,7 +73,7 @@ Search search(Era era, Filesystem filesystem, Bounds bounds, Races races,
 }
 
 std::vector<Search> search_all(const Bounds& bounds, const ExploreLimits& limits) {
-    constexpr std::size_t kRows = kEras.size() * kFilesystems.size();
+    constexpr std::size_t kRows = kSettings.size();
     std::vector<Search> rows(kRows);
     const std::size_t threads =
         std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kRows);
@@ -82,8 +82,7 @@ std::vector<Search> search_all(const Bounds& bounds, const ExploreLimits& limits
     std::atomic<std::size_t> next{0};
     const auto work = [&] {
         for (std::size_t row = next++; row < kRows; row = next++) {
-            rows[row] = search(kEras[row / kFilesystems.size()].era,
-                               kFilesystems[row % kFilesystems.size()].filesystem, bounds,
+            rows[row] = search(kSettings[row].era, kSettings[row].filesystem, bounds,
                                Races::automatic, share);
         }
     };

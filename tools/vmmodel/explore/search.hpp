@@ -37,8 +37,8 @@ struct Search {
 Search search(Era era, Filesystem filesystem, Bounds bounds, Races races,
               const ExploreLimits& limits);
 
-/// Every era by every filesystem, in the order of kEras and kFilesystems. Uses all processors; the
-/// limit on memory is for all of them together.
+/// Every era by every filesystem that goes with it, in the order of kSettings. Uses all processors;
+/// the limit on memory is for all of them together.
 std::vector<Search> search_all(const Bounds& bounds, const ExploreLimits& limits);
 
 /// Why the bounds are no good, in a line for people; empty if they are.

@@ -92,7 +92,7 @@ void BackgroundSteps::reclaim(int page) {
     if (!cell.io.empty() || !cell.fs.dirty.empty()) {
         return; // drop_buffers: a buffer is busy
     }
-    if (may(Event::strip)) {
+    if (may(Event::strip) && !m_.filesystem().is_block_device) { // which has no buffer heads
         strip(page);
     }
     if (!mapped && !cell.fs.page_dirty && !referenced(page) && cell.committing.empty()) {

@@ -2,6 +2,7 @@
 
 #include "tools/vmmodel/machine/sync_steps.hpp"
 #include "tools/vmmodel/machine/writepage_steps.hpp"
+#include "tools/vmmodel/page_rule.hpp"
 
 namespace vmmodel {
 
@@ -18,7 +19,8 @@ void ProcessSteps::go_on(int process) {
         break;
     case At::fault_wait:
         if (!locked(page) || forgets(Step::wait_on_page_locked)) {
-            actor_of(add(Step::wait_on_page_locked, who, page), who).at = At::fault_buffers;
+            actor_of(add(Step::wait_on_page_locked, who, page), who).at =
+                set_page_dirty_from(At::fault_buffers, At::fault_flag);
         }
         break;
     case At::fault_buffers:
@@ -102,11 +104,14 @@ void ProcessSteps::store(int process, int page, int block, bool counts) {
         spend(state, Event::store);
     }
     PageCell& faulted = state.pages[at(page)];
-    faulted.cached = 1; // read in if need be: memory has the disk's version since eviction
+    if (!cell.cached) { // read in: memory has the disk's version since eviction
+        page_rule::read(m_.filesystem(), faulted.fs);
+        faulted.cached = 1;
+    }
     if (!forgets(step)) {
         faulted.pte[at(process)].bits = Pte::kPresent | Pte::kWritable | Pte::kDirty;
     }
-    At next = At::fault_buffers;
+    At next = set_page_dirty_from(At::fault_buffers, At::fault_flag);
     if (!m_.era().tracks_shared_dirty) {
         next = At::store_retry;
     } else if (m_.era().fault_locks_page && present) {
@@ -142,7 +147,8 @@ void ProcessSteps::write_commit(int process) {
     State& state = add(Step::write_commit, who, page, actor.block);
     if (!forgets(Step::write_commit)) {
         PageCell& cell = state.pages[at(page)];
-        explicit_write(cell.fs, touched);
+        const bool whole = m_.block_size().per_page() == 1;
+        page_rule::write(m_.filesystem(), cell.fs, touched, whole, m_.block_size());
         tidy(cell);
     }
     finish(state, who);
@@ -157,13 +163,17 @@ void ProcessSteps::zap(int process, int page) {
     pte = Pte{};
     spend(state, Event::unmap);
     if (dirty && !forgets(Step::zap_pte)) {
-        actor_of(state, who) = {At::zap_buffers, static_cast<std::uint8_t>(page), 0, 0};
+        actor_of(state, who) = {set_page_dirty_from(At::zap_buffers, At::zap_flag),
+                                static_cast<std::uint8_t>(page), 0, 0};
     }
 }
 
 /// The file is cut off before the page's last block and made as long as before: that block's
 /// buffer loses all state while PG_dirty and the PTEs stay.
 void ProcessSteps::truncate(int process, int page) {
+    if (m_.filesystem().is_block_device) {
+        return; // it is as long as it is
+    }
     if (locked(page) || page != m_.bounds().pages - 1 || s_.pages[at(page)].writeback) {
         return;
     }

@@ -1,5 +1,7 @@
 #include "tools/vmmodel/machine/stepper.hpp"
 
+#include "tools/vmmodel/page_rule.hpp"
+
 #include <algorithm>
 
 namespace vmmodel {
@@ -25,11 +27,22 @@ bool Stepper::referenced(int page) const {
 }
 
 void Stepper::dirty_buffers(PageCell& cell) const {
+    if (m_.filesystem().is_block_device) {
+        return;
+    }
     model::PageState told = cell.fs;
     set_page_dirty(told, m_.block_size());
     told.dirty &= m_.within_eof(); // blocks past the end of file are never written
     told.page_dirty = cell.fs.page_dirty;
     cell.fs = told;
+}
+
+void Stepper::dirty_flag(PageCell& cell) const {
+    if (m_.filesystem().is_block_device) {
+        page_rule::set_dirty(m_.filesystem(), cell.fs, m_.block_size());
+        cell.fs.dirty &= m_.within_eof();
+    }
+    cell.fs.page_dirty = true;
 }
 
 State& Stepper::set_dirty_step(Who who, int page, Step step, At next) {

@@ -71,8 +71,12 @@ class Stepper {
 
     /// __set_page_dirty_buffers, first half: the buffers, under private_lock.
     void dirty_buffers(PageCell& cell) const;
-    /// Its second half.
-    static void dirty_flag(PageCell& cell) { cell.fs.page_dirty = true; }
+    /// Its second half. On a block device all of it: filemap_dirty_folio.
+    void dirty_flag(PageCell& cell) const;
+    /// Where a thread begins with set_page_dirty: at `buffers`, or where there are none at `flag`.
+    [[nodiscard]] At set_page_dirty_from(At buffers, At flag) const {
+        return m_.filesystem().is_block_device ? flag : buffers;
+    }
     /// One of these halves as a step of its own, after which the thread is at `next`.
     State& set_dirty_step(Who who, int page, Step step, At next);
     /// The blocks are on their way to the disk, which will have the bytes they hold now.

@@ -1,5 +1,7 @@
 #include "tools/vmmodel/machine/writepage_steps.hpp"
 
+#include "tools/vmmodel/page_rule.hpp"
+
 namespace vmmodel {
 
 namespace model = partialfs::model;
@@ -117,7 +119,8 @@ void WritepageSteps::after_mkclean(Actor& actor) const {
     if (!m_.era().tells_filesystem) {
         actor.at = At::wp_write;
     } else {
-        actor.at = found ? At::wp_dirty_buffers : At::wp_test_clear;
+        actor.at = found ? set_page_dirty_from(At::wp_dirty_buffers, At::wp_dirty_flag)
+                         : At::wp_test_clear;
     }
 }
 
@@ -129,7 +132,8 @@ void WritepageSteps::writepage(Who who, int page) {
     State& state = add(Step::writepage, who, page);
     if (!forgets(Step::writepage)) {
         PageCell& cell = state.pages[at(page)];
-        const model::WriteDecision decision = model::writepage(cell.fs, m_.within_eof());
+        const model::WriteDecision decision =
+            page_rule::write_back(m_.filesystem(), cell.fs, m_.within_eof(), m_.block_size());
         submit(cell, decision.written);
         cell.writeback = decision.written.empty() ? 0 : 1;
         // A buffer is on one transaction's list only: the running one's from now on.

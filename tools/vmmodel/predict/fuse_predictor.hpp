@@ -9,6 +9,15 @@
 //   - a second mapping's first fault on a page that is PG_dirty already is unseen;
 //   - sync(2) and syncfs(2) write dirty pages back and do not commit;
 //   - a truncation drops the whole file from the page cache, and writes its dirty pages back.
+// And from the genuine block device (contract linux-6.12-blockdev), for the same reason:
+//   - a page that only write(2) touched may leave the page cache unseen; a device writes it back
+//   first
+//     and clears the marks of its blocks, the daemon keeps them until its own writeback, and a
+//     store into these blocks survives;
+//   - the same with sync_file_range(2);
+//   - a write(2) brings the daemon its own bytes alone, so it does not save what an earlier
+//   writeback
+//     has passed over in the block, unless the page is PG_dirty again.
 //
 // Not thread-safe.
 #pragma once

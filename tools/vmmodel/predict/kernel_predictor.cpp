@@ -1,5 +1,6 @@
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
 
+#include "tools/vmmodel/page_rule.hpp"
 #include "tools/vmmodel/predict/damage_list.hpp"
 #include "tools/vmmodel/predict/reiserfs_list.hpp"
 
@@ -46,15 +47,24 @@ void KernelPredictor::end_in_block(File& file, ByteOffset size) const {
     page.uptodate |= last;
 }
 
+/// What of the page is not in the page cache is read.
+void KernelPredictor::fill(Page& page) const {
+    if (page.uptodate != block_size_.all()) {
+        page_rule::read(filesystem_, page.state);
+        page.uptodate = block_size_.all();
+    }
+}
+
 void KernelPredictor::fault_for_write(Page& page, MapNumber map) const {
     page.present |= bit(map);
-    page.uptodate = block_size_.all();
+    fill(page);
     if ((page.dirty & bit(map)) != 0) {
         return; // writable and dirty already: no fault, nobody hears of the store
     }
     page.dirty |= bit(map);
     if (era_.tracks_shared_dirty) {
-        set_page_dirty(page.state, block_size_); // do_wp_page, do_no_page: set_page_dirty_balance
+        // do_wp_page, do_no_page: set_page_dirty_balance
+        page_rule::set_dirty(filesystem_, page.state, block_size_);
     }
 }
 
@@ -82,7 +92,7 @@ void KernelPredictor::read_fault(FileNumber file, MapNumber map, ByteRange range
     File& target = at(file);
     for (PageIndex index = range.first_page(); index <= range.last_page(); ++index) {
         target.pages[index].present |= bit(map);
-        target.pages[index].uptodate = block_size_.all();
+        fill(target.pages[index]);
     }
 }
 
@@ -90,7 +100,7 @@ void KernelPredictor::read_fault(FileNumber file, MapNumber map, ByteRange range
 /// stored since the filesystem last cleaned the blocks.
 void KernelPredictor::zap(Page& page, MapNumber map) const {
     if ((page.dirty & bit(map)) != 0) {
-        set_page_dirty(page.state, block_size_);
+        page_rule::set_dirty(filesystem_, page.state, block_size_);
     }
     page.dirty &= ~bit(map);
     page.present &= ~bit(map);
@@ -115,7 +125,7 @@ void KernelPredictor::cached_read(FileNumber file, ByteRange range) {
         return;
     }
     for (PageIndex index = inside.first_page(); index <= inside.last_page(); ++index) {
-        at(file).pages[index].uptodate = block_size_.all();
+        fill(at(file).pages[index]);
     }
 }
 
@@ -136,7 +146,8 @@ void KernelPredictor::write(FileNumber file, ByteOffset offset, std::span<const 
         const BlockMask ordered =
             page.state.ordered |
             joined_by_write(page.state, page.uptodate, touched, {index, before, block_size_});
-        changed |= explicit_write(page.state, touched);
+        const bool whole = intersect(range, model::range_of(index)) == model::range_of(index);
+        changed |= page_rule::write(filesystem_, page.state, touched, whole, block_size_);
         if (filesystem_.list == OrderedList::reiserfs) {
             page.state.ordered = ordered;
         }

@@ -1,9 +1,11 @@
-// The kernel of an era with one of the three filesystems, to the byte: what a schedule leaves on
+// The kernel of an era with one of its filesystems, to the byte: what a schedule leaves on
 // disk if nothing else runs at the same time (one CPU, no background writeback, no commit timer).
 //
 // The rule is that of v2.6.19's mm/page-writeback.c, mm/memory.c, mm/rmap.c, fs/buffer.c,
 // fs/ext3/inode.c and fs/jbd/commit.c; every decision about blocks is partialfs::model's. With
-// reiserfs, what joins the ordered list is that filesystem's own (reiserfs_list.hpp).
+// reiserfs, what joins the ordered list is that filesystem's own (reiserfs_list.hpp). A block
+// device without buffer heads follows v6.12's fs/iomap/buffered-io.c and block/fops.c: each file is
+// a device of its own, whose size stays as it is.
 //
 // Not thread-safe.
 #pragma once
@@ -52,6 +54,7 @@ class KernelPredictor final : public Predictor {
     void direct_read(FileNumber file, partialfs::model::ByteRange range) override;
     bool evict(FileNumber file) override;
     [[nodiscard]] std::vector<Damage> damage() const override;
+    [[nodiscard]] bool sizes_are_fixed() const override { return filesystem_.is_block_device; }
 
     /// What there is to see of one page, for people.
     struct PageView {
@@ -103,12 +106,14 @@ class KernelPredictor final : public Predictor {
                      OpNumber op);
     void note_change(File& file, partialfs::model::ByteRange range) const;
     void end_in_block(File& file, partialfs::model::ByteOffset size) const;
+    void fill(Page& page) const;
     void fault_for_write(Page& page, MapNumber map) const;
     void zap(Page& page, MapNumber map) const;
     void collect_dirty_bits(File& file, std::optional<MapNumber> map,
                             partialfs::model::ByteRange range) const;
     void writepage(File& file, partialfs::model::PageIndex index, Page& page);
     void writepages(File& file, partialfs::model::ByteRange range);
+    void write_and_wait(File& file, partialfs::model::ByteRange range);
     void out(File& file, partialfs::model::PageIndex index, Page& page,
              partialfs::model::BlockMask blocks) const;
     void flush(File& file);

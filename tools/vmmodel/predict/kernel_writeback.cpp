@@ -1,4 +1,5 @@
 // KernelPredictor's way to the disk: commits, ->writepage and the calls that lead to it.
+#include "tools/vmmodel/page_rule.hpp"
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
 #include "tools/vmmodel/predict/reiserfs_list.hpp"
 
@@ -44,7 +45,7 @@ void KernelPredictor::writepage(File& file, PageIndex index, Page& page) {
         return; // not tagged dirty: writeback does not come by, whatever the PTEs say
     }
     const BlockMask within = block_size_.within(index, file.contents.size());
-    clear_page_dirty_for_io(page.state, contract_of(era_), page.dirty != 0, block_size_);
+    page_rule::clear_dirty_for_io(era_, filesystem_, page.state, page.dirty != 0, block_size_);
     if (era_.tracks_shared_dirty) {
         page.dirty = 0; // page_mkclean
     }
@@ -55,7 +56,8 @@ void KernelPredictor::writepage(File& file, PageIndex index, Page& page) {
     }
     const BlockMask ordered =
         page.state.ordered | joined_by_writepage(page.state, page.state.dirty & within);
-    const model::WriteDecision decision = model::writepage(page.state, within);
+    const model::WriteDecision decision =
+        page_rule::write_back(filesystem_, page.state, within, block_size_);
     if (filesystem_.list == OrderedList::reiserfs) {
         page.state.ordered = ordered;
     }
@@ -69,16 +71,21 @@ void KernelPredictor::writepages(File& file, ByteRange range) {
     each_page(file, range, [&](PageIndex index, Page& page) { writepage(file, index, page); });
 }
 
+void KernelPredictor::write_and_wait(File& file, ByteRange range) {
+    writepages(file, range);
+    each_page(file, range, [](PageIndex, Page& page) { page.under_writeback = false; });
+}
+
+/// A block device has nothing to commit, whatever the clock says.
 void KernelPredictor::commit_if(File& file, std::optional<bool> commits) {
-    if (will_commit(file.inode_dirty, commits)) {
+    if (!filesystem_.is_block_device && will_commit(file.inode_dirty, commits)) {
         file.inode_dirty = InodeDirty::no;
         commit();
     }
 }
 
 void KernelPredictor::fsync(FileNumber file, std::optional<bool> commits) {
-    writepages(at(file), kWholeFile);
-    each_page(at(file), kWholeFile, [](PageIndex, Page& page) { page.under_writeback = false; });
+    write_and_wait(at(file), kWholeFile);
     commit_if(at(file), commits);
 }
 
@@ -92,13 +99,18 @@ void KernelPredictor::collect_dirty_bits(File& file, std::optional<MapNumber> ma
     each_page(file, range, [&](PageIndex, Page& page) {
         if ((page.dirty & mappings) != 0) {
             page.dirty &= ~mappings;
-            set_page_dirty(page.state, block_size_);
+            page_rule::set_dirty(filesystem_, page.state, block_size_);
         }
     });
 }
 
 void KernelPredictor::msync(FileNumber file, std::optional<MapNumber> map, ByteRange range,
                             std::optional<bool> commits) {
+    if (era_.syncs_ranges) {
+        write_and_wait(at(file), range);
+        commit_if(at(file), commits);
+        return;
+    }
     collect_dirty_bits(at(file), map, range);
     fsync(file, commits); // sys_msync: the whole file
 }
@@ -135,8 +147,7 @@ void KernelPredictor::sync_file_range(FileNumber file, ByteRange range, SyncRang
 /// the way are written in its second round.
 void KernelPredictor::sync() {
     for (File& file : files_) {
-        writepages(file, kWholeFile);
-        each_page(file, kWholeFile, [](PageIndex, Page& page) { page.under_writeback = false; });
+        write_and_wait(file, kWholeFile);
     }
     for (File& file : files_) {
         file.inode_dirty = InodeDirty::no;
@@ -144,10 +155,10 @@ void KernelPredictor::sync() {
     commit();
 }
 
-/// generic_file_direct_IO: filemap_write_and_wait, the whole file.
+/// generic_file_direct_IO: filemap_write_and_wait, the whole file. Today, kiocb_write_and_wait.
 void KernelPredictor::direct_read(FileNumber file, ByteRange range) {
     if (range.begin < at(file).contents.size()) {
-        writepages(at(file), kWholeFile);
+        writepages(at(file), era_.syncs_ranges ? range : kWholeFile);
     }
 }
 

@@ -49,6 +49,16 @@ bool is_modelled(OpKind kind) {
     return std::ranges::find(kModelled, kind) != kModelled.end();
 }
 
+/// A block device is as long as it is.
+bool changes_size(OpKind kind) {
+    return kind == OpKind::truncate || kind == OpKind::append || kind == OpKind::punch;
+}
+
+std::string name_and_number(const Op& op) {
+    return std::string(traits_of(op.kind).name) + ", which is number " +
+           std::to_string(op.id.value) + " of the schedule";
+}
+
 /// Rounded out to whole pages.
 ByteRange in_pages(ByteRange range) {
     return {ByteOffset{range.begin.value / kPageSize * kPageSize},
@@ -68,9 +78,19 @@ std::optional<std::string> ScheduleRunner::refusal() const {
     }
     const auto unknown = std::ranges::find_if_not(schedule_.ops, is_modelled, &Op::kind);
     if (unknown != schedule_.ops.end()) {
-        return "the model does not know the operation " +
-               std::string(traits_of(unknown->kind).name) + ", which is number " +
-               std::to_string(unknown->id.value) + " of the schedule";
+        return "the model does not know the operation " + name_and_number(*unknown);
+    }
+    if (predictor_.sizes_are_fixed()) {
+        const auto impossible = std::ranges::find_if(schedule_.ops, [&](const Op& op) {
+            return changes_size(op.kind) ||
+                   (op.kind == OpKind::write &&
+                    op.range().end >
+                        ByteOffset{schedule_.header.files.at(op.file.value).size.value});
+        });
+        if (impossible != schedule_.ops.end()) {
+            return "the size of a block device does not change: it has no operation " +
+                   name_and_number(*impossible);
+        }
     }
     return std::nullopt;
 }
@@ -82,13 +102,18 @@ void ScheduleRunner::start() {
     for (std::uint32_t i = 0; i < header.files.size(); ++i) {
         const mmapstress::FileSpec& spec = header.files[i];
         const bool written = spec.start == Start::written || spec.start == Start::written_fsync;
-        const FileNumber file = predictor_.create(ByteOffset{written ? 0 : spec.size.value});
+        const bool device = predictor_.sizes_are_fixed();
+        const FileNumber file =
+            predictor_.create(ByteOffset{written && !device ? 0 : spec.size.value});
         files_.push_back({file, std::vector<ByteRange>(maps)});
         predictor_.begin(OpNumber{0});
-        if (written && spec.size.value > 0) {
+        if ((written || device) && spec.size.value > 0) {
+            // A device cannot be made sparse: it is written over with zeros.
             std::vector<std::byte> bytes(spec.size.value);
-            fill_content(bytes, spec.content, header.seed, mmapstress::FileIndex{i},
-                         mmapstress::OpId{0}, ByteOffset{0}, ByteOffset{0});
+            if (written) {
+                fill_content(bytes, spec.content, header.seed, mmapstress::FileIndex{i},
+                             mmapstress::OpId{0}, ByteOffset{0}, ByteOffset{0});
+            }
             predictor_.write(file, ByteOffset{0}, bytes);
         }
         for (const Op& op : header.start_writes) {

@@ -133,6 +133,9 @@ class Predictor {
     /// when everything has left the page cache: before, what is not written yet counts as well.
     [[nodiscard]] virtual std::vector<Damage> damage() const = 0;
 
+    /// Whether files are block devices: as long as they are created, with no holes in them.
+    [[nodiscard]] virtual bool sizes_are_fixed() const { return false; }
+
     /// What the schedule left open so that the prediction is not the only one possible; empty if
     /// it is certain.
     [[nodiscard]] const std::vector<std::string>& doubts() const { return doubts_; }

@@ -138,6 +138,9 @@ std::string_view meaning_of(const Run::Taken& taken, const State& before, const 
     const PageCell& is = taken.after.pages[step.page];
     switch (step.step) {
     case Step::store:
+        if (era.era == Era::linux_6_12_blockdev) {
+            return is.fs.dirty.contains(block_at(step.detail)) ? "" : "the block is not marked";
+        }
         if (!is.fs.dirty.contains(block_at(step.detail))) {
             return is.fs.page_dirty ? "no fault: nobody tells the filesystem"
                                     : "no fault: nobody is told";
@@ -145,12 +148,19 @@ std::string_view meaning_of(const Run::Taken& taken, const State& before, const 
         return "";
     case Step::dirty_buffers:
         return "every block is dirty now";
+    case Step::dirty_flag:
+        return era.era == Era::linux_6_12_blockdev && is.fs.dirty == was.fs.dirty
+                   ? "PG_dirty alone: no block is marked"
+                   : "";
     case Step::submit_data_buffer:
         return was.fs.dirty == is.fs.dirty ? "clean already"
                                            : "written, called clean; PG_dirty stays";
     case Step::page_mkclean_one:
         if (!was.pte[step.detail].dirty()) {
             return "";
+        }
+        if (era.era == Era::linux_6_12_blockdev) {
+            return "the PTE was dirty: the page will be, its blocks not";
         }
         return era.tells_filesystem ? "the PTE was dirty: the filesystem will be told"
                                     : "the PTE was dirty; the filesystem is not told";

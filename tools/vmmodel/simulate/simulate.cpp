@@ -1,5 +1,7 @@
 #include "tools/vmmodel/simulate/simulate.hpp"
 
+#include "tools/vmmodel/page_rule.hpp"
+
 #include <array>
 #include <random>
 
@@ -76,6 +78,9 @@ class Simulation {
 
     void fault(std::uint32_t index, std::uint8_t map) {
         Page& page = pages_[index];
+        if (!page.fs.page_dirty) {
+            page_rule::read(filesystem_, page.fs); // if it is not in the cache; else it was before
+        }
         page.present |= map;
         page.dirty |= map;
         if (era_.tracks_shared_dirty) {
@@ -94,12 +99,13 @@ class Simulation {
     void write(std::uint32_t index, std::uint8_t block) {
         Page& page = pages_[index];
         ++page.memory[block];
-        explicit_write(page.fs, BlockMask::of(BlockInPage{block}));
+        page_rule::write(filesystem_, page.fs, BlockMask::of(BlockInPage{block}),
+                         settings_.block_size.per_page() == 1, settings_.block_size);
         note_pending(index);
     }
 
     void dirty_page(std::uint32_t index) {
-        set_page_dirty(pages_[index].fs, settings_.block_size);
+        page_rule::set_dirty(filesystem_, pages_[index].fs, settings_.block_size);
         note_pending(index);
     }
 
@@ -159,11 +165,13 @@ class Simulation {
         if (can_race && era_.tells_filesystem) {
             fault(index, racing); // before TestClearPageDirty, which then clears PG_dirty again
         }
-        clear_page_dirty_for_io(page.fs, contract_of(era_), pte_was_dirty, settings_.block_size);
+        page_rule::clear_dirty_for_io(era_, filesystem_, page.fs, pte_was_dirty,
+                                      settings_.block_size);
         if (can_race && !era_.tells_filesystem) {
             fault(index, racing); // after it: PG_dirty is set, and the blocks are cleaned below
         }
-        const model::WriteDecision decision = model::writepage(page.fs, all_);
+        const model::WriteDecision decision =
+            page_rule::write_back(filesystem_, page.fs, all_, settings_.block_size);
         for (std::uint8_t i = 0; i < settings_.block_size.per_page(); ++i) {
             if (decision.written.contains(BlockInPage{i})) {
                 page.cleaned_by[i] = 0;
