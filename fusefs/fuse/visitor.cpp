@@ -31,6 +31,7 @@ struct DescriptorMessage {
     }
     DescriptorMessage(const DescriptorMessage&) = delete;
     DescriptorMessage& operator=(const DescriptorMessage&) = delete;
+    ~DescriptorMessage() = default;
 };
 
 /// Closes every descriptor of this thread's own table but `kept`, which may be -1.
