@@ -34,13 +34,13 @@ class Minimiser {
             return std::unexpected(std::move(*error));
         }
         leave_out_other_stages();
-        const Schedule all = best_;
+        reliable_ = best_;
         search();
         confirm();
-        if (2 * found_.confirmed < found_.confirmations && !found_.interrupted) {
+        if (2 * found_.confirmed < found_.confirmations) {
             // It was luck that this one lost data. Among many candidates some such get through.
             runs_each_ = kRunsEach;
-            best_ = all;
+            best_ = reliable_;
             search();
             confirm();
         }
@@ -94,7 +94,23 @@ class Minimiser {
         }
         best_ = std::move(candidate);
         found_.result = std::move(last_loss_);
+        note_luck();
         return true;
+    }
+
+    /// Each time that half is left: does it lose data every time? If not, its parts must.
+    void note_luck() {
+        if (runs_each_ != 1 || 2 * best_.ops.size() > reliable_.ops.size()) {
+            return;
+        }
+        for (int i = 0; i < kRunsEach && runs_each_ == 1; ++i) {
+            if (!stopped() && !lost_data(run_once(best_))) {
+                runs_each_ = kRunsEach;
+            }
+        }
+        if (runs_each_ == 1) {
+            reliable_ = best_;
+        }
     }
 
     /// Whether the run shows damage of a kind, and in a stage, that the whole schedule showed.
@@ -335,13 +351,15 @@ class Minimiser {
         }
     }
 
-    /// What was found so far is confirmed even if the search was ended: once is enough then.
+    /// What was found so far is confirmed even if the search was ended: once is enough then. Where
+    /// losses are a matter of luck that may take all the runs.
     void confirm() {
         found_.confirmations = 0;
         found_.confirmed = 0;
-        const std::uint64_t runs = stopped() ? 1 : Minimised::kConfirmations;
+        const bool once = stopped();
         const auto stop = std::exchange(settings_.run.stop, nullptr);
-        for (std::uint64_t i = 0; i < runs; ++i) {
+        while (found_.confirmations < Minimised::kConfirmations &&
+               !(once && found_.confirmed != 0)) {
             auto result = run_once(best_);
             ++found_.confirmations;
             if (lost_data(result)) {
@@ -355,6 +373,8 @@ class Minimiser {
 
     MinimiseSettings settings_;
     Schedule best_;
+    /// The smallest so far of those that lost data in each of several runs; at first all of it.
+    Schedule reliable_;
     /// In which stages damage of each kind was seen: bit i, in stage i.
     std::array<std::uint8_t, kDamageKinds.size()> stages_of_{};
     RunResult last_loss_;

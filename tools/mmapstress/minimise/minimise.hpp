@@ -23,8 +23,9 @@ struct Minimised {
     std::uint64_t candidates = 0;    ///< how many were run
     std::uint64_t confirmations = 0; ///< how often it was run once more, kConfirmations at most
     std::uint64_t confirmed = 0;     ///< and how often it lost data then
-    bool interrupted = false;        ///< settings.run.stop ended the search early; confirmed once
-    RunResult result;                ///< of the last run of it that lost data
+    /// settings.run.stop ended the search early; once it has lost data again is enough then.
+    bool interrupted = false;
+    RunResult result; ///< of the last run of it that lost data
 
     static constexpr std::uint64_t kConfirmations = 5;
 };
@@ -33,9 +34,10 @@ struct Minimised {
 /// delta debugging. Then what is left is made plain: one worker, no unused files, files no larger
 /// than needed, ranges cut from both ends, shorter pauses.
 /// A candidate must show damage of a kind, and in a stage, that the whole schedule showed.
-/// If the result then loses data only now and then, all is done once more, and a candidate is taken
-/// only if it loses data in each of three runs. The error: the schedule loses no data here in three
-/// runs (verdict unknown), or cannot be run.
+/// If the result then loses data only now and then, the search begins again at the smallest part
+/// that lost data in each of several runs, and a candidate is taken only if it loses data in each
+/// of three. The error: the schedule loses no data here in three runs (verdict unknown), or cannot
+/// be run.
 std::expected<Minimised, StartError> minimise(const MinimiseSettings& settings,
                                               const Schedule& schedule);
 
