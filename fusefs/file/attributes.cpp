@@ -130,6 +130,7 @@ Result<void> Attributes::set_times(const std::array<timespec, 2>& times, PageCac
     if (!stored) {
         stored.emplace();
         stored->append({PageIndex{0}, page_of(parts_.state.size())});
+        on_their_way = *stored;
     }
     parts_.times.set_over_stores(std::move(*stored), std::move(on_their_way));
     return {};

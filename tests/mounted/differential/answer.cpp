@@ -7,9 +7,8 @@
 namespace partialfs::differential {
 namespace {
 
-constexpr std::array<std::string_view, 10> kCheckNames{
-    "answers", "sizes",        "bytes",  "data_found", "blocks",
-    "times",   "access_times", "stamps", "inodes",     "source"};
+constexpr std::array<std::string_view, 9> kCheckNames{
+    "answers", "sizes", "bytes", "data_found", "blocks", "times", "stamps", "inodes", "source"};
 
 } // namespace
 

@@ -16,18 +16,7 @@
 namespace partialfs::differential {
 
 /// What is compared. Each can be left out by its name, for a filesystem that is known to fail it.
-enum class Check {
-    answers,
-    sizes,
-    bytes,
-    data_found,
-    blocks,
-    times,
-    access_times,
-    stamps,
-    inodes,
-    source
-};
+enum class Check { answers, sizes, bytes, data_found, blocks, times, stamps, inodes, source };
 [[nodiscard]] std::string_view name_of(Check check);
 /// Throws std::runtime_error if no check has the name.
 [[nodiscard]] Check check_from(std::string_view name);

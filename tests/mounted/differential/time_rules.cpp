@@ -39,7 +39,11 @@ void TimeRules::set(const Identity& file) {
 
 bool TimeRules::may_move(const Identity& file) const {
     const auto seen = files_.find(file);
-    return seen != files_.end() && seen->second.stores == Stores::pending;
+    if (seen == files_.end()) {
+        return false;
+    }
+    const auto& [mounted, plain] = seen->second.modified;
+    return seen->second.stores == Stores::pending || (was_set(plain) && mounted != plain);
 }
 
 TimeRules::Stores TimeRules::after_look(Stores stores, bool moved) {
@@ -78,7 +82,8 @@ void TimeRules::look(std::string_view what, const Identity& file, const Both<str
 
 void TimeRules::look_at_moved(std::string_view what, const Seen& before,
                               const Both<Stamp>& now) const {
-    if (was_set(now.plain) || was_set(now.mounted)) {
+    const bool moved = before.at == 0 || now.plain != before.modified.plain;
+    if (moved && (was_set(now.plain) || was_set(now.mounted))) {
         checks_.require(
             Check::times, now.mounted == now.plain,
             pair_of(what, "not the modification time that was set", now.mounted, now.plain));
@@ -90,8 +95,9 @@ void TimeRules::look_at_moved(std::string_view what, const Seen& before,
     if (before.at == 0) {
         return;
     }
-    if (now.plain == before.modified.plain) {
-        checks_.require(Check::times, now.mounted == before.modified.mounted,
+    if (!moved) {
+        const bool set_to_the_same = now.mounted == now.plain;
+        checks_.require(Check::times, set_to_the_same || now.mounted == before.modified.mounted,
                         pair_of(what, "the modification time moved without a change", now.mounted,
                                 before.modified.mounted));
         return;

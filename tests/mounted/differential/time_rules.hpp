@@ -51,7 +51,8 @@ class TimeRules {
     void synced(const Identity& file);
     /// The modification time has been set after all stores.
     void set(const Identity& file);
-    /// Whether stores may still move the modification time, although it was set before them.
+    /// Whether stores may still move the modification time, or have moved that of the mount alone,
+    /// although it was set before them.
     [[nodiscard]] bool may_move(const Identity& file) const;
     /// Looks at the file's times on both sides.
     void look(std::string_view what, const Identity& file, const Both<struct stat>& status);
