@@ -11,6 +11,8 @@
 #include "fusefs/model/types.hpp"
 
 #include <compare>
+#include <cstdint>
+#include <type_traits>
 
 namespace partialfs::model {
 
@@ -28,6 +30,7 @@ struct PageState {
     bool told : 1 = false;
     /// Of a block device's page: it has an iomap_folio_state. See block_device.hpp.
     bool has_block_bits : 1 = false;
+    std::uint8_t unused : 6 = 0; ///< no bit is left to chance
 
     bool operator==(const PageState&) const = default;
     /// Nothing to remember: equal to a page never touched, but for what is on disk already.
@@ -35,6 +38,8 @@ struct PageState {
         return dirty.empty() && ordered.empty() && !page_dirty && !told && !has_block_bits;
     }
 };
+
+static_assert(std::has_unique_object_representations_v<PageState>);
 
 /// Blocks that a writepage or a flush writes, and those that it passes over as clean.
 struct WriteDecision {

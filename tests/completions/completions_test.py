@@ -49,7 +49,7 @@ class Expected:
         self.among = {}    # command line -> words that must be offered, perhaps with others
         helps = output(partialfs, "--help")
         self.exactly["partialfs --"] = long_options(helps)
-        self.exactly["partialfs --contract="] = set(re.findall(r"linux-[0-9.]*[0-9]", re.search(
+        self.exactly["partialfs --contract="] = set(re.findall(r"linux-[0-9.]*[0-9](?:-[a-z]+)?", re.search(
             r"^  --contract .*", helps, re.M)[0]))
         self.exactly["partialfs --flush-policy="] = {"eager", "ext3", "writeback"}
         self.exactly["partialfs --block-size="] = {"512", "1024", "2048", "4096"}

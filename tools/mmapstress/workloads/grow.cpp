@@ -39,7 +39,7 @@ class GrowSource final : public OpSource {
         }
         file_ = FileIndex{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
         const std::size_t first = out.size();
-        const std::uint64_t stores = 1 + dice_.below(2 * header_.workers());
+        const std::uint64_t stores = 1 + dice_.below(std::uint64_t{2} * header_.workers());
         for (std::uint64_t i = 0; i != stores; ++i) {
             build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(i % header_.workers())});
             store_near_the_end(out, i % header_.workers());

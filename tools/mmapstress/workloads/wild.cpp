@@ -129,8 +129,7 @@ FileSpec some_file(Dice& dice, std::optional<ByteCount> size) {
 class WildSource final : public OpSource {
   public:
     WildSource(const WorkloadSettings& settings, Header header, Dice dice)
-        : header_(std::move(header)), dice_(std::move(dice)),
-          ops_(settings.ops.value_or(kDefaultOps)),
+        : header_(std::move(header)), dice_(dice), ops_(settings.ops.value_or(kDefaultOps)),
           stripe_(
               dice_.pick(std::array<std::uint64_t, 4>{256, kPageSize, 16 * kPageSize, kHugePage})) {
         for (const FileSpec& file : header_.files) {
@@ -390,7 +389,7 @@ std::expected<std::unique_ptr<OpSource>, std::string> make_wild(const WorkloadSe
     for (std::uint32_t i = 0; i < files; ++i) {
         header->files.push_back(some_file(dice, settings.size));
     }
-    return std::make_unique<WildSource>(settings, std::move(*header), std::move(dice));
+    return std::make_unique<WildSource>(settings, std::move(*header), dice);
 }
 
 } // namespace mmapstress
