@@ -148,6 +148,12 @@ TEST(BlockDevice, SyncFileRangeClearsTheMarksOfWritesInTheKernelOnly) {
     EXPECT_EQ(fuse(cleared), Ranges{});
 }
 
+// On partialfs another file's fsync writes that file alone, and on a device there is no other.
+TEST(BlockDevice, ACommitClearsNoMarks) {
+    EXPECT_EQ(kernel("1 commit\n" + kStore), Ranges{});
+    EXPECT_EQ(fuse("1 commit\n" + kStore), Ranges{});
+}
+
 TEST(BlockDevice, MsyncAndDirectReadsWriteTheirRangeAlone) {
     const std::string mark = kOnDisk + "2 write file=0 off=1024 len=1 fill=6\n";
     for (const std::string call : {"3 msync file=0", "3 direct-read-check file=0"}) {

@@ -140,9 +140,6 @@ void FuseDaemon::commit(std::span<FuseFile> files, OpNumber op) const {
 }
 
 void FuseDaemon::flush(FuseFile& file, OpNumber op) const {
-    if (policy_ == FlushPolicy::writeback) {
-        write_back_unmapped(file);
-    }
     std::optional<PageIndex> cursor{PageIndex{0}};
     while ((cursor = file.state.next_flushable(*cursor, policy_))) {
         const bool told = file.state.blocks().page(*cursor).told;

@@ -277,8 +277,11 @@ void FusePredictor::daemon_fsync(FuseFile& file, std::optional<bool> commits) {
     }
 }
 
+/// Under the policy writeback an fsync commits nothing: the new file's writes that file alone.
 void FusePredictor::commit() {
-    daemon_.commit(files_, op());
+    if (daemon_.policy() != model::FlushPolicy::writeback) {
+        daemon_.commit(files_, op());
+    }
 }
 
 std::vector<Damage> FusePredictor::damage() const {
