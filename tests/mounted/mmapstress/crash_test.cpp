@@ -12,9 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <sstream>
 
 namespace {
 
@@ -41,6 +43,7 @@ class Running {
         words.insert(words.end(), more.begin(), more.end());
         pid_ = ::fork();
         if (pid_ == 0) {
+            ::setpgid(0, 0); // its processes are stopped and killed together
             std::vector<char*> arguments;
             arguments.reserve(words.size() + 1);
             for (std::string& word : words) {
@@ -50,6 +53,7 @@ class Running {
             ::execv(MMAPSTRESS, arguments.data());
             ::_exit(127);
         }
+        ::setpgid(pid_, pid_);
     }
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
@@ -66,20 +70,38 @@ class Running {
             return done >= count;
         });
     }
-    /// SIGSTOP, and waits until it holds.
+    /// SIGSTOP to all its processes, and waits until they hold.
     void stop() const {
-        ::kill(pid_, SIGSTOP);
+        ::kill(-pid_, SIGSTOP);
         ::waitpid(pid_, nullptr, WUNTRACED);
+        EXPECT_TRUE(wait_until([&] { return all_are_stopped(); }));
     }
     void kill() {
         if (pid_ > 0) {
-            ::kill(pid_, SIGKILL);
+            ::kill(-pid_, SIGKILL);
             ::waitpid(pid_, nullptr, 0);
             pid_ = -1;
         }
     }
 
   private:
+    [[nodiscard]] bool all_are_stopped() const {
+        std::error_code gone; // a process may end meanwhile
+        for (const auto& entry : fs::directory_iterator("/proc", gone)) {
+            std::string stat;
+            std::getline(std::ifstream(entry.path() / "stat"), stat);
+            std::istringstream fields(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
+            char state = 0;
+            pid_t parent = 0;
+            pid_t group = 0;
+            if (fields >> state >> parent >> group && group == pid_ && state != 'T' &&
+                state != 'Z') {
+                return false;
+            }
+        }
+        return true;
+    }
+
     fs::path progress_;
     pid_t pid_ = -1;
 };
