@@ -33,11 +33,15 @@ class StampClock {
     static constexpr std::int64_t kSecond = 1'000'000'000;
 
     void given_out(const timespec& time) {
+        const std::int64_t now = read(CLOCK_REALTIME);
+        // A stamp of the future is of another clock (a backup, a machine whose clock was wrong).
+        // One that a program has set may be of a time that nanoseconds cannot count to.
+        if (time.tv_sec < 0 || time.tv_sec > now / kSecond) {
+            return;
+        }
         const std::int64_t stamp = time.tv_sec * kSecond + time.tv_nsec;
         std::int64_t latest = latest_.load(std::memory_order_relaxed);
-        // A stamp of the future is of another clock (a backup, a machine whose clock was wrong).
-        while (stamp > latest && stamp <= read(CLOCK_REALTIME) &&
-               !latest_.compare_exchange_weak(latest, stamp)) {
+        while (stamp > latest && stamp <= now && !latest_.compare_exchange_weak(latest, stamp)) {
         }
     }
 
