@@ -9,6 +9,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+#include <string_view>
+
 namespace vmmodel {
 namespace {
 
@@ -58,6 +61,16 @@ Ranges fuse(const std::string& operations) {
     return fuse(schedule_of(operations));
 }
 
+using Lines = std::initializer_list<std::string_view>;
+
+std::string text_of(Lines lines) {
+    std::string text;
+    for (const std::string_view line : lines) {
+        text += line;
+    }
+    return text;
+}
+
 /// On disk, and in no page cache.
 const std::string kOnDisk = "1 evict file=0\n";
 const std::string kStore = "10 store file=0 off=1100 len=50 fill=2\n"; // block 1 of page 0
@@ -66,7 +79,7 @@ const Ranges kLost{{1100, 50}};
 TEST(BlockDevice, AStoreIntoAPageThatWasReadIsLostAtMsync) {
     for (const std::string read :
          {"", "2 read-check file=0 off=0 len=10\n", "2 read-fault file=0 off=9\n"}) {
-        const std::string lost = kOnDisk + read + kStore + "11 msync file=0\n";
+        const std::string lost = text_of({kOnDisk, read, kStore, "11 msync file=0\n"});
         EXPECT_EQ(kernel(lost), kLost);
         EXPECT_EQ(fuse(lost), kLost);
     }
@@ -76,13 +89,13 @@ TEST(BlockDevice, AWriteSavesStoresIntoItsOwnBlockBeforeAndAfterIt) {
     const std::string own = " write file=0 off=2040 len=8 fill=3\n";   // block 1
     const std::string other = " write file=0 off=2048 len=8 fill=3\n"; // block 2
     const std::string sync = "12 fsync file=0\n";
-    for (const auto& run : {+[](const std::string& text) { return kernel(text); },
-                            +[](const std::string& text) { return fuse(text); }}) {
-        EXPECT_EQ(run(kOnDisk + "9" + own + kStore + sync), Ranges{});
-        EXPECT_EQ(run(kOnDisk + kStore + "11" + own + sync), Ranges{});
-        EXPECT_EQ(run(kOnDisk + "9" + other + kStore + sync), kLost);
-        EXPECT_EQ(run(kOnDisk + kStore + "11" + other + sync), kLost);
-        EXPECT_EQ(run(kOnDisk + "8" + own + "9 fsync file=0\n" + kStore + sync), kLost)
+    for (const auto& run : {+[](Lines lines) { return kernel(text_of(lines)); },
+                            +[](Lines lines) { return fuse(text_of(lines)); }}) {
+        EXPECT_EQ(run({kOnDisk, "9", own, kStore, sync}), Ranges{});
+        EXPECT_EQ(run({kOnDisk, kStore, "11", own, sync}), Ranges{});
+        EXPECT_EQ(run({kOnDisk, "9", other, kStore, sync}), kLost);
+        EXPECT_EQ(run({kOnDisk, kStore, "11", other, sync}), kLost);
+        EXPECT_EQ(run({kOnDisk, "8", own, "9 fsync file=0\n", kStore, sync}), kLost)
             << "every writeback clears the marks";
     }
 }
@@ -157,8 +170,8 @@ TEST(BlockDevice, ACommitClearsNoMarks) {
 TEST(BlockDevice, MsyncAndDirectReadsWriteTheirRangeAlone) {
     const std::string mark = kOnDisk + "2 write file=0 off=1024 len=1 fill=6\n";
     for (const std::string call : {"3 msync file=0", "3 direct-read-check file=0"}) {
-        EXPECT_EQ(kernel(mark + call + " off=4096 len=4096\n" + kStore), Ranges{}) << call;
-        EXPECT_EQ(kernel(mark + call + " off=0 len=4096\n" + kStore), kLost) << call;
+        EXPECT_EQ(kernel(text_of({mark, call, " off=4096 len=4096\n", kStore})), Ranges{}) << call;
+        EXPECT_EQ(kernel(text_of({mark, call, " off=0 len=4096\n", kStore})), kLost) << call;
     }
 }
 

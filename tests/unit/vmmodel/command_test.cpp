@@ -52,6 +52,8 @@ TEST(Command, PredictTakesTheContractThatAScheduleRanUnder) {
     EXPECT_EQ(vmmodel("predict --filesystem blockdev " + schedule).code, 1);
     EXPECT_EQ(vmmodel("predict --through kernel " + schedule).code, 1);
     EXPECT_EQ(vmmodel("predict --era linux-2.6.19 " + schedule).code, 0);
+    EXPECT_THAT(vmmodel("play --filesystem blockdev " + schedule).text,
+                HasSubstr("the page is marked dirty, the block is not"));
 }
 
 TEST(Command, PredictChecksRecordedSchedules) {

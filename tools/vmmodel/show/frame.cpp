@@ -113,7 +113,9 @@ std::string meaning_of(const KernelPredictor::PageView& before,
                        const KernelPredictor::PageView& after, bool stores) {
     const auto newly_stale = after.stale - before.stale;
     if (stores && after.state.page_dirty && !(newly_stale - after.state.dirty).empty()) {
-        return "no fault: the filesystem is not told, and calls the block clean";
+        return after.state.has_block_bits
+                   ? "the page is marked dirty, the block is not"
+                   : "no fault: the filesystem is not told, and calls the block clean";
     }
     if (before.state.page_dirty && !after.state.page_dirty && !after.stale.empty()) {
         return "written back without the blocks called clean: what they hold is lost";
