@@ -126,6 +126,10 @@ Schedule make_younger_schedule(std::uint64_t seed) {
             op.kind = dice.pick(kPuts);
         } else if (op.kind == OpKind::punch || dice.below(60) == 0) {
             op.kind = dice.pick(kOthers);
+        } else if (op.kind == OpKind::write && dice.below(3) == 0) {
+            op.kind = OpKind::copy;
+            op.source = FileIndex{1 - op.file.value};
+            op.from = op.offset;
         }
         const OpTraits& traits = traits_of(op.kind);
         op.map = traits.has_map ? op.map : MapIndex{0};
