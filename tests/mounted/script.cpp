@@ -161,7 +161,9 @@ void Script::describe(std::string_view what, const struct stat& status, bool blo
         line << " links " << status.st_nlink;
     }
     if (blocks) {
-        line << " blocks " << status.st_blocks;
+        // A file that got its space in several places has a block more, for the list of them.
+        constexpr blkcnt_t kUnit = 128;
+        line << " units of 64 KiB " << (status.st_blocks + kUnit - 1) / kUnit;
     }
     note(line.str());
 }
