@@ -29,6 +29,9 @@ class FileRequests {
     /// handle's place in the sequence of writeback errors. `created`: the descriptor that the file
     /// has just been created with, if it has.
     base::Result<ErrorSequence::Position> opened(int flags, base::Fd created = {});
+    /// The backing file, open for writing for as long as the result lives: a flush by the holder
+    /// then wants no descriptor.
+    base::Result<BackingFile::Handle> held_open() { return parts_.backing.writable(); }
     /// The handle opened with these flags is gone. Whether no handle is left that can write.
     bool released(int flags);
     /// The writeback error that this handle has not been told yet, as an errno, or 0.

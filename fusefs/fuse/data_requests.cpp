@@ -356,6 +356,8 @@ base::Result<void> open_file(Mount& mount, const InodePtr& inode, pid_t caller, 
 
 void flush_own_blocks_then(Mount& mount, const std::shared_ptr<Inode>& inode,
                            std::function<void(int)> then) {
+    // Where descriptors are few, one for the file is found now. If not, the flush says so.
+    const auto open = with_room(mount, [&] { return inode->data()->held_open(); });
     if (!inode->data()->needs_kernel()) {
         then(mount.journal.flush_file(*inode->data()));
         return;
