@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <utility>
 
@@ -45,6 +46,61 @@ std::shared_ptr<const Fd> OneDescriptor::keep(Fd opened, int scarce) {
                     ::dup3(path->get(), path_fd->get(), O_CLOEXEC);
                 }
             }};
+}
+
+namespace {
+
+/// A number that nobody else gets.
+class Spare {
+  public:
+    template <typename Open>
+    auto used_by(Open open) -> decltype(open()) {
+        const base::Lock lock(mutex_);
+        fd_.reset();
+        auto opened = open();
+        hold();
+        return opened;
+    }
+    void hold() REQUIRES(mutex_) {
+        if (auto fd = Fd::open(AT_FDCWD, "/", O_PATH)) {
+            fd_ = std::move(*fd);
+        }
+    }
+    void begin() {
+        const base::Lock lock(mutex_);
+        if (!fd_) {
+            hold();
+        }
+    }
+
+  private:
+    base::Mutex mutex_; ///< taken before a number's
+    Fd fd_ GUARDED_BY(mutex_);
+};
+
+Spare& spare() {
+    static Spare one;
+    static const bool held = [] {
+        one.begin();
+        return true;
+    }();
+    static_cast<void>(held);
+    return one;
+}
+
+} // namespace
+
+base::Result<std::shared_ptr<const Fd>> OneDescriptor::reopen(int flags) {
+    const auto open = [&]() -> base::Result<std::shared_ptr<const Fd>> {
+        auto fd = base::reopen(path_fd_, flags);
+        if (!fd) {
+            return std::unexpected(fd.error());
+        }
+        return keep(std::move(*fd));
+    };
+    Spare& last = spare(); // held from the first file on
+    auto opened = open();
+    return !opened && opened.error().value == EMFILE ? last.used_by(open) : opened;
 }
 
 } // namespace partialfs::backing

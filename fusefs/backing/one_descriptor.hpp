@@ -1,6 +1,7 @@
 // Makes do with one descriptor for a file where two would be one too many.
 #pragma once
 
+#include "fusefs/base/errno.hpp"
 #include "fusefs/base/fd.hpp"
 #include "fusefs/base/mutex.hpp"
 
@@ -31,6 +32,11 @@ class OneDescriptor {
     /// Keeps `opened`, which is the same file, open until the last copy of the handle goes: under
     /// its own number, or if that is `scarce` or higher, under that of the O_PATH descriptor.
     std::shared_ptr<const base::Fd> keep(base::Fd opened, int scarce = first_scarce());
+
+    /// Opens the file with these O_ flags, and keeps it as keep() does. Where no number is left,
+    /// one that is held back for this is used for a moment: what is to be flushed can be flushed,
+    /// and the files that wait for it let go. The errno of open(2).
+    base::Result<std::shared_ptr<const base::Fd>> reopen(int flags);
 
   private:
     /// Shared with the handles.

@@ -31,11 +31,11 @@ Result<void> answer_of(int returned) {
 Result<BackingFile::Handle> BackingFile::readable() {
     const base::Lock lock(mutex_);
     if (!fd_) {
-        Result<Fd> fd = base::reopen(path_fd_, O_RDONLY);
+        Result<Handle> fd = one_.reopen(O_RDONLY);
         if (!fd) {
-            return std::unexpected(fd.error());
+            return fd;
         }
-        fd_ = one_.keep(std::move(*fd));
+        fd_ = std::move(*fd);
         writable_ = false;
     }
     return fd_;
@@ -44,17 +44,17 @@ Result<BackingFile::Handle> BackingFile::readable() {
 Result<BackingFile::Handle> BackingFile::writable() {
     const base::Lock lock(mutex_);
     if (!fd_ || !writable_) {
-        Result<Fd> fd = base::reopen(path_fd_, O_RDWR);
+        Result<Handle> fd = one_.reopen(O_RDWR);
         if (!fd && fd.error().value == EACCES) {
-            fd = base::reopen(path_fd_, O_WRONLY);
+            fd = one_.reopen(O_WRONLY);
         } else if (!fd && fd.error().value == EPERM) {
-            fd = base::reopen(path_fd_, O_RDWR | O_APPEND);
+            fd = one_.reopen(O_RDWR | O_APPEND);
             append_only_ = fd.has_value();
         }
         if (!fd) {
-            return std::unexpected(fd.error());
+            return fd;
         }
-        fd_ = one_.keep(std::move(*fd));
+        fd_ = std::move(*fd);
         writable_ = true;
     }
     return fd_;

@@ -80,7 +80,7 @@ TEST_F(Descriptors, AreOneForEachFileThatIsHeldOpen) {
 
 /// With hardly any at all, ordinary work is slower and no less right.
 TEST_F(Descriptors, AVeryFewAreEnoughForOrdinaryWork) {
-    start_with(400);
+    start_with(120);
     for (int i = 0; i < 300; ++i) {
         const int fd = create(at(i));
         ASSERT_GE(fd, 0) << i << ": " << errno_name(errno);
