@@ -3,6 +3,7 @@
 #include "tools/mmapstress/result/run_result.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace mmapstress {
 
@@ -12,23 +13,36 @@ std::string ranges(std::size_t count) {
     return std::to_string(count) + (count == 1 ? " range" : " ranges");
 }
 
+/// Of "17 direct-read-store file=0 ...".
+std::optional<OpKind> kind_of_line(std::string_view line) {
+    const std::size_t name = line.find(' ') + 1;
+    return kind_named(line.substr(name, line.find(' ', name) - name));
+}
+
+/// How many damaged ranges there are of which `matches(range, the lost operation's line)`.
+template <typename Matches>
+std::size_t lost_ranges(const RunResult& result, Matches matches) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(result.damage, [&](const DamagedRange& one) {
+            const auto line = result.named_ops.find(one.lost);
+            return line != result.named_ops.end() && matches(one, line->second);
+        }));
+}
+
 } // namespace
 
 bool is_stored_by_kernel(std::string_view line) {
-    // "17 direct-read-store file=0 ..."
-    const std::size_t name = line.find(' ') + 1;
-    const auto kind = kind_named(line.substr(name, line.find(' ', name) - name));
+    const auto kind = kind_of_line(line);
     return kind && traits_of(*kind).by_kernel;
 }
 
 std::vector<KnownFault> known_faults(const RunResult& result) {
     std::vector<KnownFault> all;
-    const auto lost_by_kernel =
-        static_cast<std::size_t>(std::ranges::count_if(result.damage, [&](const DamagedRange& one) {
-            const auto line = result.named_ops.find(one.lost);
-            return line != result.named_ops.end() && is_stored_by_kernel(line->second);
-        }));
-    if (lost_by_kernel != 0 && result.filesystem.starts_with("fuse")) {
+    const bool on_fuse = result.filesystem.starts_with("fuse");
+    const auto lost_by_kernel = lost_ranges(result, [](const DamagedRange&, std::string_view line) {
+        return is_stored_by_kernel(line);
+    });
+    if (lost_by_kernel != 0 && on_fuse) {
         all.push_back(
             {"K1", ranges(lost_by_kernel) +
                        " stored by the kernel through a mapping: returned by the kernel, "
@@ -48,6 +62,15 @@ std::vector<KnownFault> known_faults(const RunResult& result) {
                        "bytes stored past the end of a file became part of it when it grew. "
                        "Known of FUSE and tmpfs; mmap(2) leaves it open, and it is damage only "
                        "with --past-eof zero; --without past-eof leaves such stores out"});
+    }
+    const auto appended = lost_ranges(result, [](const DamagedRange& one, std::string_view line) {
+        return one.kind == DamageKind::zeros && kind_of_line(line) == OpKind::append;
+    });
+    if (appended != 0 && on_fuse) {
+        all.push_back({"K4", ranges(appended) +
+                                 " appended by write(2), zeros now. Known of FUSE when the page "
+                                 "that the file ended in is written back meanwhile (seen on Linux "
+                                 "6.18); --without grow leaves appends out"});
     }
     return all;
 }

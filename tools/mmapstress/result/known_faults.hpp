@@ -8,6 +8,9 @@
 //     K3  FUSE, tmpfs: bytes stored past the end of a file, in its last page, become part of it
 //     when
 //         it grows. mmap(2) leaves that open; ext4, XFS and btrfs zero them.
+//     K4  FUSE, seen on Linux 6.18: bytes of a write(2) that makes the file longer become zeros if
+//         the page that the file ended in is written back meanwhile, as a mapping has stored into
+//         it. ext4, XFS, btrfs and tmpfs keep them.
 #pragma once
 
 #include <string>

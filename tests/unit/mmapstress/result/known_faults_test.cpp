@@ -54,6 +54,18 @@ TEST(KnownFaults, K3IsNamedOfAnyRoundAndAsDamageToo) {
     EXPECT_EQ(names(damaged), "K3 ");
 }
 
+TEST(KnownFaults, K4IsAnAppendThatBecameZerosOnFuse) {
+    RunResult appended = lost("append file=0 len=1256");
+    EXPECT_EQ(names(appended), "") << "stale bytes are another fault";
+    appended.damage[0].kind = DamageKind::zeros;
+    EXPECT_EQ(names(appended), "K4 ");
+    RunResult stored = lost("store file=0 off=0 len=512");
+    stored.damage[0].kind = DamageKind::zeros;
+    EXPECT_EQ(names(stored), "");
+    appended.filesystem = "ext4";
+    EXPECT_EQ(names(appended), "") << "not known there";
+}
+
 TEST(Totals, AreSumsAndNameTheWorkloads) {
     RunResult round = lost("store file=0 off=0 len=1");
     round.header.workload = "mix";
