@@ -2,8 +2,8 @@
 # Runs all workloads of mmapstress in turn, with new seeds, for a long time, and stops at the first that finds anything.
 #
 #   scripts/soak.sh                     build, then one hour on partialfs mounts with the contract linux-2.6.20: a new
-#                                       mount each time round, in turn with either flush policy and commit intervals of
-#                                       5, 20 and 50 ms; its ledger must stay empty
+#                                       mount each time round, with each flush policy and commit intervals of 5, 20 and
+#                                       50 ms in turn; its ledger must stay empty
 #   scripts/soak.sh --duration 30min    another time: s, min or h. The run that is going on then still ends
 #   scripts/soak.sh --dir DIR           on the filesystem of DIR instead
 #   scripts/soak.sh --workload NAME     only this workload; may be given several times
@@ -11,8 +11,9 @@
 #   scripts/soak.sh --contract NAME     another contract of partialfs
 #   scripts/soak.sh --installed         use the programs on PATH instead of building them
 #
-# The workers change, too: one thread, two, two processes, two of two threads each. On FUSE filesystems stores that the
-# kernel makes into mappings are left out (--without gup): they meet a known fault of Linux 6.18.
+# The workers change each time, too: one thread, two, two processes, two of two threads each. On FUSE filesystems stores
+# that the kernel makes into mappings are left out (--without gup), and beside other workers what makes files longer
+# (--without gup,grow): they meet known faults of Linux 6.18, K1 and K4.
 # The last lines count what was run and compared. Exit code: 0, every run was clean; 1, damage, or something in the
 # ledger; 2, wrong usage; 3, a run could not tell, or a mount failed; 130, 143, 129: stopped by ^C, SIGTERM or SIGHUP,
 # all clean until then. Where something was found, the report, the schedule, what was printed, the mount's trace and
@@ -185,27 +186,30 @@ each_workload() { # DIRECTORY WHERE [OPTION...]
     done
 }
 
-fuse=()
+alone=() beside_others=() # for one worker, for several
 if [ -z "$target" ] || [[ $(stat -f -c %T -- "$target") = *fuse* ]]; then
-    fuse=(--without gup)
+    alone=(--without gup)
+    beside_others=(--without gup,grow)
 fi
 policies=(eager ext3 writeback)
 intervals=(5ms 20ms 50ms)
-workers=("" "--threads 2" "--processes 2" "--threads 2 --processes 2")
+workers=("--threads 1 --processes 1" "--threads 2" "--processes 2" "--threads 2 --processes 2")
 echo "soak.sh: ${workloads[*]}; for $duration, from seed $seed, ${target:-on partialfs, $contract}"
 for ((round = 0; ; ++round, ++seed)); do
     where=$target
     if [ -z "$target" ]; then
-        policy=${policies[round % 2]}
-        interval=${intervals[round % 3]}
+        policy=${policies[round % 3]}
+        interval=${intervals[(round + round / 3) % 3]}
         where="flush policy $policy, a commit every $interval"
         if ! mount_anew "$policy" "$interval"; then
             [ "$stopped" != 0 ] || found 3 "cannot mount: $(head -n 1 "$work/partialfs.log")"
             break
         fi
     fi
-    # shellcheck disable=SC2086  # options, or none
-    each_workload "${target:-$mount}" "$where" ${workers[round / 6 % 4]} "${fuse[@]}"
+    without=("${beside_others[@]}")
+    [ $((round % 4)) != 0 ] || without=("${alone[@]}")
+    # shellcheck disable=SC2086  # several words
+    each_workload "${target:-$mount}" "$where" ${workers[round % 4]} "${without[@]}"
     if [ -z "$target" ]; then
         if [ -z "$finding" ] && ! cmp -s "$mount/.partialfs/ledger" /dev/null; then
             cp "$mount/.partialfs/ledger" "$work/ledger" 2>/dev/null || true

@@ -55,7 +55,7 @@ expect "on mounts" 0 $? 'on partialfs, linux-2.6.20$' "^$figures"
 expect_nothing_kept "on mounts"
 
 "$soak" --installed --contract linux-2.6.19 --workload recipe --seed 3 >"$mine/out" 2>&1
-expect "data is lost" 1 $? '^DAMAGED' "^1 runs" '^soak.sh: recipe, seed 3, --without gup, flush policy eager, a commit every 5ms: exit code 1$'
+expect "data is lost" 1 $? '^DAMAGED' "^1 runs" '^soak.sh: recipe, seed 3, --threads 1 --processes 1 --without gup, flush policy eager, a commit every 5ms: exit code 1$'
 place=$(sed -n 's/^soak.sh: what there is to look at: //p' "$mine/out")
 mmapstress explain "$place/report.json" --trace "$place/trace" >"$mine/explained"
 grep -q 'writepage passed over' "$mine/explained" || fail "data is lost: what is kept does not explain it"

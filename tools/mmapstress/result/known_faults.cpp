@@ -36,6 +36,12 @@ bool is_stored_by_kernel(std::string_view line) {
     return kind && traits_of(*kind).by_kernel;
 }
 
+bool is_cleared_growth(const DamagedRange& range, std::string_view line) {
+    const auto kind = kind_of_line(line);
+    return range.kind == DamageKind::zeros &&
+           (kind == OpKind::append || kind == OpKind::write || kind == OpKind::dontcache_write);
+}
+
 std::vector<KnownFault> known_faults(const RunResult& result) {
     std::vector<KnownFault> all;
     const bool on_fuse = result.filesystem.starts_with("fuse");
@@ -63,14 +69,13 @@ std::vector<KnownFault> known_faults(const RunResult& result) {
                        "Known of FUSE and tmpfs; mmap(2) leaves it open, and it is damage only "
                        "with --past-eof zero; --without past-eof leaves such stores out"});
     }
-    const auto appended = lost_ranges(result, [](const DamagedRange& one, std::string_view line) {
-        return one.kind == DamageKind::zeros && kind_of_line(line) == OpKind::append;
-    });
-    if (appended != 0 && on_fuse) {
-        all.push_back({"K4", ranges(appended) +
-                                 " appended by write(2), zeros now. Known of FUSE when the page "
-                                 "that the file ended in is written back meanwhile (seen on Linux "
-                                 "6.18); --without grow leaves appends out"});
+    const auto cleared = lost_ranges(result, is_cleared_growth);
+    if (cleared != 0 && on_fuse) {
+        all.push_back({"K4", ranges(cleared) +
+                                 " written by write(2), zeros now. Known of FUSE when the write "
+                                 "makes the file longer and the page that it ended in is written "
+                                 "back meanwhile (seen on Linux 6.18); --without grow leaves such "
+                                 "writes out"});
     }
     return all;
 }

@@ -19,6 +19,7 @@
 
 namespace mmapstress {
 
+struct DamagedRange;
 struct RunResult;
 
 struct KnownFault {
@@ -30,6 +31,10 @@ struct KnownFault {
 
 /// Those that a result shows. Pure; any thread.
 std::vector<KnownFault> known_faults(const RunResult& result);
+
+/// Whether K4 can explain that the bytes of the operation with this line of text are lost: it wrote
+/// them by write(2), and they are zeros. Whether it made the file longer the line does not say.
+bool is_cleared_growth(const DamagedRange& range, std::string_view line);
 
 /// Of an operation's line of text, whether the kernel stored its bytes into the mapping.
 bool is_stored_by_kernel(std::string_view line);

@@ -54,11 +54,17 @@ TEST(KnownFaults, K3IsNamedOfAnyRoundAndAsDamageToo) {
     EXPECT_EQ(names(damaged), "K3 ");
 }
 
-TEST(KnownFaults, K4IsAnAppendThatBecameZerosOnFuse) {
+TEST(KnownFaults, K4IsAWriteThatBecameZerosOnFuse) {
     RunResult appended = lost("append file=0 len=1256");
     EXPECT_EQ(names(appended), "") << "stale bytes are another fault";
     appended.damage[0].kind = DamageKind::zeros;
     EXPECT_EQ(names(appended), "K4 ");
+    for (const char* line :
+         {"write file=0 off=5000 len=10", "dontcache-write file=0 off=0 len=9"}) {
+        RunResult written = lost(line);
+        written.damage[0].kind = DamageKind::zeros;
+        EXPECT_EQ(names(written), "K4 ") << line;
+    }
     RunResult stored = lost("store file=0 off=0 len=512");
     stored.damage[0].kind = DamageKind::zeros;
     EXPECT_EQ(names(stored), "");
