@@ -3,9 +3,7 @@
 // With blocks smaller than a page the new blocks of a page that was writable already never got a
 // place on disk (commits 90a80202, d6320cbfc929, 0572639ff66d); and what had been stored past the
 // end of the file became part of it (f2fs fixed that, FUSE and tmpfs have it: K3).
-#include "tools/mmapstress/workloads/dice.hpp"
-#include "tools/mmapstress/workloads/op_builder.hpp"
-#include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/mmapstress/workloads/built_source.hpp"
 #include "tools/schedule/op_effect.hpp"
 
 #include <algorithm>
@@ -22,22 +20,17 @@ constexpr std::uint64_t kGrowth = 256U << 10U;
 /// So far before the end of the file stores go.
 constexpr std::uint64_t kTail = 3 * kPageSize;
 
-class GrowSource final : public OpSource {
+class GrowSource final : public BuiltSource {
   public:
     GrowSource(const WorkloadSettings& settings, Header header)
-        : header_(std::move(header)), dice_(settings.seed),
-          ops_(settings.ops.value_or(kDefaultOps)) {
+        : BuiltSource(std::move(header), Dice(settings.seed), settings.ops.value_or(kDefaultOps)) {
         std::ranges::transform(header_.files, std::back_inserter(sizes_), &FileSpec::size);
     }
 
-    [[nodiscard]] const Header& header() const override { return header_; }
-
+  private:
     /// A few stores near the end by all workers, and one of them makes the file longer.
-    bool more(std::vector<Op>& out) override {
-        if (build_.count() >= ops_) {
-            return false;
-        }
-        file_ = FileIndex{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
+    void round(std::vector<Op>& out) override {
+        file_ = some_file();
         const std::size_t first = out.size();
         const std::uint64_t stores = 1 + dice_.below(std::uint64_t{2} * header_.workers());
         for (std::uint64_t i = 0; i != stores; ++i) {
@@ -57,10 +50,8 @@ class GrowSource final : public OpSource {
                 size() = size_after(out[i], size());
             }
         }
-        return true;
     }
 
-  private:
     ByteCount& size() { return sizes_[file_.value]; }
 
     void store_near_the_end(std::vector<Op>& out, std::uint64_t worker) {
@@ -132,10 +123,6 @@ class GrowSource final : public OpSource {
         }
     }
 
-    Header header_;
-    Dice dice_;
-    std::uint64_t ops_;
-    OpBuilder build_{header_};
     FileIndex file_;
     std::vector<ByteCount> sizes_;
 };
@@ -144,11 +131,8 @@ class GrowSource final : public OpSource {
 
 std::expected<std::unique_ptr<OpSource>, std::string> make_grow(const WorkloadSettings& settings) {
     constexpr std::uint16_t kThreads = 2;
-    auto header = header_for(settings, "grow", kDefaultSize, kDefaultFiles, kThreads);
-    if (!header) {
-        return std::unexpected(header.error());
-    }
-    return std::make_unique<GrowSource>(settings, std::move(*header));
+    return make_source<GrowSource>(
+        settings, header_for(settings, "grow", kDefaultSize, kDefaultFiles, kThreads));
 }
 
 } // namespace mmapstress

@@ -3,9 +3,7 @@
 // On FUSE filesystems of Linux 6.18 such stores vanished: of O_DIRECT reads of 64 KiB into a
 // mapping of a bindfs mount 5 to 7 % had returned all their bytes, and were gone if another thread
 // had grown the file with ftruncate() meanwhile (K1, result/known_faults.hpp).
-#include "tools/mmapstress/workloads/dice.hpp"
-#include "tools/mmapstress/workloads/op_builder.hpp"
-#include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/mmapstress/workloads/built_source.hpp"
 
 #include <algorithm>
 
@@ -21,20 +19,16 @@ constexpr std::uint64_t kSizesPerRound = 6;
 /// A file grows by so much in all before it has its first size again.
 constexpr std::uint64_t kGrowth = 1U << 20U;
 
-class GupSource final : public OpSource {
+class GupSource final : public BuiltSource {
   public:
     GupSource(const WorkloadSettings& settings, Header header)
-        : header_(std::move(header)), dice_(settings.seed),
-          ops_(settings.ops.value_or(kDefaultOps)), grown_(header_.files.size()) {}
+        : BuiltSource(std::move(header), Dice(settings.seed), settings.ops.value_or(kDefaultOps)),
+          grown_(header_.files.size()) {}
 
-    [[nodiscard]] const Header& header() const override { return header_; }
-
+  private:
     /// One store of each worker but the last, who changes the file's size meanwhile.
-    bool more(std::vector<Op>& out) override {
-        if (build_.count() >= ops_) {
-            return false;
-        }
-        file_ = FileIndex{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
+    void round(std::vector<Op>& out) override {
+        file_ = some_file();
         const std::uint64_t storers = std::max<std::uint64_t>(1, header_.workers() - 1);
         for (std::uint64_t storer = 0; storer != storers; ++storer) {
             build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(storer)});
@@ -47,10 +41,8 @@ class GupSource final : public OpSource {
         if (dice_.below(64) == 0) {
             build_.whole(out, OpKind::fsync, file_);
         }
-        return true;
     }
 
-  private:
     /// Into a chunk of the storer's own.
     void store(std::vector<Op>& out, std::uint64_t storer, std::uint64_t storers) {
         constexpr std::array kKinds{OpKind::direct_read_store,
@@ -87,10 +79,6 @@ class GupSource final : public OpSource {
         build_.resize(out, file_, ByteCount{header_.files[file_.value].size.value + grown});
     }
 
-    Header header_;
-    Dice dice_;
-    std::uint64_t ops_;
-    OpBuilder build_{header_};
     FileIndex file_;
     std::vector<std::uint64_t> grown_;
 };
@@ -106,7 +94,7 @@ std::expected<std::unique_ptr<OpSource>, std::string> make_gup(const WorkloadSet
     for (FileSpec& file : header->files) {
         file.start = Start::written;
     }
-    return std::make_unique<GupSource>(settings, std::move(*header));
+    return make_source<GupSource>(settings, std::move(header));
 }
 
 } // namespace mmapstress

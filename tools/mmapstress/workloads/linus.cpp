@@ -1,7 +1,5 @@
 // The test program of December 2006: chunks in random order through one mapping.
-#include "tools/mmapstress/workloads/dice.hpp"
-#include "tools/mmapstress/workloads/op_builder.hpp"
-#include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/mmapstress/workloads/built_source.hpp"
 
 #include <algorithm>
 #include <map>
@@ -83,11 +81,8 @@ class LinusSource final : public OpSource {
 } // namespace
 
 std::expected<std::unique_ptr<OpSource>, std::string> make_linus(const WorkloadSettings& settings) {
-    auto header = header_for(settings, "linus", kDefaultSize, kDefaultFiles);
-    if (!header) {
-        return std::unexpected(header.error());
-    }
-    return std::make_unique<LinusSource>(settings, std::move(*header));
+    return make_source<LinusSource>(settings,
+                                    header_for(settings, "linus", kDefaultSize, kDefaultFiles));
 }
 
 std::vector<std::string> linus_story(OpSource& source, OpId last_op,

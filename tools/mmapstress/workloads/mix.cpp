@@ -1,7 +1,5 @@
 // Small hot files and everything that a program may do to them in between.
-#include "tools/mmapstress/workloads/dice.hpp"
-#include "tools/mmapstress/workloads/op_builder.hpp"
-#include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/mmapstress/workloads/built_source.hpp"
 
 #include <algorithm>
 
@@ -15,34 +13,19 @@ constexpr std::uint64_t kDefaultOps = 2000;
 constexpr std::uint64_t kHotBytes = 16 * kPageSize;
 /// Operations after which a large file's hot part moves on.
 constexpr std::uint64_t kOpsPerHotPart = 2000;
-constexpr std::uint64_t kOpsAtOnce = 64;
 /// Workers have stripes of a page of their own, no narrower than this.
 constexpr std::uint64_t kNarrowestStripe = 64;
 
-class MixSource final : public OpSource {
+class MixSource final : public BuiltSource {
   public:
     MixSource(const WorkloadSettings& settings, Header header)
-        : header_(std::move(header)), dice_(settings.seed),
-          ops_(settings.ops.value_or(kDefaultOps)) {}
-
-    [[nodiscard]] const Header& header() const override { return header_; }
-
-    bool more(std::vector<Op>& out) override {
-        if (build_.count() >= ops_) {
-            return false;
-        }
-        const std::uint64_t end = std::min(ops_, build_.count() + kOpsAtOnce);
-        while (build_.count() < end) {
-            step(out);
-        }
-        return true;
-    }
+        : BuiltSource(std::move(header), Dice(settings.seed), settings.ops.value_or(kDefaultOps)) {}
 
   private:
-    void step(std::vector<Op>& out) {
+    void round(std::vector<Op>& out) override {
         const auto worker = static_cast<std::uint16_t>(dice_.below(header_.workers()));
         build_.set_worker(WorkerIndex{worker});
-        const FileIndex file{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
+        const FileIndex file = some_file();
         // Of a thousand.
         const std::uint64_t die = dice_.below(1000);
         if (die < 600) {
@@ -106,21 +89,13 @@ class MixSource final : public OpSource {
         const ByteOffset from{hot.begin.value + first * kPageSize};
         return {from, from + ByteCount{count * kPageSize}};
     }
-
-    Header header_;
-    Dice dice_;
-    std::uint64_t ops_;
-    OpBuilder build_{header_};
 };
 
 } // namespace
 
 std::expected<std::unique_ptr<OpSource>, std::string> make_mix(const WorkloadSettings& settings) {
-    auto header = header_for(settings, "mix", kDefaultSize, kDefaultFiles);
-    if (!header) {
-        return std::unexpected(header.error());
-    }
-    return std::make_unique<MixSource>(settings, std::move(*header));
+    return make_source<MixSource>(settings,
+                                  header_for(settings, "mix", kDefaultSize, kDefaultFiles));
 }
 
 } // namespace mmapstress

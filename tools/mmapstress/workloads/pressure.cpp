@@ -1,7 +1,5 @@
 // More dirty data than memory, so that writeback and reclaim do the writing.
-#include "tools/mmapstress/workloads/dice.hpp"
-#include "tools/mmapstress/workloads/op_builder.hpp"
-#include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/mmapstress/workloads/built_source.hpp"
 
 #include <algorithm>
 
@@ -12,44 +10,33 @@ namespace {
 constexpr std::uint32_t kDefaultFiles = 2;
 constexpr std::uint64_t kTimesMemory = 4;
 constexpr std::uint64_t kPasses = 2;
-constexpr std::uint64_t kOpsAtOnce = 256;
 constexpr std::uint64_t kStoresPerCommit = 512;
 
-class PressureSource final : public OpSource {
+class PressureSource final : public BuiltSource {
   public:
     PressureSource(const WorkloadSettings& settings, Header header)
-        : header_(std::move(header)), dice_(settings.seed) {
+        : BuiltSource(std::move(header), Dice(settings.seed), 0) {
         std::uint64_t pages = 0;
-        for (const FileSpec& file : header_.files) {
-            pages += (file.size.value + kPageSize - 1) / kPageSize;
+        for (std::uint32_t file = 0; file != header_.files.size(); ++file) {
+            pages += pages_of(FileIndex{file});
         }
         ops_ = settings.ops.value_or(pages * kPasses);
     }
 
-    [[nodiscard]] const Header& header() const override { return header_; }
-
-    bool more(std::vector<Op>& out) override {
-        if (build_.count() >= ops_) {
-            return false;
+  private:
+    void round(std::vector<Op>& out) override {
+        if (build_.count() % kStoresPerCommit == kStoresPerCommit - 1) {
+            build_.plain(out, OpKind::commit);
+        } else {
+            store_somewhere(out);
         }
-        const std::uint64_t end = std::min(ops_, build_.count() + kOpsAtOnce);
-        while (build_.count() < end) {
-            if (build_.count() % kStoresPerCommit == kStoresPerCommit - 1) {
-                build_.plain(out, OpKind::commit);
-            } else {
-                store_somewhere(out);
-            }
-        }
-        return true;
     }
 
-  private:
     /// A burst wanders through the files page by page, and jumps now and then.
     void store_somewhere(std::vector<Op>& out) {
         if (dice_.below(16) == 0) {
-            file_ = FileIndex{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
-            const std::uint64_t size = header_.files[file_.value].size.value;
-            page_ = dice_.below((size + kPageSize - 1) / kPageSize);
+            file_ = some_file();
+            page_ = dice_.below(pages_of(file_));
         }
         const std::uint64_t size = header_.files[file_.value].size.value;
         const ByteRange page = intersect({ByteOffset{0}, ByteOffset{size}},
@@ -61,14 +48,10 @@ class PressureSource final : public OpSource {
         build_.content(out, OpKind::store, file_, {from, from + ByteCount{length}});
         // Half of the time on to the next page, else the same one once more.
         if (dice_.below(2) == 0) {
-            page_ = (page_ + 1) % ((size + kPageSize - 1) / kPageSize);
+            page_ = (page_ + 1) % pages_of(file_);
         }
     }
 
-    Header header_;
-    Dice dice_;
-    std::uint64_t ops_ = 0;
-    OpBuilder build_{header_};
     FileIndex file_;
     std::uint64_t page_ = 0;
 };
@@ -79,11 +62,8 @@ std::expected<std::unique_ptr<OpSource>, std::string>
 make_pressure(const WorkloadSettings& settings) {
     const std::uint64_t files = std::max<std::uint32_t>(1, settings.files.value_or(kDefaultFiles));
     const ByteCount size{settings.memory.value * kTimesMemory / files / kPageSize * kPageSize};
-    auto header = header_for(settings, "pressure", size, kDefaultFiles);
-    if (!header) {
-        return std::unexpected(header.error());
-    }
-    return std::make_unique<PressureSource>(settings, std::move(*header));
+    return make_source<PressureSource>(settings,
+                                       header_for(settings, "pressure", size, kDefaultFiles));
 }
 
 } // namespace mmapstress

@@ -1,7 +1,5 @@
 // The deterministic recipe, over many pages.
-#include "tools/mmapstress/workloads/dice.hpp"
-#include "tools/mmapstress/workloads/op_builder.hpp"
-#include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/mmapstress/workloads/built_source.hpp"
 
 #include <algorithm>
 
@@ -76,11 +74,8 @@ class RecipeSource final : public OpSource {
 
 std::expected<std::unique_ptr<OpSource>, std::string>
 make_recipe(const WorkloadSettings& settings) {
-    auto header = header_for(settings, "recipe", kDefaultSize, kDefaultFiles);
-    if (!header) {
-        return std::unexpected(header.error());
-    }
-    return std::make_unique<RecipeSource>(settings, std::move(*header));
+    return make_source<RecipeSource>(settings,
+                                     header_for(settings, "recipe", kDefaultSize, kDefaultFiles));
 }
 
 } // namespace mmapstress

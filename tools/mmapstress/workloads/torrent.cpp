@@ -1,7 +1,6 @@
 #include "tools/mmapstress/workloads/torrent.hpp"
 
-#include "tools/mmapstress/workloads/dice.hpp"
-#include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/mmapstress/workloads/built_source.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -193,11 +192,8 @@ class TorrentSource final : public OpSource {
 
 std::expected<std::unique_ptr<OpSource>, std::string>
 make_torrent(const WorkloadSettings& settings) {
-    auto header = header_for(settings, kTorrentName, kDefaultSize, kDefaultFiles);
-    if (!header) {
-        return std::unexpected(header.error());
-    }
-    return std::make_unique<TorrentSource>(settings, std::move(*header));
+    return make_source<TorrentSource>(
+        settings, header_for(settings, kTorrentName, kDefaultSize, kDefaultFiles));
 }
 
 } // namespace mmapstress

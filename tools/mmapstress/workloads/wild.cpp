@@ -1,7 +1,5 @@
 // Everything that there is, weighted, by several workers at a time.
-#include "tools/mmapstress/workloads/dice.hpp"
-#include "tools/mmapstress/workloads/op_builder.hpp"
-#include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/mmapstress/workloads/built_source.hpp"
 #include "tools/schedule/op_effect.hpp"
 
 #include <algorithm>
@@ -13,7 +11,6 @@ namespace mmapstress {
 namespace {
 
 constexpr std::uint64_t kDefaultOps = 2000;
-constexpr std::uint64_t kOpsAtOnce = 64;
 constexpr std::uint64_t kHugePage = 2U << 20U;
 
 /// What an operation is given.
@@ -117,7 +114,7 @@ void choose_workers(Dice& dice, const WorkloadSettings& settings, Header& header
 }
 
 /// Sizes that end anywhere in a page; one in eight has room for a huge page.
-FileSpec some_file(Dice& dice, std::optional<ByteCount> size) {
+FileSpec file_of_some_size(Dice& dice, std::optional<ByteCount> size) {
     FileSpec file;
     const std::uint64_t any = 1 + dice.below(4 * kPageSize);
     const std::uint64_t pages = dice.below(8) == 0 ? kHugePage : dice.below(64) * kPageSize;
@@ -126,10 +123,10 @@ FileSpec some_file(Dice& dice, std::optional<ByteCount> size) {
     return file;
 }
 
-class WildSource final : public OpSource {
+class WildSource final : public BuiltSource {
   public:
     WildSource(const WorkloadSettings& settings, Header header, Dice dice)
-        : header_(std::move(header)), dice_(dice), ops_(settings.ops.value_or(kDefaultOps)),
+        : BuiltSource(std::move(header), dice, settings.ops.value_or(kDefaultOps)),
           stripe_(
               dice_.pick(std::array<std::uint64_t, 4>{256, kPageSize, 16 * kPageSize, kHugePage})) {
         for (const FileSpec& file : header_.files) {
@@ -138,24 +135,11 @@ class WildSource final : public OpSource {
         }
     }
 
-    [[nodiscard]] const Header& header() const override { return header_; }
-
-    bool more(std::vector<Op>& out) override {
-        if (build_.count() >= ops_) {
-            return false;
-        }
-        const std::uint64_t end = std::min(ops_, build_.count() + kOpsAtOnce);
-        while (build_.count() < end) {
-            step(out);
-        }
-        return true;
-    }
-
   private:
-    void step(std::vector<Op>& out) {
+    void round(std::vector<Op>& out) override {
         worker_ = dice_.below(header_.workers());
         build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(worker_)});
-        file_ = FileIndex{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
+        file_ = some_file();
         const MapIndex map{static_cast<std::uint8_t>(dice_.below(4) == 0 ? 1 : 0)};
         const Choice& choice = choose(dice_);
         if (size() == 0) {
@@ -364,13 +348,9 @@ class WildSource final : public OpSource {
         return ByteRange{ByteOffset{begin}, ByteOffset{end}};
     }
 
-    Header header_;
-    Dice dice_;
-    std::uint64_t ops_;
     std::uint64_t stripe_; ///< bytes that one worker after another has for itself
     std::vector<ByteCount> sizes_;
     std::vector<ByteCount> largest_; ///< that the files are let grow to
-    OpBuilder build_{header_};
     std::uint64_t worker_ = 0;
     FileIndex file_;
 };
@@ -387,7 +367,7 @@ std::expected<std::unique_ptr<OpSource>, std::string> make_wild(const WorkloadSe
     const auto files = settings.files.value_or(static_cast<std::uint32_t>(1 + dice.below(4)));
     header->files.clear();
     for (std::uint32_t i = 0; i < files; ++i) {
-        header->files.push_back(some_file(dice, settings.size));
+        header->files.push_back(file_of_some_size(dice, settings.size));
     }
     return std::make_unique<WildSource>(settings, std::move(*header), dice);
 }

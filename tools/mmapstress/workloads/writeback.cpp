@@ -3,9 +3,7 @@
 // The window is that of 2006, between the filesystem's call that a page is clean and the end of its
 // I/O; since 6.16 (commit 095f627add86) also that of writes that drop their pages from the cache as
 // soon as they are on disk, stored into again or not.
-#include "tools/mmapstress/workloads/dice.hpp"
-#include "tools/mmapstress/workloads/op_builder.hpp"
-#include "tools/mmapstress/workloads/sources.hpp"
+#include "tools/mmapstress/workloads/built_source.hpp"
 
 #include <algorithm>
 
@@ -17,20 +15,15 @@ constexpr ByteCount kDefaultSize{256U << 10U};
 constexpr std::uint32_t kDefaultFiles = 2;
 constexpr std::uint64_t kDefaultOps = 4000;
 
-class WritebackSource final : public OpSource {
+class WritebackSource final : public BuiltSource {
   public:
     WritebackSource(const WorkloadSettings& settings, Header header)
-        : header_(std::move(header)), dice_(settings.seed),
-          ops_(settings.ops.value_or(kDefaultOps)) {}
+        : BuiltSource(std::move(header), Dice(settings.seed), settings.ops.value_or(kDefaultOps)) {}
 
-    [[nodiscard]] const Header& header() const override { return header_; }
-
+  private:
     /// Each worker but the last stores a few times, the last one has the file written back.
-    bool more(std::vector<Op>& out) override {
-        if (build_.count() >= ops_) {
-            return false;
-        }
-        file_ = FileIndex{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
+    void round(std::vector<Op>& out) override {
+        file_ = some_file();
         const std::uint64_t storers = std::max<std::uint64_t>(1, header_.workers() - 1);
         const ByteRange hot = some_pages();
         for (std::uint64_t i = 0; i != 4 * storers; ++i) {
@@ -39,14 +32,11 @@ class WritebackSource final : public OpSource {
         }
         build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(header_.workers() - 1)});
         flush(out, hot);
-        return true;
     }
 
-  private:
     /// A few pages, where stores and flushes meet.
     ByteRange some_pages() {
-        const std::uint64_t pages =
-            (header_.files[file_.value].size.value + kPageSize - 1) / kPageSize;
+        const std::uint64_t pages = pages_of(file_);
         const std::uint64_t first = dice_.below(pages);
         const std::uint64_t count = 1 + dice_.below(std::min<std::uint64_t>(8, pages - first));
         return {ByteOffset{first * kPageSize}, ByteOffset{(first + count) * kPageSize}};
@@ -88,10 +78,6 @@ class WritebackSource final : public OpSource {
         }
     }
 
-    Header header_;
-    Dice dice_;
-    std::uint64_t ops_;
-    OpBuilder build_{header_};
     FileIndex file_;
 };
 
@@ -107,7 +93,7 @@ make_writeback(const WorkloadSettings& settings) {
     for (std::size_t i = 0; i < header->files.size(); i += 2) {
         header->files[i].start = Start::written; // in large folios, where there are any
     }
-    return std::make_unique<WritebackSource>(settings, std::move(*header));
+    return make_source<WritebackSource>(settings, std::move(header));
 }
 
 } // namespace mmapstress
