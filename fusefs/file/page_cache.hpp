@@ -1,4 +1,4 @@
-// What the journal needs of the kernel's page cache. The real one is in kernel/; tests have their
+// What the journal needs of the kernel's page cache. The real one is in fuse/; tests have their
 // own.
 #pragma once
 
@@ -26,6 +26,11 @@ struct PageRange {
     constexpr bool operator==(const PageRange&) const = default;
     [[nodiscard]] constexpr std::uint64_t count() const { return last.value - first.value + 1; }
 };
+
+constexpr model::ByteRange bytes_of(PageRange pages) {
+    return {start_of(pages.first),
+            model::ByteOffset{start_of(pages.last).value + model::kPageSize}};
+}
 
 /// Ascending page ranges that do not touch.
 class PageSet {

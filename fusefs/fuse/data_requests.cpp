@@ -316,7 +316,7 @@ void lseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, const HandlePtr
 }
 
 void retrieve_reply(fuse_req_t req, void* cookie, fuse_ino_t, off_t, fuse_bufvec* data) {
-    mount_of(req).page_cache.retrieved(cookie, *data);
+    mount_of(req).page_cache.retrieves().arrived(cookie, *data);
     fuse_reply_none(req);
 }
 

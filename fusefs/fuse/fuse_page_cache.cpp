@@ -1,22 +1,17 @@
 #include "fusefs/fuse/fuse_page_cache.hpp"
 
 #include "fusefs/backing/one_descriptor.hpp"
-#include "fusefs/base/exceptions.hpp"
 #include "fusefs/file/journaled_file.hpp"
 #include "fusefs/fuse/control_nodes.hpp"
-#include "fusefs/fuse/session.hpp"
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -27,83 +22,21 @@ using base::Result;
 using file::PageRange;
 using file::PageSet;
 using file::RetrievedPages;
-using model::ByteCount;
 using model::ByteOffset;
-using model::ByteRange;
 using model::InodeId;
 using model::PageIndex;
 
 namespace {
-
-#ifndef SYS_cachestat
-constexpr long kCachestat = 451; // the same on every architecture; younger than our libc
-#else
-constexpr long kCachestat = SYS_cachestat;
-#endif
 
 /// For how long the way to an inode in our own mount may wait for locks of directories before it is
 /// given up. A lock can be held by a request that waits for us (see PrivateView); else it is soon
 /// free, also on a very busy machine.
 constexpr std::chrono::seconds kPatience{5};
 
-/// The structures of <linux/mman.h> from Linux 6.5 on.
-struct CachestatRange {
-    std::uint64_t offset;
-    std::uint64_t length;
-};
-struct Cachestat {
-    std::uint64_t cache;
-    std::uint64_t dirty;
-    std::uint64_t writeback;
-    std::uint64_t evicted;
-    std::uint64_t recently_evicted;
-};
-
-ByteRange bytes_of(PageRange pages) {
-    return {start_of(pages.first), ByteOffset{start_of(pages.last).value + model::kPageSize}};
-}
-
-/// Which pages are looked for.
-using Count = std::uint64_t CacheStatus::*;
-
-/// Appends the pages that `count` counts among `pages` to `found`.
-Result<void> bisect(const Fd& file, PageRange pages, Count count, PageSet& found) {
-    const Result<CacheStatus> status = cache_status(file, bytes_of(pages));
-    if (!status) {
-        return std::unexpected(status.error());
-    }
-    const std::uint64_t here = (*status).*count;
-    if (here == 0) {
-        return {};
-    }
-    if (here >= pages.count()) {
-        found.append(pages);
-        return {};
-    }
-    const PageIndex middle{pages.first.value + (pages.count() - 1) / 2};
-    const PageRange low{pages.first, middle};
-    const PageRange high{PageIndex{middle.value + 1}, pages.last};
-    for (const PageRange half : {low, high}) {
-        if (const Result<void> done = bisect(file, half, count, found); !done) {
-            return done;
-        }
-    }
-    return {};
-}
-
 } // namespace
 
-Result<CacheStatus> cache_status(const Fd& file, ByteRange range) {
-    CachestatRange asked{range.begin.value, range.size().value};
-    Cachestat answer{};
-    if (::syscall(kCachestat, file.get(), &asked, &answer, 0) != 0) {
-        return base::last_error();
-    }
-    return CacheStatus{answer.cache, answer.dirty, answer.writeback};
-}
-
 FusePageCache::FusePageCache(std::string mountpoint, Probe probe, file::MemoryPool& pool)
-    : mountpoint_(std::move(mountpoint)), probe_(probe), pool_(pool) {}
+    : mountpoint_(std::move(mountpoint)), probe_(probe), retrieves_(pool) {}
 
 void FusePageCache::set_session(fuse_session* session) {
     session_ = session;
@@ -124,10 +57,7 @@ void FusePageCache::wait_until_ready() {
 
 void FusePageCache::disconnect() {
     disconnected_ = true;
-    {
-        const base::Lock lock(mutex_);
-        arrived_.notify_all();
-    }
+    retrieves_.disconnect();
     close_ways();
     visitor_.run([&] { view_->let_go(); });
     visitor_.stop();
@@ -253,31 +183,6 @@ Result<FusePageCache::Way> FusePageCache::open_way(const file::JournaledFile& fi
     return way;
 }
 
-namespace {
-
-/// Those of `pages` in the cache of the file that `fd` has open that `count` counts.
-Result<PageSet> among(const Fd& fd, const PageSet& pages, Count count) {
-    PageSet found;
-    for (const PageRange& range : pages.ranges()) {
-        if (const Result<void> done = bisect(fd, range, count, found); !done) {
-            return std::unexpected(done.error());
-        }
-    }
-    return found;
-}
-
-/// The same for all pages of a file of `size` bytes; nothing if the kernel does not say.
-std::optional<PageSet> among(const Fd& fd, ByteOffset size, Count count) {
-    PageSet all;
-    if (size > ByteOffset{0}) {
-        all.append({PageIndex{0}, page_of(ByteOffset{size.value - 1})});
-    }
-    Result<PageSet> found = among(fd, all, count);
-    return found ? std::optional{std::move(*found)} : std::nullopt;
-}
-
-} // namespace
-
 Result<PageSet> FusePageCache::dirty_pages(file::JournaledFile& file, const PageSet& pages) {
     if (probe_ == Probe::compare) {
         return changed_pages(file, pages);
@@ -288,23 +193,24 @@ Result<PageSet> FusePageCache::dirty_pages(file::JournaledFile& file, const Page
     if (file.wants_way()) {
         const Result<Way> way = open_way(file);
         if (way) {
-            return among(**way, pages, &CacheStatus::dirty);
+            return counted_pages(**way, pages, &CacheStatus::dirty);
         }
         if (way.error().value != ENOTSUP) {
             return std::unexpected(way.error());
         }
     }
-    return visit(file.id(), [&](const Fd& fd) { return among(fd, pages, &CacheStatus::dirty); });
+    return visit(file.id(),
+                 [&](const Fd& fd) { return counted_pages(fd, pages, &CacheStatus::dirty); });
 }
 
 std::optional<PageSet> FusePageCache::dirty_now(InodeId inode, ByteOffset size) {
     const Way way = known_way(inode);
-    return way ? among(*way, size, &CacheStatus::dirty) : std::nullopt;
+    return way ? counted_pages(*way, size, &CacheStatus::dirty) : std::nullopt;
 }
 
 std::optional<PageSet> FusePageCache::under_writeback_now(InodeId inode, ByteOffset size) {
     const Way way = known_way(inode);
-    return way ? among(*way, size, &CacheStatus::writeback) : std::nullopt;
+    return way ? counted_pages(*way, size, &CacheStatus::writeback) : std::nullopt;
 }
 
 Result<PageSet> FusePageCache::changed_pages(file::JournaledFile& file, const PageSet& pages) {
@@ -348,55 +254,7 @@ std::optional<bool> FusePageCache::is_clean(InodeId inode, PageIndex page) {
 }
 
 Result<RetrievedPages> FusePageCache::retrieve(InodeId inode, PageRange pages) {
-    const ByteRange range = bytes_of(pages);
-    Retrieve waiting;
-    {
-        const base::Lock lock(mutex_);
-        retrieves_.insert(&waiting);
-    }
-    const int error =
-        disconnected_
-            ? -ENODEV
-            : fuse_lowlevel_notify_retrieve(session_, inode.value, range.size().value,
-                                            static_cast<off_t>(range.begin.value), &waiting);
-    base::Lock lock(mutex_);
-    if (error == 0) {
-        while (!waiting.reply && !disconnected_) {
-            arrived_.wait(lock);
-        }
-    }
-    retrieves_.erase(&waiting);
-    if (waiting.reply) {
-        return std::move(*waiting.reply);
-    }
-    if (error == -ENOENT) {
-        return RetrievedPages{}; // the kernel has forgotten the inode: nothing is cached
-    }
-    return base::failed(error != 0 ? -error : ENODEV);
-}
-
-Result<RetrievedPages> FusePageCache::take_over(const fuse_bufvec& data) {
-    RetrievedPages pages;
-    if (data.buf[0].size > 0) {
-        auto* bytes = static_cast<std::byte*>(data.buf[0].mem);
-        pages.bytes = {bytes, data.buf[0].size};
-        pages.owner = std::shared_ptr<void>(Session::take_request_memory(), [this](void* memory) {
-            if (memory != nullptr) {
-                pool_.give_back(memory);
-            }
-        });
-    }
-    return pages;
-}
-
-void FusePageCache::retrieved(void* cookie, const fuse_bufvec& data) {
-    Result<RetrievedPages> pages = base::without_exceptions([&] { return take_over(data); });
-    const base::Lock lock(mutex_);
-    const auto waiting = retrieves_.find(static_cast<Retrieve*>(cookie));
-    if (waiting != retrieves_.end()) {
-        (*waiting)->reply = std::move(pages);
-        arrived_.notify_all();
-    }
+    return retrieves_.fetch(session_, inode, pages);
 }
 
 Result<void> FusePageCache::evict(InodeId inode) {

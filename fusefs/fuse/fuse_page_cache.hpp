@@ -5,8 +5,10 @@
 #include "fusefs/base/mutex.hpp"
 #include "fusefs/file/buffer.hpp"
 #include "fusefs/file/page_cache.hpp"
+#include "fusefs/fuse/cache_status.hpp"
 #include "fusefs/fuse/libfuse.hpp"
 #include "fusefs/fuse/private_view.hpp"
+#include "fusefs/fuse/retrieves.hpp"
 #include "fusefs/fuse/visitor.hpp"
 #include "fusefs/model/types.hpp"
 
@@ -15,7 +17,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -27,15 +28,6 @@ enum class Probe : std::uint8_t {
     cachestat, ///< cachestat(2), Linux 6.5 and later: exact
     compare,   ///< retrieve the cached pages and compare with a hash of what they were
 };
-
-/// cachestat(2)'s answer for a range of pages.
-struct CacheStatus {
-    std::uint64_t cached = 0;
-    std::uint64_t dirty = 0;
-    std::uint64_t writeback = 0;
-};
-/// ENOSYS before Linux 6.5.
-base::Result<CacheStatus> cache_status(const base::Fd& file, model::ByteRange range);
 
 /// Probes and retrieves. See file::PageCache for who may call what.
 ///
@@ -84,14 +76,10 @@ class FusePageCache final : public file::PageCache {
     /// Has the kernel write all dirty pages of the mount back. As evict().
     void write_everything_back();
 
-    /// The reply to a retrieve: a request of its own, on any request thread. Throws nothing: for
-    /// want of memory it is the retrieve that fails.
-    /// `cookie` is what came with the request.
-    void retrieved(void* cookie, const fuse_bufvec& data);
+    /// Where the replies to retrieves go.
+    Retrieves& retrieves() { return retrieves_; }
 
   private:
-    /// The pages of a reply, in the memory that it came in.
-    base::Result<file::RetrievedPages> take_over(const fuse_bufvec& data);
     /// A descriptor of an inode of our own mount, held open. Shared with whoever looks just then.
     using Way = std::shared_ptr<const base::Fd>;
     void close_ways();
@@ -112,7 +100,7 @@ class FusePageCache final : public file::PageCache {
 
     std::string mountpoint_;
     Probe probe_;
-    file::MemoryPool& pool_;
+    Retrieves retrieves_;
     fuse_session* session_ = nullptr;
     std::unique_ptr<PrivateView> view_; ///< from set_session() on
     std::atomic<bool> disconnected_{false};
@@ -125,14 +113,6 @@ class FusePageCache final : public file::PageCache {
     base::Mutex opening_ ACQUIRED_BEFORE(visits_); ///< held while a way is opened
     mutable base::Mutex ways_mutex_;               ///< a leaf
     std::unordered_map<model::InodeId, Way> ways_ GUARDED_BY(ways_mutex_);
-
-    /// A retrieve that waits for its reply, named by its address in the request.
-    struct Retrieve {
-        std::optional<base::Result<file::RetrievedPages>> reply;
-    };
-    base::Mutex mutex_; ///< guards the retrieves themselves, too; a leaf
-    base::CondVar arrived_;
-    std::set<Retrieve*> retrieves_ GUARDED_BY(mutex_);
 };
 
 } // namespace partialfs::fuse
