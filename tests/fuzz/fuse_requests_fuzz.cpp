@@ -1,7 +1,8 @@
 // Any requests that a kernel could send are answered, each once and well-formed, and the filesystem
 // comes down in order: over the real operations, on a directory of tmpfs, without a mount.
+#include "fusefs/startup/filesystem.hpp"
 #include "tests/fuzz/fuse/fake_kernel.hpp"
-#include "tests/fuzz/fuse/served_filesystem.hpp"
+#include "tests/fuzz/fuse/script.hpp"
 #include "tests/temporary_directory.hpp"
 
 #include <spdlog/spdlog.h>
@@ -40,11 +41,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     Script script = parse_script(std::as_bytes(std::span(data, size)));
     const partialfs::testing::TemporaryDirectory directory;
+    script.options.source = directory.path();
     // What is no mount costs no private view of it, which takes longer than all the requests.
-    ServedFilesystem filesystem(directory.path(), directory / "no-mountpoint", script.settings);
+    script.options.mountpoint = directory / "no-mountpoint";
+    partialfs::backing::FileIo io;
+    partialfs::startup::Filesystem filesystem(script.options, partialfs::fuse::Probe::compare, io);
     FakeKernel kernel(std::move(script.retrieved));
-    filesystem.connect(FakeKernel::io(), kernel.take_daemon_end());
-    std::thread server([&] { filesystem.serve(); });
+    if (!filesystem.connect(FakeKernel::io(), kernel.take_daemon_end())) {
+        std::abort();
+    }
+    std::thread server([&] { filesystem.serve([] { return true; }); });
     for (const ScriptedRequest& request : script.requests) {
         kernel.send(request);
     }

@@ -4,9 +4,9 @@
 //
 // Mounts SOURCE at MOUNTPOINT (root alone may), serves it until it is unmounted, then writes SEED.
 #include "fusefs/base/mutex.hpp"
+#include "fusefs/startup/filesystem.hpp"
 #include "tests/fuzz/fuse/numbers.hpp"
 #include "tests/fuzz/fuse/script.hpp"
-#include "tests/fuzz/fuse/served_filesystem.hpp"
 
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -131,9 +131,16 @@ void record(const std::filesystem::path& source, const std::filesystem::path& mo
             const std::filesystem::path& seed) {
     fuse::Session::block_end_signals();
     ::umask(0);
-    ServedFilesystem filesystem(source, mountpoint, MountSettings{});
-    filesystem.connect(Recording::io(), mount_at(mountpoint));
-    filesystem.serve();
+    startup::Options options = small_mount();
+    options.source = source;
+    options.mountpoint = mountpoint;
+    backing::FileIo io;
+    startup::Filesystem filesystem(options, fuse::Probe::compare, io);
+    if (const auto connected = filesystem.connect(Recording::io(), mount_at(mountpoint));
+        !connected) {
+        throw std::runtime_error(connected.error());
+    }
+    filesystem.serve([] { return true; });
     const Bytes bytes = Recording::the().seed();
     std::ofstream file(seed, std::ios::binary);
     file.write(reinterpret_cast<const char*>(bytes.data()),

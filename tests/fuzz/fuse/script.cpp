@@ -29,26 +29,26 @@ constexpr std::size_t kRecordHeader = 5;
 /// More take long and show nothing that fewer do not.
 constexpr std::size_t kMostRequests = 400;
 
-MountSettings settings_of(std::uint8_t bits) {
-    MountSettings settings;
+startup::Options options_of(std::uint8_t bits) {
+    startup::Options options = small_mount();
     if ((bits & kOldContract) != 0) {
-        settings.contract = model::Contract::linux_2_6_19;
+        options.contract = model::Contract::linux_2_6_19;
     }
     if ((bits & kEager) != 0) {
-        settings.policy = model::FlushPolicy::eager;
+        options.flush_policy = model::FlushPolicy::eager;
     } else if ((bits & kWriteback) != 0) {
-        settings.policy = model::FlushPolicy::writeback;
+        options.flush_policy = model::FlushPolicy::writeback;
     }
     if ((bits & kSmallBlocks) != 0) {
-        settings.block_bytes = 1024;
+        options.block_size = *model::BlockSize::from_bytes(1024);
     }
     if ((bits & kTimer) != 0) {
-        settings.commit_interval = std::chrono::milliseconds(1);
+        options.commit_interval = std::chrono::milliseconds(1);
     }
     if ((bits & kLittleMemory) != 0) {
-        settings.dirty_limit = std::uint64_t{64} << 10U;
+        options.dirty_limit = model::ByteCount{std::uint64_t{64} << 10U};
     }
-    return settings;
+    return options;
 }
 
 void append_header(Bytes& bytes, std::uint32_t opcode, std::uint8_t inode, std::uint8_t flags,
@@ -61,13 +61,25 @@ void append_header(Bytes& bytes, std::uint32_t opcode, std::uint8_t inode, std::
 
 } // namespace
 
+startup::Options small_mount() {
+    startup::Options options;
+    options.contract = model::Contract::linux_2_6_20;
+    options.block_size = *model::BlockSize::from_bytes(4096);
+    options.commit_interval = std::chrono::milliseconds(0);
+    options.dirty_limit = model::ByteCount{std::uint64_t{1} << 20U};
+    options.probe = startup::ProbeChoice::compare;
+    options.threads = 4;
+    options.fuse_options = {"default_permissions"};
+    return options;
+}
+
 Script parse_script(std::span<const std::byte> input) {
     Script script;
     if (input.empty()) {
         return script;
     }
     const auto bits = std::to_integer<std::uint8_t>(input.front());
-    script.settings = settings_of(bits);
+    script.options = options_of(bits);
     input = input.subspan(1);
     while (input.size() >= kRecordHeader && script.requests.size() < kMostRequests) {
         std::array<std::uint8_t, kRecordHeader> header{};

@@ -4,11 +4,9 @@
 // run to run. A script names them by a byte: see Numbers.
 #pragma once
 
-#include "fusefs/model/contract.hpp"
-#include "fusefs/model/types.hpp"
+#include "fusefs/startup/options.hpp"
 #include "tests/fuzz/fuse/request_layout.hpp"
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -16,13 +14,9 @@
 
 namespace partialfs::fuzz {
 
-struct MountSettings {
-    model::Contract contract = model::Contract::linux_2_6_20;
-    model::FlushPolicy policy = model::FlushPolicy::ext3;
-    std::uint32_t block_bytes = 4096;
-    std::chrono::milliseconds commit_interval{0}; ///< 0: no timer
-    std::uint64_t dirty_limit = std::uint64_t{1} << 20U;
-};
+/// A mount that keeps little, commits when it is asked to, and finds stored pages by comparing: the
+/// kernel's part is then requests and replies alone.
+startup::Options small_mount();
 
 struct ScriptedRequest {
     std::uint8_t opcode = 0;
@@ -36,7 +30,7 @@ struct ScriptedRequest {
 using RetrievedBytes = Bytes;
 
 struct Script {
-    MountSettings settings;
+    startup::Options options = small_mount();
     std::vector<ScriptedRequest> requests;
     std::vector<RetrievedBytes> retrieved;
 };
@@ -45,7 +39,7 @@ struct Script {
 /// among the requests: they are what is retrieved.
 Script parse_script(std::span<const std::byte> input);
 
-/// Bytes that parse_script() makes the same script of, its settings apart, which are the default.
+/// Bytes that parse_script() makes the same script of, its options apart, which are the default.
 /// Records must be given in their order.
 class ScriptWriter {
   public:
