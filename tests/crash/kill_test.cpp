@@ -3,6 +3,7 @@
 // A child process works on the mount and notes in shared memory what it has done and what has been
 // synced; the daemon is killed when the child has come to some point; then the plain files are
 // looked at.
+#include "tests/crash/kill_point.hpp"
 #include "tests/crash/shared_memory.hpp"
 #include "tests/mounted/ledger_file.hpp"
 #include "tests/mounted/mount.hpp"
@@ -215,19 +216,8 @@ TEST_P(KillPoint, LeavesNoUnwrittenBytesAndEverythingThatWasSynced) {
         Shared& state = **shared;
         const std::uint64_t seed = random();
         const std::uint64_t steps = 1 + random() % 300;
-        const pid_t child = ::fork();
-        ASSERT_GE(child, 0);
-        if (child == 0) {
-            std::make_unique<Worker>(mount.path(), state, seed)->run();
-        }
-        int status = 0;
-        while (state.steps < steps && ::waitpid(child, &status, WNOHANG) == 0) {
-            ::sched_yield();
-        }
-        EXPECT_GE(state.steps, steps) << "the worker ended before the daemon was killed";
-        mount.kill();
-        ::kill(child, SIGKILL);
-        ::waitpid(child, &status, 0);
+        kill_after(mount, state.steps, steps,
+                   [&] { std::make_unique<Worker>(mount.path(), state, seed)->run(); });
         const Snapshot& snapshot = state.snapshots[static_cast<std::size_t>(state.current)];
         EXPECT_EQ(what_is_wrong(mount.source(), snapshot), "")
             << "kill point " << point << ", seed " << seed << ", after " << steps << " steps";

@@ -5,6 +5,7 @@
 // for them. What is then promised of the file is noted in shared memory. The daemon is killed at
 // some step. Each file must be as promised, but for the one that was being worked on.
 #include "fusefs/base/fd.hpp"
+#include "tests/crash/kill_point.hpp"
 #include "tests/crash/shared_memory.hpp"
 #include "tests/mounted/ledger_file.hpp"
 #include "tests/mounted/mount.hpp"
@@ -304,19 +305,7 @@ TEST_P(Promises, AreKeptWhenTheDaemonIsKilled) {
         Shared& state = *shared;
         const std::uint64_t seed = random();
         const std::uint64_t steps = 1 + random() % 100;
-        const pid_t child = ::fork();
-        ASSERT_GE(child, 0);
-        if (child == 0) {
-            Worker(mount.path(), state, seed).run();
-        }
-        int status = 0;
-        while (state.steps < steps && ::waitpid(child, &status, WNOHANG) == 0) {
-            ::sched_yield();
-        }
-        EXPECT_GE(state.steps, steps) << "the worker ended before the daemon was killed";
-        mount.kill();
-        ::kill(child, SIGKILL);
-        ::waitpid(child, &status, 0);
+        kill_after(mount, state.steps, steps, [&] { Worker(mount.path(), state, seed).run(); });
         for (std::size_t file = 0; file < kFiles; ++file) {
             if (!state.in_work.at(file)) {
                 ++checked;
