@@ -116,7 +116,24 @@ TEST(BlockDevice, APageWrittenAsAWholeKeepsStoresUntilItIsWrittenBack) {
 // What cannot be made sparse is written over with zeros, which marks every block.
 TEST(BlockDevice, ItStartsWrittenEvenWhereAFileIsSparse) {
     EXPECT_EQ(kernel(schedule_of(kStore, "sparse")), Ranges{});
-    EXPECT_EQ(kernel(schedule_of("1 sync\n" + kStore, "sparse")), kLost);
+    EXPECT_EQ(kernel(schedule_of("1 fsync file=0\n" + kStore, "sparse")), kLost);
+}
+
+// The operation sync is a syncfs(2), of the filesystem that the device's node is on.
+TEST(BlockDevice, SyncfsWritesNoDeviceBack) {
+    EXPECT_EQ(kernel("1 sync\n" + kStore), Ranges{});
+    const auto commit_by = [](const std::string& way) {
+        auto schedule =
+            mmapstress::parse_schedule("mmapstress-schedule 1\nseed 1\ncommit-by " + way +
+                                       "\nfile 0 size=8192 start=written fill=1\n"
+                                       "1 commit\n" +
+                                       kStore);
+        EXPECT_TRUE(schedule) << schedule.error().message();
+        return schedule ? kernel(*schedule) : Ranges{};
+    };
+    EXPECT_EQ(commit_by("sibling"), Ranges{});
+    EXPECT_EQ(commit_by("syncfs"), Ranges{});
+    EXPECT_EQ(commit_by("sync"), kLost);
 }
 
 TEST(BlockDevice, WithOneBlockAPageNothingIsLost) {

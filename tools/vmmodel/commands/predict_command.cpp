@@ -103,9 +103,23 @@ std::string operation(OpNumber op, const mmapstress::Schedule& schedule) {
     return op.value == 0 ? "the start" : "the end of the schedule";
 }
 
-std::string cause(const Damage& damage, const mmapstress::Schedule& schedule) {
+/// Why the writeback that lost it on a block device passed over the range's first block.
+std::string not_marked(const Damage& damage, BlockSize block_size) {
+    const std::uint64_t block =
+        block_size.block_of(damage.range.begin).value % block_size.per_page();
+    return fmt::format("block {} of page {} was not marked dirty: no write(2) has touched it since "
+                       "its page was last written back or read from disk; ",
+                       block, damage.range.first_page().value);
+}
+
+std::string cause(const Damage& damage, const mmapstress::Schedule& schedule, const Rules& rules,
+                  BlockSize block_size) {
     if (damage.lost_by.value == 0) {
         return "";
+    }
+    if (rules_of(rules.filesystem).is_block_device) {
+        return ": " + not_marked(damage, block_size) + "passed over by the writeback of " +
+               operation(damage.lost_by, schedule);
     }
     std::string text = "passed over by the writepage of " + operation(damage.lost_by, schedule);
     if (damage.cleaned_by.value != 0) {
@@ -114,7 +128,8 @@ std::string cause(const Damage& damage, const mmapstress::Schedule& schedule) {
     return ": " + text;
 }
 
-std::string human_lines(const LoadedSchedule& loaded, const Prediction& prediction) {
+std::string human_lines(const LoadedSchedule& loaded, const Prediction& prediction,
+                        const Rules& rules, BlockSize block_size) {
     std::string out;
     if (loaded.recorded) {
         out += fmt::format("{}: {} damaged range{}, {} the recorded\n", loaded.name,
@@ -125,7 +140,7 @@ std::string human_lines(const LoadedSchedule& loaded, const Prediction& predicti
     }
     for (const Damage& one : prediction.damage) {
         out += fmt::format("file {} offset {} length {}{}\n", one.file.value, one.range.begin.value,
-                           one.range.size().value, cause(one, loaded.schedule));
+                           one.range.size().value, cause(one, loaded.schedule, rules, block_size));
     }
     for (const std::string& doubt : prediction.doubts) {
         out += "not certain: " + doubt + '\n';
@@ -204,7 +219,7 @@ int predict_command(const PredictSettings& settings) {
         recorded += loaded.recorded ? 1U : 0U;
         different += loaded.recorded && !equal(prediction->damage, loaded.damage) ? 1U : 0U;
         out += settings.json ? json_line(loaded, *prediction, *rules)
-                             : human_lines(loaded, *prediction);
+                             : human_lines(loaded, *prediction, *rules, *block_size);
     }
     if (settings.check) {
         if (recorded == 0) {

@@ -274,6 +274,13 @@ void ScheduleRunner::apply_mapped(const Op& op, File& file) {
     }
 }
 
+/// Of a block device it means the filesystem that the device's node is on (measured on 6.12).
+void ScheduleRunner::syncfs() {
+    if (!predictor_.sizes_are_fixed()) {
+        predictor_.sync();
+    }
+}
+
 void ScheduleRunner::apply(const Op& op) {
     predictor_.begin(number_of(op));
     if (traits_of(op.kind).has_map) {
@@ -306,12 +313,14 @@ void ScheduleRunner::apply(const Op& op) {
     case OpKind::commit:
         if (schedule_.header.commit_by == mmapstress::CommitBy::sibling) {
             predictor_.commit();
-        } else {
+        } else if (schedule_.header.commit_by == mmapstress::CommitBy::sync) {
             predictor_.sync();
+        } else {
+            syncfs();
         }
         break;
     case OpKind::sync:
-        predictor_.sync();
+        syncfs();
         break;
     case OpKind::evict:
         predictor_.touch_inode(file_of(op).number);

@@ -58,6 +58,7 @@ class ScheduleRunner {
     void apply_mapped(const mmapstress::Op& op, File& file);
     void fork_store(const mmapstress::Op& op, File& file);
     void drop_from_cache(File& file);
+    void syncfs();
 
     const mmapstress::Schedule& schedule_;
     Predictor& predictor_;
