@@ -1,4 +1,4 @@
-// The predictor against what genuine Linux 2.6.19 did: every recorded schedule, to the byte.
+// The predictor against what genuine kernels did: every recorded schedule, to the byte.
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
 #include "tools/vmmodel/predict/predict.hpp"
 #include "tools/vmmodel/predict/schedule_file.hpp"
@@ -10,8 +10,8 @@ namespace {
 
 using mmapstress::DamagedBytes;
 
-std::vector<LoadedSchedule> golden() {
-    auto loaded = load_schedules(VMMODEL_GOLDEN_DIR "/ext3-ordered-2.6.19.jsonl.zst");
+std::vector<LoadedSchedule> golden(const std::string& file = "ext3-ordered-2.6.19") {
+    auto loaded = load_schedules(VMMODEL_GOLDEN_DIR "/" + file + ".jsonl.zst");
     EXPECT_TRUE(loaded) << loaded.error();
     return loaded ? std::move(*loaded) : std::vector<LoadedSchedule>{};
 }
@@ -55,6 +55,21 @@ TEST(Golden, AFilesystemThatNeverFlushesOnItsOwnLosesNothing) {
         EXPECT_TRUE(predicted(loaded, Era::linux_2_6_19, Filesystem::writeback).empty())
             << loaded.name;
     }
+}
+
+// Debian's linux-source 6.12 built without buffer heads, on disks of 64 MiB and 512, 1024 and 2048
+// bytes (scripts/kernels/compare.sh --record).
+TEST(Golden, ABlockDeviceOfLinuxSixTwelveDamagesTheSameBytes) {
+    const auto schedules = golden("blockdev-6.12");
+    ASSERT_EQ(schedules.size(), 1046U);
+    std::size_t damaged = 0;
+    for (const LoadedSchedule& loaded : schedules) {
+        EXPECT_EQ(predicted(loaded, Era::linux_6_12_blockdev, Filesystem::blockdev), loaded.damage)
+            << loaded.name;
+        damaged += loaded.damage.empty() ? 0U : 1U;
+    }
+    EXPECT_GT(damaged, 800U);
+    EXPECT_LT(damaged, schedules.size());
 }
 
 } // namespace
