@@ -8,10 +8,11 @@
 //
 //     MMAPSTRESS_DIR        the directory to work in; must be set
 //     MMAPSTRESS_WORKLOAD   mix (default), recipe, linus, torrent, apt, pressure, wild, gup, grow,
-//                           writeback
+//                           writeback; all: each in turn, as the option of `mmapstress run`
 //     MMAPSTRESS_SCHEDULE   a schedule file to run in place of a workload
 //     MMAPSTRESS_SEED, _SIZE, _FILES, _OPS, _DURATION, _THREADS, _PROCESSES, _COMMIT_BY, _DISK,
 //                _HELPER_DIR   as the options of `mmapstress run` of these names
+//     MMAPSTRESS_OVERWRITE_DEVICE   1: MMAPSTRESS_DIR is a block device, which is written over
 //     MMAPSTRESS_KEEP       0: remove the files again if all is well. Default 1: verify needs them
 //     MMAPSTRESS_REPORT     the report's file; default: standard output, between two marker lines.
 //                           With a file, verify also checks a run that a crash cut short
@@ -33,6 +34,7 @@
 #include <exception>
 #include <limits>
 #include <stdexcept>
+#include <vector>
 
 namespace mmapstress {
 namespace {
@@ -81,6 +83,7 @@ RunSettings run_settings() {
     RunSettings settings;
     settings.directory = required("DIR");
     settings.disk = setting("DISK").value_or("");
+    settings.overwrite_device = setting("OVERWRITE_DEVICE").value_or("0") != "0";
     settings.keep = setting("KEEP").value_or("1") != "0";
     settings.report_file = setting("REPORT").value_or("");
     settings.helper_directory = setting("HELPER_DIR").value_or("");
@@ -142,14 +145,18 @@ Verdict run_schedule(RunSettings settings, const std::string& path) {
 
 Verdict run_workload(const RunSettings& settings) {
     const std::string name = setting("WORKLOAD").value_or("mix");
-    const WorkloadInfo* const workload = workload_named(name);
-    if (workload == nullptr) {
+    std::vector<const WorkloadInfo*> named;
+    for (const WorkloadInfo& workload : workloads()) {
+        if (name == "all" || name == workload.name) {
+            named.push_back(&workload);
+        }
+    }
+    if (named.empty()) {
         throw BadSetting("MMAPSTRESS_WORKLOAD=" + name + ": there is no such workload");
     }
-    const auto done = run_rounds(settings, {{workload},
-                                            workload_settings(),
-                                            parsed("DURATION", partialfs::base::parse_duration),
-                                            nullptr});
+    const auto done =
+        run_rounds(settings, {named, workload_settings(),
+                              parsed("DURATION", partialfs::base::parse_duration), nullptr});
     return done ? deliver(done->result, setting("REPORT").value_or("")) : refuse(done.error());
 }
 

@@ -21,13 +21,16 @@ std::unexpected<StartError> cannot_start(const Failure& failure,
     return std::unexpected(StartError{verdict, failure.message()});
 }
 
-/// What a filesystem has and a block device has not.
-std::vector<LeftOut> not_of_a_device() {
+/// What a filesystem has and a block device has not: syncfs(2) there means the filesystem that the
+/// device's node is on. sync(2) writes devices back, too, so a commit may be one.
+std::vector<LeftOut> not_of_a_device(CommitBy commit_by) {
     const std::string reason = "not of a block device";
     std::vector<LeftOut> all = all_in(OpGroup::grow, reason);
     for (const OpKind kind : {OpKind::commit, OpKind::sync, OpKind::fchmod, OpKind::collapse,
                               OpKind::insert, OpKind::past_eof_store}) {
-        all.push_back({std::string(traits_of(kind).name), reason});
+        if (kind != OpKind::commit || commit_by != CommitBy::sync) {
+            all.push_back({std::string(traits_of(kind).name), reason});
+        }
     }
     return all;
 }
@@ -50,7 +53,7 @@ std::string helper_directory(const RunSettings& settings, bool is_device) {
 /// What is lacking here, and what nobody wants, as far as the schedule may have it.
 Outcome<std::vector<LeftOut>> what_to_leave_out(const RunSettings& settings,
                                                 RunDirectory& directory, const Place& place,
-                                                CommitWatch& commits) {
+                                                CommitWatch& commits, CommitBy commit_by) {
     std::vector<LeftOut> unwanted = settings.unwanted;
     if (place.journals_data && !settings.may_hang) {
         add_left_out(unwanted,
@@ -62,7 +65,7 @@ Outcome<std::vector<LeftOut>> what_to_leave_out(const RunSettings& settings,
         return kind && !contains(settings.may_have, *kind);
     });
     if (directory.is_device()) {
-        add_left_out(unwanted, not_of_a_device());
+        add_left_out(unwanted, not_of_a_device(commit_by));
     }
     // What nobody wants is not tried either.
     auto left_out = find_lacking(settings.may_have & ~all_of(unwanted).kinds, directory,
@@ -118,7 +121,8 @@ std::expected<RunResult, StartError> run(const RunSettings& settings, const OpSo
     }
     RunSettings settled = settings;
     settled.helper_directory = helper_directory(settings, is_device);
-    auto left_out = what_to_leave_out(settled, *directory, *place, *commits);
+    auto left_out =
+        what_to_leave_out(settled, *directory, *place, *commits, whole()->header().commit_by);
     if (!left_out) {
         return cannot_start(left_out.error());
     }
