@@ -39,7 +39,7 @@ def collected(directory, filesystem="reiserfs", doubtful=(), **sides):
             "verdict": "damaged", "damage": [
                 {"file": file, "offset": offset, "length": length, "stages": ["evicted"]}
                 for file, offset, length in sides["partialfs"][name]]}))
-    for side in ("model", "fuse", "ext3"):
+    for side in ("model", "fuse", "emulated"):
         rule = filesystem if side == "model" else "ordered"
         write(f"{directory}/{side}.jsonl", "".join(
             json.dumps({"id": name, "filesystem": rule, "damage": sides[side][name],
@@ -87,7 +87,7 @@ class Compare(unittest.TestCase):
     def test_an_ext3_may_differ_where_that_is_predicted(self):
         """What a daemon cannot know, vmmodel --through fuse knows."""
         code, said = run(collected(self.path, "ordered", **self.sides(
-            kernel={"a": [], "b": []}, model={"a": [], "b": []}, ext3={"a": [], "b": []})))
+            kernel={"a": [], "b": []}, model={"a": [], "b": []}, emulated={"a": [], "b": []})))
         self.assertEqual(code, 0)
         self.assertIn("kernel and partialfs: 1 of 2 (50.0 %)\n    predicted of the 1 others: 1\n", said)
 

@@ -49,7 +49,12 @@ class Refusals(unittest.TestCase):
                 ("is not a kernel image", "--kernel", f"{self.path}/text"),
                 ("is not a kernel image", "--kernel", f"{self.path}/zeros"),
                 ("cannot read {}", "--kernel", self.path),
-                ("no filesystem 'minix'", "--fs", "minix"), ("--block-size takes", "--block-size", "512"),
+                ("no filesystem 'minix'", "--fs", "minix"), ("--block-size takes", "--block-size", "513"),
+                ("reiserfs has no block size of 512", "--block-size", "512"),
+                ("no configuration 'tiny'", "--source", "--config", "tiny"),
+                ("--config goes with --source only", "--config", "blockdev"),
+                ("--fix buffer-heads goes with", "--fix", "buffer-heads"),
+                ("--fs blockdev wants --bus virtio", "--fs", "blockdev", "--kernel", f"{self.path}/image"),
                 ("jfs has no block size of 1024", "--fs", "jfs", "--block-size", "1024", "--engine", "/bin/true"),
                 ("--seeds takes", "--seeds", "0"), ("--seeds takes", "--seeds", "many"),
                 ("and 9-3 has none", "--seeds", "9-3"), ("--smp takes", "--smp", "0"),
@@ -71,6 +76,8 @@ class Refusals(unittest.TestCase):
                 (2, "--seed and --explain take a number", "--seed", "x"),
                 (2, "--fs takes one filesystem here", "--fs", "ext3,reiserfs"),
                 (2, "--json: cannot write", "--json", f"{self.path}/none/sets.json"),
+                (2, "--record goes with", "--record", f"{self.path}/r.jsonl"),
+                (2, "--record: cannot write", "--source", "--config", "blockdev", "--record", f"{self.path}/none/r"),
                 (3, "no program {}/none", "--partialfs", f"{self.path}/none")):
             self.refuses(code, words, *arguments, program=compare)
 

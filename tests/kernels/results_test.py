@@ -82,6 +82,10 @@ class Verdicts(unittest.TestCase):
         self.assertFalse(told["as_expected"])
         self.assertIn(reason, " / ".join(told["reasons"]))
 
+    def test_damage_that_was_written_over_before_the_end_counts(self):
+        met = row(BOOT + one(1, [DAMAGE | {"stages": ["during"]}], after=[]) + END)
+        self.assertEqual((met["verdict"], met["results"][0]["damaged"]), ("damage", []))
+
     def test_a_panic_is_never_clean(self):
         panic = "[ 3.1] Kernel panic - not syncing: Attempted to kill init!\r\n"
         self.assert_unknown(BOOT + one(1) + panic, "Attempted to kill init", "oops")

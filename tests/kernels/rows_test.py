@@ -41,8 +41,21 @@ class Rows(unittest.TestCase):
 
     def test_every_filesystem_says_how_it_is_made_or_why_not(self):
         for one in filesystems.FILESYSTEMS.values():
-            self.assertTrue(one.cannot or (one.maker and one.package), one.name)
-            self.assertTrue(one.blocks and one.needed_modules and one.mount_type, one.name)
+            self.assertTrue(one.cannot or one.is_device or (one.maker and one.package), one.name)
+            self.assertTrue(one.blocks and one.mount_type and bool(one.needed_modules) != one.is_device, one.name)
+
+    def test_a_kernel_for_block_devices_has_three_rows(self):
+        self.assertEqual(names("--source", "trixie", "--config", "blockdev"), [
+            f"blockdev/512/{fix}/none" for fix in ("undone", "present", "buffer-heads")])
+        self.assertEqual(names("--source", "--config", "blockdev", "--fix", "present", "--block-size", "1024,4096"),
+                         ["blockdev/1024/present/none", "blockdev/4096/present/none"])
+
+    def test_a_device_is_a_disk_whose_size_decides_its_block_size(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for block, size in ((512, (64 << 20) + 512), (2048, (64 << 20) + 2048), (4096, 64 << 20)):
+                disk = Path(directory) / "disk"
+                filesystems.make_disk(filesystems.FILESYSTEMS["blockdev"], block, disk, 192)
+                self.assertEqual(disk.stat().st_size, size)
 
     def runs(self, workloads, *arguments):
         return rows.list_runs(options.parse_run(arguments), workloads)
@@ -74,6 +87,10 @@ class Rows(unittest.TestCase):
                 ("clean", "reiserfs/1024/present/none", "debian", "recipe"),
                 ("clean", "ext3/1024/undone/none", "source", "recipe"),
                 (None, "ext3/1024/unknown/none", "kernel", "recipe"),
+                ("damage", "blockdev/512/undone/none", "source", "recipe"),
+                (None, "blockdev/512/undone/none", "source", "linus"),
+                ("clean", "blockdev/4096/undone/none", "source", "mix"),
+                ("clean", "blockdev/512/buffer-heads/none", "source", "mix"),
                 ("damage", "ext4/4096/present/linux-2.6.19", "debian", "mix"),
                 (None, "ext4/4096/present/linux-2.6.19", "debian", "torrent"),
                 ("clean", "ext4/4096/unknown/linux-2.6.20", "kernel", "mix")):

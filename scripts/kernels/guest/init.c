@@ -1,10 +1,13 @@
 // The first process of the guest. For each of the numbered directories of /runs, whose file
-// `settings` names a disk and its filesystem: mounts that filesystem anew, makes sure that a commit there really writes, runs the
-// program that the directory's file `argv` names, unmounts, mounts again, has the program that
-// `verify` names compare, and prints what they reported. Then it reboots, which ends QEMU.
+// `settings` names a disk and its filesystem: mounts that filesystem anew, makes sure that a commit
+// there really writes, runs the program that the directory's file `argv` names, unmounts, mounts
+// again, has the program that `verify` names compare, and prints what they reported. Then it
+// reboots, which ends QEMU.
 //
-// A program that cannot even be killed hangs in the kernel: that ends the guest at once. The host boots another one
-// that begins with the run after it (the setting "first").
+// With the setting `device` the program gets the disk itself instead, as it is.
+//
+// A program that cannot even be killed hangs in the kernel: that ends the guest at once. The host
+// boots another one that begins with the run after it (the setting "first").
 //
 // Everything that goes wrong is told as an event "failed"; the host counts a run without its
 // "run" event, its report and its exit code as "could not tell".
@@ -18,12 +21,16 @@
 #include "under.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char disk[kDiskPath];
@@ -46,6 +53,39 @@ static int mount_disk(void) {
         return 0;
     serial_failed("mount the test disk", errno);
     return -1;
+}
+
+/// Where the engine's own report is to survive: a partition of ext2's format at /note, if the
+/// settings name one. It asks for no flush, which would flush the test disk, too.
+static int mount_notebook(void) {
+    char path[kDiskPath];
+    if (setting("notebook", NULL) == NULL)
+        return 0;
+    if (machine_find_disk(setting("notebook", ""), 20, path) == 0 &&
+        mount(path, "/note", "ext4", MS_NOATIME | MS_DIRSYNC, "nobarrier") == 0)
+        return 0;
+    serial_failed("mount the notebook", errno);
+    return -1;
+}
+
+static void unmount_notebook(void) {
+    if (setting("notebook", NULL) != NULL && umount("/note") != 0)
+        serial_failed("unmount the notebook", errno);
+}
+
+/// btrfs remembers every device that it has seen by what is written there, and the disks of several
+/// cuts say the same. Without btrfs, nothing.
+static void forget_btrfs_devices(void) {
+    enum {
+        kForgetDev = 0x50009405
+    }; // BTRFS_IOC_FORGET_DEV; without a name: all that are not mounted
+    static char everything[4096];
+    const int fd = open("/dev/btrfs-control", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (ioctl(fd, (int)kForgetDev, everything) != 0)
+        serial_failed("BTRFS_IOC_FORGET_DEV", errno);
+    close(fd);
 }
 
 static int unmount_disk(void) {
@@ -117,20 +157,50 @@ static int run_program(int number, const char* file, const char* report, const c
     return reported;
 }
 
+/// Has the kernel move pages about while a run is going on, if the settings want it: memory
+/// compaction, again and again. The process that does, or -1.
+static pid_t start_compaction(void) {
+    if (!setting_number("compact", 0))
+        return -1;
+    const pid_t pid = fork();
+    while (pid == 0) {
+        if (file_put("/proc/sys/vm/compact_memory", "1") != 0)
+            _exit(1);
+        sleep_milliseconds(100);
+    }
+    if (pid < 0)
+        serial_failed("fork", errno);
+    return pid;
+}
+
+static void end_compaction(pid_t pid) {
+    if (pid <= 0)
+        return;
+    kill(pid, SIGKILL);
+    int status = 0;
+    if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
+        serial_failed("write /proc/sys/vm/compact_memory", ENOSYS);
+}
+
 static void run_and_compare(int number, const char* run) {
     char dir[64];
     int reported = 0;
     snprintf(dir, sizeof dir, "%s/run-%d", test_root(), number);
     if (mount_disk() != 0)
         return;
-    if (commit_warm_up(number, "/mnt", disk) == 0 && under_start(number) == 0) {
+    if (mount_notebook() == 0 && commit_warm_up(number, "/mnt", disk) == 0 &&
+        under_start(number) == 0) {
         if (mkdir(dir, 0755) != 0)
             serial_failed("make the run's directory", errno);
-        else
+        else {
+            const pid_t compaction = start_compaction();
             reported = run_program(number, "argv", "report.json", run, dir);
+            end_compaction(compaction);
+        }
         under_report(number);
         under_stop(number);
     }
+    unmount_notebook();
     if (unmount_disk() != 0 || mount_disk() != 0)
         return;
     if (under_start(number) == 0) {
@@ -143,6 +213,25 @@ static void run_and_compare(int number, const char* run) {
     unmount_disk();
 }
 
+/// The disk is as a power cut may have left it: mounts it, and has the program compare.
+static void check_after_cut(int number, const char* run) {
+    forget_btrfs_devices();
+    if (mount_disk() != 0)
+        return;
+    if (mount_notebook() == 0) {
+        run_program(number, "argv", "report.json", run, "/mnt/run-1");
+        unmount_notebook();
+    }
+    unmount_disk();
+}
+
+/// The disk itself is stored into, with no filesystem. Its page cache is gone once nobody has it
+/// open: the comparison reads what is on disk.
+static void run_on_device(int number, const char* run) {
+    if (run_program(number, "argv", "report.json", run, disk))
+        run_program(number, "verify", "verify.json", run, "/dev");
+}
+
 static void one_run(int number) {
     char run[32];
     char own[48];
@@ -151,13 +240,18 @@ static void one_run(int number) {
     settings_enter(own);
     serial_event("begin", ",\"run\":%d", number);
     if (find_disk() == 0)
-        run_and_compare(number, run);
+        (setting_number("device", 0)  ? run_on_device
+         : setting_number("check", 0) ? check_after_cut
+                                      : run_and_compare)(number, run);
     settings_leave();
     serial_event("run", ",\"run\":%d,\"tainted\":%ld", number, machine_tainted());
 }
 
 static void run_shell(void) {
-    if (find_disk() == 0 && mount_disk() == 0)
+    const int found = find_disk() == 0;
+    if (found && setting_number("device", 0))
+        printf("The test disk is %s, the runs are in /runs. exit ends QEMU.\n", disk);
+    else if (found && mount_disk() == 0)
         puts("The test filesystem is at /mnt, the runs are in /runs. exit ends QEMU.");
     shell(setting("shell", "/bin/sh"));
     umount("/mnt");

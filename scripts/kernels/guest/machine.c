@@ -27,6 +27,7 @@ void machine_set_up(void) {
     mkdir("/tmp", 01777);
     mkdir("/mnt", 0755);
     mkdir("/under", 0755);
+    mkdir("/note", 0755);
     mount("proc", "/proc", "proc", 0, NULL);
     mount("sysfs", "/sys", "sysfs", 0, NULL);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
@@ -36,6 +37,7 @@ void machine_set_up(void) {
     make_node("/dev/urandom", S_IFCHR | 0666, 1, 9);
     make_node("/dev/ttyS0", S_IFCHR | 0600, 4, 64);
     make_node("/dev/fuse", S_IFCHR | 0666, 10, 229);
+    make_node("/dev/btrfs-control", S_IFCHR | 0600, 10, 234);
     const int console = open("/dev/console", O_RDWR);
     for (int fd = 0; console >= 0 && fd <= 2; ++fd)
         dup2(console, fd);

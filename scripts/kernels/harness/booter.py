@@ -9,6 +9,7 @@ from .filesystems import make_disk
 from .guest import Guest
 from .qemu import boot
 from .row_results import Boot, row_of, row_without_boot
+from .smallest import add_smallest
 
 _MOST_DISKS = 8  # of one guest
 
@@ -38,6 +39,9 @@ class Booter:
         self.programs = programs  # by name: init, engine, and what is mounted over the disk
         self.runs = runs
         self.temporary = temporary
+        self.timeout = options.timeout  # seconds for each program of a run
+        self.more_settings = {}  # of every run
+        self.guest_programs = []  # of the host, for /bin
         self.rows = {}  # by setup, as they come
 
     def prepare(self, batch):
@@ -64,6 +68,8 @@ class Booter:
                     "options": ",".join(filter(None, (filesystem.options, self.options.mount_options)))}
         if self.machine.bus == "virtio":
             settings["disk"] = f"vd{'abcdefgh'[number]}"
+        if filesystem.is_device:
+            settings["device"] = 1
         if filesystem.over == "overlay":
             settings["over"] = "overlay"
         elif filesystem.over == "partialfs" or setup.contract:
@@ -73,7 +79,7 @@ class Booter:
             if filesystem.over not in self.programs:
                 raise Failure(UNKNOWN, f"{filesystem.over} is not installed (scripts/install-deps.sh --kernels)")
             settings["daemon"] = guest.add_daemon(self.kernel, self.programs[filesystem.over], "-f", "/mnt", "/under")
-        return settings
+        return settings | self.more_settings
 
     def boot_batch(self, batch):
         """Adds the rows of its setups, one for each workload of each."""
@@ -87,13 +93,15 @@ class Booter:
                     batch.failures[setup] = failure
                 for run in self.runs if setup not in batch.failures else ():
                     batch.runs.append((setup, run))
-                    guest.add_run(len(batch.runs), run, settings)
+                    guest.add_run(len(batch.runs), run, settings | ({"timeout": run.seconds} if run.seconds else {}))
             if batch.runs:
                 self._boot(guest, batch)
         except Failure as failure:  # of the whole boot
             batch.failures = {setup: failure for setup in batch.setups} | batch.failures
         for setup in batch.setups:
             self.rows[setup] = self._rows(setup, batch)
+            if self.options.minimise:
+                add_smallest(self, batch, setup, self.rows[setup])
         if not self.options.keep:
             shutil.rmtree(batch.work, ignore_errors=True)
 
@@ -116,15 +124,17 @@ class Booter:
         run after it, on new disks. A kernel that stops at its IO-APIC is booted again without it."""
         options, work, count, first, words = self.options, batch.work, len(batch.runs), 1, []
         shutil.copy(self.programs["engine"], guest.root / "mmapstress")
+        for program in self.guest_programs:
+            guest.add_program(program)
         guest.set("runs", count)
-        guest.set("timeout", options.timeout)
+        guest.set("timeout", self.timeout)
         if options.background_writeback:
             guest.set("writeback", 1)
         guest.pack(work / "initramfs")
         while True:
             console = work / f"console-{len(batch.boots) + 1}"
             status, said = boot(self.machine, self.kernel.images[batch.setups[0].fix], work / "initramfs",
-                                batch.disks(), console, 60 + (count + 1 - first) * (2 * options.timeout + 60),
+                                batch.disks(), console, 60 + (count + 1 - first) * (2 * self.timeout + 60),
                                 [*words, f"guest.first={first}"])
             ended = Boot(read_console(console.read_bytes()), status, said)
             if ended.console.at_io_apic and not words and ended.console.release is None:

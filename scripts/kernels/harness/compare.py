@@ -1,4 +1,5 @@
 """compare.sh: the same schedules on a kernel, on partialfs and in vmmodel's prediction."""
+import json
 import os
 import re
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from .base import UNKNOWN, USAGE, Failure, can_write, command, need, run_as, talk, temporary_directory, usage_error
 from .comparison import Collected, as_json, differing, exit_code, parts, summary, without_answer
 from .options import Parser, add_common_options, add_kernel_options, add_machine_options, settle_way
+from .device_schedules import device_lines
 from .schedules import make_random, prefixes, split
 from .sides import Sides, default_program
 
@@ -57,6 +59,9 @@ def parse():
                         help="find the operation at which the sides part for the first N schedules that differ "
                              "(%(default)s): each is run again, cut off after each operation")
     parser.add_argument("--json", metavar="FILE", help="all sets")
+    parser.add_argument("--record", metavar="FILE",
+                        help="the schedules of --config blockdev with what the kernel lost, one a line, as in "
+                             "tests/golden (compressed with zstd if .zst)")
     for name, path in _PROGRAMS.items():
         parser.add_argument(f"--{name}", metavar="FILE", default=default_program(path), type=Path,
                             help="the program (build/release's)")
@@ -66,7 +71,11 @@ def parse():
     add_common_options(parser)
     options = parser.parse_args()
     settle_way(options)
+    options.on_device = options.config == "blockdev" or options.fs == "blockdev"
+    if options.record and not options.on_device:
+        raise usage_error("--record goes with --config blockdev or --fs blockdev")
     can_write("--json", options.json)
+    can_write("--record", options.record)
     return options
 
 
@@ -74,6 +83,7 @@ def run_options(options):
     """What run.sh gets of our options."""
     words = [f"--{options.way}", options.kernel or options.suite]
     words += ["--fix", "undone"] if options.way != "kernel" else []
+    words += ["--config", options.config] if options.way == "source" else []
     for name in ("mirror", "fs", "bus", "append", "memory", "smp", "timeout", "engine", "cache"):
         value = getattr(options, name)
         words += [f"--{name}={value}"] if value else []
@@ -85,6 +95,11 @@ def make_schedules(options, temporary):
     directory = temporary / "made"
     directory.mkdir()
     wanted = options.schedules
+    if isinstance(wanted, int) and options.on_device:
+        made = temporary / "made.jsonl"
+        made.write_text("".join(device_lines(wanted, options.seed)), encoding="ascii")
+        options.recorded = made
+        return split(directory, made)
     if isinstance(wanted, int):
         half = (wanted + 1) // 2
         return make_random(directory, half, options.seed, 1024) + make_random(directory, wanted - half, options.seed, 4096)
@@ -94,9 +109,27 @@ def make_schedules(options, temporary):
         source = temporary / "recorded.jsonl"
         command(["zstd", "-qdf", wanted, "-o", source], 600, f"cannot read {wanted}")
     schedules = split(directory, source)
+    options.recorded = source
     if not schedules:
         raise Failure(USAGE, f"no schedule in {wanted}")
     return schedules
+
+
+def record(options, collected, temporary):
+    """The schedules again, with the kernel's release and what it lost. Those without an answer are left out."""
+    lines, release = [], collected.kernel.split(" ", 1)[0]
+    with open(options.recorded, encoding="utf-8") as file:
+        for schedule in map(json.loads, filter(str.strip, file)):
+            lost = collected.sets["kernel"].get(f"{schedule['id']}.jsonl")
+            if lost is not None:
+                lines.append(json.dumps(schedule | {"kernel": release, "damage": lost}, separators=(",", ":")) + "\n")
+    if options.record.endswith(".zst"):
+        need("zstd", "zstd")
+        plain = temporary / "record.jsonl"
+        plain.write_text("".join(lines), encoding="ascii")
+        command(["zstd", "-q", "-19", "-f", plain, "-o", options.record], 600, f"cannot write {options.record}")
+    else:
+        Path(options.record).write_text("".join(lines), encoding="ascii")
 
 
 def main():
@@ -112,8 +145,10 @@ def main():
     with temporary_directory(options.keep) as temporary:
         sides = Sides(options, run_options(options), temporary)
         sides.collect(temporary / "all", make_schedules(options, temporary))
-        collected = Collected(temporary / "all")
+        collected = Collected(temporary / "all", sides.partialfs_rule)
         sys.stdout.write(summary(collected) + without_answer(collected))
+        if options.record:
+            record(options, collected, temporary)
         if options.json:
             Path(options.json).write_text(as_json(collected), encoding="utf-8")
         differ = differing(collected)[:options.explain]

@@ -2,8 +2,8 @@
 
 The sides' answers stand in a directory that sides.py filled: schedules/NAME (text), list ("BLOCK PATH"
 lines), kernel-BLOCK.json (run.sh's rows), partialfs/NAME.json (mmapstress' reports), and vmmodel's
-predictions: model.jsonl for the kernel's filesystem, ext3.jsonl for a genuine 2.6.19 with ext3,
-fuse.jsonl for what partialfs can know.
+predictions: model.jsonl for the kernel's filesystem, emulated.jsonl for what partialfs emulates (a genuine
+2.6.19 with ext3, or a block device), fuse.jsonl for what partialfs can know of it.
 
 The kernel must come out as the model of its filesystem says, partialfs as the model of what it can
 know says. The two may differ from each other where these predictions do. A schedule of which vmmodel is not certain is not counted.
@@ -15,18 +15,19 @@ import re
 from .base import UNKNOWN
 from .results import joined, ranges_of
 
-SIDES = ("kernel", "model", "partialfs", "fuse", "ext3")
+SIDES = ("kernel", "model", "partialfs", "fuse", "emulated")
 TITLES = {"kernel": "kernel", "partialfs": "partialfs", "model": "vmmodel",
-          "fuse": "vmmodel --through fuse", "ext3": "vmmodel"}
+          "fuse": "vmmodel --through fuse", "emulated": "vmmodel"}
 MUST = (("kernel", "model"), ("partialfs", "fuse"))
-MAY = (("kernel", "partialfs"), ("partialfs", "ext3"))
+MAY = (("kernel", "partialfs"), ("partialfs", "emulated"))
 
 
 class Collected:
     """The sets of damaged bytes by schedule name and side; None where a side could not tell."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, rule=("linux-2.6.19", "ext3")):
         self.directory = directory
+        self.rule = rule  # partialfs' contract and flush policy
         self.blocks = {}
         self.kernel = None
         self.titles = dict(TITLES)
@@ -41,7 +42,7 @@ class Collected:
             self._read_kernel(os.path.join(directory, f"kernel-{block}.json"))
         for name in self.blocks:
             self._read_partialfs(name)
-        for side in ("model", "fuse", "ext3"):
+        for side in ("model", "fuse", "emulated"):
             self._read_prediction(side)
 
     def _read_kernel(self, path):
@@ -95,7 +96,7 @@ def percent(part, whole):
 
 def summary(collected):
     titles = collected.titles
-    out = [f"kernel: {collected.kernel}", "partialfs: contract linux-2.6.19, flush policy ext3",
+    out = [f"kernel: {collected.kernel}", "partialfs: contract {}, flush policy {}".format(*collected.rule),
            f"schedules: {len(collected.blocks)}, damaged on " + ", ".join(
                f"{titles[side]} {sum(1 for found in collected.sets[side].values() if found)}"
                for side in SIDES[:4])]

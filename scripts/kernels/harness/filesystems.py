@@ -15,6 +15,7 @@ class Filesystem:
     modules: tuple = ()  # of the kernel that serve it; default: its type
     mebibytes: int = 0  # the smallest disk that the maker takes
     tier: int = 1  # 1: in the matrix
+    is_device: bool = False  # none at all: the stress stores into the disk itself
     over: str = ""  # what is mounted over it, to run on: overlay, or a program of FUSE's
     cannot: str = ""  # why none can be made here
 
@@ -24,7 +25,7 @@ class Filesystem:
 
     @property
     def needed_modules(self):
-        return self.modules or (self.mount_type,)
+        return () if self.is_device else self.modules or (self.mount_type,)
 
 
 # A commit interval far beyond any run: only fsync commits.
@@ -90,6 +91,7 @@ FILESYSTEMS = {filesystem.name: filesystem for filesystem in (
                blocks=(1024, 4096), mebibytes=256, tier=2),
     Filesystem("ocfs2", ("mkfs.ocfs2", "-q", "-F", "-M", "local", "-b", "{block}"), "ocfs2-tools",
                modules=("ocfs2", "ocfs2_stackglue"), mebibytes=256, tier=2),
+    Filesystem("blockdev", (), "", blocks=(512, 1024, 2048, 4096), mebibytes=64, tier=2, is_device=True),
     *(Filesystem(name, (), "", tier=2, cannot=why) for name, why in (
         ("hfsplus", "Debian has no mkfs for it"),
         ("ubifs", "it needs a flash device, and the guest has disks only"),
@@ -102,6 +104,11 @@ def make_disk(filesystem, block, file, mebibytes):
     """A file of that many MiB, or of as many as it takes, with the filesystem in it."""
     if filesystem.cannot:
         raise Failure(UNKNOWN, f"{filesystem.name}: {filesystem.cannot}")
+    if filesystem.is_device:
+        # The kernel takes the largest block size that divides the disk's.
+        with open(file, "wb") as disk:
+            disk.truncate((filesystem.mebibytes << 20) + block % 4096)
+        return
     need(filesystem.maker[0], filesystem.package)
     with open(file, "wb") as disk:
         disk.truncate(max(mebibytes, filesystem.mebibytes) << 20)

@@ -60,6 +60,10 @@ def build_engine(cache):
     return engine
 
 
+# On a device another file's fsync commits nothing; a sync(2) writes back what is dirty in between the stores.
+_ON_DEVICE = ("MMAPSTRESS_OVERWRITE_DEVICE=1", "MMAPSTRESS_COMMIT_BY=sync")
+
+
 class Guest:
     """The root directory of one guest."""
 
@@ -126,12 +130,15 @@ class Guest:
     def add_run(self, number, run, settings):
         (self.root / f"runs/{number}").mkdir()
         self._put(f"runs/{number}/settings", [f"guest.{key}={value}" for key, value in settings.items()])
+        # Of a name that is given twice the last counts.
         self._put(f"runs/{number}/env", ["MMAPSTRESS_DIR=@DIR@", "MMAPSTRESS_REPORT=@RUN@/report.json",
+                                         *(_ON_DEVICE if settings.get("device") else []),
                                          *run.environment])
         if run.schedule:
             shutil.copy(run.schedule, self.root / f"runs/{number}/schedule")
-        self._put(f"runs/{number}/argv", ["/mmapstress"])
-        self._put(f"runs/{number}/verify", ["/mmapstress", "verify"])
+        self._put(f"runs/{number}/argv", run.argv or ["/mmapstress"])
+        if not run.argv:
+            self._put(f"runs/{number}/verify", ["/mmapstress", "verify"])
 
     def set(self, key, value):
         """A setting of guest/settings.h; the value has no blanks."""

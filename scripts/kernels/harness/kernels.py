@@ -1,11 +1,10 @@
-"""The kernels that are booted: a suite's own with a module that undoes the fix, one built from a suite's
-source, one of the user's."""
-import re
+"""The kernels that are booted: a suite's own with a module that undoes the fix, one of the user's. sources.py
+builds one from a suite's source."""
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .base import HERE, UNKNOWN, Failure, command, need, need_room, note
+from .base import HERE, command, need, need_room, note
 from .guest import stamp_of
 
 _FLAVOUR = "amd64"
@@ -28,7 +27,7 @@ def own_kernel(image):
     return Kernel("kernel", None, {"unknown": Path(image)})
 
 
-def debian_kernel(suite):
+def debian_kernel(suite, with_probes=True):
     """Way 2: the suite's own kernel, fetched and unpacked into the cache, and the modules of module/."""
     tree = suite.directory / "kernel"
     with suite.cache.lock(f"kernel-{suite.name}"):
@@ -45,7 +44,7 @@ def debian_kernel(suite):
                 command(["depmod", "-b", part, release], 300, f"depmod failed for {release}")
                 (part / "ready").write_text(release, encoding="ascii")
         release = (tree / "ready").read_text(encoding="ascii")
-        probes = _probes(suite, release)
+        probes = _probes(suite, release) if with_probes else {}
     image = tree / f"boot/vmlinuz-{release}"
     return Kernel("debian", release, {"undone": image, "present": image}, tree, probes)
 
@@ -88,81 +87,3 @@ def _build_in_chroot(suite, release, directory):
                  f"the module does not build against the headers of {release}")
     shutil.copytree(inside, directory, dirs_exist_ok=True)
     shutil.rmtree(inside)
-
-
-def source_kernel(suite, temporary, jobs):
-    """Way 3: built from the suite's linux-source with a minimal configuration, once as it is and once with
-    source/undo-fix.patch."""
-    tree = suite.directory / "source"
-    with suite.cache.lock(f"source-{suite.name}"):
-        if not (tree / "ready").exists():
-            _fetch_source(suite, tree)
-        release = (tree / "ready").read_text(encoding="ascii").strip()
-        images = tree / f"images-{stamp_of(tree / 'ready', *sorted((HERE / 'source').iterdir()))}"
-        if not (images / "undone").exists():
-            _build_images(tree / "tree", images, release, temporary, jobs)
-    return Kernel("source", release, {fix: images / fix / "bzImage" for fix in ("undone", "present")})
-
-
-def _fetch_source(suite, tree):
-    """Unpacks what a build of this configuration reads, about a third of the source: of other
-    architectures and of large drivers only the Kconfig files."""
-    need("xz", "xz-utils")
-    need_room(suite.cache.path, 2000)
-    suite.update()
-    version = suite.source_version()
-    package = f"linux-source-{version}"
-    note(f"fetching {package} (about 150 MB)")
-    without = [f"--exclude=*/{part}" for part in (
-        "Documentation/*.rst", "Documentation/devicetree/*", "tools/testing/*", "tools/perf/*",
-        "arch/*/boot/dts/*", *(f"{large}/*.[chS]" for large in (
-            "drivers/gpu", "drivers/net", "drivers/media", "drivers/staging", "drivers/infiniband", "sound",
-            "arch/arm", "arch/arm64", "arch/powerpc", "arch/mips")))]
-    with suite.cache.making(tree) as part:
-        suite.unpack(part, package, only=("*/linux-source-*.tar.xz",))
-        archive, = part.glob("usr/src/*.tar.xz")
-        (part / "tree").mkdir()
-        command(["tar", "-x", "-C", part / "tree", "-f", archive, "--strip-components=1", *without], 1800,
-                f"cannot unpack {package} into {part}")
-        shutil.rmtree(part / "usr")
-        said = command(["make", "-s", "-C", part / "tree", "kernelversion"], 300, f"{package} does not answer")
-        (part / "ready").write_text(said, encoding="ascii")
-
-
-def _configure(tree, temporary):
-    wanted = (HERE / "source/guest.config").read_text(encoding="ascii")
-    parts = [tree / name for name in ("kernel/configs/tiny-base.config", "kernel/configs/tiny.config",
-                                      "arch/x86/configs/tiny.config")]
-    everything = temporary / "all.config"
-    everything.write_text("".join(part.read_text() for part in parts if part.exists()) + wanted, encoding="ascii")
-    command(["make", "-C", tree, f"KCONFIG_ALLCONFIG={everything}", "allnoconfig"], 3600,
-            "the kernel cannot be configured")
-    got = set((tree / ".config").read_text(encoding="utf-8").splitlines())
-    for option in re.findall("^CONFIG_.*", wanted.partition("# Filesystems")[0], re.M):
-        if option not in got:
-            raise Failure(UNKNOWN, f"this kernel source cannot have {option}, which the guest needs")
-
-
-def _build_images(tree, images, release, temporary, jobs):
-    """The patched file is put back before and after, so that an interrupted build does no harm."""
-    for name, package in (("flex", "flex"), ("bison", "bison"), ("bc", "bc"), ("make", "make"), ("gcc", "gcc"),
-                          ("patch", "patch")):
-        need(name, package)
-    file, kept = tree / "mm/page-writeback.c", tree / "mm/page-writeback.c.present"
-    if not kept.exists():
-        shutil.copy(file, kept)
-    for fix in ("present", "undone"):
-        if file.read_bytes() != kept.read_bytes():
-            shutil.copy(kept, file)
-        note(f"building Linux {release} with the fix {fix} (some minutes)")
-        if fix == "present":
-            _configure(tree, temporary)
-        else:
-            command(["patch", "-s", "-p1", "-d", tree, "-i", HERE / "source/undo-fix.patch"], 60,
-                    "undo-fix.patch does not fit this source")
-        command(["nice", "make", "-C", tree, f"-j{jobs}", "bzImage"], 7200, "the kernel does not build",
-                pattern=r"error|Error|\*\*\*")
-        (images / fix).mkdir(parents=True, exist_ok=True)
-        shutil.copy(tree / "arch/x86/boot/bzImage", images / f"{fix}.part")
-        (images / f"{fix}.part").rename(images / fix / "bzImage")
-    shutil.copy(kept, file)

@@ -9,6 +9,7 @@ from .filesystems import FILESYSTEMS
 from .qemu import Machine, check_image
 from .report import FORMATS
 from .rows import CONTRACTS, MATRIX_WORKLOADS, TIMED
+from .sources import CONFIGS
 from .suites import MIRROR, Suite, suite_name
 
 
@@ -83,6 +84,11 @@ def add_kernel_options(parser):
     ways.add_argument("--kernel", metavar="IMAGE", help="a kernel of yours: 2.6.19, 2.6.20, ...")
     ways.add_argument("--source", metavar="SUITE", nargs="?", const="bookworm",
                       help="Linux built here from the suite's linux-source, with and without the fix (bookworm)")
+    ways.add_argument("--config", metavar="|".join(CONFIGS), default="filesystems",
+                      type=one_of(*CONFIGS, says="no configuration '{}': " + ", ".join(CONFIGS)),
+                      help="of --source: with which filesystems (filesystems), or none that has buffer heads, to run on the "
+                           "disk itself: as Debian's source is (undone), with one line of ours (present), and with buffer "
+                           "heads (buffer-heads)")
     ways.add_argument("--mirror", metavar="URI", default=MIRROR, help="Debian's archive (%(default)s)")
 
 
@@ -118,6 +124,12 @@ def _add_what_is_run(parser):
     runs.add_argument("--long", action="store_true", help=f"{' and '.join(TIMED)} run for two minutes")
     for name, what in (("--size", "SIZE"), ("--files", "N"), ("--ops", "N"), ("--duration", "TIME")):
         runs.add_argument(name, metavar=what, help="the workload's, as mmapstress run has it")
+    runs.add_argument("--minimise", action="store_true",
+                      help="of each setup that is damaged: look in its kernel for the smallest schedule that still loses "
+                           "data, and print it; on a block device with the reason, by vmmodel")
+    for name in ("mmapstress", "vmmodel"):
+        runs.add_argument(f"--{name}", metavar="FILE", help=f"the {name} for --minimise (build/release's, or the installed "
+                                                            "one)")
     runs.add_argument("--schedule", metavar="FILE", type=schedule, action="append", default=[],
                       help="run this schedule of mmapstress instead, or that of this report; may be given often "
                            "(for recorded ones, .jsonl, see compare.sh)")
@@ -132,10 +144,12 @@ def _add_on_what(parser):
     what.add_argument("--matrix", action="store_true", help="every filesystem of the first tier, fix undone and present "
                       "(the second tier by --fs: "
                       + ", ".join(name for name, filesystem in FILESYSTEMS.items() if filesystem.tier == 2) + ")")
-    what.add_argument("--block-size", metavar="LIST", help="1024, 4096 (both)", type=lambda text: tuple(map(int, list_of(
-        one_of("1024", "4096", says="--block-size takes 1024, 4096 or both with a comma, not '{}'"))(text))))
-    what.add_argument("--fix", metavar="undone|present|both",
-                      type=one_of("undone", "present", "both", says="--fix takes undone, present or both, not '{}'"),
+    what.add_argument("--block-size", metavar="LIST", help="1024, 4096 (both); of blockdev also 512 (its default) and 2048",
+                      type=lambda text: tuple(map(int, list_of(one_of(
+                          "512", "1024", "2048", "4096",
+                          says="--block-size takes 512, 1024, 2048 and 4096, with commas, not '{}'"))(text))))
+    what.add_argument("--fix", metavar="undone|present|both", type=one_of(
+        "undone", "present", "buffer-heads", "both", says="--fix takes undone, present, buffer-heads or both, not '{}'"),
                       help="with --debian and --source (both); a kernel of yours is as built")
     what.add_argument("--partialfs", metavar="LIST", type=contracts, default=(),
                       help="put a partialfs with this contract (linux-2.6.19, linux-2.6.20 or both) over the filesystem "
@@ -192,6 +206,8 @@ def settle_way(options):
     options.suite = suite_name(getattr(options, options.way) or "bookworm") if options.way != "kernel" else None
     if options.way == "kernel":
         check_image(options.kernel)
+    if options.config != "filesystems" and options.way != "source":
+        raise usage_error("--config goes with --source only")
     options.bus = options.bus or ("ide" if options.way == "kernel" else "virtio")
     if options.bus == "ide" and options.way != "kernel":
         raise usage_error("--bus ide goes with --kernel only")
@@ -208,6 +224,10 @@ def parse_run(arguments):
     settle_way(options)
     if options.way == "kernel" and options.fix:
         raise usage_error("--fix has no meaning with --kernel: your kernel has the fix or has it not")
+    if options.fix not in (None, "both", *CONFIGS[options.config]):
+        raise usage_error(f"--fix {options.fix} goes with --config blockdev only")
+    if options.bus == "ide" and "blockdev" in (options.fs or ()):
+        raise usage_error("--fs blockdev wants --bus virtio")
     if options.way == "kernel" and options.matrix:
         raise usage_error("--matrix goes with --debian and --source")
     can_write("--json", options.json)

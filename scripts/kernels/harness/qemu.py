@@ -16,7 +16,8 @@ class Machine:
     append: str = ""
     kvm: bool = False
 
-    def command(self, image, initramfs, disks, more=()):
+    def command(self, image, initramfs, disks, more=(), log=None):
+        """`log`: a file, empty at first, in which every write and flush of the only disk is recorded."""
         # Level 5 shows the kernel's warnings. A busy host makes a guest late, which is no lockup and no
         # stall of its kernel. Under QEMU's translator old kernels fail the check of their timer interrupt; those up
         # to 2.6.20 panic if they shall not check it.
@@ -28,8 +29,19 @@ class Machine:
         return ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                 "-m", str(self.memory), "-smp", str(self.smp), "-kernel", str(image),
                 "-initrd", str(initramfs), "-append", " ".join(words).rstrip(),
-                *(word for disk in disks for word in ("-drive", f"file={disk},if={self.bus},format=raw,cache=unsafe")),
+                *(_recorded(disks[0], log) if log else (word for disk in disks for word in (
+                    "-drive", f"file={disk},if={self.bus},format=raw,cache=unsafe"))),
                 *(("-accel", "kvm", "-cpu", "host") if self.kvm else ("-accel", "tcg"))]
+
+
+def _recorded(disk, log):
+    """A virtio disk behind blklogwrites. Without flushes of the host, which decide nothing here; with the log's sectors
+    as small as the disk's, or small writes would be rounded up; without discards, which the log has no bytes for."""
+    return ("-blockdev", f"driver=file,node-name=disk,filename={disk},cache.no-flush=on",
+            "-blockdev", f"driver=file,node-name=log,filename={log},cache.no-flush=on",
+            "-blockdev", "driver=blklogwrites,node-name=recorded,file=disk,log=log,log-sector-size=512",
+            "-device", "virtio-blk-pci,drive=recorded,logical_block_size=512,physical_block_size=512,discard=off,"
+            "write-zeroes=off")
 
 
 def version_of(image):
@@ -41,13 +53,13 @@ def version_of(image):
     return tuple(int(part) for part in found.groups() if part) if found else (0,)
 
 
-def boot(machine, image, initramfs, disks, console, seconds, words=()):
+def boot(machine, image, initramfs, disks, console, seconds, words=(), log=None):
     """Runs a guest until it reboots: QEMU's exit status, negative for a signal. The serial console goes
     to the file `console`; the second result is what QEMU said itself. `words`: more for the kernel."""
     said = console.with_suffix(".qemu")
     console.write_bytes(b"")
     with open(said, "wb") as output:
-        with processes.started([*machine.command(image, initramfs, disks, words), "-serial", f"file:{console}"],
+        with processes.started([*machine.command(image, initramfs, disks, words, log), "-serial", f"file:{console}"],
                                stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process:
             try:
                 status = process.wait(seconds)

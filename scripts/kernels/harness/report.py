@@ -3,7 +3,7 @@ import json
 
 from .base import UNKNOWN
 
-_WORDS = {"undone": "undone", "present": "present", "absent": "absent", "unknown": "as built"}
+_WORDS = {"undone": "undone", "buffer-heads": "buffer heads", "present": "present", "absent": "absent", "unknown": "as built"}
 
 
 def first_in_words(first):
@@ -49,6 +49,12 @@ def table(rows):
     for row in rows:
         if row["verdict"] not in ("clean", "damage") or not row["as_expected"]:
             out += [f"{title(row)}: {reason}" for reason in row["reasons"][:3]]
+    for row in rows:
+        smallest = row.get("smallest")
+        if smallest and smallest["schedule"]:
+            out += ["", f"{title(row)}: the smallest schedule found that loses data", smallest["schedule"].rstrip()]
+        if smallest:
+            out += [smallest["reason"].rstrip()] if smallest["reason"] else []
     return "\n".join(out) + "\n"
 
 

@@ -111,6 +111,12 @@ def one_run(label, run):
     return result
 
 
+def _only_meanwhile(report):
+    """Whether all damage was met by operations that read, and none when the run was over: what was lost has been
+    written over since."""
+    return all(set(damage.get("stages", [])) == {"during"} for damage in report.get("damage", []))
+
+
 def _told(run):
     """What a whole run says; raises Unknown."""
     if run.failures:
@@ -118,12 +124,12 @@ def _told(run):
         raise Unknown(run.failures[0] + (f"; the daemon said: {said[-1]}" if said else ""))
     verdict, report = read_report(run, "argv")
     after, report_after = read_report(run, "verify")
-    if verdict == "damage" and after == "clean":
+    if verdict == "damage" and after == "clean" and not _only_meanwhile(report):
         raise Unknown("damage was found, and was gone after a remount")
     if after == "damage" and verdict == "clean":
         verdict, report = after, report_after
     if not run.complete:
         raise Unknown("the run did not come to its end")
     return {"verdict": verdict, "damage": report.get("damage", []), "damaged": ranges_of(report),
-            "operations": report.get("operations", {}),
+            "operations": report.get("operations", {}), "workload": report.get("workload"), "seed": report.get("seed"),
             **{name: report[name] for name in ("damage_not_kept", "judgement") if report.get(name)}}

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from .base import usage_error
 from .filesystems import FILESYSTEMS, Filesystem
+from .sources import CONFIGS
 
 CONTRACTS = ("linux-2.6.19", "linux-2.6.20")
 # Workloads that are sure to lose something where something can be lost.
 _SURE_ON_REISERFS = ("recipe", "linus")  # only blocks that a write(2) has just allocated join its ordered
 _SURE_ON_PARTIALFS = ("recipe", "linus", "mix")  # list, and these write into holes
+_SURE_ON_DEVICES = ("recipe", "mix")  # without buffer heads
 TIMED = ("wild", "gup")  # run for a time
 MATRIX_WORKLOADS = ("recipe", "mix", "wild", "gup")
 
@@ -21,13 +23,15 @@ class Run:
     workload: str  # or "replay"
     environment: tuple  # of the engine
     schedule: Path | None = None
+    argv: tuple = ()  # another program than the engine; nothing is compared after it
+    seconds: int = 0  # the time limit, if it has one of its own
 
 
 @dataclass(frozen=True)
 class Setup:
     filesystem: Filesystem
     block: int
-    fix: str  # undone, present, or unknown: as built
+    fix: str  # undone, present, buffer-heads (of --config blockdev), or unknown: as built
     contract: str | None = None  # of a partialfs over the filesystem
 
     @property
@@ -51,6 +55,8 @@ class Setup:
             return "clean"
         if way == "kernel":
             return None
+        if self.filesystem.is_device and self.fix == "undone" and way == "source" and self.block < 4096:
+            return "damage" if workload in _SURE_ON_DEVICES else None
         if self.filesystem.name == "reiserfs" and self.fix == "undone":
             return "damage" if workload in _SURE_ON_REISERFS else None
         return "clean"
@@ -61,9 +67,10 @@ def list_setups(options):
     fixes = ("unknown",)
     default = "ext3"
     if options.way != "kernel":
-        fixes = (options.fix,) if options.fix in ("undone", "present") else ("undone", "present")
-        default = "reiserfs"
-    blocks = options.block_size or (1024, 4096)
+        known = tuple(CONFIGS[options.config])
+        fixes = known if options.fix in (None, "both") else (options.fix,)
+        default = "blockdev" if options.config == "blockdev" else "reiserfs"
+    blocks = options.block_size or ((512,) if (options.fs or (default,)) == ("blockdev",) else (1024, 4096))
     if options.partialfs:
         default = "ext4"
         blocks = options.block_size or (4096,)

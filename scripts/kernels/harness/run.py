@@ -6,20 +6,23 @@ from pathlib import Path
 from .base import (ROOT, UNKNOWN, USAGE, Cache, Failure, Stopped, attempt, last_line, need, need_room, note, run_as, talk,
                    temporary_directory, usage_error)
 from .booter import Batch, Booter
-from .filesystems import FILESYSTEMS
 from .guest import build_engine, build_init, program_given
-from .kernels import debian_kernel, own_kernel, source_kernel
+from .kernels import debian_kernel, own_kernel
 from .options import machine_of, parse_run, say_what_is_missing, suite_of
 from .qemu import boot_shell
 from .report import FORMATS, exit_code
-from .rows import MATRIX_WORKLOADS, Setup, list_runs, list_setups
+from .rows import MATRIX_WORKLOADS, list_runs, list_setups
+from .sources import source_kernel
 
 
-def prepare_kernel(options, cache, temporary):
+def prepare_kernel(options, cache, temporary, setups):
     if options.way == "kernel":
         return own_kernel(options.kernel)
     suite = suite_of(options, cache)
-    return debian_kernel(suite) if options.way == "debian" else source_kernel(suite, temporary, options.jobs)
+    if options.way == "debian":
+        return debian_kernel(suite)
+    return source_kernel(suite, options.config, list(dict.fromkeys(setup.fix for setup in setups)), temporary,
+                         options.jobs)
 
 
 def choose_workloads(options, engine):
@@ -37,22 +40,24 @@ def choose_workloads(options, engine):
 def find_programs(options, setups):
     """What is mounted over the test disk, by name; what is not there is missed when its row is made."""
     found = {}
+    for name in ("mmapstress", "vmmodel") if options.minimise else ():
+        found[name] = find_program(name, f"tools/{name}/{name}", getattr(options, name))
     if options.partialfs or any(setup.filesystem.over == "partialfs" for setup in setups):
-        found["partialfs"] = find_partialfs(options)
+        found["partialfs"] = find_program("partialfs", "fusefs/partialfs", options.partialfs_program,
+                                          "--partialfs-program")
     if shutil.which("bindfs"):
         found["bindfs"] = Path(shutil.which("bindfs"))
     return found
 
 
-def find_partialfs(options):
-    """The partialfs for the guest."""
-    if options.partialfs_program:
-        return program_given("--partialfs-program", options.partialfs_program)
-    for candidate in (ROOT / "build/release/fusefs/partialfs", shutil.which("partialfs")):
+def find_program(name, built, given, option=None):
+    """One of the project's programs: the one that was given, build/release's, or the installed one."""
+    if given:
+        return program_given(option or f"--{name}", given)
+    for candidate in (ROOT / "build/release" / built, shutil.which(name)):
         if candidate and Path(candidate).exists():
             return Path(candidate)
-    raise Failure(UNKNOWN, "no partialfs was built: cmake --preset release && "
-                           "cmake --build build/release --target partialfs")
+    raise Failure(UNKNOWN, f"no {name} was built: cmake --preset release && cmake --build build/release --target {name}")
 
 
 def fetch_shell(cache, suite):
@@ -77,10 +82,8 @@ def fetch_shell(cache, suite):
     return shell
 
 
-def run_shell(options, booter, shell):
-    name = (options.fs or ("ext3" if options.way == "kernel" else "reiserfs",))[0]
-    fix = "unknown" if options.way == "kernel" else options.fix if options.fix in ("undone", "present") else "undone"
-    setup = Setup(FILESYSTEMS[name], (options.block_size or (1024,))[0], fix)
+def run_shell(setups, booter, shell):
+    setup = setups[0]
     batch = Batch([setup], booter.temporary / "shell")
     guest = booter.prepare(batch)
     if batch.failures:
@@ -94,7 +97,7 @@ def run_shell(options, booter, shell):
         shutil.copytree(shell / part, guest.root / part, dirs_exist_ok=True)
     guest.set("shell", "/bin/sh")
     guest.pack(batch.work / "initramfs")
-    boot_shell(booter.machine, booter.kernel.images[fix], batch.work / "initramfs", batch.disks())
+    boot_shell(booter.machine, booter.kernel.images[setup.fix], batch.work / "initramfs", batch.disks())
 
 
 def deliver(options, rows):
@@ -125,10 +128,10 @@ def main():
         programs["init"] = build_init(cache)
         programs["engine"] = engine or build_engine(cache)
         runs = list_runs(options, choose_workloads(options, programs["engine"]))
-        kernel = prepare_kernel(options, cache, temporary)
+        kernel = prepare_kernel(options, cache, temporary, setups)
         booter = Booter(options, machine, kernel, programs, runs, temporary)
         if options.shell:
-            run_shell(options, booter, fetch_shell(cache, suite_of(options, cache)))
+            run_shell(setups, booter, fetch_shell(cache, suite_of(options, cache)))
             return 0
         try:
             booter.boot_all(setups)

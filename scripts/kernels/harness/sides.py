@@ -23,9 +23,16 @@ class Sides:
         """What vmmodel calls the kernel's filesystem. Only ext3 of its time and reiserfs flush blocks
         themselves."""
         way, name = self.options.way, self.options.fs
+        if self.options.on_device:
+            return "blockdev"
         if way == "kernel" and name in (None, "ext3"):
             return "ordered"
         return "reiserfs" if name in (None, "reiserfs") else "writeback"
+
+    @property
+    def partialfs_rule(self):
+        """The contract and the flush policy that partialfs is mounted with."""
+        return ("linux-6.12-blockdev", "writeback") if self.options.on_device else ("linux-2.6.19", "ext3")
 
     def collect(self, directory, schedules):
         """All sides' answers for the schedules, (block size, path) each, for comparison.py."""
@@ -38,8 +45,9 @@ class Sides:
             self._on_partialfs(directory, block, paths)
             note(f"{len(paths)} schedules on the kernel, block size {block}")
             self._on_kernel(directory, block, paths)
-        for file, through, filesystem in (("model", "kernel", self.kernel_filesystem), ("ext3", "kernel", "ordered"),
-                                          ("fuse", "fuse", "ordered")):
+        emulated = "blockdev" if self.options.on_device else "ordered"
+        for file, through, filesystem in (("model", "kernel", self.kernel_filesystem), ("emulated", "kernel", emulated),
+                                          ("fuse", "fuse", emulated)):
             with open(directory / f"{file}.jsonl", "w", encoding="utf-8") as answers:
                 for block, path in schedules:
                     answers.write(self._predicted(directory / "schedules" / path.name, block, through, filesystem))
@@ -51,9 +59,9 @@ class Sides:
         for place in (mount, under):
             place.mkdir(exist_ok=True)
         try:
+            contract, policy = self.partialfs_rule
             mounted = Mounted(self.temporary / "partialfs.log", self.options.partialfs, under, mount, "--contract",
-                              "linux-2.6.19", "--flush-policy", "ext3", "--block-size", str(block),
-                              "--commit-interval", "0")
+                              contract, "--flush-policy", policy, "--block-size", str(block), "--commit-interval", "0")
         except RuntimeError as error:
             raise Failure(UNKNOWN, str(error)) from error
         with mounted:
@@ -86,8 +94,8 @@ class Sides:
 
     def _predicted(self, path, block, through, filesystem):
         """vmmodel's answer, a line of JSON."""
-        code, said = attempt([self.options.vmmodel, "predict", "--era", "linux-2.6.19", "--filesystem", filesystem,
-                              "--through", through, "--json", "--block-size", str(block), path], 600)
+        code, said = attempt([self.options.vmmodel, "predict", "--filesystem", filesystem,
+                              *([] if self.options.on_device else ["--era", "linux-2.6.19"]), "--through", through, "--json", "--block-size", str(block), path], 600)
         if code not in (0, 1):  # 1: some are lost
             raise Failure(UNKNOWN, f"vmmodel cannot predict {path.name}: {last_line(said)}")
         return json.dumps(json.loads(said)) + "\n"
