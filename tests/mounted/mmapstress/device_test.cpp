@@ -44,7 +44,9 @@ class OnDevice : public testing::Test {
     }
     [[nodiscard]] std::string image() const { return (temporary_ / "image").string(); }
 
-    std::expected<RunResult, StartError> run_workload(const char* name, std::uint64_t seed) const {
+    std::expected<RunResult, StartError>
+    run_workload(const char* name, std::uint64_t seed,
+                 CommitBy commit_by = CommitBy::sibling) const {
         const WorkloadInfo& workload = *workload_named(name);
         RunSettings settings;
         settings.directory = device_;
@@ -53,6 +55,7 @@ class OnDevice : public testing::Test {
         WorkloadSettings workload_settings;
         workload_settings.seed = seed;
         workload_settings.files = 1;
+        workload_settings.commit_by = commit_by;
         return run(settings,
                    [&workload, workload_settings] { return *workload.make(workload_settings); });
     }
@@ -77,6 +80,17 @@ TEST_F(OnDevice, IsClean) {
         }
     }
     EXPECT_EQ(fs::status(device_).permissions(), before);
+}
+
+TEST_F(OnDevice, ACommitMayBeASync) {
+    const auto commits = [this](CommitBy way) {
+        const auto result = run_workload("recipe", 1, way);
+        EXPECT_TRUE(result) << result.error().message;
+        EXPECT_EQ(result->verdict(), Verdict::clean);
+        return result->ops_by_kind[static_cast<std::size_t>(OpKind::commit)];
+    };
+    EXPECT_GT(commits(CommitBy::sync), 0U);
+    EXPECT_EQ(commits(CommitBy::syncfs), 0U) << "that is the filesystem of the device's node";
 }
 
 TEST_F(OnDevice, ABytelessStoreIsFound) {
