@@ -182,6 +182,14 @@ def run_parser():
     _add_on_what(parser)
     add_machine_options(parser)
     parser.add_argument("--disk", metavar="MiB", type=number("--disk"), default=192, help="size of the test disk (%(default)s)")
+    bugs = parser.add_argument_group("seeded kernel bugs")
+    bugs.add_argument("--mutants", metavar="LIST", nargs="?", const="", type=lambda text: text,
+                      help="build a kernel with each of the patches of source/mutants (or those named, comma-separated) from "
+                           "--source (trixie), and run every workload there in turn until something is found, or for "
+                           "--duration (5min): what is found, by which workload, after how long")
+    bugs.add_argument("--peers", action="store_true",
+                      help="the same with fsx, fsstress and stress-ng, as far as they are on PATH")
+    bugs.add_argument("--again", action="store_true", help="also what an earlier run has found out")
     result = parser.add_argument_group("the result")
     result.add_argument("--expect", metavar="[ROW=]WORD", type=expectation, action="append", default=[],
                         help="see below")
@@ -219,8 +227,23 @@ def machine_of(options):
     return Machine(options.smp, options.memory, options.bus, options.append, options.kvm)
 
 
+def _settle_mutants(options):
+    """What --mutants sets by itself, and what does not go with it."""
+    for name in ("kernel", "debian", "fs", "fix", "workload", "schedule", "partialfs", "block_size", "matrix", "minimise",
+                 "shell", "ktap"):
+        if getattr(options, name):
+            raise usage_error(f"--{name.replace('_', '-')} does not go with --mutants")
+    if options.format == "ktap":
+        raise usage_error("--format ktap does not go with --mutants")
+    options.source = options.source or "trixie"
+    options.duration = options.duration or "5min"
+    options.mutants = tuple(filter(None, options.mutants.split(",")))
+
+
 def parse_run(arguments):
     options = run_parser().parse_args(arguments)
+    if options.mutants is not None:
+        _settle_mutants(options)
     settle_way(options)
     if options.way == "kernel" and options.fix:
         raise usage_error("--fix has no meaning with --kernel: your kernel has the fix or has it not")

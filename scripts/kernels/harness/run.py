@@ -8,11 +8,13 @@ from .base import (ROOT, UNKNOWN, USAGE, Cache, Failure, Stopped, attempt, last_
 from .booter import Batch, Booter
 from .guest import build_engine, build_init, program_given
 from .kernels import debian_kernel, own_kernel
+from .mutants import Hunt, list_mutants, seconds_of
+from .mutants import deliver as deliver_mutants
 from .options import machine_of, parse_run, say_what_is_missing, suite_of
 from .qemu import boot_shell
 from .report import FORMATS, exit_code
 from .rows import MATRIX_WORKLOADS, list_runs, list_setups
-from .sources import source_kernel
+from .sources import SourceTree, source_kernel
 
 
 def prepare_kernel(options, cache, temporary, setups):
@@ -109,10 +111,31 @@ def deliver(options, rows):
         sys.stdout.write(FORMATS[options.format](rows))
 
 
+def run_mutants(options, machine, cache):
+    """--mutants."""
+    mutants = list_mutants(options.mutants)
+    seconds_of(options.duration)
+    with temporary_directory(options.keep) as temporary:
+        need_room(temporary, 500)
+        programs = {"init": build_init(cache), "engine": program_given("--engine", options.engine) if options.engine
+                    else build_engine(cache)}
+        tree = SourceTree(suite_of(options, cache), temporary, options.jobs)
+        hunt = Hunt(options, machine, tree, programs, temporary, cache)
+        try:
+            hunt.run(mutants)
+        except (KeyboardInterrupt, Stopped):
+            deliver_mutants(options, mutants, hunt)
+            raise
+        return deliver_mutants(options, mutants, hunt)
+
+
 def main():
     options = parse_run(sys.argv[1:])
     talk(options.verbose)
     machine = machine_of(options)
+    if options.mutants is not None:
+        need("qemu-system-x86_64", "qemu-system-x86")
+        return run_mutants(options, machine, Cache(options.cache))
     setups = list_setups(options)
     need("qemu-system-x86_64", "qemu-system-x86")
     cache = Cache(options.cache)

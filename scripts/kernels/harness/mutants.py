@@ -1,0 +1,250 @@
+"""--mutants: seeded kernel bugs. Each is a patch of source/mutants; its kernel is built, booted, and mmapstress runs
+there until it finds something or the time is up. What came of it stays in the cache: a run goes on where another
+one ended."""
+import concurrent.futures
+import hashlib
+import json
+import re
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .base import UNKNOWN, Failure, note, processes, usage_error
+from .booter import Batch, Booter
+from .filesystems import FILESYSTEMS
+from .guest import stamp_of
+from .kernels import Kernel
+from .peers import find_peers, peer_verdict
+from .rows import Run, Setup
+from .sources import SOURCE
+
+CONFIG = ("mutants.config",)
+_KEYS = ("Breaks", "Function", "Needs", "Filesystem", "Processors", "Guest", "Masked", "Blind")
+_SPARE = 300  # seconds that a guest may take beyond the duration: rounds end late, and the comparison comes after
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A patch's header: what it breaks and what it takes to notice."""
+    name: str
+    patch: str  # below source/
+    breaks: str
+    function: str
+    needs: str
+    filesystem: str
+    block: int
+    processors: int = 1
+    guest: str = ""  # what the guest does beside the stress: compact
+    masked: str = ""  # why nobody can notice it
+    blind: bool = False  # written by somebody who had not seen the workloads
+
+
+def read_mutant(path):
+    """The mutant that a patch's header describes; a usage error names file and line."""
+    fields = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("--- "):
+            break
+        key, colon, value = line.partition(":")
+        if not colon or key not in _KEYS:
+            raise usage_error(f"{path}:{number}: a line of a mutant's header begins with one of {', '.join(_KEYS)}")
+        fields[key] = value.strip()
+    for key in ("Breaks", "Function", "Filesystem"):
+        if not fields.get(key):
+            raise usage_error(f"{path}:1: the header has no {key}")
+    name, _, block = fields["Filesystem"].partition("/")
+    if name not in FILESYSTEMS or block not in map(str, FILESYSTEMS[name].blocks):
+        raise usage_error(f"{path}: Filesystem takes NAME/BLOCK, not '{fields['Filesystem']}'")
+    if fields.get("Processors", "1") not in ("1", "2") or fields.get("Guest", "") not in ("", "compact"):
+        raise usage_error(f"{path}: Processors takes 1 or 2, Guest takes compact")
+    return Mutant(path.stem, f"mutants/{path.name}", fields["Breaks"], fields["Function"], fields.get("Needs", ""), name,
+                  int(block), int(fields.get("Processors", "1")), fields.get("Guest", ""), fields.get("Masked", ""),
+                  "Blind" in fields)
+
+
+def list_mutants(wanted, directory=None):
+    """Those of these names, or all; a usage error if there is no such."""
+    paths = {path.stem: path for path in sorted((directory or SOURCE / "mutants").glob("*.patch"))}
+    for name in wanted or ():
+        if name not in paths:
+            raise usage_error(f"no mutant '{name}': {', '.join(paths)}")
+    return [read_mutant(paths[name]) for name in wanted or paths]
+
+
+class Slots:
+    """The host's processors, shared by guests with one or more each."""
+
+    def __init__(self, count):
+        self.count = count
+        self._free = count
+        self._changed = threading.Condition()
+
+    def take(self, wanted):
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= min(wanted, self.count))
+            self._free -= min(wanted, self.count)
+
+    def give(self, taken):
+        with self._changed:
+            self._free += min(taken, self.count)
+            self._changed.notify_all()
+
+
+class Hunt:
+    """Builds the mutants' kernels one after another and boots those that are built."""
+
+    def __init__(self, options, machine, tree, programs, temporary, cache):
+        self.options = options
+        self.machine = machine
+        self.tree = tree
+        self.programs = programs
+        self.temporary = temporary
+        self.kept = cache.path / "mutants"
+        self.kept.mkdir(exist_ok=True)
+        self.peers = find_peers() if options.peers else []
+        self.slots = Slots(options.jobs)
+        self.results = {}  # by name, as they come
+
+    def _record(self, mutant):
+        """Where its result is kept: another kernel, engine, duration or seed is another result."""
+        what = [self.tree.image_path(CONFIG, (mutant.patch,)).name, stamp_of(self.programs["engine"]),
+                stamp_of(self.programs["init"]), self.options.duration, str(self.options.seeds),
+                *(peer.name for peer in self.peers)]
+        return self.kept / f"{mutant.name}-{hashlib.sha256(' '.join(map(str, what)).encode()).hexdigest()[:16]}.json"
+
+    def run(self, mutants):
+        """The results in the order of the mutants. `results` has those that came before an interruption."""
+        pool = concurrent.futures.ThreadPoolExecutor(self.slots.count)
+        waiting = []
+        try:
+            for mutant in mutants:
+                if self._record(mutant).exists() and not self.options.again:
+                    self.results[mutant.name] = json.loads(self._record(mutant).read_text(encoding="utf-8"))
+                    continue
+                try:
+                    image = self.tree.image(CONFIG, (mutant.patch,))
+                except Failure as failure:
+                    self.results[mutant.name] = _untold(mutant, str(failure))
+                    continue
+                waiting.append(pool.submit(self._boot, mutant, image))
+            for future in waiting:
+                future.result()
+        except BaseException:
+            processes.end_all()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return [self.results[mutant.name] for mutant in mutants]
+
+    def _boot(self, mutant, image):
+        self.slots.take(mutant.processors)
+        try:
+            result = self._hunt(mutant, image)
+        finally:
+            self.slots.give(mutant.processors)
+        self.results[mutant.name] = result
+        if result["verdict"] != "could not tell":
+            part = self._record(mutant).with_suffix(".part")
+            part.write_text(json.dumps(result), encoding="utf-8")
+            part.rename(self._record(mutant))
+        found = result["found_by"]
+        note(f"{mutant.name}: {result['verdict']}" + (f" by {found} after {result['seconds']:.0f} s" if found else ""))
+
+    def _hunt(self, mutant, image):
+        options = self.options
+        seed = options.seeds[0] if options.seeds else 1
+        runs = [Run(str(seed), "all", ("MMAPSTRESS_WORKLOAD=all", f"MMAPSTRESS_SEED={seed}",
+                                       f"MMAPSTRESS_DURATION={options.duration}"))]
+        runs += [Run(peer.name, peer.name, (), argv=peer.argv(seconds_of(options.duration)),
+                     seconds=seconds_of(options.duration) + 30) for peer in self.peers]
+        machine = replace(self.machine, smp=mutant.processors)
+        kernel = Kernel("source", self.tree.release, {"undone": image})
+        booter = Booter(options, machine, kernel, self.programs, runs, self.temporary)
+        booter.timeout = seconds_of(options.duration) + _SPARE
+        booter.guest_programs = [peer.path for peer in self.peers]
+        booter.more_settings = {"compact": 1} if mutant.guest == "compact" else {}
+        setup = Setup(FILESYSTEMS[mutant.filesystem], mutant.block, "undone")
+        batch = Batch([setup], self.temporary / mutant.name)
+        booter.boot_batch(batch)
+        result = told(mutant, booter.rows[setup][0])
+        programs = {run.label: ended.console.runs[number].programs.get("argv")
+                    for number, (_, run) in enumerate(batch.runs, 1)
+                    for ended in batch.boots if number in ended.console.runs}
+        result["peers"] = {peer.name: peer_verdict(programs.get(peer.name)) for peer in self.peers}
+        return result
+
+
+def seconds_of(duration):
+    """The seconds of a duration as mmapstress has it."""
+    found = re.fullmatch(r"(\d+)(ms|s|min|h)", duration)
+    if not found:
+        raise usage_error(f"--duration takes a time with ms, s, min or h, not '{duration}'")
+    return -(-int(found[1]) * {"ms": 1, "s": 1000, "min": 60000, "h": 3600000}[found[2]] // 1000)
+
+
+def _described(mutant):
+    return {"mutant": mutant.name, "breaks": mutant.breaks, "function": mutant.function, "needs": mutant.needs,
+            "filesystem": f"{mutant.filesystem}/{mutant.block}", "masked": mutant.masked, "blind": mutant.blind,
+            "found_by": None, "seconds": None, "damage": None, "reason": None, "peers": {}}
+
+
+def _untold(mutant, reason):
+    return _described(mutant) | {"verdict": "could not tell", "reason": reason}
+
+
+def told(mutant, row):
+    """The result that a row of run.sh is for the mutant."""
+    result = _described(mutant) | {"kernel": row["kernel"]}
+    one = row["results"][0] if row["results"] else {}
+    if row["verdict"] == "damage":
+        return result | {"verdict": "found", "found_by": one.get("workload") or "the comparison after the remount",
+                         "seconds": one.get("seconds"), "damage": row["first_damage"]}
+    if row["verdict"] == "clean":
+        return result | {"verdict": "not found", "seconds": one.get("seconds")}
+    if row["verdict"] in ("oops", "hang", "warning"):
+        return result | {"verdict": row["verdict"], "seconds": one.get("seconds"), "reason": row["reasons"][0]}
+    return _untold(mutant, (row["reasons"] or ["no reason"])[0])
+
+
+def _cells(result, peers):
+    found = result["found_by"] or ("-" if result["verdict"] != "found" else "?")
+    after = f"{result['seconds']:.0f} s" if result["seconds"] is not None else "-"
+    verdict = result["verdict"] + (", masked" if result["masked"] else "") + (", blind" if result["blind"] else "")
+    return [result["mutant"], result["breaks"], result["function"], result["filesystem"], result["needs"] or "-",
+            found, after, *(result["peers"].get(peer, "-") for peer in peers), verdict]
+
+
+def table(results):
+    peers = list(dict.fromkeys(peer for result in results for peer in result["peers"]))
+    lines = [["mutant", "what is broken", "function", "filesystem", "takes", "found by", "after", *peers, "result"],
+             *(_cells(result, peers) for result in results)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    out = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
+    out += [f"{result['mutant']}: {result['reason']}" for result in results if result["reason"]]
+    seen = [result for result in results if not result["masked"]]
+    for title, some in (("that can be noticed", seen), ("of these blind", [one for one in seen if one["blind"]]),
+                        ("masked", [result for result in results if result["masked"]])):
+        if some:
+            found = sum(result["verdict"] == "found" for result in some)
+            out.append(f"found of the {len(some)} mutants {title}: {found}")
+    return "\n".join(out) + "\n"
+
+
+def exit_code(results):
+    """0 every mutant that can be noticed was found, 1 one was not, 3 one could not be told."""
+    if any(result["verdict"] == "could not tell" for result in results):
+        return UNKNOWN
+    return 0 if all(result["verdict"] == "found" or result["masked"] for result in results) else 1
+
+
+def as_json(results):
+    return json.dumps({"format": "partialfs-kernel-mutants", "version": 1, "mutants": results}, indent=1) + "\n"
+
+
+def deliver(options, mutants, hunt):
+    results = [hunt.results[mutant.name] for mutant in mutants if mutant.name in hunt.results]
+    if options.json:
+        Path(options.json).write_text(as_json(results), encoding="utf-8")
+    if results:
+        print(as_json(results) if options.format == "json" else table(results), end="")
+    return exit_code(results)
