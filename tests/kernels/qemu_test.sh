@@ -14,6 +14,10 @@
 #   qemu_test.sh matrix CACHE       every filesystem of the first tier, once
 #   qemu_test.sh suite CACHE        a kernel of another suite
 #   qemu_test.sh source CACHE       the kernel built here, as a kernel of one's own too
+#   qemu_test.sh power CACHE        power cuts lose nothing on ext4, and something on a disk that lies
+#   qemu_test.sh mutant CACHE       one seeded kernel bug is found; skips unless a kernel for it was built in the cache,
+#                                   which takes some ten minutes of a processor
+#   qemu_test.sh mutants CACHE      the same, and builds the kernel; a masked one is not found
 #   qemu_test.sh blockdev CACHE PARTIALFS MMAPSTRESS VMMODEL
 #                                   trixie's kernel built here without buffer heads: the device loses stores
 set -euo pipefail
@@ -95,6 +99,28 @@ partialfs)
     holds "$all_compared"
     holds 'rows[1]["verdict"] == "clean"'
     holds 'all(run["ledger_equal"] for row in rows for run in row["results"])'
+    ;;
+power)
+    rows --power-cut --cuts 10 --ops 1500
+    holds 'rows[0]["cuts"] == 10 and rows[0]["checked"] >= 5 and rows[0]["synced_bytes"] > 0 and not rows[0]["alarms"]'
+    rows --power-cut --cuts 10 --ops 1500 --disk-lies # exit code 0: caught
+    holds 'rows[0]["alarms"] and "missing: sector" in rows[0]["alarms"][0]["cut"]'
+    ;;
+mutant | mutants)
+    if [ "$what" = mutant ] && [ ! -e "$cache/suites/trixie/source/build/vmlinux" ]; then
+        echo "skip: no kernel was built in $cache yet: run.sh --mutants --cache does"
+        exit 77
+    fi
+    rows --mutants mkclean-and-zap --duration 90s
+    python3 -c 'import json, sys
+one, = json.load(open(sys.argv[1]))["mutants"]
+assert one["verdict"] == "found" and one["found_by"], one' "$temporary/rows.json"
+    [ "$what" = mutants ] || exit 0
+    rows --mutants zap-not-dirty --duration 30s
+    grep -q "not found, masked" "$temporary/table"
+    # What was found out is not booted again.
+    rows --mutants mkclean-and-zap,zap-not-dirty --duration 90s --verbose
+    if grep -q "mkclean-and-zap" "$temporary/said"; then exit 1; fi
     ;;
 blockdev)
     rows --source trixie --config blockdev --workload recipe,mix --seeds 1 --ops 300 --minimise --mmapstress "$4" \

@@ -190,6 +190,18 @@ def run_parser():
     bugs.add_argument("--peers", action="store_true",
                       help="the same with fsx, fsstress and stress-ng, as far as they are on PATH")
     bugs.add_argument("--again", action="store_true", help="also what an earlier run has found out")
+    power = parser.add_argument_group("power cuts")
+    power.add_argument("--power-cut", action="store_true",
+                       help="record the test disk while mmapstress runs (workloads mix and wild in turn), rebuild it as it may "
+                            "have been at many moments, mount each, and check that all is there that fsync, fdatasync and "
+                            "msync had answered for; --fs (ext4), --ops (4000)")
+    power.add_argument("--cuts", metavar="N", type=number("--cuts"), default=50, help="how many moments (%(default)s)")
+    power.add_argument("--disk-lies", action="store_true",
+                       help="the disk says that it has flushed its cache and has not: something must be lost")
+    power.add_argument("--mutant", metavar="NAME", help="with the kernel of this seeded bug, of --source (trixie)")
+    power.add_argument("--controls", action="store_true",
+                       help="three rows more in which something must be lost: ext4 with data=writeback,nobarrier, a disk that "
+                            "lies, and, with --source, a kernel whose fsync does not wait")
     result = parser.add_argument_group("the result")
     result.add_argument("--expect", metavar="[ROW=]WORD", type=expectation, action="append", default=[],
                         help="see below")
@@ -240,10 +252,29 @@ def _settle_mutants(options):
     options.mutants = tuple(filter(None, options.mutants.split(",")))
 
 
+def _settle_power_cut(options):
+    for name in ("fix", "schedule", "partialfs", "matrix", "minimise", "shell", "ktap", "duration"):
+        if getattr(options, name):
+            raise usage_error(f"--{name.replace('_', '-')} does not go with --power-cut")
+    if options.mutants is not None or options.format == "ktap":
+        raise usage_error(f"{'--format ktap' if options.format == 'ktap' else '--mutants'} does not go with --power-cut")
+    for name in options.fs or ():
+        filesystem = FILESYSTEMS[name]
+        if filesystem.over or filesystem.is_device or filesystem.cannot:
+            raise usage_error(f"--power-cut takes filesystems on a disk of their own, not {name}")
+    if options.mutant:
+        options.source = options.source or "trixie"
+
+
 def parse_run(arguments):
     options = run_parser().parse_args(arguments)
     if options.mutants is not None:
         _settle_mutants(options)
+    if options.power_cut:
+        _settle_power_cut(options)
+    for name in ("disk_lies", "mutant", "controls"):
+        if getattr(options, name) and not options.power_cut:
+            raise usage_error(f"--{name.replace('_', '-')} goes with --power-cut only")
     settle_way(options)
     if options.way == "kernel" and options.fix:
         raise usage_error("--fix has no meaning with --kernel: your kernel has the fix or has it not")

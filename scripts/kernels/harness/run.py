@@ -7,9 +7,12 @@ from .base import (ROOT, UNKNOWN, USAGE, Cache, Failure, Stopped, attempt, last_
                    temporary_directory, usage_error)
 from .booter import Batch, Booter
 from .guest import build_engine, build_init, program_given
-from .kernels import debian_kernel, own_kernel
+from .kernels import Kernel, debian_kernel, own_kernel
 from .mutants import Hunt, list_mutants, seconds_of
 from .mutants import deliver as deliver_mutants
+from .power import PowerCuts, mutant_patch
+from .power import deliver as deliver_cuts
+from .power import list_rows as list_cut_rows
 from .options import machine_of, parse_run, say_what_is_missing, suite_of
 from .qemu import boot_shell
 from .report import FORMATS, exit_code
@@ -129,6 +132,32 @@ def run_mutants(options, machine, cache):
         return deliver_mutants(options, mutants, hunt)
 
 
+def run_power_cuts(options, machine, cache):
+    """--power-cut."""
+    rows = list_cut_rows(options)
+    with temporary_directory(options.keep) as temporary:
+        need_room(temporary, 3000)
+        programs = {"init": build_init(cache), "engine": program_given("--engine", options.engine) if options.engine
+                    else build_engine(cache)}
+
+        def kernel_of(mutant):
+            if options.way == "kernel":
+                return own_kernel(options.kernel)
+            suite = suite_of(options, cache)
+            if options.way == "debian":
+                return debian_kernel(suite, with_probes=False)
+            tree = SourceTree(suite, temporary, options.jobs)
+            return Kernel("source", tree.release, {"undone": tree.image(*mutant_patch(mutant))})
+
+        cuts = PowerCuts(options, machine, kernel_of, programs, temporary, cache)
+        try:
+            cuts.run(rows)
+        except (KeyboardInterrupt, Stopped):
+            deliver_cuts(options, cuts.results)
+            raise
+        return deliver_cuts(options, cuts.results)
+
+
 def main():
     options = parse_run(sys.argv[1:])
     talk(options.verbose)
@@ -136,6 +165,9 @@ def main():
     if options.mutants is not None:
         need("qemu-system-x86_64", "qemu-system-x86")
         return run_mutants(options, machine, Cache(options.cache))
+    if options.power_cut:
+        need("qemu-system-x86_64", "qemu-system-x86")
+        return run_power_cuts(options, machine, Cache(options.cache))
     setups = list_setups(options)
     need("qemu-system-x86_64", "qemu-system-x86")
     cache = Cache(options.cache)

@@ -1,0 +1,304 @@
+"""--power-cut: mmapstress runs in a guest whose disk is recorded, write by write. From the record the disk is rebuilt
+as it may have been at many moments; another guest mounts each, as after a power cut, and `mmapstress verify` says
+whether all is there that fsync, fdatasync or msync had answered for."""
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from .base import UNKNOWN, Failure, last_line, note
+from .blklog import Log, Rebuilder, choose_cuts
+from .console import read_console
+from .cut_disk import CutDisk, copy_image
+from .filesystems import FILESYSTEMS, Filesystem
+from .guest import Guest, stamp_of
+from .mutants import CONFIG, list_mutants
+from .qemu import boot
+from .rows import Run
+
+LIES = 64  # writes that a disk which lies has not really flushed
+_CUTS_OF_A_RECORD = 100
+_DISKS = 8  # of a guest that compares
+_BEGIN = 5  # a cut comes after this part of the record: before it little has been synced
+_WORKLOADS = ("mix", "wild")
+
+
+@dataclass(frozen=True)
+class CutRow:
+    """What is cut: a line of the table."""
+    filesystem: Filesystem
+    block: int
+    options: str = ""  # of the mount, besides the filesystem's
+    lies: bool = False
+    mutant: str = ""
+    control: bool = False  # something must be lost
+
+    @property
+    def name(self):
+        words = [f"{self.filesystem.name}/{self.block}", self.options, "disk lies" if self.lies else "", self.mutant]
+        return ", ".join(filter(None, words))
+
+
+def controls(way):
+    """What must lose something, or the whole says nothing."""
+    ext4 = FILESYSTEMS["ext4"]
+    rows = [CutRow(FILESYSTEMS["ext4-writeback"], 4096, "nobarrier", control=True), CutRow(ext4, 4096, lies=True, control=True)]
+    return rows + ([CutRow(ext4, 4096, mutant="fsync-does-not-wait", control=True)] if way == "source" else [])
+
+
+def list_rows(options):
+    names = options.fs or ("ext4",)
+    rows = [CutRow(FILESYSTEMS[name], max(set(FILESYSTEMS[name].blocks) & set(options.block_size or (1024, 4096))),
+                   options.mount_options, options.disk_lies, options.mutant or "",
+                   bool(options.disk_lies or options.mutant)) for name in names]
+    return rows + (controls(options.way) if options.controls else [])
+
+
+class PowerCuts:
+    def __init__(self, options, machine, kernel_of, programs, temporary, cache):
+        self.options = options
+        self.machine = machine
+        self.kernel_of = kernel_of  # for the name of a mutant, or ""
+        self.programs = programs
+        self.temporary = temporary
+        self.kept = cache.path / "power-cuts"
+        self.kept.mkdir(exist_ok=True)
+        self.results = []
+
+    def run(self, rows):
+        for row in rows:
+            result = {"row": row.name, "control": row.control, "kernel": None, "records": 0, "writes": 0, "cuts": 0,
+                      "checked": 0, "synced_bytes": 0, "nothing_synced": 0, "alarms": [], "untold": [], "failure": None}
+            self.results.append(result)
+            try:
+                kernel = self.kernel_of(row.mutant)
+                for number, first in enumerate(range(0, self.options.cuts, _CUTS_OF_A_RECORD)):
+                    some = min(_CUTS_OF_A_RECORD, self.options.cuts - first)
+                    _add(result, self._record_and_cut(row, kernel, number, some))
+                    note(f"{row.name}: {result['cuts']} cuts, {len(result['alarms'])} alarms")
+            except Failure as failure:
+                result["failure"] = str(failure)
+
+    def _record_and_cut(self, row, kernel, number, cuts):
+        """One record's part of the row, from the cache if it is there."""
+        options = self.options
+        what = [row.name, kernel.release, str(sorted(map(str, kernel.images.values()))), number, cuts, options.seeds,
+                options.workload, options.ops, options.size, stamp_of(self.programs["engine"]),
+                stamp_of(self.programs["init"])]
+        kept = self.kept / f"{hashlib.sha256(' '.join(map(str, what)).encode()).hexdigest()[:24]}.json"
+        if kept.exists() and not options.again:
+            return json.loads(kept.read_text(encoding="utf-8"))
+        work = self.temporary / f"cut-{len(self.results)}-{number}"
+        work.mkdir()
+        try:
+            part = _Record(self, row, kernel, number, work).cut(cuts)
+        finally:
+            if not options.keep:
+                shutil.rmtree(work, ignore_errors=True)
+        kept.with_suffix(".part").write_text(json.dumps(part), encoding="utf-8")
+        kept.with_suffix(".part").rename(kept)
+        return part
+
+
+def _add(result, part):
+    result["kernel"] = part["kernel"]
+    result["records"] += 1
+    for name in ("writes", "cuts", "checked", "synced_bytes", "nothing_synced"):
+        result[name] += part[name]
+    for name in ("alarms", "untold"):
+        result[name] += part[name]
+
+
+class _Record:
+    """One recorded run, and its cuts."""
+
+    def __init__(self, cuts, row, kernel, number, work):
+        self.options = cuts.options
+        self.machine = cuts.machine
+        self.programs = cuts.programs
+        self.row = row
+        self.kernel = kernel
+        self.work = work
+        self.image = next(iter(kernel.images.values()))
+        self.seed = (self.options.seeds[0] if self.options.seeds else 1) + number
+        workloads = self.options.workload or _WORKLOADS
+        self.workload = workloads[number % len(workloads)]
+
+    def _guest(self, name, runs):
+        guest = Guest(self.work / name, self.programs["init"])
+        for module in ("virtio_pci", "virtio_blk", "ext4", *self.row.filesystem.needed_modules):
+            guest.add_module(self.kernel, module)
+        shutil.copy(self.programs["engine"], guest.root / "mmapstress")
+        guest.set("runs", runs)
+        guest.set("writeback", 1)
+        guest.set("timeout", self.options.timeout)
+        return guest
+
+    def _settings(self, disk):
+        options = ",".join(filter(None, (self.row.filesystem.options, self.row.options)))
+        return {"fs": self.row.filesystem.mount_type, "options": options, "disk": f"{disk}1", "notebook": f"{disk}2"}
+
+    def _record(self, disk, log):
+        guest = self._guest("recorded", 1)
+        given = {"OPS": self.options.ops or "4000", "SIZE": self.options.size}
+        guest.add_run(1, Run("1", self.workload, (
+            "MMAPSTRESS_REPORT=/note/report.json", f"MMAPSTRESS_WORKLOAD={self.workload}", f"MMAPSTRESS_SEED={self.seed}",
+            *(f"MMAPSTRESS_{name}={value}" for name, value in given.items() if value))), self._settings("vda"))
+        (guest.root / "runs/1/verify").unlink()
+        guest.pack(self.work / "initramfs")
+        console = self.work / "console"
+        status, said = boot(self.machine, self.image, self.work / "initramfs", [disk], console,
+                            self.options.timeout + 120, log=log)
+        read = read_console(console.read_bytes())
+        run = read.runs.get(1)
+        if status != 0 or run is None or run.failures or run.programs.get("argv", {}).get("exit") not in (0, 1):
+            why = (run.failures if run else []) or read.failures or [words for _, words in read.trouble]
+            ended = run.programs.get("argv") if run else None
+            raise Failure(UNKNOWN, f"{self.row.name}: the recorded run failed: " + (
+                why[0] if why else f"exit code {ended['exit']}" if ended else
+                f"last on its console: {read.last_line or last_line(said)}"))
+        return read.release
+
+    def cut(self, count):
+        base, disk, log_file = self.work / "base", self.work / "disk", self.work / "log"
+        cut_disk = CutDisk(self.row.filesystem, self.row.block, base, self.options.disk)
+        copy_image(base, disk)
+        log_file.touch()
+        release = self._record(disk, log_file)
+        log = Log(log_file)
+        if log.cut_short:
+            note(log.cut_short)
+        if not any(entry.data for entry in log.entries):
+            raise Failure(UNKNOWN, f"{self.row.name}: the record has no write")
+        cuts = choose_cuts(log.entries, count, self.seed, first=len(log.entries) // _BEGIN, always=cut_disk.is_notebook,
+                           lies=LIES if self.row.lies else 0)
+        part = {"kernel": release, "writes": sum(bool(entry.data) for entry in log.entries), "cuts": len(cuts), "checked": 0,
+                "synced_bytes": 0, "nothing_synced": 0, "alarms": [], "untold": []}
+        rebuilder = Rebuilder(log, base)
+        for first in range(0, len(cuts), _DISKS):
+            some = cuts[first:first + _DISKS]
+            disks = []
+            for number, cut in enumerate(some):
+                rebuilder.advance(cut.durable)
+                disks.append(self.work / f"cut-{number}")
+                copy_image(base, disks[-1])
+                rebuilder.add_pending(cut, disks[-1])
+            self._compare(some, disks, part, log)
+        return part
+
+    def _compare(self, cuts, disks, part, log):
+        guest = self._guest("compared", len(cuts))
+        for number, _ in enumerate(cuts, 1):
+            guest.add_run(number, Run(str(number), "verify", (
+                "MMAPSTRESS_DIR=/mnt/run-1", "MMAPSTRESS_REPORT=/note/report.json",
+                "MMAPSTRESS_VERIFY_REPORT=@RUN@/report.json"), argv=("/mmapstress", "verify")),
+                self._settings(f"vd{'abcdefgh'[number - 1]}") | {"check": 1})
+        guest.pack(self.work / "initramfs")
+        console = self.work / "console"
+        boot(self.machine, self.image, self.work / "initramfs", disks, console,
+             60 + len(cuts) * (self.options.timeout + 60))
+        shutil.rmtree(guest.root)
+        read = read_console(console.read_bytes())
+        for number, cut in enumerate(cuts, 1):
+            told = _told(read, number)
+            where = describe(cut, log)
+            if told["verdict"] == "alarm":
+                part["alarms"].append({"cut": where, "seed": self.seed, "workload": self.workload, **told})
+            elif told["verdict"] == "unknown":
+                part["untold"].append({"cut": where, "reason": told["reason"]})
+            part["checked"] += told["verdict"] in ("clean", "alarm")
+            part["nothing_synced"] += told["verdict"] == "nothing synced"
+            part["synced_bytes"] += told.get("synced_bytes", 0)
+
+
+def describe(cut, log):
+    """The moment in words: what was certain, and which writes were missing."""
+    kept = dict(cut.kept)
+    missing = [f"sector {entry.sector}+{entry.count}" + (" (torn)" if number in kept else "")
+               for number, entry in enumerate(log.entries[cut.durable:cut.moment], cut.durable)
+               if entry.data and kept.get(number, ()) is not None]
+    lost = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+    return (f"after entry {cut.moment} of {len(log.entries)}, certain up to {cut.durable}; "
+            + (f"missing: {lost}" if missing else "no write was missing"))
+
+
+def _told(console, number):
+    """What the comparison of one cut came to."""
+    run = console.runs.get(number)
+    if run is None or not run.complete:
+        return {"verdict": "unknown", "reason": f"the guest did not get to it; last on its console: {console.last_line}"}
+    trouble = [words for kind, words in run.trouble if kind != "warning"]
+    if run.failures or trouble:
+        return {"verdict": "unknown", "reason": (run.failures + trouble)[0]}
+    program = run.programs.get("argv")
+    said = run.reports.get("output", b"").decode(errors="replace")
+    try:
+        report = json.loads(run.reports.get("argv", b""))
+    except ValueError:
+        return {"verdict": "unknown", "reason": last_line(said)}
+    cut_short = report.get("cut_short") or {}
+    if program["exit"] == 3 and cut_short and not cut_short["synced_bytes"]:
+        return {"verdict": "nothing synced"}
+    if program["exit"] not in (0, 1):
+        problems = [problem["message"] for problem in report.get("problems", [])]
+        return {"verdict": "unknown", "reason": (problems or [last_line(said)])[0]}
+    synced = cut_short.get("synced_bytes") or sum(file["size"] for file in report["files"])
+    if program["exit"] == 0:
+        return {"verdict": "clean", "synced_bytes": synced}
+    return {"verdict": "alarm", "synced_bytes": synced, "ranges": len(report["damage"]), "done": cut_short.get("done"),
+            "damage": report["damage"][:3], "operations": report.get("named_operations", [])}
+
+
+def _alarm_in_words(alarm):
+    damage = alarm["damage"][0]
+    return (f"{alarm['workload']}, seed {alarm['seed']}, cut {alarm['cut']}: file {damage['file']} at {damage['offset']}, "
+            f"{damage['length']} bytes {damage['kind']} ({alarm['ranges']} ranges); lost: operation {damage['lost']}, "
+            f"synced by then; all up to operation {alarm['done']} was done")
+
+
+def table(results):
+    head = ["filesystem", "kernel", "records", "writes", "cuts", "compared", "bytes synced", "alarms", "could not tell", "result"]
+    lines = [[result["row"], result["kernel"] or "?", str(result["records"]), str(result["writes"]), str(result["cuts"]),
+              str(result["checked"]), str(result["synced_bytes"]), str(len(result["alarms"])), str(len(result["untold"])),
+              verdict(result) + (" (control)" if result["control"] else "")] for result in results]
+    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
+    out = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in [head, *lines]]
+    for result in results:
+        out += [f"{result['row']}: {result['failure']}"] if result["failure"] else []
+        out += [f"{result['row']}: {_alarm_in_words(alarm)}" for alarm in result["alarms"][:3]]
+        out += [f"{result['row']}: could not tell, cut {one['cut']}: {one['reason']}" for one in result["untold"][:3]]
+    return "\n".join(out) + "\n"
+
+
+def verdict(result):
+    if result["alarms"]:
+        return "caught" if result["control"] else "lost"
+    if result["failure"] or not result["checked"] or len(result["untold"]) * 2 > result["cuts"]:
+        return "could not tell"
+    return "not caught" if result["control"] else "clean"
+
+
+def exit_code(results):
+    """0 nothing lost, and every control caught; 1 not so; 3 a row could not be told."""
+    found = {verdict(result) for result in results}
+    if found & {"lost", "not caught"}:
+        return 1
+    return UNKNOWN if "could not tell" in found else 0
+
+
+def as_json(results):
+    return json.dumps({"format": "partialfs-kernel-power-cuts", "version": 1, "rows": results}, indent=1) + "\n"
+
+
+def deliver(options, results):
+    if options.json:
+        Path(options.json).write_text(as_json(results), encoding="utf-8")
+    if results:
+        print(as_json(results) if options.format == "json" else table(results), end="")
+    return exit_code(results)
+
+
+def mutant_patch(name):
+    """The configuration and the patches of its kernel."""
+    return CONFIG, tuple(mutant.patch for mutant in list_mutants((name,))) if name else ()
