@@ -1,10 +1,10 @@
 // partialfs: mounts a directory as a filesystem that writes parts of pages, as ext3 did.
 
-#include "fusefs/backing/faulty_io.hpp"
-#include "fusefs/backing/file_io.hpp"
+#include "fusefs/faults/fault_book.hpp"
 #include "fusefs/startup/background.hpp"
 #include "fusefs/startup/checks.hpp"
 #include "fusefs/startup/daemon.hpp"
+#include "fusefs/startup/fault_rules.hpp"
 #include "fusefs/startup/last_commit.hpp"
 #include "fusefs/startup/log.hpp"
 #include "fusefs/startup/mount_flags.hpp"
@@ -23,8 +23,6 @@
 #include <cstring>
 #include <exception>
 #include <fstream>
-#include <memory>
-#include <sstream>
 #include <string>
 #include <system_error>
 
@@ -32,10 +30,6 @@ namespace {
 
 using namespace partialfs;
 using namespace partialfs::startup;
-
-/// Tests point it to a file of rules that tell which backing operations fail; see
-/// fusefs/backing/faulty_io.hpp.
-constexpr const char* kFaultsVariable = "PARTIALFS_FAULTS";
 
 constexpr int kFailed = 1;
 
@@ -48,29 +42,6 @@ int failed(const std::string& message) {
     return kFailed;
 }
 
-/// The rules of kFaultsVariable, if there are any yet, can be understood.
-startup::Check check_faults() {
-    const char* file = std::getenv(kFaultsVariable);
-    std::error_code error;
-    if (file == nullptr || !std::filesystem::exists(file, error)) {
-        return {};
-    }
-    std::ifstream stream(file);
-    std::stringstream text;
-    text << stream.rdbuf();
-    if (!stream || !std::filesystem::is_regular_file(file, error)) {
-        return std::unexpected(
-            fmt::format("{}: the file '{}' cannot be read; name a file of rules, "
-                        "or unset the variable",
-                        kFaultsVariable, file));
-    }
-    if (const auto rules = backing::parse_fault_rules(text.str()); !rules) {
-        return std::unexpected(fmt::format("{}: '{}', {}; correct it, or unset the variable",
-                                           kFaultsVariable, file, rules.error()));
-    }
-    return {};
-}
-
 startup::Check check_all(const Options& options) {
     if (auto source = startup::check_source(options.source); !source) {
         return source;
@@ -79,9 +50,6 @@ startup::Check check_all(const Options& options) {
             startup::check_mountpoint(options.mountpoint, options.source, options.nonempty);
         !mountpoint) {
         return mountpoint;
-    }
-    if (auto faults = check_faults(); !faults) {
-        return faults;
     }
     return startup::check_system();
 }
@@ -109,20 +77,6 @@ void raise_file_size_limit() {
         ::setrlimit(RLIMIT_FSIZE, &limit);
     }
     std::signal(SIGXFSZ, SIG_IGN); // what cannot be raised answers EFBIG, and does not end us
-}
-
-std::unique_ptr<backing::FileIo> make_io() {
-    const char* rules = std::getenv(kFaultsVariable);
-    if (rules == nullptr) {
-        return std::make_unique<backing::FileIo>();
-    }
-    spdlog::warn("{} is set: operations on SOURCE fail as {} says; this is for tests",
-                 kFaultsVariable, rules);
-    return std::make_unique<backing::FaultyIo>(
-        std::filesystem::path(rules), [](const std::string& line) {
-            spdlog::error("{}: {}; every operation on SOURCE fails until it is corrected",
-                          kFaultsVariable, line);
-        });
 }
 
 /// The one line that every mount begins with.
@@ -161,17 +115,22 @@ void say_what_is_mounted(const Options& options) {
     }
 }
 
-int run(const Options& options, startup::Readiness readiness) {
+int run(const Options& options, const std::string& fault_rules, startup::Readiness readiness) {
     if (const auto log = startup::open_log(options); !log) {
         return failed(log.error());
     }
     raise_descriptor_limit();
     // New objects get the caller's umask; ours would be put on top of it.
     ::umask(0);
-    const auto io = make_io();
+    faults::FaultBook faults;
     std::string problem;
     try {
-        Daemon daemon(options, *io);
+        static_cast<void>(faults.change(fault_rules)); // which have been understood before
+        if (const auto counts = faults.counts(); counts.rules != 0) {
+            spdlog::warn("{} rules of faults are in force: see {}", counts.rules,
+                         (options.mountpoint / ".partialfs/faults").string());
+        }
+        Daemon daemon(options, faults);
         const int error = daemon.serve([&] {
             say_what_is_mounted(options);
             return readiness.tell();
@@ -236,16 +195,17 @@ int start(int argc, const char* const* argv) {
         say(fmt::format("SOURCE '{}' is on a read-only filesystem: it is mounted read-only",
                         options->source.string()));
     }
-    if (const char* rules = std::getenv(kFaultsVariable)) {
-        // The daemon leaves the directory that a relative path starts from.
-        ::setenv(kFaultsVariable, std::filesystem::absolute(rules).c_str(), 1);
+    const auto fault_rules = options->faults ? startup::read_fault_rules(*options->faults)
+                                             : std::expected<std::string, std::string>();
+    if (!fault_rules) {
+        return failed(fault_rules.error());
     }
     options->fuse_options =
         startup::complete_flags(std::move(options->fuse_options), options->source);
     std::signal(SIGPIPE, SIG_IGN);
     raise_file_size_limit();
     if (options->foreground) {
-        return run(*options, startup::Readiness{});
+        return run(*options, *fault_rules, startup::Readiness{});
     }
     auto side = startup::go_to_background();
     if (!side) {
@@ -256,7 +216,7 @@ int start(int argc, const char* const* argv) {
     if (const auto* parent = std::get_if<startup::Parent>(&*side)) {
         return parent->exit_code;
     }
-    return run(*options, std::get<startup::Readiness>(std::move(*side)));
+    return run(*options, *fault_rules, std::get<startup::Readiness>(std::move(*side)));
 }
 
 } // namespace

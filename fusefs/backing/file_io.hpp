@@ -1,7 +1,7 @@
 // The seam between the daemon and the data of the files underneath.
 //
-// Every system call that touches the data of a backing file goes through one FileIo, so that the
-// tests can put one in that fails, writes short or is slow.
+// Every system call that touches the data of a backing file goes through one FileIo, so that one
+// can be put in that fails, writes short or is slow (fusefs/faults).
 #pragma once
 
 #include "fusefs/base/errno.hpp"

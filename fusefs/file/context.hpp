@@ -7,6 +7,7 @@
 #include "fusefs/file/stamp_clock.hpp"
 #include "fusefs/model/contract.hpp"
 #include "fusefs/model/types.hpp"
+#include "fusefs/model/write_error.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -30,9 +31,10 @@ struct Context {
     trace::Recorder& trace;
     StampClock clock{};
     SpaceGuard space{};
-    /// Both may be changed at any time, and hold from the next decision on.
+    /// These may be changed at any time, and hold from the next decision on.
     std::atomic<model::Contract> contract;
     std::atomic<model::FlushPolicy> policy;
+    std::atomic<model::AfterWriteError> after_write_error{model::AfterWriteError::keep};
     /// Hashes of cached pages are kept, for the probe that retrieves and compares.
     bool compare_pages = false;
     /// The daemon may open any file of SOURCE, whatever its mode (CAP_DAC_OVERRIDE).

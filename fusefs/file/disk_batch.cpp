@@ -4,6 +4,7 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cstddef>
 
 namespace partialfs::file {
@@ -26,27 +27,56 @@ void append(std::vector<iovec>& parts, const Piece& piece) {
 
 } // namespace
 
+base::Result<void> DiskBatch::write_run(FileParts& file, std::size_t first, std::size_t last) {
+    std::vector<iovec> parts;
+    for (std::size_t i = first; i < last; ++i) {
+        append(parts, pieces_[i]);
+    }
+    const model::ByteOffset begin = pieces_[first].at;
+    const model::ByteOffset end =
+        pieces_[last - 1].at + model::ByteCount{pieces_[last - 1].bytes.size()};
+    base::Result<void> done = file.put_on_disk(begin, parts);
+    if (done) {
+        bytes_ += (end - begin).value;
+        return done;
+    }
+    const int error = done.error().value;
+    if (!model::tries_again(file.after_write_error(), error)) {
+        lost_.push_back({begin, end});
+        for (std::size_t i = first; i < last && !file.nameless; ++i) {
+            file.losses.refused_for_good(pieces_[i].at, pieces_[i].bytes, error);
+        }
+    }
+    return done;
+}
+
 int DiskBatch::write(FileParts& file) {
+    int first_error = 0;
     const auto write_runs = [&]() NO_THREAD_SAFETY_ANALYSIS -> base::Result<void> { // as write()
-        std::vector<iovec> parts;
         for (std::size_t first = 0; first < pieces_.size();) {
-            parts.clear();
             std::size_t next = first;
             model::ByteOffset end = pieces_[first].at;
             for (; next < pieces_.size() && pieces_[next].at == end; ++next) {
-                append(parts, pieces_[next]);
                 end = end + model::ByteCount{pieces_[next].bytes.size()};
             }
-            if (auto done = file.put_on_disk(pieces_[first].at, parts); !done) {
+            const base::Result<void> done = write_run(file, first, next);
+            if (!done && (lost_.empty() || lost_.back().end != end)) {
                 return done;
             }
-            bytes_ += (end - pieces_[first].at).value;
+            first_error = first_error != 0 || done ? first_error : done.error().value;
             first = next;
         }
         return {};
     };
     const base::Result<void> done = base::without_exceptions(write_runs);
-    return done ? 0 : done.error().value;
+    unfinished_ = !done;
+    return done ? first_error : done.error().value;
+}
+
+bool DiskBatch::lost_any_of(model::PageIndex page) const {
+    return std::ranges::any_of(lost_, [&](const model::ByteRange& range) {
+        return !intersect(range, range_of(page)).empty();
+    });
 }
 
 } // namespace partialfs::file

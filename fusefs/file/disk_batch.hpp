@@ -54,15 +54,27 @@ class DiskBatch {
     }
 
     /// Writes the pieces, neighbours together, with the file's `disk` held and its `mutex` free.
-    /// The errno of the first write that fails, or 0; ENOMEM if there is no memory for it.
+    /// The errno of the first write that fails, or 0; ENOMEM if there is no memory for it. After a
+    /// write that fails for good (model::tries_again()) it goes on with the others, and the ledger
+    /// has what was refused.
     [[nodiscard]] int write(FileParts& file) REQUIRES(file.disk);
+    /// Whether a write has failed that is to be tried again: then all of the batch is.
+    [[nodiscard]] bool unfinished() const { return unfinished_; }
+    /// Whether a write has failed for good, of bytes of this page.
+    [[nodiscard]] bool lost_any_of(model::PageIndex page) const;
     /// The bytes written.
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
   private:
     std::vector<std::pair<model::PageIndex, model::BlockMask>> pages_;
     std::vector<Piece> pieces_;
+    /// Writes the pieces from `first` up to `last`, which lie one behind the other.
+    base::Result<void> write_run(FileParts& file, std::size_t first, std::size_t last)
+        REQUIRES(file.disk);
+
     std::uint64_t bytes_ = 0;
+    std::vector<model::ByteRange> lost_;
+    bool unfinished_ = false;
 };
 
 } // namespace partialfs::file

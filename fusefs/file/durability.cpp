@@ -19,6 +19,25 @@ void lock_synced(FileParts& file) REQUIRES(file.mutex) {
     file.lock_close_if_unused();
 }
 
+/// The same where the kernel calls the pages clean: nobody knows which of what was written since
+/// the last sync the disk has.
+void lose_unsynced(FileParts& file, int error) {
+    std::vector<model::ByteRange> lost;
+    {
+        const FileLock lock(file);
+        lost = file.held.unsynced().ranges();
+        for (model::ByteRange& range : lost) {
+            range = intersect(range, file.state.within_size());
+        }
+        lock_synced(file);
+    }
+    for (const model::ByteRange& range : lost) {
+        if (!range.empty() && !file.nameless) {
+            file.losses.refused(range, error);
+        }
+    }
+}
+
 /// After a failed sync the pages that failed are clean in the kernel's page cache: everything is
 /// dirty here again, and is written again.
 void sync_failed(FileParts& file) {
@@ -113,7 +132,11 @@ Result<void> sync(FileParts& file, Durable what) {
         file.attributes_unsynced = file.attributes_unsynced || attributes;
         file.size_unsynced = true;
     }
-    sync_failed(file);
+    if (model::tries_again(file.after_write_error(), error)) {
+        sync_failed(file);
+    } else {
+        lose_unsynced(file, error);
+    }
     return base::failed(error);
 }
 

@@ -23,7 +23,8 @@ enum class Durable : std::uint8_t {
     attributes, ///< everything of the inode: fsync(2)
 };
 /// fdatasync(2) or fsync(2) of the backing file, if anything of the kind has changed since the last
-/// one. If it fails, what was flushed is dirty again.
+/// one. If it fails, what was flushed is dirty again, or called clean and in the ledger as lost
+/// (model::tries_again()).
 base::Result<void> sync(FileParts& file, Durable what);
 
 /// A sync of the whole filesystem begins, and has ended. `done`: without an error, which makes it

@@ -1,4 +1,4 @@
-// Errors of writeback, each told once to every file description.
+// Errors of writeback: each told once to every file description, or to the first that asks.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,17 @@ class ErrorSequence {
         told_somebody_ = true;
         return error_;
     }
+
+    /// As the kernels before 4.13, which had a flag of the inode: the latest error, unless somebody
+    /// has been told of it already.
+    int take(Position& position) {
+        if (told_somebody_ || last_ == 0) {
+            return 0;
+        }
+        return check_and_advance(position = last_ - 1);
+    }
+    /// Nobody is told any more of what has happened up to now: the inode has left memory.
+    void forget() { told_somebody_ = true; }
 
   private:
     int error_ = 0;

@@ -106,6 +106,22 @@ void FileLosses::refused(ByteRange range, int error) {
                            .kind = trace::Kind::lost});
 }
 
+void FileLosses::refused_for_good(ByteOffset begin, std::span<const std::byte> bytes, int error) {
+    std::array<std::byte, model::kPageSize> disk{};
+    for (const PageIndex page : model::pages_of({begin, begin + ByteCount{bytes.size()}})) {
+        const ByteRange here = intersect(range_of(page), {begin, begin + ByteCount{bytes.size()}});
+        const std::span<std::byte> on_disk = std::span(disk).first(here.size().value);
+        const auto in_memory = bytes.subspan((here.begin - begin).value, here.size().value);
+        if (!file_.read_image(here.begin, on_disk)) {
+            refused(here, error); // too much rather than too little
+            continue;
+        }
+        for (const ByteRange& lost : model::differing_ranges(in_memory, on_disk, here.begin)) {
+            refused(lost, error);
+        }
+    }
+}
+
 void FileLosses::is_in_memory(PageIndex page) {
     if (!any_in(range_of(page))) {
         const base::Lock lock(mutex_);

@@ -56,6 +56,10 @@ class FileLosses {
     /// To be called once for each such range of a writepage.
     void refused(model::ByteRange range, int error);
 
+    /// The same of the kernel's or a flush's `bytes` at `begin`, which stay called clean: what of
+    /// them the disk has nevertheless is not lost. Reads the disk.
+    void refused_for_good(model::ByteOffset begin, std::span<const std::byte> bytes, int error);
+
     /// What of the open entries a write of `parts` at `begin` will heal. All of it, while the page
     /// has been in the page cache since the loss. Of a page read again since then, only the bytes
     /// that the disk has not got already: rewriting what the disk had brings no lost store back.

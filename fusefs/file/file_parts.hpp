@@ -56,6 +56,9 @@ struct FileParts {
     [[nodiscard]] model::Contract contract() const {
         return context.contract.load(std::memory_order_relaxed);
     }
+    [[nodiscard]] model::AfterWriteError after_write_error() const {
+        return context.after_write_error.load(std::memory_order_relaxed);
+    }
     /// Nothing is held back: the backing file is what programs see.
     [[nodiscard]] bool lock_clean() const REQUIRES(mutex) {
         return writing == 0 && held.empty() && !times.held_mtime() && !state.is_dirty();

@@ -83,8 +83,15 @@ bool FileRequests::released(int flags) {
     return last_mappable;
 }
 
-int FileRequests::check_error(ErrorSequence::Position& told) {
+int FileRequests::check_error(ErrorSequence::Position& told, ErrorAt at) {
+    const model::AfterWriteError after = parts_.after_write_error();
+    if (at != ErrorAt::sync && model::tells_at_sync_alone(after)) {
+        return 0;
+    }
     const FileLock lock(parts_);
+    if (model::tells_one_alone(after)) {
+        return parts_.errors.take(told);
+    }
     return parts_.errors.check_and_advance(told);
 }
 
@@ -267,6 +274,9 @@ void FileRequests::pages_evicted() {
     const FileLock lock(parts_);
     parts_.state.pages_evicted();
     parts_.hashes.clear();
+    if (parts_.handles == 0 && model::tells_one_alone(parts_.after_write_error())) {
+        parts_.errors.forget();
+    }
     parts_.context.trace.record({.inode = parts_.id, .kind = trace::Kind::evict});
 }
 

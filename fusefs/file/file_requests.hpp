@@ -34,8 +34,10 @@ class FileRequests {
     base::Result<BackingFile::Handle> held_open() { return parts_.backing.writable(); }
     /// The handle opened with these flags is gone. Whether no handle is left that can write.
     bool released(int flags);
-    /// The writeback error that this handle has not been told yet, as an errno, or 0.
-    int check_error(ErrorSequence::Position& told);
+    /// What asks for the writeback error.
+    enum class ErrorAt : std::uint8_t { sync, other };
+    /// The writeback error that this handle has to be told now, as an errno, or 0.
+    int check_error(ErrorSequence::Position& told, ErrorAt at);
 
     /// What a reader of the file sees. Returns the bytes read: fewer than asked for at EOF.
     /// `cached` says that the reader is the page cache, which so tells that it lacks these pages.

@@ -77,10 +77,11 @@ bool JournaledFile::take_inode_dirty() {
 
 void JournaledFile::report_failure(int error, bool asked) {
     const FileLock lock(parts_);
-    if (asked || parts_.failing != error) {
+    const bool repeats = model::tries_again(parts_.after_write_error(), error);
+    if (asked || !repeats || parts_.failing != error) {
         parts_.errors.record(error);
     }
-    parts_.failing = error;
+    parts_.failing = repeats ? error : 0;
     parts_.flushable = true; // and tried again
     parts_.context.write_errors.fetch_add(1, std::memory_order_relaxed);
     parts_.context.trace.record(

@@ -302,12 +302,17 @@ void OrderedFlush::write(DiskBatch& batch, bool cached, FileLock& lock) {
     result_.bytes += batch.bytes();
     if (error != 0) {
         result_.error = result_.error == 0 ? error : result_.error;
-        lock_failed(batch);
-        return;
+        if (batch.unfinished()) {
+            lock_failed(batch);
+            return;
+        } // else the blocks stay clean
     }
     std::vector<trace::Event> events;
     std::uint64_t blocks_written = 0;
     for (const auto& [page, blocks] : batch.pages()) {
+        if (batch.lost_any_of(page)) {
+            continue; // the ledger has it
+        }
         if (cached) {
             file_.held.note_flushed(page, blocks,
                                     file_.state.blocks().generation(page).value_or(Generation{0}));

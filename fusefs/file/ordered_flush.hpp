@@ -22,7 +22,7 @@ namespace partialfs::file {
 struct Flushed {
     std::uint64_t blocks = 0;
     std::uint64_t bytes = 0;
-    int error = 0; ///< the first errno; the blocks concerned are dirty again
+    int error = 0; ///< the first errno; see model::tries_again() for what becomes of the blocks
 };
 
 /// One flush, used once. Any thread, with no lock held; another flush of the file may run

@@ -137,6 +137,10 @@ int Writeback::write() {
 }
 
 void Writeback::keep(ByteRange run, int error) {
+    if (!model::tries_again(file_.after_write_error(), error)) {
+        lose(run, error);
+        return;
+    }
     const int unkept = error_of([&]() -> Result<void> {
         const FileLock lock(file_);
         // What an append-only file has cannot be changed later either.
@@ -161,6 +165,16 @@ void Writeback::keep(ByteRange run, int error) {
                           run.size().value, run.begin.value, file_.id.value);
         }
     }
+}
+
+void Writeback::lose(ByteRange run, int error) {
+    const int unnoted = error_of([&]() -> Result<void> {
+        if (!file_.nameless) {
+            file_.losses.refused_for_good(run.begin, bytes_of(run), error);
+        }
+        return {};
+    });
+    kept_ = kept_ && unnoted == 0;
 }
 
 int Writeback::note_losses() {

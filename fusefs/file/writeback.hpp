@@ -4,7 +4,8 @@
 // The story: prepare (all that may want memory, so that what throws has changed nothing), decide
 // (page by page, in the model), write what is to be written, note in the ledger what is passed over
 // and differs from the disk. Bytes that the disk refuses are kept here, as if write(2) had just
-// brought them, and the error waits for the application.
+// brought them, and the error waits for the application; unless the kernel that is imitated calls
+// them clean, and so loses them (model/write_error.hpp).
 #pragma once
 
 #include "fusefs/file/file_losses.hpp"
@@ -37,6 +38,8 @@ class Writeback {
     int write() REQUIRES(file_.disk) EXCLUDES(file_.mutex);
     /// Bytes that the disk refused with `error`: kept, or in the ledger.
     void keep(model::ByteRange run, int error) REQUIRES(file_.disk) EXCLUDES(file_.mutex);
+    /// ... or lost, as they are called clean for good.
+    void lose(model::ByteRange run, int error) REQUIRES(file_.disk) EXCLUDES(file_.mutex);
     int note_losses() REQUIRES(file_.disk);
     [[nodiscard]] std::span<const std::byte> bytes_of(model::ByteRange run) const {
         return bytes_.subspan((run.begin - offset_).value, run.size().value);

@@ -2,6 +2,7 @@
 
 #include "fusefs/backing/object.hpp"
 #include "fusefs/base/exceptions.hpp"
+#include "fusefs/faults/fault_book.hpp"
 #include "fusefs/file/ledger_reader.hpp"
 #include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/control_nodes.hpp"
@@ -12,6 +13,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <spdlog/spdlog.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -93,6 +95,10 @@ std::string contents_of(const Mount& mount, fuse_ino_t number) {
         return std::string(name_of(mount.context.contract.load())) + '\n';
     case kPolicyFile:
         return std::string(name_of(mount.context.policy.load())) + '\n';
+    case kAfterWriteErrorFile:
+        return std::string(name_of(mount.context.after_write_error.load())) + '\n';
+    case kFaultsFile:
+        return mount.faults.text();
     default:
         return {};
     }
@@ -161,6 +167,20 @@ Answer write_control_file(fuse_req_t req, fuse_ino_t number, std::string_view da
         mount.context.policy = *policy;
         return Written{data.size()};
     }
+    case kAfterWriteErrorFile: {
+        const auto after = base::from_name<model::AfterWriteError>(text);
+        if (!after) {
+            return base::failed(EINVAL);
+        }
+        mount.context.after_write_error = *after;
+        return Written{data.size()};
+    }
+    case kFaultsFile:
+        if (const auto changed = mount.faults.change(data); !changed) {
+            spdlog::error("faults: {}; nothing is changed", changed.error().message());
+            return base::failed(EINVAL);
+        }
+        return Written{data.size()};
     case kCommitFile:
         mount.journal.commit(later);
         return Later{};

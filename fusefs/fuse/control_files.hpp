@@ -29,7 +29,8 @@ std::shared_ptr<ControlReader> open_control_file(const Mount& mount, fuse_ino_t 
 std::size_t size_of_contents(const Mount& mount, fuse_ino_t number);
 
 /// A write to a control file: it is answered once what was asked for is done, or with the errno
-/// that says why it is not. EINVAL: no such contract or policy; EPERM: not to be written.
+/// that says why it is not. EINVAL: no such contract, policy or way, or rules
+/// of faults that cannot be understood; EPERM: not to be written.
 Answer write_control_file(fuse_req_t req, fuse_ino_t number, std::string_view data);
 
 } // namespace partialfs::fuse

@@ -17,6 +17,8 @@ inline constexpr fuse_ino_t kContractFile = kFirstControlNode + 5;
 inline constexpr fuse_ino_t kPolicyFile = kFirstControlNode + 6;
 inline constexpr fuse_ino_t kCommitFile = kFirstControlNode + 7;
 inline constexpr fuse_ino_t kEvictFile = kFirstControlNode + 8;
+inline constexpr fuse_ino_t kFaultsFile = kFirstControlNode + 9;
+inline constexpr fuse_ino_t kAfterWriteErrorFile = kFirstControlNode + 10;
 
 /// Whether a number is one of the control directory's, in use or not.
 constexpr bool is_control(fuse_ino_t number) {

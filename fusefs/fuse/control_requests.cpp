@@ -32,6 +32,8 @@ constexpr std::array kNodes{
     Node{kTraceFile, "trace", S_IFREG | 0400},
     Node{kContractFile, "contract", S_IFREG | 0600},
     Node{kPolicyFile, "flush-policy", S_IFREG | 0600},
+    Node{kAfterWriteErrorFile, "after-write-error", S_IFREG | 0600},
+    Node{kFaultsFile, "faults", S_IFREG | 0600},
     Node{kCommitFile, "commit", S_IFREG | 0200},
     Node{kEvictFile, "evict", S_IFREG | 0200},
 };

@@ -5,6 +5,8 @@
 //     trace          r   JSON Lines: the latest events
 //     contract       rw  linux-2.6.19 or linux-2.6.20; effective at once
 //     flush-policy   rw  eager or ext3; effective at once
+//     after-write-error  rw  keep, clean or forget; effective at once
+//     faults         rw  the rules of faults in force; write lines to add, `clear` to remove all
 //     commit         w   write anything: returns when a commit is on disk
 //     evict          w   write a path relative to the mount: its pages are written back and dropped
 //     inode/N            the inode with FUSE's number N itself, whatever its name

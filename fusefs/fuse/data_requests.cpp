@@ -51,10 +51,10 @@ struct Handle final : OpenHandle {
     ErrorSequence::Position told GUARDED_BY(mutex) = 0; ///< of writeback errors
 
     [[nodiscard]] FileData& data() const { return *inode->data(); }
-    /// The writeback error that this description has not been told of, or 0.
-    int check_error() {
+    /// The writeback error that this description is to be told of now, or 0.
+    int check_error(FileData::ErrorAt at) {
         const base::Lock lock(mutex);
-        return data().check_error(told);
+        return data().check_error(told, at);
     }
 };
 
@@ -105,7 +105,7 @@ Answer release(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
 }
 
 void flush(fuse_req_t req, fuse_ino_t, const HandlePtr& handle) {
-    fuse_reply_err(req, handle->check_error());
+    fuse_reply_err(req, handle->check_error(FileData::ErrorAt::other));
 }
 
 void read(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* fi) {
@@ -252,7 +252,8 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
         return;
     }
     const auto handle = mount.handles.find<Handle>(fi->fh);
-    if (const int error = handle ? handle->check_error() : EBADF; error != 0) {
+    if (const int error = handle ? handle->check_error(FileData::ErrorAt::other) : EBADF;
+        error != 0) {
         answer(req, error);
         return;
     }
@@ -275,7 +276,7 @@ void fsync(fuse_req_t req, fuse_ino_t, int data_only, const HandlePtr& handle) {
     Mount& mount = mount_of(req);
     join(mount, handle->inode);
     mount.journal.fsync(shared_data(handle->inode), data_only != 0, [req, handle](int error) {
-        const int told = handle->check_error();
+        const int told = handle->check_error(FileData::ErrorAt::sync);
         fuse_reply_err(req, told != 0 ? told : error);
     });
 }

@@ -4,7 +4,8 @@
 // A handler enters fuse_lowlevel_ops only through serve(), which finds its arguments for it: where
 // libfuse has the number of an inode or of a handle, a handler may ask for the object itself. A
 // request for the control directory reaches the handler that control_handler<> has for it, and is
-// refused if there is none: what nobody thought of is refused by construction.
+// refused if there is none: what nobody thought of is refused by construction. Rules of faults are
+// asked on the way to the file (request_faults.hpp).
 #pragma once
 
 #include "fusefs/base/exceptions.hpp"
@@ -12,6 +13,7 @@
 #include "fusefs/fuse/libfuse.hpp"
 #include "fusefs/fuse/open_handles.hpp"
 #include "fusefs/fuse/reply.hpp"
+#include "fusefs/fuse/request_faults.hpp"
 
 #include <cerrno>
 #include <concepts>
@@ -129,6 +131,21 @@ Answer call(Returned (*handler)(fuse_req_t, Wanted...), fuse_req_t req, Given...
         found);
 }
 
+/// The same, as far as the rules of faults let it.
+template <auto member, typename Handler, typename... Given>
+Answer call_with_faults(Handler handler, fuse_req_t req, std::tuple<Given...> given) {
+    const Verdict verdict =
+        strike(req, describe<member>(typename Shape<member>::Inodes{},
+                                     typename Shape<member>::NewNames{}, given));
+    if (verdict.answer) {
+        return *verdict.answer;
+    }
+    if (verdict.at_most) {
+        cut_to<member>(*verdict.at_most, given);
+    }
+    return std::apply([&](auto... now) { return call(handler, req, now...); }, given);
+}
+
 template <auto member, auto handler>
 struct Route;
 template <typename... Given, void (*fuse_lowlevel_ops::*member)(fuse_req_t, Given...), auto handler>
@@ -142,6 +159,11 @@ struct Route<member, handler> {
                        return base::failed(EPERM);
                    }
                    if (!any_control(typename Shape<member>::Inodes{}, all)) {
+                       if constexpr (faults_operation<member>) {
+                           if (mount_of(req).faults.any(faults::Layer::request)) [[unlikely]] {
+                               return call_with_faults<member>(handler, req, all);
+                           }
+                       }
                        return call(handler, req, given...);
                    }
                    if constexpr (std::is_same_v<std::remove_cv_t<decltype(control)>, Refused>) {

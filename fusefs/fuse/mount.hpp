@@ -13,6 +13,10 @@ class Journal;
 class MemoryPool;
 } // namespace partialfs::journal
 
+namespace partialfs::faults {
+class FaultBook;
+}
+
 namespace partialfs::fuse {
 
 class ControlDirectory;
@@ -29,6 +33,7 @@ struct Mount {
     journal::Journal& journal;
     FusePageCache& page_cache;
     ControlDirectory& control;
+    faults::FaultBook& faults;
     file::MemoryPool& memory;       ///< of requests
     file::MemoryPool& small_memory; ///< keeps nothing: for memory of other sizes
     std::uint64_t dirty_limit = 0;  ///< bytes

@@ -1,5 +1,6 @@
 #include "fusefs/fuse/status.hpp"
 
+#include "fusefs/faults/fault_book.hpp"
 #include "fusefs/file/buffer.hpp"
 #include "fusefs/file/ledger_book.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
@@ -24,6 +25,7 @@ std::string status_json(const Mount& mount) {
     status["mountpoint"] = mount.mountpoint;
     status["contract"] = name_of(context.contract.load());
     status["flush_policy"] = name_of(context.policy.load());
+    status["after_write_error"] = name_of(context.after_write_error.load());
     status["block_size"] = context.block_size.bytes();
     status["kernel"] = {
         {"release", mount.kernel_release},
@@ -51,6 +53,11 @@ std::string status_json(const Mount& mount) {
     status["blocks_written"] = context.blocks_written.load();
     status["blocks_skipped"] = context.blocks_skipped.load();
     status["write_errors"] = context.write_errors.load();
+    const auto faults = mount.faults.counts();
+    const std::string refused = mount.faults.refused();
+    status["faults"] = {{"rules", faults.rules},
+                        {"fired", faults.fired},
+                        {"refused", refused.empty() ? nullptr : nlohmann::ordered_json(refused)}};
     status["ledger"] = {{"recorded", ledger.recorded},
                         {"open", ledger.open},
                         {"open_bytes", ledger.open_bytes},

@@ -10,12 +10,12 @@
 
 namespace partialfs::startup {
 
-Daemon::Daemon(const Options& options, backing::FileIo& io)
+Daemon::Daemon(const Options& options, faults::FaultBook& faults)
     : claim_(
           absolute_path(options.source), absolute_path(options.mountpoint),
           {.say = [&options](
                       const std::string& line) { tell_user(options, LogLevel::warning, line); }}),
-      filesystem_(options, choose_probe(options.probe), io) {
+      filesystem_(options, choose_probe(options.probe), faults) {
     fuse::Session::block_end_signals();
     fuse::become_io_flusher(); // before any thread is started
     if (const auto mounted = filesystem_.mount(); !mounted) {

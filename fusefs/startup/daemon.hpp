@@ -1,7 +1,7 @@
 // The mount as a whole: SOURCE claimed, the filesystem mounted and served, and both let go again.
 #pragma once
 
-#include "fusefs/backing/file_io.hpp"
+#include "fusefs/faults/fault_book.hpp"
 #include "fusefs/startup/filesystem.hpp"
 #include "fusefs/startup/options.hpp"
 #include "fusefs/startup/source_claim.hpp"
@@ -16,8 +16,8 @@ namespace partialfs::startup {
 class Daemon {
   public:
     /// Claims options.source and mounts it at options.mountpoint. Throws StartFailure.
-    /// `io` is how SOURCE's files are read and written; it must outlive the daemon.
-    Daemon(const Options& options, backing::FileIo& io);
+    /// `faults` has the rules that are in force; it must outlive the daemon.
+    Daemon(const Options& options, faults::FaultBook& faults);
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
     ~Daemon() = default;

@@ -74,16 +74,18 @@ fuse::Probe choose_probe(ProbeChoice choice) {
     return choice == ProbeChoice::compare ? fuse::Probe::compare : best;
 }
 
-Filesystem::Filesystem(const Options& options, fuse::Probe probe, backing::FileIo& io)
+Filesystem::Filesystem(const Options& options, fuse::Probe probe, faults::FaultBook& faults)
     : source_(absolute_path(options.source)), mountpoint_(absolute_path(options.mountpoint)),
-      trace_(options.block_size), ledger_(options.block_size), budget_(options.dirty_limit.value),
-      context_{.io = io,
+      faults_(faults), io_(faults, source_), trace_(options.block_size),
+      ledger_(options.block_size), budget_(options.dirty_limit.value),
+      context_{.io = io_,
                .block_size = options.block_size,
                .budget = budget_,
                .ledger = ledger_,
                .trace = trace_,
                .contract = options.contract,
                .policy = options.flush_policy,
+               .after_write_error = options.after_write_error,
                .compare_pages = probe == fuse::Probe::compare,
                .reopens_any_file = fuse::may_open_any_file(),
                .whole_filesystem = backing::filesystem_sync_of(source_)},
@@ -100,6 +102,7 @@ Filesystem::Filesystem(const Options& options, fuse::Probe probe, backing::FileI
              .journal = journal_,
              .page_cache = page_cache_,
              .control = control_,
+             .faults = faults_,
              .memory = memory_,
              .small_memory = small_memory_,
              .dirty_limit = options.dirty_limit.value,
@@ -111,6 +114,7 @@ Filesystem::Filesystem(const Options& options, fuse::Probe probe, backing::FileI
     const auto path = [this](model::InodeId id) { return path_of(id); };
     trace_.set_path_of(path);
     ledger_.set_path_of(path);
+    faults_.set_observer([this](const faults::Firing& firing) { note_fault(firing); });
 }
 
 std::expected<void, std::string> Filesystem::start_trace() {
@@ -154,6 +158,27 @@ void Filesystem::begin_session() {
     page_cache_.start();
 }
 
+void Filesystem::note_fault(const faults::Firing& firing) {
+    const faults::Occasion& occasion = firing.occasion;
+    trace::Event event{.inode = occasion.inode,
+                       .error = firing.fault.error.value,
+                       .kind = trace::Kind::fault,
+                       .operation = occasion.operation,
+                       .action = firing.fault.action,
+                       .rule = static_cast<std::uint32_t>(firing.rule)};
+    if (occasion.range) {
+        event.page_or_offset = occasion.range->begin.value;
+        event.length = occasion.range->size().value;
+    }
+    struct stat status{};
+    if (occasion.fd >= 0 && ::fstat(occasion.fd, &status) == 0) {
+        if (const auto inode = inodes_.find(fuse::BackingKey{status.st_dev, status.st_ino})) {
+            event.inode = inode->id();
+        }
+    }
+    trace_.record(event);
+}
+
 std::string Filesystem::path_of(model::InodeId id) const {
     if (const auto inode = inodes_.find(id)) {
         return backing::path_below(inode->fd(), source_);
@@ -192,11 +217,13 @@ int Filesystem::serve(const std::function<bool()>& ready) {
                   .before_end =
                       [&] {
                           mount_.ending = true;
+                          faults_.end_waiting();
                           stop_helpers();
                           commit_error = commit_before_end();
                       },
                   .disconnected =
                       [&] {
+                          faults_.end_waiting();
                           page_cache_.disconnect();
                           stop_helpers();
                           // Another one, for what has been written until no request was served.

@@ -2,7 +2,8 @@
 // apart.
 #pragma once
 
-#include "fusefs/backing/file_io.hpp"
+#include "fusefs/faults/fault_book.hpp"
+#include "fusefs/faults/faulty_io.hpp"
 #include "fusefs/file/buffer.hpp"
 #include "fusefs/file/context.hpp"
 #include "fusefs/file/ledger_book.hpp"
@@ -31,8 +32,8 @@ namespace partialfs::startup {
 class Filesystem {
   public:
     /// Opens options.source. Throws StartFailure.
-    /// `io` is how SOURCE's files are read and written; it must outlive the filesystem.
-    Filesystem(const Options& options, fuse::Probe probe, backing::FileIo& io);
+    /// `faults` has the rules that are in force; it must outlive the filesystem.
+    Filesystem(const Options& options, fuse::Probe probe, faults::FaultBook& faults);
     Filesystem(const Filesystem&) = delete;
     Filesystem& operator=(const Filesystem&) = delete;
     ~Filesystem() = default;
@@ -57,11 +58,15 @@ class Filesystem {
     /// A commit while requests are still served, as pages are fetched from the kernel for it.
     [[nodiscard]] int commit_before_end();
     void stop_trace();
+    /// A rule of faults has struck: it becomes an event of the trace.
+    void note_fault(const faults::Firing& firing);
     /// The path relative to SOURCE of an inode that has a name there; else empty.
     [[nodiscard]] std::string path_of(model::InodeId id) const;
 
     std::string source_;     ///< absolute
     std::string mountpoint_; ///< absolute
+    faults::FaultBook& faults_;
+    faults::FaultyIo io_;
     trace::Recorder trace_;
     file::LedgerBook ledger_;
     file::BufferBudget budget_;

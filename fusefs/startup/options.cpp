@@ -71,6 +71,14 @@ constexpr std::array kSettings{
             options.flush_policy = named<model::FlushPolicy>("--flush-policy", value);
             options.flush_policy_is_given = true;
         }},
+    Setting{"after-write-error", "HOW",
+            "what becomes of blocks that the disk refuses: keep (default; tried again), clean (as "
+            "Linux 4.13 on: called clean and lost, each open file told once at fsync) or forget "
+            "(as before that: the first fsync alone is told)",
+            [](Options& options, const std::string& value) {
+                options.after_write_error =
+                    named<model::AfterWriteError>("--after-write-error", value);
+            }},
     Setting{
         "block-size", "BYTES",
         "bytes of a block, the part of a page that is dirty or clean: 512, 1024 (default), 2048 or "
@@ -108,6 +116,10 @@ constexpr std::array kSettings{
             }},
     Setting{"trace", "FILE", "write every event to FILE as JSON Lines",
             [](Options& options, const std::string& value) { options.trace = absolute(value); }},
+    Setting{"faults", "FILE",
+            "begin with the rules of faults in FILE, as if they were written to .partialfs/faults: "
+            "what fails, or is slow, torn, skipped, wrong",
+            [](Options& options, const std::string& value) { options.faults = absolute(value); }},
     Setting{"log-level", "LEVEL",
             "how much is logged: trace, debug, info (default), warning, error or off",
             [](Options& options, const std::string& value) {
@@ -221,7 +233,7 @@ std::string epilogue() {
            MountOptions::known() +
            ".\n\n"
            "While mounted, MOUNTPOINT/.partialfs holds: status, ledger, trace, contract,\n"
-           "flush-policy, commit, evict.\n\n"
+           "flush-policy, after-write-error, faults, commit, evict.\n\n"
            "Example: run a program on a mount that commits every 50 ms, see what it lost, "
            "unmount:\n"
            "  mkdir disk mnt\n"

@@ -4,6 +4,7 @@
 #include "fusefs/base/enum_names.hpp"
 #include "fusefs/model/contract.hpp"
 #include "fusefs/model/types.hpp"
+#include "fusefs/model/write_error.hpp"
 
 #include <array>
 #include <chrono>
@@ -59,6 +60,7 @@ struct Options {
 
     model::Contract contract = model::Contract::linux_2_6_19;
     model::FlushPolicy flush_policy = model::FlushPolicy::ext3;
+    model::AfterWriteError after_write_error = model::AfterWriteError::keep;
     model::BlockSize block_size = *model::BlockSize::from_bytes(1024);
     /// Zero: no timer.
     std::chrono::milliseconds commit_interval{5000};
@@ -66,6 +68,8 @@ struct Options {
     model::ByteCount dirty_limit{std::uint64_t{256} << 20U};
     ProbeChoice probe = ProbeChoice::automatic;
     std::optional<std::filesystem::path> trace;
+    /// A file of rules of faults that are in force from the start.
+    std::optional<std::filesystem::path> faults;
 
     LogLevel log_level = LogLevel::info;
     bool log_level_is_given = false;

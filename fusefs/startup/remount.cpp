@@ -32,7 +32,7 @@ std::expected<void, std::string> change_flags(const Options& options) {
 std::expected<void, std::string>
 change_settings(const Options& options, const std::function<void(const std::string&)>& say) {
     for (const auto& [name, value] : options.given) {
-        if (name != "contract" && name != "flush-policy") {
+        if (name != "contract" && name != "flush-policy" && name != "after-write-error") {
             say(fmt::format("-o remount leaves {} as it is: unmount and mount again to change it",
                             name));
             continue;

@@ -74,6 +74,16 @@ std::string to_json(const Event& event, std::string_view path, model::BlockSize 
     case Kind::write_error:
         fmt::format_to(out, R"(,"errno":{})", event.error);
         break;
+    case Kind::fault:
+        fmt::format_to(out, R"(,"operation":"{}","action":"{}","rule":{})",
+                       name_of(event.operation), name_of(event.action), event.rule);
+        if (event.error != 0) {
+            fmt::format_to(out, R"(,"errno":{})", event.error);
+        }
+        if (event.length != 0) {
+            fmt::format_to(out, R"(,"offset":{},"length":{})", event.page_or_offset, event.length);
+        }
+        break;
     case Kind::evict:
     case Kind::rename_flush:
     case Kind::unlink:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fusefs/base/enum_names.hpp"
+#include "fusefs/faults/operation.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <array>
@@ -29,7 +30,10 @@ enum class Kind : std::uint8_t {
     fsync,          ///< an application's fsync has been served: commit, 0 if it needed none
     rename_flush,   ///< the file's own blocks were flushed because it is being renamed
     unlink,         ///< the last name is gone
-    write_error, ///< a write or sync of the backing file failed: error; the blocks are dirty again
+    write_error,    ///< a write or sync of the backing file failed: error; see
+                    ///< model::tries_again() for what becomes of the blocks
+    fault, ///< a rule of `.partialfs/faults` has struck: operation, action, rule, error if it
+           ///< fails, offset and length if it concerns bytes
 };
 
 inline constexpr std::array kKinds{
@@ -49,6 +53,7 @@ inline constexpr std::array kKinds{
     base::EnumName{Kind::rename_flush, "rename-flush"},
     base::EnumName{Kind::unlink, "unlink"},
     base::EnumName{Kind::write_error, "write-error"},
+    base::EnumName{Kind::fault, "fault"},
 };
 constexpr const auto& enum_names(Kind) {
     return kKinds;
@@ -67,6 +72,9 @@ struct Event {
     Kind kind = Kind::commit;
     model::BlockMask written{};
     model::BlockMask skipped{};
+    faults::Operation operation{};
+    faults::Action action{};
+    std::uint32_t rule = 0; ///< the number of a rule of faults
 };
 
 /// The event as one line of JSON, without the newline. `path` is the file's path relative to the

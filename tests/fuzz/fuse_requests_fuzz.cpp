@@ -44,8 +44,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     script.options.source = directory.path();
     // What is no mount costs no private view of it, which takes longer than all the requests.
     script.options.mountpoint = directory / "no-mountpoint";
-    partialfs::backing::FileIo io;
-    partialfs::startup::Filesystem filesystem(script.options, partialfs::fuse::Probe::compare, io);
+    partialfs::faults::FaultBook faults;
+    partialfs::startup::Filesystem filesystem(script.options, partialfs::fuse::Probe::compare,
+                                              faults);
     FakeKernel kernel(std::move(script.retrieved));
     if (!filesystem.connect(FakeKernel::io(), kernel.take_daemon_end())) {
         std::abort();

@@ -66,7 +66,8 @@ class Control : public Mounted {
 TEST_F(Control, IsListedWithEverythingThatIsInItAndTheRootWithoutIt) {
     EXPECT_THAT(names_in(at()),
                 UnorderedElementsAre(".", "..", "inode", "status", "ledger", "trace", "contract",
-                                     "flush-policy", "commit", "evict"));
+                                     "flush-policy", "after-write-error", "faults", "commit",
+                                     "evict"));
     EXPECT_THAT(names_in(at("inode")), UnorderedElementsAre(".", ".."));
     EXPECT_THAT(names_in(mount().path()), UnorderedElementsAre(".", ".."));
     const Ended listed = run_program({"ls", "-laR", at()});
@@ -234,7 +235,7 @@ TEST_F(Control, EveryKindOfRequestToEveryKindOfObjectIsAnswered) {
     const int plain = ::open(plain_path.c_str(), O_RDWR | O_CLOEXEC);
     ASSERT_GE(plain, 0);
     for (const char* name : {"", "inode", "status", "ledger", "trace", "contract", "flush-policy",
-                             "commit", "evict"}) {
+                             "after-write-error", "faults", "commit", "evict"}) {
         const std::string path = at(name);
         for (const int access : {O_RDONLY, O_WRONLY}) {
             const int fd = ::open(path.c_str(), access | O_CLOEXEC);
@@ -251,7 +252,7 @@ TEST_F(Control, EveryKindOfRequestToEveryKindOfObjectIsAnswered) {
     ::close(plain);
     EXPECT_EQ(names_in(mount().path()), (std::set<std::string>{".", "..", "plain"}))
         << "nothing has been made, moved or removed";
-    EXPECT_EQ(names_in(at()).size(), 10U);
+    EXPECT_EQ(names_in(at()).size(), 12U);
 }
 
 TEST_F(Control, AFileIsEvictedByItsNameWhateverItEndsIn) {

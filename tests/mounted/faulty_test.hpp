@@ -25,7 +25,7 @@ class Faulty : public Mounted {
     void SetUp() override {
         SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
         mount_.emplace();
-        mount_->start_with_faults(
+        mount_->start(
             {"--contract=linux-2.6.20", "--commit-interval=0", "--dirty-limit=" + dirty_limit_});
     }
     int open(const char* name, int flags = O_CREAT | O_RDWR) {

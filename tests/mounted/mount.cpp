@@ -211,14 +211,22 @@ void Mount::start(std::vector<std::string> options,
     }
 }
 
-void Mount::start_with_faults(std::vector<std::string> options) {
-    start(std::move(options), {{"PARTIALFS_FAULTS", temporary_ / "faults"}});
+int Mount::write_control(const std::string& name, const std::string& text) const {
+    const int fd = ::open((mountpoint_ / ".partialfs" / name).c_str(), O_WRONLY | O_CLOEXEC);
+    const int error = fd < 0 || ::write(fd, text.data(), text.size()) < 0 ? errno : 0;
+    ::close(fd);
+    return error;
 }
 
-void Mount::set_faults(const std::string& rules) {
-    const fs::path fresh = temporary_ / "faults.new";
-    std::ofstream(fresh) << rules;
-    fs::rename(fresh, temporary_ / "faults");
+std::string Mount::read_control(const std::string& name) const {
+    return contents_of(mountpoint_ / ".partialfs" / name);
+}
+
+void Mount::set_faults(const std::string& rules) const {
+    if (const int error = write_control("faults", "clear\n" + rules); error != 0) {
+        throw std::system_error(error, std::generic_category(),
+                                rules + ": " + read_control("faults"));
+    }
 }
 
 Ended Mount::stop(int signal) {

@@ -76,10 +76,12 @@ class Mount {
     [[nodiscard]] const std::filesystem::path& path() const { return mountpoint_; }
     /// What the daemon has written to stderr so far.
     [[nodiscard]] std::string errors() const;
-    /// Replaces the rules of fusefs/backing/faulty_io.hpp, which hold at once. Needs
-    /// start_with_faults().
-    void set_faults(const std::string& rules);
-    void start_with_faults(std::vector<std::string> options = {});
+    /// Writes to a file of the control directory: 0, or the errno.
+    [[nodiscard]] int write_control(const std::string& name, const std::string& text) const;
+    [[nodiscard]] std::string read_control(const std::string& name) const;
+    /// Replaces the rules of faults, which hold at once. Throws std::system_error if the daemon
+    /// does not understand them.
+    void set_faults(const std::string& rules) const;
     /// Mounts a tmpfs with these mount options at source(), to fill or to take away.
     void put_source_on_tmpfs(const std::string& options);
 

@@ -153,11 +153,12 @@ TEST_F(Startup, ALogFilesDirectoryIsNotMade) {
 TEST_F(Startup, FaultRulesThatCannotBeUnderstoodAreRefused) {
     const fs::path rules = mount_->temporary() / "rules";
     std::ofstream(rules) << "pwrite EIO\npwrite EOI\n";
-    const std::map<std::string, std::string> environment{{"PARTIALFS_FAULTS", rules}};
-    expect_refused({source(), mountpoint()}, {"PARTIALFS_FAULTS", rules, "line 2", "'EOI'"},
-                   environment);
-    expect_refused({source(), mountpoint()}, {"PARTIALFS_FAULTS", "cannot be read"},
-                   {{"PARTIALFS_FAULTS", mount_->temporary()}});
+    expect_refused({source(), mountpoint(), "--faults", rules},
+                   {"--faults '" + rules.string() + "', line 2: 'EOI' is not understood"});
+    expect_refused({source(), mountpoint(), "--faults", mount_->temporary()},
+                   {"cannot be read: Is a directory"});
+    expect_refused({source(), mountpoint(), "--faults", rules.string() + ".none"},
+                   {"cannot be read: No such file"});
 }
 
 TEST_F(Startup, DebugPrintsEveryRequest) {

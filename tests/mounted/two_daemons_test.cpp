@@ -110,8 +110,8 @@ TEST_F(TwoDaemons, UmountAndMountWorkAtOnce) {
 
 TEST_F(TwoDaemons, ALastCommitThatLastsIsWaitedForAndSaysSo) {
     mount_->stop();
+    start_in_background();
     mount_->set_faults("fdatasync delay=500ms");
-    start_in_background({}, {{"PARTIALFS_FAULTS", mount_->temporary() / "faults"}});
     std::ofstream(mount_->path() / "file") << "text";
     ASSERT_EQ(::umount2(mountpoint().c_str(), 0), 0);
     const Ended started = run({source(), mountpoint()});

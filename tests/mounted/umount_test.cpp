@@ -34,8 +34,9 @@ class Umount : public Startup {
         EXPECT_TRUE(text_of(mount_->source() / "file") == text) << what << ": not whole on disk";
     }
     void start_with_rules(const std::string& rules) {
-        mount_->set_faults(rules);
-        start_in_background({}, {{"PARTIALFS_FAULTS", mount_->temporary() / "faults"}});
+        const fs::path file = mount_->temporary() / "faults";
+        std::ofstream(file) << rules;
+        start_in_background({"--faults", file});
     }
 };
 
@@ -149,7 +150,7 @@ TEST_F(Umount, Umount8Waits) {
 }
 
 TEST_F(Umount, AfterASignalNoWriteIsAccepted) {
-    mount_->start_with_faults({"--contract=linux-2.6.20", "--commit-interval=0"});
+    mount_->start({"--contract=linux-2.6.20", "--commit-interval=0"});
     const int fd = ::open((mount_->path() / "file").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     ASSERT_GE(fd, 0);
     ASSERT_EQ(::write(fd, "text", 4), 4);

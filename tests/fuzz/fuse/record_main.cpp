@@ -134,8 +134,8 @@ void record(const std::filesystem::path& source, const std::filesystem::path& mo
     startup::Options options = small_mount();
     options.source = source;
     options.mountpoint = mountpoint;
-    backing::FileIo io;
-    startup::Filesystem filesystem(options, fuse::Probe::compare, io);
+    faults::FaultBook faults;
+    startup::Filesystem filesystem(options, fuse::Probe::compare, faults);
     if (const auto connected = filesystem.connect(Recording::io(), mount_at(mountpoint));
         !connected) {
         throw std::runtime_error(connected.error());

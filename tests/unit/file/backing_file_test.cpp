@@ -78,14 +78,13 @@ TEST_F(Backing, AnImageIsZerosBeyondTheEnd) {
 }
 
 TEST_F(Backing, ErrorsAreThoseOfTheSystemCalls) {
-    io_.faults.set_rules(
-        *backing::parse_fault_rules("pwrite ENOSPC\nfdatasync EIO\nftruncate EFBIG\npread EIO"));
+    io_.set_faults("pwrite ENOSPC\nfdatasync EIO\nftruncate EFBIG\npread EIO");
     EXPECT_EQ(write(0, "x").error().value, ENOSPC);
     EXPECT_EQ(file_.sync(/*attributes=*/false).error().value, EIO);
     EXPECT_EQ(file_.truncate(ByteOffset{1}).error().value, EFBIG);
     std::byte byte{};
     EXPECT_EQ(file_.read(ByteOffset{0}, {&byte, 1}).error().value, EIO);
-    io_.faults.set_rules({});
+    io_.set_faults("");
     EXPECT_EQ(disk(), "text");
 }
 

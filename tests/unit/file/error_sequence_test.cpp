@@ -28,5 +28,19 @@ TEST(ErrorSequence, AnErrorThatNobodyWasToldOfWaitsForTheNextOpen) {
     EXPECT_EQ(errors.check_and_advance(later), 0) << "somebody has been told";
 }
 
+TEST(ErrorSequence, TheFlagOfAnInodeIsTakenByTheFirst) {
+    ErrorSequence errors;
+    ErrorSequence::Position one = errors.sample();
+    ErrorSequence::Position two = errors.sample();
+    EXPECT_EQ(errors.take(one), 0);
+    errors.record(EIO);
+    EXPECT_EQ(errors.take(two), EIO);
+    EXPECT_EQ(errors.take(one), 0);
+    EXPECT_EQ(errors.take(two), 0);
+    errors.record(ENOSPC);
+    errors.forget();
+    EXPECT_EQ(errors.take(one), 0);
+}
+
 } // namespace
 } // namespace partialfs::file

@@ -88,7 +88,7 @@ TEST_F(FileLossesTest, AreNoneIfTheDiskHasTheBytes) {
 }
 
 TEST_F(FileLossesTest, AreTheWholeBlockIfTheDiskCannotBeRead) {
-    io_.faults.set_rules(*backing::parse_fault_rules("pread EIO"));
+    io_.set_faults("pread EIO");
     pass_over(std::string(kPage, 'd'));
     EXPECT_EQ(open_bytes(), 1024);
 }
@@ -115,7 +115,7 @@ TEST_F(FileLossesTest, OfAPageReadAgainAreHealedOnlyByOtherBytes) {
 TEST_F(FileLossesTest, StayOpenIfTheDiskCannotBeReadBeforeAWrite) {
     pass_over(stored(1024, 100));
     losses_.pages_read({ByteOffset{0}, ByteOffset{kPage}});
-    io_.faults.set_rules(*backing::parse_fault_rules("pread EIO"));
+    io_.set_faults("pread EIO");
     write(1024, std::string(100, 'n'));
     EXPECT_EQ(open_bytes(), 100);
 }

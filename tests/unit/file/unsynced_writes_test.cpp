@@ -27,7 +27,7 @@ class UnsyncedWritesTest : public ::testing::Test {
         : file_(*base::Fd::open(AT_FDCWD, (directory_ / "file").c_str(), O_RDWR | O_CREAT, 0600)) {
         std::string text(1000, 'x');
         iovec part{text.data(), text.size()};
-        EXPECT_TRUE(backing::write_all(io_.faults, file_.get(), {&part, 1}, ByteOffset{0}));
+        EXPECT_TRUE(backing::write_all(io_.disk, file_.get(), {&part, 1}, ByteOffset{0}));
     }
     /// The writes of write_again().
     std::vector<std::string> again(std::uint64_t size = 1000) {

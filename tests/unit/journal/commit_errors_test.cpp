@@ -40,8 +40,9 @@ TEST_F(CommitErrors, ANoSpaceKeepsTheDataTellsOnceAndIsTriedAgain) {
     write(0, std::string(3000, 'x'));
     fail("pwrite ENOSPC");
     EXPECT_EQ(fsync(), ENOSPC);
-    EXPECT_EQ(file_->check_error(told_), ENOSPC);
-    EXPECT_EQ(file_->check_error(told_), 0) << "once per description";
+    EXPECT_EQ(file_->check_error(told_, file::FileData::ErrorAt::sync), ENOSPC);
+    EXPECT_EQ(file_->check_error(told_, file::FileData::ErrorAt::sync), 0)
+        << "once per description";
     EXPECT_EQ(std::filesystem::file_size(directory_ / "file"), 0U);
     std::array<std::byte, 3000> seen{};
     EXPECT_EQ(file_->read(ByteOffset{0}, seen, true), 3000U) << "readers see it all the while";
@@ -55,8 +56,8 @@ TEST_F(CommitErrors, WantOfMemoryKeepsTheDataAndIsToldAsAnyOtherFailure) {
     write(0, std::string(3000, 'x'));
     fail("pwrite bad_alloc");
     EXPECT_EQ(commit(), ENOMEM);
-    EXPECT_EQ(file_->check_error(told_), ENOMEM);
-    EXPECT_EQ(file_->check_error(told_), 0);
+    EXPECT_EQ(file_->check_error(told_, file::FileData::ErrorAt::sync), ENOMEM);
+    EXPECT_EQ(file_->check_error(told_, file::FileData::ErrorAt::sync), 0);
     fail("");
     EXPECT_EQ(commit(), 0);
     EXPECT_EQ(disk(), std::string(3000, 'x'));
@@ -67,17 +68,18 @@ TEST_F(CommitErrors, AFailureThatRepeatsItselfIsToldOnceUntilItEnds) {
     write(0, std::string(3000, 'x'));
     fail("pwrite EIO");
     EXPECT_EQ(commit(), EIO);
-    EXPECT_EQ(file_->check_error(told_), EIO);
+    EXPECT_EQ(file_->check_error(told_, file::FileData::ErrorAt::sync), EIO);
     EXPECT_EQ(commit(), EIO);
-    EXPECT_EQ(file_->check_error(told_), 0) << "nobody has asked for this file";
+    EXPECT_EQ(file_->check_error(told_, file::FileData::ErrorAt::sync), 0)
+        << "nobody has asked for this file";
     EXPECT_EQ(fsync(), EIO);
-    EXPECT_EQ(file_->check_error(told_), EIO);
+    EXPECT_EQ(file_->check_error(told_, file::FileData::ErrorAt::sync), EIO);
     fail("");
     EXPECT_EQ(commit(), 0);
     write(0, "y");
     fail("pwrite EIO");
     EXPECT_EQ(commit(), EIO);
-    EXPECT_EQ(file_->check_error(told_), EIO) << "a new one";
+    EXPECT_EQ(file_->check_error(told_, file::FileData::ErrorAt::sync), EIO) << "a new one";
 }
 
 TEST_F(CommitErrors, AShortWriteIsGoneOnWith) {
@@ -99,7 +101,7 @@ TEST_F(CommitErrors, AFailedSyncMakesTheBlocksDirtyAgain) {
     EXPECT_THAT(io_.calls, ::testing::Contains("write 0+3000"));
     EXPECT_THAT(io_.calls, ::testing::Contains("write 4096+4096"));
     EXPECT_EQ(budget_.used(), 0U);
-    EXPECT_EQ(file_->check_error(told_), EIO);
+    EXPECT_EQ(file_->check_error(told_, file::FileData::ErrorAt::sync), EIO);
 }
 
 TEST_F(CommitErrors, AFailedWritepageKeepsThePageAndTellsTheApplication) {
@@ -108,7 +110,7 @@ TEST_F(CommitErrors, AFailedWritepageKeepsThePageAndTellsTheApplication) {
     cache_.store(0, 4096, std::byte{'m'});
     fail("pwrite EIO");
     EXPECT_TRUE(cache_.write_back(*file_, PageIndex{0})) << "the daemon has the bytes: no loss";
-    EXPECT_EQ(file_->check_error(told_), EIO);
+    EXPECT_EQ(file_->check_error(told_, file::FileData::ErrorAt::sync), EIO);
     fail("");
     EXPECT_EQ(commit(), 0);
     EXPECT_EQ(disk(), std::string(4096, 'm'));
@@ -121,7 +123,7 @@ TEST_F(CommitErrors, AWritepageThatWantsMemoryKeepsThePageAndTellsTheApplication
     cache_.store(0, 4096, std::byte{'m'});
     fail("pwrite bad_alloc");
     EXPECT_TRUE(cache_.write_back(*file_, PageIndex{0})) << "the daemon has the bytes: no loss";
-    EXPECT_EQ(file_->check_error(told_), ENOMEM);
+    EXPECT_EQ(file_->check_error(told_, file::FileData::ErrorAt::sync), ENOMEM);
     fail("");
     EXPECT_EQ(commit(), 0);
     EXPECT_EQ(disk(), std::string(4096, 'm'));

@@ -77,9 +77,7 @@ class CommitTest : public ::testing::Test {
         contents << std::ifstream(directory_ / "file", std::ios::binary).rdbuf();
         return contents.str();
     }
-    void fail(const std::string& rules) {
-        io_.faults.set_rules(*backing::parse_fault_rules(rules));
-    }
+    void fail(const std::string& rules) { io_.set_faults(rules); }
     void join() { journal_->join(file_); }
 
     partialfs::testing::TemporaryDirectory directory_;

@@ -43,7 +43,7 @@ class CommitMany : public CommitTest {
         return std::ranges::count(io_.calls, name);
     }
     [[nodiscard]] int error_of(std::size_t file) {
-        return files_[file]->check_error(told_of_[file]);
+        return files_[file]->check_error(told_of_[file], file::FileData::ErrorAt::sync);
     }
     ~CommitMany() override {
         journal_.reset();

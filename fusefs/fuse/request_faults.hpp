@@ -1,0 +1,153 @@
+// The faults of the layer `request`: what a rule makes of a request before its handler sees it.
+#pragma once
+
+#include "fusefs/faults/fault_book.hpp"
+#include "fusefs/fuse/libfuse.hpp"
+#include "fusefs/fuse/reply.hpp"
+#include "fusefs/model/types.hpp"
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+namespace partialfs::fuse {
+
+using faults::Operation;
+
+/// The operation that a kind of request is; those that have none cannot be struck.
+template <auto member>
+inline constexpr std::optional<Operation> faults_operation{};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::lookup>{Operation::lookup};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::getattr>{Operation::getattr};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::setattr>{Operation::setattr};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::readlink>{Operation::readlink};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::mknod>{Operation::mknod};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::mkdir>{Operation::mkdir};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::unlink>{Operation::unlink};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::rmdir>{Operation::rmdir};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::symlink>{Operation::symlink};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::rename>{Operation::rename};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::link>{Operation::link};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::create>{Operation::create};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::open>{Operation::open};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::read>{Operation::read};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::write>{Operation::write};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::fsync>{
+    Operation::request_fsync};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::flush>{Operation::flush};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::fallocate>{
+    Operation::request_fallocate};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::lseek>{Operation::lseek};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::statfs>{Operation::statfs};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::getxattr>{Operation::getxattr};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::setxattr>{Operation::setxattr};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::listxattr>{
+    Operation::listxattr};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::removexattr>{
+    Operation::removexattr};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::opendir>{Operation::opendir};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::readdir>{Operation::readdir};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::readdirplus>{
+    Operation::readdir};
+template <>
+inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::fsyncdir>{Operation::fsyncdir};
+
+/// A request as rules see it.
+struct StruckRequest {
+    Operation operation;
+    /// The inodes that it is about, each with a name in it if it is about that; 0: no more.
+    struct Place {
+        fuse_ino_t inode = 0;
+        const char* name = nullptr;
+    };
+    std::array<Place, 2> places{};
+    const char* data = nullptr; ///< of a write: `size` bytes
+    std::size_t size = 0;       ///< of a read, write or fallocate
+    off_t offset = 0;
+    const fuse_file_info* info = nullptr;
+};
+
+/// What becomes of a request.
+struct Verdict {
+    /// It is answered with this, which may be an error; its handler is not called.
+    std::optional<Answer> answer{};
+    /// It is done as ever, but for no more bytes than these.
+    std::optional<std::size_t> at_most{};
+};
+
+/// Asks the rules, and waits as they say. Throws what they throw.
+Verdict strike(fuse_req_t req, StruckRequest request);
+
+namespace detail {
+
+/// What a rule may ask of the arguments of a request of this kind.
+template <auto member, std::size_t... inodes, std::size_t... names, typename... Given>
+StruckRequest describe(std::index_sequence<inodes...> /*its inodes*/,
+                       std::index_sequence<names...> /*directories with a name behind them*/,
+                       const std::tuple<Given...>& given) {
+    StruckRequest request{.operation = *faults_operation<member>};
+    std::size_t next = 0;
+    if constexpr (sizeof...(names) != 0) {
+        ((request.places[next++] = {std::get<names>(given), std::get<names + 1>(given)}), ...);
+    } else {
+        ((request.places[next++] = {std::get<inodes>(given), nullptr}), ...);
+    }
+    if constexpr (faults_operation<member> == Operation::lookup) {
+        request.places[0].name = std::get<1>(given);
+    } else if constexpr (faults_operation<member> == Operation::read) {
+        request.size = std::get<1>(given);
+        request.offset = std::get<2>(given);
+        request.info = std::get<3>(given);
+    } else if constexpr (faults_operation<member> == Operation::write) {
+        request.data = std::get<1>(given);
+        request.size = std::get<2>(given);
+        request.offset = std::get<3>(given);
+        request.info = std::get<4>(given);
+    } else if constexpr (faults_operation<member> == Operation::request_fallocate) {
+        request.offset = std::get<2>(given);
+        request.size = static_cast<std::size_t>(std::get<3>(given));
+    }
+    return request;
+}
+
+/// The request for no more than so many bytes.
+template <auto member, typename... Given>
+void cut_to(std::size_t at_most, std::tuple<Given...>& given) {
+    if constexpr (faults_operation<member> == Operation::read) {
+        std::get<1>(given) = at_most;
+    } else if constexpr (faults_operation<member> == Operation::write) {
+        std::get<2>(given) = at_most;
+    }
+}
+
+} // namespace detail
+} // namespace partialfs::fuse
