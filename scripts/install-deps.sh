@@ -25,7 +25,7 @@ declare -A of_label=(
     [unit]='e2fsprogs zstd musl-tools'
     [property]=''
     [fuzz]=''
-    [mounted]='attr acl strace e2fsprogs zstd'
+    [mounted]='attr acl strace e2fsprogs zstd python3-pytest'
     [crash]=''
     [loop]='xfsprogs btrfs-progs e2fsprogs'
     [lint]='clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev shellcheck'
@@ -33,7 +33,7 @@ declare -A of_label=(
     [container]='debootstrap buildah'
     [build]='clang-19'
     [apps]='rtorrent apt tdb-tools gdbmtool kyotocabinet-utils systemd-journal-remote systemd
-            lmdb-utils python3-lmdb rrdtool sqlite3 strace fuse3'
+            lmdb-utils python3-lmdb rrdtool sqlite3 postgresql strace fuse3'
     [qemu]='qemu-system-x86 musl-tools make gcc-12 kmod cpio patch debootstrap reiserfsprogs jfsutils nilfs-tools
             e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools exfatprogs ntfs-3g bindfs udftools gfs2-utils
             ocfs2-tools xz-utils zstd flex bison bc libelf-dev libssl-dev'

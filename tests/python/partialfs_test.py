@@ -1,0 +1,63 @@
+"""Tests of scripts/python/partialfs.py, by the fixture that it brings."""
+import errno
+import os
+
+import pytest
+from partialfs import BadRule
+
+
+def test_faults_are_objects(partialfs_mount):
+    mount = partialfs_mount
+    assert mount.faults.rules() == []
+    mount.faults.add("open EACCES path=*.db", "mkdir EDQUOT nth=2")
+    (mount.path / "a.db").write_text("text")
+    with pytest.raises(PermissionError):
+        (mount.path / "a.db").read_text()
+    rules = mount.faults.rules()
+    assert [rule.text for rule in rules] == ["open EACCES path=*.db", "mkdir EDQUOT after=1 count=1"]
+    assert (rules[0].number, rules[0].matched, rules[0].fired) == (1, 1, 1)
+    with pytest.raises(BadRule, match="line 1: 'EWHAT' is not understood"):
+        mount.faults.add("pwrite EWHAT")
+    mount.faults.replace()
+    assert mount.faults.rules() == []
+    assert mount.faults.fired() == 1
+    assert (mount.path / "a.db").read_text() == "text"
+
+
+@pytest.mark.partialfs_options("--contract", "linux-2.6.20", "--after-write-error", "clean")
+def test_the_ledger_has_what_a_failed_fsync_lost(partialfs_mount):
+    mount = partialfs_mount
+    assert mount.status()["after_write_error"] == "clean"
+    with open(mount.path / "file", "wb", buffering=0) as file:
+        file.write(b"text")
+        mount.faults.add("pwrite EIO")
+        with pytest.raises(OSError) as failure:
+            os.fsync(file)
+        assert failure.value.errno == errno.EIO
+        mount.faults.replace()
+        os.fsync(file)
+        [lost] = mount.ledger.lost("file")
+        assert (lost["kind"], lost["offset"], lost["length"]) == ("refused", 0, 4)
+        assert mount.ledger.lost("another") == []
+        mount.evict("file")
+        assert (mount.path / "file").read_bytes() == (mount.source / "file").read_bytes() == bytes(4)
+        os.pwrite(file.fileno(), b"text", 0)
+        os.fsync(file)
+    assert mount.ledger.lost() == []
+    assert len(mount.ledger.entries()) == 1
+
+
+@pytest.mark.partialfs_options("--contract", "linux-2.6.20", "--flush-policy", "writeback", "--commit-interval", "0")
+def test_a_power_cut_takes_what_was_not_synced(partialfs_mount):
+    mount = partialfs_mount
+    if not (mount.path / ".partialfs" / "power").exists():
+        pytest.skip("this partialfs cannot cut the power")
+    with open(mount.path / "file", "wb", buffering=0) as file:
+        file.write(b"synced")
+        os.fsync(file)
+        file.write(b"unsynced")
+        mount.power.cut()
+        with pytest.raises(OSError):
+            (mount.path / "file").read_bytes()
+        mount.power.on()
+    assert (mount.path / "file").read_bytes() == b"synced"
