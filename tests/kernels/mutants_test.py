@@ -71,6 +71,8 @@ class Results(unittest.TestCase):
         self.assertEqual((found["verdict"], found["found_by"], found["seconds"]), ("found", "mix", 12.3))
         self.assertEqual(self.told(verdict="clean")["verdict"], "not found")
         self.assertEqual(self.told(verdict="oops", reasons=["BUG: x"])["reason"], "BUG: x")
+        gone = self.told(verdict="unknown", reasons=["x"], results=[{"gone": [{"file": 0}], "workload": "wild", "seconds": 2}])
+        self.assertEqual((gone["verdict"], gone["found_by"]), ("found", "wild"))
         untold = self.told(verdict="unknown", reasons=["no boot"], results=[])
         self.assertEqual((untold["verdict"], untold["reason"]), ("could not tell", "no boot"))
 

@@ -82,6 +82,10 @@ class Verdicts(unittest.TestCase):
         self.assertFalse(told["as_expected"])
         self.assertIn(reason, " / ".join(told["reasons"]))
 
+    def test_damage_that_is_gone_is_still_said(self):
+        gone = row(BOOT + one(1, [DAMAGE], after=[]) + END)
+        self.assertEqual((gone["verdict"], gone["results"][0]["gone"]), ("unknown", [DAMAGE]))
+
     def test_damage_that_was_written_over_before_the_end_counts(self):
         met = row(BOOT + one(1, [DAMAGE | {"stages": ["during"]}], after=[]) + END)
         self.assertEqual((met["verdict"], met["results"][0]["damaged"]), ("damage", []))

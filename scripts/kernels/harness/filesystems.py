@@ -81,7 +81,8 @@ FILESYSTEMS = {filesystem.name: filesystem for filesystem in (
     replace(_EXT4, name="partialfs", type="ext4", modules=("ext4", "fuse"), blocks=(4096,), over="partialfs"),
     replace(_EXT4, name="bindfs", type="ext4", modules=("ext4", "fuse"), blocks=(4096,), over="bindfs"),
     *_variants(_EXT4, 2, bigalloc=_ext4_with("bigalloc"), inline_data=_ext4_with("inline_data"),
-               fast_commit=_ext4_with("fast_commit")),
+               fast_commit=_ext4_with("fast_commit"),
+               nodelalloc={"options": f"{_ORDERED},nodelalloc", "blocks": (4096,)}),
     *_variants(_XFS, 2, reflink={"maker": (*_XFS.maker[:-1], "reflink=1")}),
     *_variants(_F2FS, 2, lfs={"options": "mode=lfs"},
                compression=_made_with(_F2FS, "-O", "extra_attr,compression", options="compress_algorithm=lz4,"

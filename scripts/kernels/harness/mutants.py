@@ -199,6 +199,9 @@ def told(mutant, row):
     if row["verdict"] == "damage":
         return result | {"verdict": "found", "found_by": one.get("workload") or "the comparison after the remount",
                          "seconds": one.get("seconds"), "damage": row["first_damage"]}
+    if one.get("gone"):  # the page cache was wrong, or a direct read: that is what the bug does
+        return result | {"verdict": "found", "found_by": one["workload"], "seconds": one.get("seconds"),
+                         "damage": one["gone"][0]}
     if row["verdict"] == "clean":
         return result | {"verdict": "not found", "seconds": one.get("seconds")}
     if row["verdict"] in ("oops", "hang", "warning"):

@@ -181,7 +181,7 @@ def run_parser():
     _add_what_is_run(parser)
     _add_on_what(parser)
     add_machine_options(parser)
-    parser.add_argument("--disk", metavar="MiB", type=number("--disk"), default=192, help="size of the test disk (%(default)s)")
+    parser.add_argument("--disk", metavar="MiB", type=number("--disk"), help="size of the test disk (192; with --mutants, whose runs keep their files, 4096, most of it a hole)")
     bugs = parser.add_argument_group("seeded kernel bugs")
     bugs.add_argument("--mutants", metavar="LIST", nargs="?", const="", type=lambda text: text,
                       help="build a kernel with each of the patches of source/mutants (or those named, comma-separated) from "
@@ -249,6 +249,7 @@ def _settle_mutants(options):
         raise usage_error("--format ktap does not go with --mutants")
     options.source = options.source or "trixie"
     options.duration = options.duration or "5min"
+    options.disk = options.disk or 4096
     options.mutants = tuple(filter(None, options.mutants.split(",")))
 
 
@@ -275,6 +276,7 @@ def parse_run(arguments):
     for name in ("disk_lies", "mutant", "controls"):
         if getattr(options, name) and not options.power_cut:
             raise usage_error(f"--{name.replace('_', '-')} goes with --power-cut only")
+    options.disk = options.disk or 192
     settle_way(options)
     if options.way == "kernel" and options.fix:
         raise usage_error("--fix has no meaning with --kernel: your kernel has the fix or has it not")

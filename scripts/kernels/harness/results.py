@@ -14,7 +14,11 @@ _EXITS = {0: "clean", 1: "damage"}
 
 
 class Unknown(Exception):
-    """Why a run could not be told clean or damaged."""
+    """Why a run could not be told clean or damaged; `known`: what can be said of it all the same."""
+
+    def __init__(self, why, **known):
+        super().__init__(why)
+        self.known = known
 
 
 def end_in_words(program):
@@ -101,6 +105,7 @@ def one_run(label, run):
         result.update(_told(run))
     except Unknown as why:
         result["reason"] = str(why)
+        result.update(why.known)
         if any(program["timed_out"] for program in run.programs.values()):
             result["verdict"] = "hang"
     if run.trouble:
@@ -125,7 +130,8 @@ def _told(run):
     verdict, report = read_report(run, "argv")
     after, report_after = read_report(run, "verify")
     if verdict == "damage" and after == "clean" and not _only_meanwhile(report):
-        raise Unknown("damage was found, and was gone after a remount")
+        raise Unknown("damage was found, and was gone after a remount", gone=report.get("damage", [])[:1],
+                      workload=report.get("workload"))
     if after == "damage" and verdict == "clean":
         verdict, report = after, report_after
     if not run.complete:
