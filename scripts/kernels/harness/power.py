@@ -252,8 +252,9 @@ def _told(console, number):
 
 def _alarm_in_words(alarm):
     damage = alarm["damage"][0]
+    lost = f"operation {damage['lost']}" if damage["lost"] else "the file's start"
     return (f"{alarm['workload']}, seed {alarm['seed']}, cut {alarm['cut']}: file {damage['file']} at {damage['offset']}, "
-            f"{damage['length']} bytes {damage['kind']} ({alarm['ranges']} ranges); lost: operation {damage['lost']}, "
+            f"{damage['length']} bytes {damage['kind']} ({alarm['ranges']} ranges); lost: {lost}, "
             f"synced by then; all up to operation {alarm['done']} was done")
 
 
