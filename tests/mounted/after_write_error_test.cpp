@@ -117,7 +117,7 @@ TEST_F(AfterWriteError, CleanOfMappedStores) {
         static_cast<char*>(::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, first_, 0));
     ASSERT_NE(map, MAP_FAILED);
     map[5000] = 'm';
-    mount_->set_faults("pwrite EIO");
+    mount_->set_faults("pwrite EIO count=1"); // of the writepage; what is kept would be flushed
     EXPECT_EQ(error_of(::msync(map, 8192, MS_SYNC)), EIO);
     mount_->set_faults("");
     EXPECT_EQ(error_of(::msync(map, 8192, MS_SYNC)), 0);
