@@ -1,4 +1,5 @@
 // The text format of a schedule: parsing.
+#include "fusefs/base/try.hpp"
 #include "tools/schedule/parse_op.hpp"
 #include "tools/schedule/schedule.hpp"
 #include "tools/schedule/text_words.hpp"
@@ -48,9 +49,7 @@ std::expected<void, std::string> parse_file(Header& header, Words& words) {
             }
             file.start = *start;
         } else if (item->key == "fill") {
-            if (const auto set = text::set_content(file.content, *item); !set) {
-                return set;
-            }
+            TRY(text::set_content(file.content, *item));
         } else {
             return Error("file has no " + quoted(item->key));
         }

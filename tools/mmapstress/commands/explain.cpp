@@ -1,6 +1,7 @@
 // mmapstress explain.
 #include "tools/mmapstress/explain/explain.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/commands/commands.hpp"
 #include "tools/mmapstress/commands/progress.hpp"
 #include "tools/mmapstress/explain/html.hpp"
@@ -21,11 +22,8 @@ namespace {
 std::expected<std::optional<std::vector<TraceEvent>>, std::string>
 find_trace(const ExplainOptions& options, const RunResult& result) {
     if (!options.trace.empty()) {
-        const auto text = read_file(options.trace);
-        if (!text) {
-            return std::unexpected(text.error());
-        }
-        auto events = parse_trace(*text);
+        const auto text = TRY(read_file(options.trace));
+        auto events = parse_trace(text);
         if (!events) {
             return std::unexpected(options.trace + ", " + events.error());
         }

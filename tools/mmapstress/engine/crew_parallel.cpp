@@ -1,5 +1,6 @@
 #include "tools/mmapstress/engine/crew_parallel.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/engine/conflict_set.hpp"
 #include "tools/mmapstress/engine/crew_process.hpp"
 #include "tools/mmapstress/engine/thread_team.hpp"
@@ -60,9 +61,7 @@ bool Parallel::note_changes(const Op& op) {
 Outcome<> Parallel::execute(const Op& op, OpId& failed) {
     const OpTraits& traits = traits_of(op.kind);
     if (traits.alone) {
-        if (auto done = finish(failed); !done) {
-            return done;
-        }
+        TRY(finish(failed));
         auto done = execute_alone(op, failed);
         if (done) {
             reached_ = op.id;
@@ -70,16 +69,12 @@ Outcome<> Parallel::execute(const Op& op, OpId& failed) {
         return done;
     }
     if (ordered_ == kLargestSegment || !note_changes(op)) {
-        if (auto done = finish(failed); !done) {
-            return done;
-        }
+        TRY(finish(failed));
         note_changes(op);
     }
     if (op.by.value < setting_.work.header.threads) {
         failed = op.id;
-        if (auto prepared = executor_.prepare(op); !prepared) {
-            return prepared;
-        }
+        TRY(executor_.prepare(op));
         team_.add(op.by.value, op);
     }
     ++ordered_;
@@ -91,23 +86,15 @@ Outcome<> Parallel::execute_alone(const Op& op, OpId& failed) {
     failed = op.id;
     if (op.kind == OpKind::evict) {
         // In evict's order: nothing is unmapped anywhere before the fsync.
-        if (auto synced = executor_.fsync(op.file, true); !synced) {
-            return synced;
-        }
-        if (auto unmapped = unmap_elsewhere(op.file); !unmapped) {
-            return unmapped;
-        }
+        TRY(executor_.fsync(op.file, true));
+        TRY(unmap_elsewhere(op.file));
         return executor_.drop_cache(op.file);
     }
     if (op.kind == OpKind::unmap || op.kind == OpKind::remap) {
         for (const auto& process : processes_) {
-            if (auto sent = process->order_walk(op.id); !sent) {
-                return sent;
-            }
+            TRY(process->order_walk(op.id));
         }
-        if (auto done = answers(failed); !done) {
-            return done;
-        }
+        TRY(answers(failed));
     }
     return executor_.execute(op);
 }
@@ -152,9 +139,7 @@ Outcome<> Parallel::unmap_elsewhere(FileIndex file) {
         return {};
     }
     for (const auto& process : processes_) {
-        if (auto sent = process->order_unmap(file); !sent) {
-            return sent;
-        }
+        TRY(process->order_unmap(file));
     }
     OpId ignored;
     return answers(ignored);
@@ -162,13 +147,9 @@ Outcome<> Parallel::unmap_elsewhere(FileIndex file) {
 
 Outcome<> Parallel::end(FileIndex file, End how) {
     if (how == End::fsync_munmap_fsync) {
-        if (auto synced = executor_.fsync(file, true); !synced) {
-            return synced;
-        }
+        TRY(executor_.fsync(file, true));
     }
-    if (auto unmapped = unmap_elsewhere(file); !unmapped) {
-        return unmapped;
-    }
+    TRY(unmap_elsewhere(file));
     setting_.work.files[file.value].unmap_all();
     return executor_.fsync(file, how == End::munmap_fsync);
 }
@@ -178,11 +159,8 @@ Outcome<> Parallel::end(FileIndex file, End how) {
 Outcome<std::unique_ptr<Crew>> assemble_parallel(Crew::Setting setting) {
     std::vector<std::unique_ptr<CrewProcess>> processes;
     for (std::size_t i = 1; i < setting.work.header.processes; ++i) {
-        auto process = CrewProcess::fork(setting, i, processes);
-        if (!process) {
-            return std::unexpected(process.error());
-        }
-        processes.push_back(std::move(*process));
+        auto process = TRY(CrewProcess::fork(setting, i, processes));
+        processes.push_back(std::move(process));
     }
     return std::make_unique<Parallel>(std::move(setting), std::move(processes));
 }

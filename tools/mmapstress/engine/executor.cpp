@@ -1,5 +1,6 @@
 #include "tools/mmapstress/engine/executor.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/engine/mapping_calls.hpp"
 #include "tools/mmapstress/engine/range_calls.hpp"
 #include "tools/mmapstress/engine/special_writes.hpp"
@@ -48,9 +49,7 @@ Outcome<> Executor::execute(const Op& op) {
         return call_on_range(files_[op.file.value], op);
     }
     if (is_call_on_mapping(op.kind)) {
-        const auto bytes = needed_bytes(op);
-        return bytes ? call_on_mapping(op.kind, *bytes, files_[op.file.value].path())
-                     : std::unexpected(bytes.error());
+        return call_on_mapping(op.kind, TRY(needed_bytes(op)), files_[op.file.value].path());
     }
     switch (op.kind) {
     case OpKind::fsync:
@@ -75,9 +74,7 @@ Outcome<> Executor::execute(const Op& op) {
     case OpKind::mremap:
         return files_[op.file.value].move(op.map);
     case OpKind::evict:
-        if (const auto synced = fsync(op.file, true); !synced) {
-            return synced;
-        }
+        TRY(fsync(op.file, true));
         return drop_cache(op.file);
     case OpKind::pause:
         pause(op);
@@ -131,19 +128,14 @@ std::span<const std::byte> Executor::content_of(const Op& op) {
 }
 
 Outcome<> Executor::kernel_store(const Op& op) {
-    const auto bytes = needed_bytes(op);
-    return bytes ? kernel_stores_.store(op.kind, *bytes, content_of(op))
-                 : std::unexpected(bytes.error());
+    return kernel_stores_.store(op.kind, TRY(needed_bytes(op)), content_of(op));
 }
 
 Outcome<> Executor::store(const Op& op) {
     TestFile& file = files_[op.file.value];
-    const auto bytes = needed_bytes(op);
-    if (!bytes) {
-        return std::unexpected(bytes.error());
-    }
+    const auto bytes = TRY(needed_bytes(op));
     const bool stored = guarded(
-        [&] { fill_content(*bytes, op.content, seed_, op.file, op.id, op.offset, op.offset); });
+        [&] { fill_content(bytes, op.content, seed_, op.file, op.id, op.offset, op.offset); });
     if (!stored) {
         return faulted(file.path(), op);
     }
@@ -167,10 +159,7 @@ void Executor::reclaim(ByteRange stored) {
 
 Outcome<> Executor::fork_store(const Op& op) {
     TestFile& file = files_[op.file.value];
-    const auto bytes = needed_bytes(op);
-    if (!bytes) {
-        return std::unexpected(bytes.error());
-    }
+    const auto bytes = TRY(needed_bytes(op));
     const pid_t child = ::fork();
     if (child < 0) {
         return failed("cannot fork");
@@ -178,7 +167,7 @@ Outcome<> Executor::fork_store(const Op& op) {
     if (child == 0) {
         // Only memory is touched here: the parent may have other threads.
         const bool stored = guarded(
-            [&] { fill_content(*bytes, op.content, seed_, op.file, op.id, op.offset, op.offset); });
+            [&] { fill_content(bytes, op.content, seed_, op.file, op.id, op.offset, op.offset); });
         ::_exit(stored ? 0 : kChildFaulted);
     }
     int status = 0;
@@ -202,10 +191,7 @@ Outcome<> Executor::write_content(FileIndex file, ByteRange range, OpId id,
         buffer_.resize(length);
         fill_content(buffer_, content, seed_, file, id, begin, range.begin);
         const TestFile& target = files_[file.value];
-        if (const auto written = write_bytes(target.fd(), buffer_, range.begin, target.path());
-            !written) {
-            return written;
-        }
+        TRY(write_bytes(target.fd(), buffer_, range.begin, target.path()));
         range.begin.value += length;
     }
     return {};
@@ -231,9 +217,7 @@ Outcome<> Executor::prepare(const Op& op) {
     if (!traits_of(op.kind).has_map) {
         return {};
     }
-    if (auto bytes = needed_bytes(op); !bytes) {
-        return std::unexpected(std::move(bytes.error()));
-    }
+    TRY(needed_bytes(op));
     return {};
 }
 
@@ -270,8 +254,7 @@ Outcome<> Executor::sync_sibling() {
     const auto sibling =
         partialfs::base::Fd::open(AT_FDCWD, name.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0600);
     if (!sibling) {
-        errno = sibling.error().value;
-        return failed("cannot create " + name);
+        return failed("cannot create " + name, sibling.error());
     }
     constexpr std::array<std::byte, 1> kByte{std::byte{'c'}};
     Outcome<> synced = write_bytes(sibling->get(), kByte, ByteOffset{0}, name);
@@ -286,12 +269,9 @@ Outcome<> Executor::sync_sibling() {
 
 Outcome<> Executor::read_fault(const Op& op) {
     TestFile& file = files_[op.file.value];
-    const auto bytes = needed_bytes(op);
-    if (!bytes) {
-        return std::unexpected(bytes.error());
-    }
+    const auto bytes = TRY(needed_bytes(op));
     const bool loaded = guarded([&] {
-        [[maybe_unused]] const std::byte byte = *const_cast<volatile std::byte*>(bytes->data());
+        [[maybe_unused]] const std::byte byte = *const_cast<volatile std::byte*>(bytes.data());
     });
     return loaded ? Outcome<>{} : faulted(file.path(), op);
 }
@@ -308,9 +288,7 @@ Outcome<> Executor::fsync(FileIndex file, bool certain_commit) {
     const Busy busy(Activity::syncing, file);
     const TestFile& target = files_[file.value];
     if (certain_commit) {
-        if (auto touched = touch_inode(file); !touched) {
-            return touched;
-        }
+        TRY(touch_inode(file));
     }
     return ::fsync(target.fd()) == 0 ? Outcome<>{} : failed("fsync of " + target.path());
 }
@@ -321,24 +299,18 @@ Outcome<> Executor::start(FileIndex file, const FileSpec& spec,
     const bool written = spec.start == Start::written || spec.start == Start::written_fsync;
     if (written) {
         const ByteRange all{ByteOffset{0}, ByteOffset{spec.size.value}};
-        if (const auto done = write_content(file, all, OpId{0}, spec.content); !done) {
-            return done;
-        }
+        TRY(write_content(file, all, OpId{0}, spec.content));
     } else if (files_[file.value].is_device()) {
         const Content zeros{ContentKind::fill, std::byte{0}, {}};
         const ByteRange all{ByteOffset{0}, ByteOffset{spec.size.value}};
-        if (const auto done = write_content(file, all, OpId{0}, zeros); !done) {
-            return done;
-        }
+        TRY(write_content(file, all, OpId{0}, zeros));
     } else if (::ftruncate(files_[file.value].fd(), static_cast<off_t>(spec.size.value)) != 0) {
         return failed("cannot make " + files_[file.value].path() + " " +
                       std::to_string(spec.size.value) + " bytes long");
     }
     for (const Op& op : start_writes) {
         if (op.file == file) {
-            if (const auto done = write_content(file, op.range(), op.id, op.content); !done) {
-                return done;
-            }
+            TRY(write_content(file, op.range(), op.id, op.content));
         }
     }
     if (spec.start == Start::written_fsync || spec.start == Start::partial_fsync) {
@@ -349,9 +321,7 @@ Outcome<> Executor::start(FileIndex file, const FileSpec& spec,
 
 Outcome<> Executor::end(FileIndex file, End how) {
     if (how == End::fsync_munmap_fsync) {
-        if (const auto synced = fsync(file, true); !synced) {
-            return synced;
-        }
+        TRY(fsync(file, true));
         files_[file.value].unmap_all();
         return fsync(file, false);
     }

@@ -13,8 +13,7 @@ Outcome<HelperFile> HelperFile::make(const std::string& directory) {
                              std::to_string(number.fetch_add(1, std::memory_order_relaxed));
     auto fd = Fd::open(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
     if (!fd) {
-        errno = fd.error().value;
-        return failed("cannot create " + path);
+        return failed("cannot create " + path, fd.error());
     }
     return HelperFile(path, std::move(*fd));
 }
@@ -33,8 +32,7 @@ Outcome<int> HelperFile::direct() {
     if (!direct_) {
         auto fd = Fd::open(AT_FDCWD, path_.c_str(), O_RDWR | O_DIRECT);
         if (!fd) {
-            errno = fd.error().value;
-            return failed("cannot open " + path_ + " with O_DIRECT");
+            return failed("cannot open " + path_ + " with O_DIRECT", fd.error());
         }
         direct_ = std::move(*fd);
     }

@@ -1,5 +1,6 @@
 #include "tools/mmapstress/engine/kernel_stores.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/system/files.hpp"
 
 #include <sys/prctl.h>
@@ -62,48 +63,37 @@ Outcome<> KernelStores::store(OpKind kind, std::span<std::byte> mapped,
 
 Outcome<HelperFile*> KernelStores::helper() {
     if (!helper_) {
-        auto made = HelperFile::make(directory_);
-        if (!made) {
-            return std::unexpected(made.error());
-        }
-        helper_.emplace(std::move(*made));
+        auto made = TRY(HelperFile::make(directory_));
+        helper_.emplace(std::move(made));
     }
     return &*helper_;
 }
 
 Outcome<Uring*> KernelStores::ring() {
     if (!ring_) {
-        auto made = Uring::make();
-        if (!made) {
-            return std::unexpected(made.error());
-        }
-        ring_.emplace(std::move(*made));
+        auto made = TRY(Uring::make());
+        ring_.emplace(std::move(made));
     }
     return &*ring_;
 }
 
 Outcome<> KernelStores::through_direct(Read read, std::span<std::byte> mapped,
                                        std::span<const std::byte> bytes) {
-    const auto file = helper();
-    const auto fd = file ? (*file)->direct() : std::unexpected(file.error());
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
+    HelperFile& file = *TRY(helper());
+    const int fd = TRY(file.direct());
     if (!buffer_ || buffer_->bytes().size() < bytes.size()) {
         buffer_.emplace(bytes.size());
     }
     const std::span<std::byte> aligned = buffer_->bytes().first(bytes.size());
     std::ranges::copy(bytes, aligned.begin());
-    if (auto written = write_bytes(*fd, aligned, ByteOffset{0}, (*file)->path()); !written) {
-        return written;
-    }
+    TRY(write_bytes(fd, aligned, ByteOffset{0}, file.path()));
     for (ByteOffset from; !mapped.empty();) {
-        const auto got = (this->*read)(mapped, from);
-        if (!got || *got == 0) {
-            return got ? refused((*file)->path() + " ended early") : std::unexpected(got.error());
+        const std::size_t got = TRY((this->*read)(mapped, from));
+        if (got == 0) {
+            return refused(file.path() + " ended early");
         }
-        mapped = mapped.subspan(*got);
-        from.value += *got;
+        mapped = mapped.subspan(got);
+        from.value += got;
     }
     return {};
 }
@@ -118,30 +108,19 @@ Outcome<std::size_t> KernelStores::read_direct(std::span<std::byte> to, ByteOffs
 }
 
 Outcome<std::size_t> KernelStores::read_uring(std::span<std::byte> to, ByteOffset from) {
-    const auto by = ring();
-    return by ? (*by)->read(*helper_->direct(), to, from) : std::unexpected(by.error());
+    return TRY(ring())->read(TRY(helper_->direct()), to, from);
 }
 
 Outcome<std::size_t> KernelStores::read_uring_fixed(std::span<std::byte> to, ByteOffset from) {
-    const auto by = ring();
-    return by ? (*by)->read_fixed(*helper_->direct(), to, from) : std::unexpected(by.error());
+    return TRY(ring())->read_fixed(TRY(helper_->direct()), to, from);
 }
 
 Outcome<> KernelStores::through_cache(std::span<std::byte> mapped,
                                       std::span<const std::byte> bytes) {
-    const auto file = helper();
-    if (!file) {
-        return std::unexpected(file.error());
-    }
-    if (auto written = write_bytes((*file)->fd(), bytes, ByteOffset{0}, (*file)->path());
-        !written) {
-        return written;
-    }
-    const auto got = read_bytes((*file)->fd(), mapped, ByteOffset{0}, (*file)->path());
-    if (!got) {
-        return std::unexpected(got.error());
-    }
-    return *got == mapped.size() ? Outcome<>{} : refused((*file)->path() + " ended early");
+    HelperFile& file = *TRY(helper());
+    TRY(write_bytes(file.fd(), bytes, ByteOffset{0}, file.path()));
+    const auto got = TRY(read_bytes(file.fd(), mapped, ByteOffset{0}, file.path()));
+    return got == mapped.size() ? Outcome<>{} : refused(file.path() + " ended early");
 }
 
 Outcome<> KernelStores::from_child(std::span<std::byte> mapped, std::span<const std::byte> bytes) {
@@ -167,8 +146,9 @@ Outcome<> KernelStores::from_child(std::span<std::byte> mapped, std::span<const 
     if (WEXITSTATUS(status) == kChildWroteTooLittle) {
         return refused("process_vm_writev wrote nothing");
     }
-    errno = WEXITSTATUS(status);
-    return errno == 0 ? Outcome<>{} : failed("process_vm_writev into the mapping");
+    const Errno of_child{WEXITSTATUS(status)};
+    return of_child.value == 0 ? Outcome<>{}
+                               : failed("process_vm_writev into the mapping", of_child);
 }
 
 Outcome<> KernelStores::from_socket(std::span<std::byte> mapped, std::span<const std::byte> bytes) {

@@ -1,5 +1,7 @@
 #include "tools/mmapstress/engine/lacking.hpp"
 
+#include "fusefs/base/try.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -59,22 +61,17 @@ Outcome<std::vector<LeftOut>> find_lacking(const OpSet& kinds, RunDirectory& dir
     if (tried.none()) {
         return lacking;
     }
-    auto file = directory.probe_file();
-    if (!file) {
-        return std::unexpected(file.error());
-    }
+    auto file = TRY(directory.probe_file());
     std::optional<Removal> removal;
-    if (!file->is_device()) {
-        removal.emplace(file->path());
+    if (!file.is_device()) {
+        removal.emplace(file.path());
     }
     TestFiles files;
-    files.push_back(std::move(*file));
+    files.push_back(std::move(file));
     Header header;
     header.files.assign(1, FileSpec{kSize, Start::written, {}});
     Executor executor({files, header, directory.path(), commits, {}, {}, helper_directory});
-    if (auto started = executor.start(FileIndex{0}, header.files[0], {}); !started) {
-        return std::unexpected(started.error());
-    }
+    TRY(executor.start(FileIndex{0}, header.files[0], {}));
     files.front().set_size(kSize);
     for (std::size_t i = 0; i < kOpKinds; ++i) {
         const auto kind = static_cast<OpKind>(i);

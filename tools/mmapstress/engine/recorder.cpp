@@ -49,8 +49,7 @@ Outcome<> Recorder::finish() {
     }
     file_.reset();
     if (error_ != 0) {
-        errno = error_;
-        return failed("cannot write the schedule to " + path_);
+        return failed("cannot write the schedule to " + path_, Errno{error_});
     }
     return {};
 }

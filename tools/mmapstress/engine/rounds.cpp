@@ -1,5 +1,6 @@
 #include "tools/mmapstress/engine/rounds.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 
 #include <utility>
@@ -63,15 +64,12 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
         if (rounds.begin) {
             rounds.begin(round);
         }
-        auto result = run(each, factory, workload.judge);
-        if (!result) {
-            return std::unexpected(std::move(result.error()));
-        }
-        take_in(*result, totals, left_out, round);
+        auto result = TRY(run(each, factory, workload.judge));
+        take_in(result, totals, left_out, round);
         const bool all_had_a_turn = !rounds.duration && round == rounds.workloads.size();
-        if (all_had_a_turn || is_stopped() || result->verdict() != Verdict::clean) {
-            result->left_out = std::move(left_out);
-            return RoundsResult{std::move(*result), std::move(factory)};
+        if (all_had_a_turn || is_stopped() || result.verdict() != Verdict::clean) {
+            result.left_out = std::move(left_out);
+            return RoundsResult{std::move(result), std::move(factory)};
         }
     }
 }

@@ -1,6 +1,7 @@
 // The operations of a run.
 #include "tools/mmapstress/engine/run.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
 #include "tools/schedule/durability.hpp"
@@ -43,11 +44,8 @@ Outcome<> Run::begin_log() {
     if (!settings_.made_of && !settings_.report_file.empty()) {
         head.schedule = print_schedule(schedule_of(*factory_()));
     }
-    auto log = RunLog::open(settings_.report_file, head, factory_);
-    if (!log) {
-        return std::unexpected(log.error());
-    }
-    log_ = std::move(*log);
+    auto log = TRY(RunLog::open(settings_.report_file, head, factory_));
+    log_ = std::move(log);
     return {};
 }
 

@@ -1,5 +1,7 @@
 #include "tools/mmapstress/engine/run_directory.hpp"
 
+#include "fusefs/base/try.hpp"
+
 #include <unistd.h>
 
 #include <cstdlib>
@@ -20,12 +22,9 @@ RunDirectory::RunDirectory(RunDirectory&& other) noexcept
       files_(std::move(other.files_)), kept_(other.kept_) {}
 
 Outcome<RunDirectory> RunDirectory::on_device(const std::string& path) {
-    auto device = open_device(path);
-    if (!device) {
-        return std::unexpected(device.error());
-    }
+    auto device = TRY(open_device(path));
     RunDirectory directory(path);
-    directory.device_ = std::move(*device);
+    directory.device_ = std::move(device);
     directory.kept_ = true;
     return directory;
 }
@@ -50,12 +49,9 @@ Outcome<> RunDirectory::add_file(ByteCount size) {
         return refused(path_ + " has " + std::to_string(device_->size.value) +
                        " bytes, and the schedule needs " + std::to_string(size.value));
     }
-    auto file =
-        device_ ? probe_file() : TestFile::create(path_, "file" + std::to_string(files_.size()));
-    if (!file) {
-        return std::unexpected(file.error());
-    }
-    files_.push_back(std::move(*file));
+    auto file = TRY(device_ ? probe_file()
+                            : TestFile::create(path_, "file" + std::to_string(files_.size())));
+    files_.push_back(std::move(file));
     return {};
 }
 
@@ -66,8 +62,7 @@ Outcome<TestFile> RunDirectory::probe_file() {
     // Not O_EXCL, which the first descriptor is.
     auto fd = partialfs::base::Fd::open(AT_FDCWD, path_.c_str(), O_RDWR);
     if (!fd) {
-        errno = fd.error().value;
-        return failed("cannot open " + path_);
+        return failed("cannot open " + path_, fd.error());
     }
     return TestFile::on_device(std::move(*fd), path_);
 }

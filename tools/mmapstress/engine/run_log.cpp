@@ -1,5 +1,6 @@
 #include "tools/mmapstress/engine/run_log.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/report/progress_file.hpp"
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/system/files.hpp"
@@ -31,8 +32,7 @@ Outcome<RunLog> RunLog::open(const std::string& report, const RunResult& head,
     auto file =
         partialfs::base::Fd::open(AT_FDCWD, log.path_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
     if (!file) {
-        errno = file.error().value;
-        return failed("cannot create " + log.path_);
+        return failed("cannot create " + log.path_, file.error());
     }
     log.file_ = std::move(*file);
     if (::flock(log.file_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
@@ -42,9 +42,7 @@ Outcome<RunLog> RunLog::open(const std::string& report, const RunResult& head,
         return failed("cannot empty " + log.path_);
     }
     const std::string name = head.directory.substr(head.directory.rfind('/') + 1);
-    if (auto written = log.append(progress_head(name), true); !written) {
-        return std::unexpected(written.error());
-    }
+    TRY(log.append(progress_head(name), true));
     if (auto written = write_file_atomically(report, report_json(head, ReportState::running));
         !written) {
         return refused(written.error());
@@ -74,11 +72,7 @@ OpId RunLog::last_with(OpId id) {
 
 Outcome<> RunLog::append(const std::string& line, bool sync) {
     // O_APPEND: the offset does not matter.
-    if (auto written =
-            write_bytes(file_.get(), std::as_bytes(std::span(line)), ByteOffset{0}, path_);
-        !written) {
-        return written;
-    }
+    TRY(write_bytes(file_.get(), std::as_bytes(std::span(line)), ByteOffset{0}, path_));
     const auto now = std::chrono::steady_clock::now();
     if (sync || now - synced_ >= kLongestUnsynced) {
         if (::fdatasync(file_.get()) != 0) {

@@ -1,4 +1,5 @@
 // The verification of a run: its check operations, and its files at the end, stage by stage.
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/engine/run.hpp"
 #include "tools/mmapstress/system/busy.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
@@ -26,24 +27,18 @@ Outcome<> Run::check(const Op& op) {
     if (op.kind == OpKind::live_check) {
         return compare_mapped(op.file, op.map, range);
     }
-    const auto direct = open_direct(file.path());
+    const auto direct = TRY(open_direct(file.path()));
     if (!direct) {
-        return std::unexpected(direct.error());
-    }
-    if (!*direct) {
         checked_ -= range.size().value; // as the stage of this name, it is left out
         return {};
     }
-    return verifier_.compare_fd(op.file, (*direct)->get(), range, file.path());
+    return verifier_.compare_fd(op.file, direct->get(), range, file.path());
 }
 
 Outcome<> Run::compare_mapped(FileIndex file, MapIndex map, ByteRange range) {
     TestFile& from = directory_.files()[file.value];
-    const auto bytes = from.bytes(map, range);
-    if (!bytes) {
-        return std::unexpected(bytes.error());
-    }
-    return verifier_.compare_mapping(file, from.fd(), *bytes, range.begin, from.path());
+    const auto bytes = TRY(from.bytes(map, range));
+    return verifier_.compare_mapping(file, from.fd(), bytes, range.begin, from.path());
 }
 
 Outcome<> Run::compare_live(FileIndex file) {
@@ -53,11 +48,8 @@ Outcome<> Run::compare_live(FileIndex file) {
         return verifier_.compare_mapping(file, from.fd(), *mapped, all.begin, from.path());
     }
     // No mapping is taken away for this: that would save what is about to be lost.
-    const auto view = ReadOnlyMapping::make(from, expected_.size(file));
-    if (!view) {
-        return std::unexpected(view.error());
-    }
-    return verifier_.compare_mapping(file, from.fd(), view->bytes(), all.begin, from.path());
+    const auto view = TRY(ReadOnlyMapping::make(from, expected_.size(file)));
+    return verifier_.compare_mapping(file, from.fd(), view.bytes(), all.begin, from.path());
 }
 
 void Run::check_cached() {

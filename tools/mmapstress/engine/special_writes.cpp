@@ -1,5 +1,6 @@
 #include "tools/mmapstress/engine/special_writes.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/system/aligned_buffer.hpp"
 #include "tools/mmapstress/system/files.hpp"
 
@@ -23,13 +24,10 @@ constexpr int kDontCache = 0x80; // RWF_DONTCACHE, Linux 6.14
 } // namespace
 
 Outcome<> write_direct(TestFile& file, std::span<const std::byte> bytes, ByteOffset offset) {
-    const auto fd = file.direct();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
+    const auto fd = TRY(file.direct());
     const AlignedBuffer aligned(bytes.size());
     std::ranges::copy(bytes, aligned.bytes().begin());
-    return write_bytes(*fd, aligned.bytes(), offset, file.path());
+    return write_bytes(fd, aligned.bytes(), offset, file.path());
 }
 
 Outcome<> write_dontcache(const TestFile& file, std::span<const std::byte> bytes,

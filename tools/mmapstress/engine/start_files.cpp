@@ -1,5 +1,6 @@
 #include "tools/mmapstress/engine/start_files.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/verify/expected.hpp"
 
 #include <cerrno>
@@ -11,12 +12,8 @@ Outcome<> start_files(RunDirectory& directory, const Header& header, CommitWatch
     const Expected start(header);
     for (std::uint32_t i = 0; i < header.files.size(); ++i) {
         const FileIndex file{i};
-        if (auto added = directory.add_file(start.size(file)); !added) {
-            return added;
-        }
-        if (auto started = executor.start(file, header.files[i], header.start_writes); !started) {
-            return started;
-        }
+        TRY(directory.add_file(start.size(file)));
+        TRY(executor.start(file, header.files[i], header.start_writes));
         directory.files()[i].set_size(start.size(file));
         // Whether the filesystem has shared writable mappings at all is better said now.
         if (start.size(file).value != 0) {

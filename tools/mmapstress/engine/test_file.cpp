@@ -1,5 +1,6 @@
 #include "tools/mmapstress/engine/test_file.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/system/page_cache.hpp"
 
 #include <sys/mman.h>
@@ -23,8 +24,7 @@ Outcome<TestFile> TestFile::create(const std::string& path, const std::string& n
     const std::string whole = path + "/" + name;
     auto fd = partialfs::base::Fd::open(AT_FDCWD, whole.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
     if (!fd) {
-        errno = fd.error().value;
-        return failed("cannot create " + whole);
+        return failed("cannot create " + whole, fd.error());
     }
     return TestFile(std::move(*fd), whole);
 }
@@ -43,8 +43,7 @@ Outcome<int> TestFile::direct() {
     if (!direct_) {
         auto fd = partialfs::base::Fd::open(AT_FDCWD, path_.c_str(), O_RDWR | O_DIRECT);
         if (!fd) {
-            errno = fd.error().value;
-            return failed("cannot open " + path_ + " with O_DIRECT");
+            return failed("cannot open " + path_ + " with O_DIRECT", fd.error());
         }
         direct_ = std::move(*fd);
     }
@@ -109,16 +108,16 @@ Outcome<> TestFile::remap(MapIndex index) {
 }
 
 Outcome<> TestFile::move(MapIndex index) {
-    const auto before = mapping(index);
-    if (!before || before->empty()) {
-        return before ? Outcome<>{} : std::unexpected(before.error());
+    const auto before = TRY(mapping(index));
+    if (before.empty()) {
+        return {};
     }
-    const std::size_t size = before->size();
+    const std::size_t size = before.size();
     void* const free = ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (free == MAP_FAILED) {
         return failed("cannot find a free address");
     }
-    void* const moved = ::mremap(before->data(), size, size, MREMAP_MAYMOVE | MREMAP_FIXED, free);
+    void* const moved = ::mremap(before.data(), size, size, MREMAP_MAYMOVE | MREMAP_FIXED, free);
     if (moved == MAP_FAILED) {
         const auto failure = failed("cannot move the mapping of " + path_);
         ::munmap(free, size);
@@ -132,9 +131,7 @@ Outcome<std::span<std::byte>> TestFile::bytes(MapIndex index, ByteRange range) {
     const Mapping& mapping = maps_[index.value];
     if (!mapping.covers(range)) {
         unmap(index);
-        if (const auto mapped = map(index); !mapped) {
-            return std::unexpected(mapped.error());
-        }
+        TRY(map(index));
         if (!mapping.covers(range)) {
             return refused("the range ends past the last page of " + path_);
         }
@@ -143,9 +140,7 @@ Outcome<std::span<std::byte>> TestFile::bytes(MapIndex index, ByteRange range) {
 }
 
 Outcome<std::span<std::byte>> TestFile::mapping(MapIndex index) {
-    if (const auto mapped = map(index); !mapped) {
-        return std::unexpected(mapped.error());
-    }
+    TRY(map(index));
     return maps_[index.value].bytes;
 }
 

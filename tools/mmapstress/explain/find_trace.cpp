@@ -1,4 +1,5 @@
 // Finds the trace of a mounted partialfs.
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/explain/trace_file.hpp"
 #include "tools/mmapstress/system/files.hpp"
 
@@ -15,21 +16,15 @@ using nlohmann::json;
 using Events = std::vector<TraceEvent>;
 
 std::expected<Events, std::string> events_of(const std::string& path) {
-    const auto text = read_file(path);
-    if (!text) {
-        return std::unexpected(text.error());
-    }
-    auto events = parse_trace(*text);
+    const auto text = TRY(read_file(path));
+    auto events = parse_trace(text);
     return events ? std::move(events) : std::unexpected(path + ", " + events.error());
 }
 
 /// The file that the mount writes its trace to, empty if it writes none.
 std::expected<std::string, std::string> trace_file(const std::string& status_path) {
-    const auto text = read_file(status_path);
-    if (!text) {
-        return std::unexpected(text.error());
-    }
-    const json status = json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    const auto text = TRY(read_file(status_path));
+    const json status = json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!status.is_object()) {
         return std::unexpected(status_path + ": not a JSON object");
     }
@@ -41,25 +36,15 @@ std::expected<std::string, std::string> trace_file(const std::string& status_pat
 
 std::expected<Events, std::string> trace_of_mount(const std::string& mount) {
     const std::string control = mount + "/.partialfs/";
-    const auto file = trace_file(control + "status");
-    if (!file) {
-        return std::unexpected(file.error());
-    }
+    const auto file = TRY(trace_file(control + "status"));
     // First the file: what it has not got yet, as it is written behind, is among the latest then.
     Events all;
-    if (!file->empty()) {
-        auto events = events_of(*file);
-        if (!events) {
-            return events;
-        }
-        all = std::move(*events);
+    if (!file.empty()) {
+        all = TRY(events_of(file));
     }
     const std::uint64_t last = all.empty() ? 0 : all.back().sequence;
-    auto latest = events_of(control + "trace");
-    if (!latest) {
-        return latest;
-    }
-    std::ranges::copy_if(*latest, std::back_inserter(all),
+    const Events latest = TRY(events_of(control + "trace"));
+    std::ranges::copy_if(latest, std::back_inserter(all),
                          [&](const TraceEvent& event) { return event.sequence > last; });
     return all;
 }

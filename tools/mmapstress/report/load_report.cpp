@@ -1,6 +1,7 @@
 #include "tools/mmapstress/report/load_report.hpp"
 
 #include "fusefs/base/fd.hpp"
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/system/files.hpp"
 
 #include <sys/file.h>
@@ -18,11 +19,8 @@ bool still_going_on(const std::string& path) {
 } // namespace
 
 std::expected<LoadedReport, std::string> load_report(const std::string& path) {
-    const auto text = read_file(path);
-    if (!text) {
-        return std::unexpected(text.error());
-    }
-    auto report = parse_report(*text);
+    const auto text = TRY(read_file(path));
+    auto report = parse_report(text);
     if (!report) {
         return std::unexpected(path + ": " + report.error());
     }

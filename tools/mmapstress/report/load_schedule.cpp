@@ -1,5 +1,6 @@
 #include "tools/mmapstress/report/load_schedule.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/report/report_words.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
@@ -66,11 +67,8 @@ std::expected<OpSourceFactory, std::string> source_of_report(const Report& repor
 }
 
 std::expected<Schedule, std::string> schedule_of_report(const Report& report) {
-    const auto source = source_of_report(report);
-    if (!source) {
-        return std::unexpected(source.error());
-    }
-    return schedule_of(*(*source)());
+    const auto source = TRY(source_of_report(report));
+    return schedule_of(*(source)());
 }
 
 Holds what_it_holds(std::string_view text) {
@@ -102,11 +100,8 @@ std::expected<Schedule, std::string> schedule_of_text(std::string_view text) {
 }
 
 std::expected<Schedule, std::string> load_schedule(const std::string& path) {
-    const auto text = read_file(path);
-    if (!text) {
-        return std::unexpected(text.error());
-    }
-    auto schedule = schedule_of_text(*text);
+    const auto text = TRY(read_file(path));
+    auto schedule = schedule_of_text(text);
     return schedule ? std::move(schedule) : std::unexpected(path + ": " + schedule.error());
 }
 

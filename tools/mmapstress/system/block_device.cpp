@@ -1,5 +1,6 @@
 #include "tools/mmapstress/system/block_device.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/system/files.hpp"
 
 #include <linux/fs.h>
@@ -68,8 +69,8 @@ std::optional<std::string_view> signature_in(std::span<const std::byte> first) {
 Outcome<OwnDevice> open_device(const std::string& path) {
     auto fd = Fd::open(AT_FDCWD, path.c_str(), O_RDWR | O_EXCL);
     if (!fd) {
-        errno = fd.error().value;
-        return failed(errno == EBUSY ? path + " is mounted or in use" : "cannot open " + path);
+        return failed(errno == EBUSY ? path + " is mounted or in use" : "cannot open " + path,
+                      fd.error());
     }
     struct stat found{};
     if (::fstat(fd->get(), &found) != 0 || !S_ISBLK(found.st_mode)) {
@@ -80,11 +81,8 @@ Outcome<OwnDevice> open_device(const std::string& path) {
         return failed("cannot tell the size of " + path);
     }
     std::vector<std::byte> first(std::min<std::uint64_t>(kSignatureBytes, size));
-    const auto got = read_bytes(fd->get(), first, ByteOffset{0}, path);
-    if (!got) {
-        return std::unexpected(got.error());
-    }
-    if (const auto what = signature_in(std::span(first).first(*got))) {
+    const auto got = TRY(read_bytes(fd->get(), first, ByteOffset{0}, path));
+    if (const auto what = signature_in(std::span(first).first(got))) {
         return refused(path + " holds " + std::string(*what) +
                        ": it is not written over (wipefs takes a signature away)");
     }

@@ -9,9 +9,8 @@ std::string Failure::message() const {
     return error == 0 ? what : what + ": " + std::generic_category().message(error);
 }
 
-std::unexpected<Failure> failed(std::string what) {
-    const int error = errno;
-    return std::unexpected(Failure{error, std::move(what)});
+std::unexpected<Failure> failed(std::string what, Errno error) {
+    return std::unexpected(Failure{error.value, std::move(what)});
 }
 
 std::unexpected<Failure> refused(std::string what) {

@@ -1,11 +1,14 @@
 // An error as a value: what was attempted, on what, and the errno.
 #pragma once
 
-#include <cerrno>
+#include "fusefs/base/errno.hpp"
+
 #include <expected>
 #include <string>
 
 namespace mmapstress {
+
+using partialfs::base::Errno;
 
 struct Failure {
     int error = 0;    ///< from <cerrno>; 0 where no system call failed
@@ -18,8 +21,8 @@ struct Failure {
 template <typename Value = void>
 using Outcome = std::expected<Value, Failure>;
 
-/// A failure with the calling thread's errno.
-std::unexpected<Failure> failed(std::string what);
+/// A failure with an errno; by default the calling thread's.
+std::unexpected<Failure> failed(std::string what, Errno error = Errno::last());
 /// A failure without an errno.
 std::unexpected<Failure> refused(std::string what);
 

@@ -16,8 +16,7 @@ using partialfs::base::Fd;
 std::expected<std::string, std::string> read_file(const std::string& path) {
     const auto fd = Fd::open(AT_FDCWD, path.c_str(), O_RDONLY);
     if (!fd) {
-        errno = fd.error().value;
-        return std::unexpected(failed("cannot open " + path).error().message());
+        return std::unexpected(failed("cannot open " + path, fd.error()).error().message());
     }
     std::string text;
     std::array<char, 65536> part; // NOLINT: filled before it is read
@@ -48,8 +47,7 @@ std::string resolved(const std::string& path) {
 Outcome<> write_stream(const std::string& path, std::string_view text) {
     const auto fd = Fd::open(AT_FDCWD, path.c_str(), O_WRONLY);
     if (!fd) {
-        errno = fd.error().value;
-        return failed("cannot open " + path);
+        return failed("cannot open " + path, fd.error());
     }
     while (!text.empty()) {
         const ssize_t written = ::write(fd->get(), text.data(), text.size());
@@ -68,8 +66,7 @@ Outcome<> replace_file(const std::string& path, std::string_view text) {
     const std::string temporary = path + ".tmp." + std::to_string(::getpid());
     auto fd = Fd::open(AT_FDCWD, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     if (!fd) {
-        errno = fd.error().value;
-        return failed("cannot create " + temporary);
+        return failed("cannot create " + temporary, fd.error());
     }
     Outcome<> done =
         write_bytes(fd->get(), std::as_bytes(std::span(text)), ByteOffset{0}, temporary);
@@ -134,10 +131,7 @@ Outcome<> write_bytes(int fd, std::span<const std::byte> bytes, ByteOffset offse
             continue;
         }
         if (written <= 0) {
-            if (written == 0) {
-                errno = ENOSPC;
-            }
-            return failed("cannot write to " + path);
+            return failed("cannot write to " + path, written == 0 ? Errno{ENOSPC} : Errno::last());
         }
         bytes = bytes.subspan(static_cast<std::size_t>(written));
         offset.value += static_cast<std::uint64_t>(written);

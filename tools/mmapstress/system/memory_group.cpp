@@ -1,5 +1,6 @@
 #include "tools/mmapstress/system/memory_group.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/system/files.hpp"
 
 #include <poll.h>
@@ -22,19 +23,19 @@ namespace mmapstress {
 namespace {
 
 using partialfs::base::Fd;
+using partialfs::base::Result;
 
 constexpr const char* kLimitFile1 = "memory.limit_in_bytes";
 constexpr const char* kLimitFile2 = "memory.high";
 constexpr int kLookEveryMs = 50;
 constexpr int kRemoveAttempts = 100;
 
-bool write_text(const std::string& path, const std::string& text) {
-    const auto fd = Fd::open(AT_FDCWD, path.c_str(), O_WRONLY);
-    if (!fd) {
-        errno = fd.error().value;
-        return false;
+Result<void> write_text(const std::string& path, const std::string& text) {
+    const Fd fd = TRY(Fd::open(AT_FDCWD, path.c_str(), O_WRONLY));
+    if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        return partialfs::base::last_error();
     }
-    return ::write(fd->get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    return {};
 }
 
 /// What the process outside of the group has to do with.
@@ -128,17 +129,19 @@ Outcome<MemoryGroup> MemoryGroup::join(ByteCount limit) {
             continue;
         }
         // Before version 2's group can limit memory, its parent must let it.
-        if (!write_text(group.directory_ + "/" + limit_file, std::to_string(limit.value))) {
-            last = failed("cannot limit the memory of " + group.directory_);
+        if (const auto limited =
+                write_text(group.directory_ + "/" + limit_file, std::to_string(limit.value));
+            !limited) {
+            last = failed("cannot limit the memory of " + group.directory_, limited.error());
             continue;
         }
         if (places.version_1) {
-            write_text(group.directory_ + "/memory.oom_control", "1");
+            static_cast<void>(write_text(group.directory_ + "/memory.oom_control", "1"));
         }
         group.home_ = places.directories.front();
         group.watch(limit);
-        if (!write_text(group.directory_ + "/cgroup.procs", me)) {
-            last = failed("cannot join " + group.directory_);
+        if (const auto joined = write_text(group.directory_ + "/cgroup.procs", me); !joined) {
+            last = failed("cannot join " + group.directory_, joined.error());
             continue;
         }
         return group;
@@ -180,7 +183,7 @@ void MemoryGroup::leave() {
         while (!left.empty()) {
             const std::string_view pid = left.substr(0, left.find('\n'));
             left.remove_prefix(std::min(pid.size() + 1, left.size()));
-            write_text(home_ + "/cgroup.procs", std::string(pid));
+            static_cast<void>(write_text(home_ + "/cgroup.procs", std::string(pid)));
         }
     }
     directory_.clear();

@@ -47,8 +47,7 @@ Outcome<std::uint64_t> count_by_mincore(int fd, ByteCount size) {
         const int error = errno;
         ::munmap(window, length);
         if (result != 0) {
-            errno = error;
-            return failed("cannot tell which pages are in the page cache (mincore)");
+            return failed("cannot tell which pages are in the page cache (mincore)", Errno{error});
         }
         const auto end =
             present.begin() + static_cast<std::ptrdiff_t>((length + kPageSize - 1) / kPageSize);
@@ -110,8 +109,7 @@ Outcome<> drop_pages(int fd, ByteCount size) {
             break;
         }
         if (const int error = ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); error != 0) {
-            errno = error;
-            return failed("cannot drop the pages (posix_fadvise)");
+            return failed("cannot drop the pages (posix_fadvise)", Errno{error});
         }
         left = cached_pages(fd, size);
         if (!left || *left == 0) {

@@ -105,8 +105,7 @@ Outcome<std::size_t> Uring::carry_out(const Request& request) {
     const std::int32_t result = all[*head & *completions_.at<RingIndex>(done_mask_)].res;
     store(head, *head + 1);
     if (result < 0) {
-        errno = -result;
-        return failed("a read by io_uring");
+        return failed("a read by io_uring", Errno{-result});
     }
     return static_cast<std::size_t>(result);
 }

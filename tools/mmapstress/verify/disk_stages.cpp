@@ -1,6 +1,7 @@
 #include "tools/mmapstress/verify/disk_stages.hpp"
 
 #include "fusefs/base/fd.hpp"
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/system/busy.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/mount_info.hpp"
@@ -55,10 +56,7 @@ void check_files(Verifier& verifier, std::span<const EvictedFile> opened, Stage 
             verifier.compare_gone(file);
             return {};
         }
-        if (auto compared = verifier.compare_fd(file, from.fd, verifier.all(file), from.path);
-            !compared) {
-            return compared;
-        }
+        TRY(verifier.compare_fd(file, from.fd, verifier.all(file), from.path));
         // What is past the end is not a whole number of O_DIRECT's blocks.
         return stage == Stage::direct ? Outcome<>{}
                                       : verifier.check_length(file, from.fd, from.path);
@@ -110,9 +108,9 @@ bool check_behind(Verifier& verifier, std::span<const EvictedFile> files, const 
         }
         struct stat found{};
         if (!fd || ::fstat(fd->get(), &found) != 0) {
-            errno = fd ? errno : fd.error().value;
+            const Errno why = fd ? Errno::last() : fd.error();
             result.state = StageResult::State::failed;
-            result.reason = failed("cannot open " + opened.back().path).error().message();
+            result.reason = failed("cannot open " + opened.back().path, why).error().message();
             return false;
         }
         evicted &=
@@ -177,8 +175,7 @@ Outcome<std::optional<Fd>> open_direct(const std::string& path) {
         if (is_refusal(fd.error().value)) {
             return std::nullopt;
         }
-        errno = fd.error().value;
-        return failed("cannot open " + path + " with O_DIRECT");
+        return failed("cannot open " + path + " with O_DIRECT", fd.error());
     }
     // Some filesystems open the file and refuse to read it. What else goes wrong is found later.
     AlignedBuffer page(kPageSize);

@@ -134,8 +134,7 @@ Outcome<OpenFiles> open_all(const std::vector<std::string>& names, const std::st
             continue;
         }
         if (!fd) {
-            errno = fd.error().value;
-            return failed("cannot open " + path);
+            return failed("cannot open " + path, fd.error());
         }
         open.files.push_back({path, fd->get()});
         open.owners.push_back(std::move(*fd));

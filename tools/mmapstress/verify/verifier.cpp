@@ -1,5 +1,6 @@
 #include "tools/mmapstress/verify/verifier.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/system/busy.hpp"
 #include "tools/mmapstress/system/fault_guard.hpp"
 #include "tools/mmapstress/system/files.hpp"
@@ -170,13 +171,10 @@ Outcome<> Verifier::check_length(FileIndex file, int fd, const std::string& path
         return {};
     }
     const std::span<std::byte> bytes = buffer_.bytes().first((shown - want).value);
-    const auto got = read_bytes(fd, bytes, want, path);
-    if (!got) {
-        return std::unexpected(got.error());
-    }
-    if (*got != 0) {
-        collector_.wrong(file, {want, want + ByteCount{*got}}, Writer{OpId{0}, true}, want,
-                         bytes.first(*got));
+    const auto got = TRY(read_bytes(fd, bytes, want, path));
+    if (got != 0) {
+        collector_.wrong(file, {want, want + ByteCount{got}}, Writer{OpId{0}, true}, want,
+                         bytes.first(got));
     }
     return {};
 }

@@ -1,6 +1,7 @@
 // What the sources have in common that make their operations with dice.
 #pragma once
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/workloads/dice.hpp"
 #include "tools/mmapstress/workloads/op_builder.hpp"
 #include "tools/mmapstress/workloads/sources.hpp"
@@ -58,10 +59,7 @@ class BuiltSource : public OpSource {
 template <typename Source>
 std::expected<std::unique_ptr<OpSource>, std::string>
 make_source(const WorkloadSettings& settings, std::expected<Header, std::string> header) {
-    if (!header) {
-        return std::unexpected(std::move(header.error()));
-    }
-    return std::make_unique<Source>(settings, std::move(*header));
+    return std::make_unique<Source>(settings, TRY(std::move(header)));
 }
 
 } // namespace mmapstress

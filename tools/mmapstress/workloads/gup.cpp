@@ -87,14 +87,11 @@ class GupSource final : public BuiltSource {
 
 std::expected<std::unique_ptr<OpSource>, std::string> make_gup(const WorkloadSettings& settings) {
     constexpr std::uint16_t kThreads = 3;
-    auto header = header_for(settings, "gup", kDefaultSize, 1, kThreads);
-    if (!header) {
-        return std::unexpected(header.error());
-    }
-    for (FileSpec& file : header->files) {
+    auto header = TRY(header_for(settings, "gup", kDefaultSize, 1, kThreads));
+    for (FileSpec& file : header.files) {
         file.start = Start::written;
     }
-    return make_source<GupSource>(settings, std::move(header));
+    return std::make_unique<GupSource>(settings, std::move(header));
 }
 
 } // namespace mmapstress

@@ -1,4 +1,5 @@
 // Everything that there is, weighted, by several workers at a time.
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/workloads/built_source.hpp"
 #include "tools/schedule/op_effect.hpp"
 
@@ -358,18 +359,15 @@ class WildSource final : public BuiltSource {
 } // namespace
 
 std::expected<std::unique_ptr<OpSource>, std::string> make_wild(const WorkloadSettings& settings) {
-    auto header = header_for(settings, "wild", ByteCount{kPageSize}, 1);
-    if (!header) {
-        return std::unexpected(header.error());
-    }
+    auto header = TRY(header_for(settings, "wild", ByteCount{kPageSize}, 1));
     Dice dice(settings.seed);
-    choose_workers(dice, settings, *header);
+    choose_workers(dice, settings, header);
     const auto files = settings.files.value_or(static_cast<std::uint32_t>(1 + dice.below(4)));
-    header->files.clear();
+    header.files.clear();
     for (std::uint32_t i = 0; i < files; ++i) {
-        header->files.push_back(file_of_some_size(dice, settings.size));
+        header.files.push_back(file_of_some_size(dice, settings.size));
     }
-    return std::make_unique<WildSource>(settings, std::move(*header), dice);
+    return std::make_unique<WildSource>(settings, std::move(header), dice);
 }
 
 } // namespace mmapstress

@@ -86,14 +86,11 @@ class WritebackSource final : public BuiltSource {
 std::expected<std::unique_ptr<OpSource>, std::string>
 make_writeback(const WorkloadSettings& settings) {
     constexpr std::uint16_t kThreads = 3;
-    auto header = header_for(settings, "writeback", kDefaultSize, kDefaultFiles, kThreads);
-    if (!header) {
-        return std::unexpected(header.error());
+    auto header = TRY(header_for(settings, "writeback", kDefaultSize, kDefaultFiles, kThreads));
+    for (std::size_t i = 0; i < header.files.size(); i += 2) {
+        header.files[i].start = Start::written; // in large folios, where there are any
     }
-    for (std::size_t i = 0; i < header->files.size(); i += 2) {
-        header->files[i].start = Start::written; // in large folios, where there are any
-    }
-    return make_source<WritebackSource>(settings, std::move(header));
+    return std::make_unique<WritebackSource>(settings, std::move(header));
 }
 
 } // namespace mmapstress

@@ -1,3 +1,4 @@
+#include "fusefs/base/try.hpp"
 #include "tools/vmmodel/commands/commands.hpp"
 #include "tools/vmmodel/predict/schedule_file.hpp"
 #include "tools/vmmodel/show/terminal.hpp"
@@ -16,14 +17,11 @@ struct Reel {
 };
 
 std::expected<Reel, std::string> reel_of_schedule(const PlaySettings& settings) {
-    auto loaded = load_schedules(settings.path);
-    if (!loaded) {
-        return std::unexpected(loaded.error());
-    }
-    const auto wanted = std::ranges::find_if(*loaded, [&](const LoadedSchedule& one) {
+    auto loaded = TRY(load_schedules(settings.path));
+    const auto wanted = std::ranges::find_if(loaded, [&](const LoadedSchedule& one) {
         return settings.id.empty() || one.name == settings.id;
     });
-    if (wanted == loaded->end()) {
+    if (wanted == loaded.end()) {
         return std::unexpected(settings.path + ": no schedule '" + settings.id + "'");
     }
     const auto bytes =
@@ -39,11 +37,9 @@ std::expected<Reel, std::string> reel_of_schedule(const PlaySettings& settings) 
     Reel reel;
     constexpr std::size_t kMostFilms = 64;
     for (std::size_t i = 0; i < std::min(spots->size(), kMostFilms); ++i) {
-        auto film = film_of(*wanted, (*spots)[i], settings.era, settings.filesystem, *block_size);
-        if (!film) {
-            return std::unexpected(film.error());
-        }
-        reel.films.push_back(std::move(*film));
+        auto film =
+            TRY(film_of(*wanted, (*spots)[i], settings.era, settings.filesystem, *block_size));
+        reel.films.push_back(std::move(film));
     }
     return reel;
 }

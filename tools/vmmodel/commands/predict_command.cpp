@@ -1,3 +1,4 @@
+#include "fusefs/base/try.hpp"
 #include "tools/vmmodel/commands/commands.hpp"
 #include "tools/vmmodel/predict/fuse_predictor.hpp"
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
@@ -63,15 +64,12 @@ Setting ran_under(const mmapstress::Header& header) {
 /// What was asked for; else what the schedule ran under.
 std::expected<Rules, std::string> rules_for(const PredictSettings& settings,
                                             const mmapstress::Header& header) {
-    const auto setting = setting_for(settings.asked, ran_under(header));
-    if (!setting) {
-        return std::unexpected(setting.error());
-    }
-    const FilesystemRules& filesystem = rules_of(setting->filesystem);
+    const auto setting = TRY(setting_for(settings.asked, ran_under(header)));
+    const FilesystemRules& filesystem = rules_of(setting.filesystem);
     const bool by_a_daemon = !header.contract.empty() && !settings.asked.era &&
                              !settings.asked.filesystem &&
                              (filesystem.flushes || filesystem.is_block_device);
-    return Rules{setting->era, setting->filesystem,
+    return Rules{setting.era, setting.filesystem,
                  settings.through.value_or(by_a_daemon ? Through::fuse : Through::kernel)};
 }
 

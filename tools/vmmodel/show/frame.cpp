@@ -1,5 +1,6 @@
 #include "tools/vmmodel/show/frame.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
 #include "tools/vmmodel/predict/predict.hpp"
 #include "tools/vmmodel/show/describe.hpp"
@@ -160,12 +161,9 @@ Film film_of(const Found& found, const Search& search) {
 std::expected<std::vector<Spot>, std::string>
 spots_of(const LoadedSchedule& loaded, Era era, Filesystem filesystem, BlockSize block_size) {
     KernelPredictor predictor(era, filesystem, block_size);
-    const auto prediction = predict(loaded.schedule, predictor);
-    if (!prediction) {
-        return std::unexpected(prediction.error());
-    }
+    const auto prediction = TRY(predict(loaded.schedule, predictor));
     std::vector<Spot> spots;
-    for (const Damage& damage : prediction->damage) {
+    for (const Damage& damage : prediction.damage) {
         for (PageIndex page = damage.range.first_page(); page <= damage.range.last_page(); ++page) {
             if (std::ranges::find(spots, Spot{damage.file, page}) == spots.end()) {
                 spots.push_back({damage.file, page});

@@ -1,5 +1,6 @@
 #include "tools/mmapstress/workloads/apt/workload.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "tools/mmapstress/workloads/apt/cache_builder.hpp"
 #include "tools/mmapstress/workloads/apt/cache_layout.hpp"
 #include "tools/mmapstress/workloads/apt/cache_reader.hpp"
@@ -149,12 +150,9 @@ std::map<FileIndex, ByteCount> finished_caches(OpSource& source, OpId last) {
 } // namespace
 
 std::expected<std::unique_ptr<OpSource>, std::string> make_apt(const WorkloadSettings& settings) {
-    auto header = header_for(settings, kAptName, ByteCount{apt::kDefaultLimit}, 1);
-    if (!header) {
-        return std::unexpected(header.error());
-    }
-    const ByteCount limit = header->files.front().size;
-    for (FileSpec& file : header->files) {
+    auto header = TRY(header_for(settings, kAptName, ByteCount{apt::kDefaultLimit}, 1));
+    const ByteCount limit = header.files.front().size;
+    for (FileSpec& file : header.files) {
         file.size = ByteCount{0}; // each cache begins with a new, empty file
     }
     if (limit.value < kFewestPackages * kRoomPerPackage) {
@@ -164,7 +162,7 @@ std::expected<std::unique_ptr<OpSource>, std::string> make_apt(const WorkloadSet
     if (limit.value > std::uint64_t{1} << 31U) {
         return std::unexpected("apt: the cache's links are of 32 bits, so at most 2 GiB");
     }
-    return std::make_unique<AptSource>(settings, std::move(*header), limit);
+    return std::make_unique<AptSource>(settings, std::move(header), limit);
 }
 
 std::vector<std::string> judge_apt(OpSource& source, OpId last, const FileReader& read) {
