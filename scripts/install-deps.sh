@@ -8,6 +8,7 @@
 #                                        times (labels: see scripts/test.sh; a regular expression selects all that match)
 #   scripts/install-deps.sh --apps       also the real programs of scripts/apps
 #   scripts/install-deps.sh --kernels    also what scripts/kernels needs (--oldkernel is its old name)
+#   scripts/install-deps.sh --slurm      also Slurm, for the test of campaigns
 #   scripts/install-deps.sh --list       print the packages instead of installing them
 #
 # A package that this Debian does not have is named and left out; what needs it is skipped or fails by itself. While
@@ -32,13 +33,14 @@ declare -A of_label=(
     [package]='man-db mandoc zsh lintian debootstrap'
     [container]='debootstrap buildah'
     [build]='clang-19'
+    [slurm]='slurm-wlm munge'
     [apps]='rtorrent apt tdb-tools gdbmtool kyotocabinet-utils systemd-journal-remote systemd
             lmdb-utils python3-lmdb rrdtool sqlite3 postgresql strace fuse3'
     [qemu]='qemu-system-x86 musl-tools make gcc-12 kmod cpio patch debootstrap reiserfsprogs jfsutils nilfs-tools
             e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools exfatprogs ntfs-3g bindfs udftools gfs2-utils
             ocfs2-tools xz-utils zstd flex bison bc libelf-dev libssl-dev'
 )
-own_programs=(apps qemu) # labels whose packages are many; without --label they are asked for by name
+own_programs=(apps qemu slurm) # labels whose packages are many; without --label they are asked for by name
 
 packages=("${build[@]}")
 list=false
@@ -52,6 +54,7 @@ while [ $# -gt 0 ]; do
     --label=*) labels+=("${1#*=}") ;;
     --apps) extra+=(apps) ;;
     --kernels | --oldkernel) extra+=(qemu) ;;
+    --slurm) extra+=(slurm) ;;
     --list) list=true ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     *) echo "install-deps.sh: unknown option '$1'; see --help" >&2; exit 2 ;;

@@ -12,8 +12,8 @@
 #   scripts/soak.sh --installed         use the programs on PATH instead of building them
 #
 # The workers change each time, too: one thread, two, two processes, two of two threads each. On FUSE filesystems stores
-# that the kernel makes into mappings are left out (--without gup), and beside other workers what makes files longer
-# (--without gup,grow): they meet known faults of Linux 6.18, K1 and K4.
+# that the kernel makes into mappings are left out (--without gup), and beside other workers what wild and grow do to make
+# files longer (--without gup,grow): they meet known faults of Linux 6.18, K1 and K4.
 # The last lines count what was run and compared. Exit code: 0, every run was clean; 1, damage, or something in the
 # ledger; 2, wrong usage; 3, a run could not tell, or a mount failed; 130, 143, 129: stopped by ^C, SIGTERM or SIGHUP,
 # all clean until then. Where something was found, the report, the schedule, what was printed, the mount's trace and
@@ -169,27 +169,39 @@ print(report["operations"]["done"], kinds.get("store", 0) + kinds.get("fork-stor
 PYTHON
 }
 
+# What a workload must leave out, as options.
+without() { # WORKLOAD OPTION...
+    if $fuse; then
+        case "$*" in
+        *"--threads 1 --processes 1"*) echo --without gup ;;
+        wild* | grow*) echo --without gup,grow ;; # they write(2) beyond the end, beside stores
+        *) echo --without gup ;;
+        esac
+    fi
+}
+
 # The runs of one time round, until the time is up or something is found.
 each_workload() { # DIRECTORY WHERE [OPTION...]
-    local name code
+    local name code options
     for name in "${workloads[@]}"; do
         [ "$stopped" = 0 ] && [ $((SECONDS - begin)) -lt "$seconds" ] || return 0
-        stress "$1" "$name" "${@:3}"
+        # shellcheck disable=SC2207  # words without spaces
+        options=("${@:3}" $(without "$name" "${@:3}"))
+        stress "$1" "$name" "${options[@]}"
         # Stopped before it had stored anything, it could not tell.
         [ "$stopped" = 0 ] || [ "$code" != 3 ] || return 0
         count || true
         if [ "$code" != 0 ]; then
             cat "$work/printed"
-            found "$([ "$code" = 1 ] && echo 1 || echo 3)" "$name, seed $seed${3:+, ${*:3}}, $2: exit code $code"
+            found "$([ "$code" = 1 ] && echo 1 || echo 3)" "$name, seed $seed${options[*]:+, ${options[*]}}, $2: exit code $code"
             return 0
         fi
     done
 }
 
-alone=() beside_others=() # for one worker, for several
+fuse=false
 if [ -z "$target" ] || [[ $(stat -f -c %T -- "$target") = *fuse* ]]; then
-    alone=(--without gup)
-    beside_others=(--without gup,grow)
+    fuse=true
 fi
 policies=(eager ext3 writeback)
 intervals=(5ms 20ms 50ms)
@@ -206,10 +218,8 @@ for ((round = 0; ; ++round, ++seed)); do
             break
         fi
     fi
-    without=("${beside_others[@]}")
-    [ $((round % 4)) != 0 ] || without=("${alone[@]}")
     # shellcheck disable=SC2086  # several words
-    each_workload "${target:-$mount}" "$where" ${workers[round % 4]} "${without[@]}"
+    each_workload "${target:-$mount}" "$where" ${workers[round % 4]}
     if [ -z "$target" ]; then
         if [ -z "$finding" ] && ! cmp -s "$mount/.partialfs/ledger" /dev/null; then
             cp "$mount/.partialfs/ledger" "$work/ledger" 2>/dev/null || true

@@ -5,7 +5,7 @@
 #   scripts/test.sh --label mounted     only tests with this label (a regular expression; may be
 #                                       given several times): unit, property, mounted, crash, loop,
 #                                       fuzz, qemu, apps, lint, package; and those that run only
-#                                       if they are named, or with --long: container, build
+#                                       if they are named, or with --long: container, build, slurm
 #   scripts/test.sh --sanitize address  built with AddressSanitizer and UndefinedBehaviorSanitizer
 #   scripts/test.sh --sanitize thread   built with ThreadSanitizer
 #   scripts/test.sh --long              also the tests that take long (label: long)
@@ -63,7 +63,7 @@ if $install; then
     if [ ${#labels[@]} -gt 0 ]; then
         scripts/install-deps.sh "${labels[@]/#/--label=}"
     else
-        scripts/install-deps.sh --apps --kernels
+        scripts/install-deps.sh --apps --kernels $($long && echo --slurm)
     fi
 fi
 
@@ -86,12 +86,12 @@ fi
 excluded=()
 if ! $long; then
     excluded+=(long)
-    for label in container build; do
+    for label in container build slurm; do
         named "$label" || excluded+=("$label")
     done
 fi
 # Sanitizers look at our programs; scripts that boot kernels or drive other programs gain nothing.
-[ "$preset" = release ] || excluded+=(qemu apps lint package container)
+[ "$preset" = release ] || excluded+=(qemu apps lint package container slurm)
 if [ ${#excluded[@]} -gt 0 ]; then
     ctest_args+=(-LE "^($(IFS='|'; echo "${excluded[*]}"))\$")
 fi

@@ -13,6 +13,9 @@
 
 namespace {
 
+/// More machines than anybody has.
+constexpr std::uint64_t kMostShards = 1'000'000;
+
 using partialfs::tools::kWholeNumber;
 using partialfs::tools::what_is_wrong;
 using partialfs::tools::whole_number;
@@ -68,10 +71,9 @@ void add_helper_directory(CLI::App& command, RunSettings& run) {
         ->type_name("PATH");
 }
 
-void add_output(CLI::App& command, CommonOptions& options) {
-    command.add_option("--report", options.report, "write the report here, as JSON")
-        ->type_name("FILE");
-    add_choice<Format>(command, "--format", options.output.format,
+void add_result(CLI::App& command, std::string& report, Output& output) {
+    command.add_option("--report", report, "write the report here, as JSON")->type_name("FILE");
+    add_choice<Format>(command, "--format", output.format,
                        {{"human", Format::human},
                         {"json", Format::json},
                         {"ktap", Format::ktap},
@@ -79,11 +81,45 @@ void add_output(CLI::App& command, CommonOptions& options) {
                        "what is printed")
         ->default_str("human");
     command
-        .add_option("--max-ranges", options.output.max_ranges,
+        .add_option("--max-ranges", output.max_ranges,
                     "how many damaged ranges are shown; the report has all")
         ->check(kWholeNumber)
         ->type_name("N")
         ->capture_default_str();
+}
+
+void add_output(CLI::App& command, CommonOptions& options) {
+    add_result(command, options.report, options.output);
+}
+
+/// "3/8".
+std::optional<Shard> parse_shard(std::string_view text) {
+    const std::size_t slash = text.find('/');
+    const auto number = partialfs::base::parse_whole_number(text.substr(0, slash));
+    const auto of = slash == text.npos
+                        ? std::nullopt
+                        : partialfs::base::parse_whole_number(text.substr(slash + 1));
+    if (!number || !of || *number == 0 || *number > *of || *of > kMostShards) {
+        return std::nullopt;
+    }
+    return Shard{static_cast<std::uint32_t>(*number), static_cast<std::uint32_t>(*of)};
+}
+
+void add_shard(CLI::App& command, std::optional<Shard>& shard) {
+    command
+        .add_option_function<std::string>(
+            "--shard",
+            [&shard](const std::string& text) {
+                shard = parse_shard(text);
+                if (!shard) {
+                    throw CLI::ValidationError("--shard", "'" + text +
+                                                              "' is no part of a campaign, as 3/8: "
+                                                              "the third of eight");
+                }
+            },
+            "run part K of N of a campaign, 1/N to N/N, each on a machine of its own: all with one "
+            "--seed, no two run the same schedule; merge puts their reports together")
+        ->type_name("K/N");
 }
 
 void add_directory(CLI::App& command, RunSettings& run) {
@@ -227,6 +263,7 @@ void add_run(CLI::App& app, Verdict& verdict) {
                      "workload's")
         ->check(whole_number(1))
         ->type_name("N");
+    add_shard(*command, options->shard);
     add_time(
         *command, "--duration",
         [options](auto time) {
@@ -279,6 +316,16 @@ void add_verify(CLI::App& app, Verdict& verdict) {
     add_output(*command, *options);
     command->add_option("REPORT", *path, "that run's report")->required()->type_name("");
     command->callback([options, path, &verdict] { verdict = verify_command(*options, *path); });
+}
+
+void add_merge(CLI::App& app, Verdict& verdict) {
+    CLI::App* const command = app.add_subcommand(
+        "merge", "put the reports of several runs together into one verdict: of the shards of a "
+                 "campaign, or of any runs");
+    const auto options = std::make_shared<MergeOptions>();
+    command->add_option("REPORT", options->reports, "the runs' reports")->required()->type_name("");
+    add_result(*command, options->report, options->output);
+    command->callback([options, &verdict] { verdict = merge_command(*options); });
 }
 
 void add_minimise(CLI::App& app, Verdict& verdict) {
@@ -365,6 +412,7 @@ int main(int argc, char** argv) try {
     add_run(app, verdict);
     add_replay(app, verdict);
     add_verify(app, verdict);
+    add_merge(app, verdict);
     add_minimise(app, verdict);
     add_explain(app, verdict);
     add_selftest(app, verdict);

@@ -30,6 +30,7 @@ struct RunOptions {
     CommonOptions common;
     std::string workload;
     WorkloadSettings settings;
+    std::optional<Shard> shard; ///< of a campaign whose seed is settings.seed
     /// Rounds, each with the next seed, until the time is up or damage is found; else one round.
     std::optional<std::chrono::milliseconds> duration;
 };
@@ -75,6 +76,15 @@ struct ExplainOptions {
 
 /// Tells how each damaged range of a report came about. The verdict is the report's.
 Verdict explain_command(const ExplainOptions& options);
+
+struct MergeOptions {
+    std::vector<std::string> reports;
+    Output output;
+    std::string report; ///< where the campaign's report is written; empty: nowhere
+};
+
+/// Puts the reports of several runs together into one verdict.
+Verdict merge_command(const MergeOptions& options);
 
 /// Prints the workloads.
 Verdict workloads_command();

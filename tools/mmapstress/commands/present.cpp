@@ -284,9 +284,9 @@ std::string present(const RunResult& result, const Output& output,
         return report_json(result,
                            result.interrupted ? ReportState::interrupted : ReportState::finished);
     case Format::ktap:
-        return ktap(result, output.max_ranges);
+        return ktap(suite_of(result, output.max_ranges));
     case Format::junit:
-        return junit(result, output.max_ranges);
+        return junit(suite_of(result, output.max_ranges));
     case Format::human:
         break;
     }

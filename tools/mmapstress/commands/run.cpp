@@ -172,7 +172,11 @@ Verdict run_workload(const RunOptions& options) {
     settings.report_file = options.common.report;
     settings.progress = progress_bar({options.settings.ops, options.duration, named.size()}, round);
     settings.stop = stop_signalled;
-    const auto done = run_rounds(settings, {named, options.settings, options.duration,
+    std::optional<Shard> shard = options.shard;
+    if (shard) {
+        shard->seed = options.settings.seed;
+    }
+    const auto done = run_rounds(settings, {named, options.settings, shard, options.duration,
                                             [&](std::uint64_t number) { round = number; }});
     if (!done) {
         return refuse(done.error().message, done.error().verdict);

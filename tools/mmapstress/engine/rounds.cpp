@@ -48,9 +48,11 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
             return std::unexpected(StartError{Verdict::usage, source.error()});
         }
     }
+    const Shard shard = rounds.shard.value_or(Shard{.seed = rounds.settings.seed});
+    rounds.settings.seed = shard.first_seed();
     Totals totals;
     std::vector<LeftOut> left_out;
-    for (std::uint64_t round = 1;; ++round, ++rounds.settings.seed) {
+    for (std::uint64_t round = 1;; ++round, rounds.settings.seed += shard.of) {
         const WorkloadInfo& workload = *rounds.workloads[(round - 1) % rounds.workloads.size()];
         each.may_have = workload.may_have();
         each.memory_limit = workload.exceeds_memory ? rounds.settings.memory : ByteCount{0};
@@ -65,6 +67,7 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
             rounds.begin(round);
         }
         auto result = TRY(run(each, factory, workload.judge));
+        result.shard = rounds.shard;
         take_in(result, totals, left_out, round);
         const bool all_had_a_turn = !rounds.duration && round == rounds.workloads.size();
         if (all_had_a_turn || is_stopped() || result.verdict() != Verdict::clean) {

@@ -17,12 +17,14 @@ namespace mmapstress {
 
 struct Rounds {
     std::vector<const WorkloadInfo*> workloads; ///< in turn; at least one
-    WorkloadSettings settings;                  ///< of the first round; each has a seed one higher
+    WorkloadSettings settings{};                ///< of each round, but for the seed
+    /// Which seeds: of a run that is no shard those from settings.seed on.
+    std::optional<Shard> shard{};
     /// Rounds until the time is up or one is not clean; else one round of each workload. Of several
     /// workloads no turn is longer than turn() then.
-    std::optional<std::chrono::milliseconds> duration;
+    std::optional<std::chrono::milliseconds> duration{};
     /// Called before each round with its number, from 1.
-    std::function<void(std::uint64_t)> begin;
+    std::function<void(std::uint64_t)> begin{};
 
     /// So short that each workload has had a turn, its verification included, within a minute.
     [[nodiscard]] std::chrono::milliseconds turn() const;

@@ -128,8 +128,6 @@ void append_case(std::string& out, const std::string& suite, const TestCase& tes
     out += "    </testcase>\n";
 }
 
-} // namespace
-
 std::vector<TestCase> test_cases(const RunResult& result, std::size_t max_ranges) {
     std::vector<TestCase> tests{operations_case(result)};
     for (std::size_t stage = 0; stage < kStages; ++stage) {
@@ -182,11 +180,18 @@ std::vector<std::pair<std::string, std::string>> properties_of(const RunResult& 
     return all;
 }
 
-std::string ktap(const RunResult& result, std::size_t max_ranges) {
-    const auto tests = test_cases(result, max_ranges);
-    std::string out = "KTAP version 1\n1..1\n  KTAP version 1\n  # Subtest: " + suite_name(result) +
+} // namespace
+
+TestSuite suite_of(const RunResult& result, std::size_t max_ranges) {
+    return {suite_name(result), result.header.seed, properties_of(result),
+            test_cases(result, max_ranges), result.verdict() == Verdict::clean};
+}
+
+std::string ktap(const TestSuite& suite) {
+    const std::vector<TestCase>& tests = suite.tests;
+    std::string out = "KTAP version 1\n1..1\n  KTAP version 1\n  # Subtest: " + suite.name +
                       "\n  1.." + std::to_string(tests.size()) + "\n";
-    for (const auto& [name, value] : properties_of(result)) {
+    for (const auto& [name, value] : suite.properties) {
         out += "  # " + name + ": " + one_line(value) + '\n';
     }
     for (std::size_t i = 0; i < tests.size(); ++i) {
@@ -205,13 +210,13 @@ std::string ktap(const RunResult& result, std::size_t max_ranges) {
         }
         out += '\n';
     }
-    out += std::string(result.verdict() == Verdict::clean ? "ok 1 " : "not ok 1 ") +
-           suite_name(result) + " # seed " + std::to_string(result.header.seed) + '\n';
+    out += std::string(suite.passed ? "ok 1 " : "not ok 1 ") + suite.name + " # seed " +
+           std::to_string(suite.seed) + '\n';
     return out;
 }
 
-std::string junit(const RunResult& result, std::size_t max_ranges) {
-    const auto tests = test_cases(result, max_ranges);
+std::string junit(const TestSuite& suite) {
+    const std::vector<TestCase>& tests = suite.tests;
     const auto count = [&](State state) {
         return std::to_string(std::ranges::count(tests, state, &TestCase::state));
     };
@@ -219,21 +224,20 @@ std::string junit(const RunResult& result, std::size_t max_ranges) {
     for (const TestCase& test : tests) {
         seconds += test.seconds;
     }
-    const std::string suite = suite_name(result);
     const std::string counts = " tests=\"" + std::to_string(tests.size()) + "\" failures=\"" +
                                count(State::failed) + "\" errors=\"" + count(State::error) +
                                "\" skipped=\"" + count(State::skipped) + "\" time=\"" +
                                decimal(seconds) + "\"";
     std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites" + counts +
-                      ">\n  <testsuite name=\"" + partialfs::base::escaped(suite) + "\"" + counts +
-                      ">\n    <properties>\n";
-    for (const auto& [name, value] : properties_of(result)) {
+                      ">\n  <testsuite name=\"" + partialfs::base::escaped(suite.name) + "\"" +
+                      counts + ">\n    <properties>\n";
+    for (const auto& [name, value] : suite.properties) {
         out += "      <property name=\"" + name + "\" value=\"" + partialfs::base::escaped(value) +
                "\"/>\n";
     }
     out += "    </properties>\n";
     for (const TestCase& test : tests) {
-        append_case(out, suite, test);
+        append_case(out, suite.name, test);
     }
     return out + "  </testsuite>\n</testsuites>\n";
 }

@@ -9,11 +9,11 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace mmapstress {
 
-/// A run as test cases: the operations, each stage of the verification, the workload's own checker.
 struct TestCase {
     enum class State : std::uint8_t {
         passed,
@@ -30,14 +30,24 @@ struct TestCase {
     bool operator==(const TestCase&) const = default;
 };
 
+struct TestSuite {
+    std::string name;
+    std::uint64_t seed = 0;
+    /// What is told beside the tests: names and values.
+    std::vector<std::pair<std::string, std::string>> properties;
+    std::vector<TestCase> tests;
+    bool passed = true; ///< the verdict is clean
+};
+
+/// A run as test cases: the operations, each stage of the verification, the workload's own checker.
 /// At least one case has not passed unless the verdict is clean. Of the damaged ranges of a stage
 /// at most `max_ranges` are told in the details, and how many more there are.
-std::vector<TestCase> test_cases(const RunResult& result, std::size_t max_ranges);
+TestSuite suite_of(const RunResult& result, std::size_t max_ranges);
 
 /// KTAP version 1 (Documentation/dev-tools/ktap.rst).
-std::string ktap(const RunResult& result, std::size_t max_ranges);
+std::string ktap(const TestSuite& suite);
 
 /// JUnit XML: one test suite.
-std::string junit(const RunResult& result, std::size_t max_ranges);
+std::string junit(const TestSuite& suite);
 
 } // namespace mmapstress

@@ -229,6 +229,21 @@ std::optional<CutShort> read_cut_short(const Json& report) {
                     number(json, "synced_bytes")};
 }
 
+/// Not in a report of the first 1.0.0.
+std::optional<Shard> read_shard(const Json& report) {
+    if (!report.contains("shard") || is_null(report, "shard")) {
+        return std::nullopt;
+    }
+    const Json& json = report.at("shard");
+    const Shard shard{narrow<std::uint32_t>(json, "number"), narrow<std::uint32_t>(json, "of"),
+                      number(json, "seed")};
+    if (shard.number == 0 || shard.number > shard.of) {
+        throw Malformed{"there is no shard " + std::to_string(shard.number) + " of " +
+                        std::to_string(shard.of)};
+    }
+    return shard;
+}
+
 Totals read_totals(const Json& report) {
     const Json& json = member(report, "totals");
     Totals totals;
@@ -314,6 +329,7 @@ Report read_report(const Json& json) {
     }
     report.made_by = text(json, "made_by");
     result.cut_short = read_cut_short(json);
+    result.shard = read_shard(json);
     result.settings = read_settings(json);
     result.schedule = text(json, "schedule");
     result.schedule_file = text(json, "schedule_file");

@@ -1,6 +1,7 @@
 #include "tools/mmapstress/report/report.hpp"
 
 #include "tools/mmapstress/report/report_words.hpp"
+#include "tools/mmapstress/report/totals_json.hpp"
 #include "tools/mmapstress/result/known_faults.hpp"
 
 #include <nlohmann/json.hpp>
@@ -63,42 +64,11 @@ Json damage_json(const RunResult& result, const DamagedRange& range) {
     return json;
 }
 
-Json kinds_json(const std::array<std::uint64_t, kOpKinds>& counts) {
-    Json kinds = Json::object();
-    for (std::size_t i = 0; i < kOpKinds; ++i) {
-        if (counts[i] != 0) {
-            kinds[std::string(traits_of(static_cast<OpKind>(i)).name)] = counts[i];
-        }
-    }
-    return kinds;
-}
-
 Json operations_json(const RunResult& result) {
     return {{"done", result.ops},
             {"last", result.last_op.value},
             {"seconds", result.seconds},
             {"by_kind", kinds_json(result.ops_by_kind)}};
-}
-
-Json totals_json(const Totals& totals) {
-    Json workloads = Json::array();
-    for (const Totals::OfWorkload& of : totals.workloads) {
-        workloads.push_back(
-            {{"workload", of.workload}, {"rounds", of.rounds}, {"operations", of.ops}});
-    }
-    Json stages = Json::array();
-    for (std::size_t i = 0; i < kStages; ++i) {
-        const Totals::OfStage& of = totals.stages[i];
-        stages.push_back({{"stage", name_of(static_cast<Stage>(i))},
-                          {"bytes", of.bytes},
-                          {"stored", of.stored},
-                          {"wrong", of.wrong},
-                          {"seconds", of.seconds}});
-    }
-    return {{"rounds", totals.rounds},     {"operations", totals.ops},
-            {"seconds", totals.seconds},   {"by_kind", kinds_json(totals.ops_by_kind)},
-            {"past_eof", totals.past_eof}, {"workloads", std::move(workloads)},
-            {"stages", std::move(stages)}};
 }
 
 /// Numbers that were not given are null.
@@ -128,6 +98,13 @@ Json cut_short_json(const std::optional<CutShort>& cut) {
     return {{"done", cut->done.value},
             {"begun", cut->begun.value},
             {"synced_bytes", cut->synced_bytes}};
+}
+
+Json shard_json(const std::optional<Shard>& shard) {
+    if (!shard) {
+        return {};
+    }
+    return {{"number", shard->number}, {"of", shard->of}, {"seed", shard->seed}};
 }
 
 Json commits_json(const Commits& commits) {
@@ -211,6 +188,7 @@ std::string report_json(const RunResult& result, ReportState state) {
                       {"problems", std::move(problems)},
                       {"judgement", result.judgement},
                       {"cut_short", cut_short_json(result.cut_short)},
+                      {"shard", shard_json(result.shard)},
                       {"settings", settings_json(result.settings)},
                       {"schedule", text_or_null(result.schedule)},
                       {"schedule_file", text_or_null(result.schedule_file)}};

@@ -16,7 +16,7 @@
 //     "totals": of all rounds: {"rounds", "operations", "seconds", "by_kind", "past_eof": ranges,
 //               "workloads": [{"workload", "rounds", "operations"}],
 //               "stages": [{"stage", "bytes", "stored", "wrong", "seconds"}]}
-//     "known_faults": [{"name": "K1" | "K2" | "K3", "text"}], those that the run met
+//     "known_faults": [{"name": "K1" to "K4", "text"}], those that the run met
 //     "operations": {"done", "last", "seconds", "by_kind": {"store": n, ...}}
 //     "left_out": [{"operation": its name, or "size-changes", "reason"}], operations that the
 //               schedule or the workload has, and that were not carried out
@@ -43,6 +43,7 @@
 //     "cut_short": of a verification after a crash: {"done": all operations up to it had been
 //                  carried out, "begun": none above it had been begun, "synced_bytes": that had to
 //                  be there}, else null
+//     "shard": which part of a campaign it is, {"number", "of", "seed": the campaign's}, else null
 //     "settings": what the workload made its schedule of, so that it can again: {"seed", "size",
 //                 "files", "ops", "threads", "processes" (each of the five null: the workload's
 //                 default), "commit_by", "memory"}, else null

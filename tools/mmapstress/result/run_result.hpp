@@ -5,6 +5,7 @@
 
 #include "tools/mmapstress/result/damage.hpp"
 #include "tools/mmapstress/result/left_out.hpp"
+#include "tools/mmapstress/result/shard.hpp"
 #include "tools/mmapstress/result/totals.hpp"
 #include "tools/mmapstress/result/workload_settings.hpp"
 #include "tools/schedule/schedule.hpp"
@@ -132,6 +133,7 @@ struct RunResult {
     std::string schedule; ///< as text; empty if it was too long to keep
     /// What the workload made its schedule of, so that it can again; nothing of a replayed one.
     std::optional<WorkloadSettings> settings;
+    std::optional<Shard> shard; ///< what of a campaign it is; nothing: of none
     /// Of a verification after a crash.
     std::optional<CutShort> cut_short;
     std::string schedule_file; ///< where it was written; empty: nowhere

@@ -3,30 +3,44 @@
 #include "tools/mmapstress/result/run_result.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace mmapstress {
 
 void Totals::add(const RunResult& round) {
-    ++rounds;
-    ops += round.ops;
-    for (std::size_t i = 0; i < kOpKinds; ++i) {
-        ops_by_kind[i] += round.ops_by_kind[i];
-    }
-    seconds += round.seconds;
+    Totals one;
+    one.rounds = 1;
+    one.ops = round.ops;
+    one.ops_by_kind = round.ops_by_kind;
+    one.seconds = round.seconds;
+    std::ranges::transform(round.stages, one.stages.begin(), [](const StageResult& stage) {
+        return OfStage{stage.bytes, stage.stored, stage.wrong, stage.seconds};
+    });
+    one.past_eof = round.past_eof.size();
+    one.workloads.push_back({round.header.workload, 1, round.ops});
+    add(one);
+}
+
+void Totals::add(const Totals& others) {
+    rounds += others.rounds;
+    ops += others.ops;
+    std::ranges::transform(ops_by_kind, others.ops_by_kind, ops_by_kind.begin(), std::plus{});
+    seconds += others.seconds;
     for (std::size_t i = 0; i < kStages; ++i) {
-        stages[i].bytes += round.stages[i].bytes;
-        stages[i].stored += round.stages[i].stored;
-        stages[i].wrong += round.stages[i].wrong;
-        stages[i].seconds += round.stages[i].seconds;
+        stages[i].bytes += others.stages[i].bytes;
+        stages[i].stored += others.stages[i].stored;
+        stages[i].wrong += others.stages[i].wrong;
+        stages[i].seconds += others.stages[i].seconds;
     }
-    past_eof += round.past_eof.size();
-    auto of = std::ranges::find(workloads, round.header.workload, &OfWorkload::workload);
-    if (of == workloads.end()) {
-        workloads.push_back({round.header.workload, 0, 0});
-        of = std::prev(workloads.end());
+    past_eof += others.past_eof;
+    for (const OfWorkload& other : others.workloads) {
+        auto of = std::ranges::find(workloads, other.workload, &OfWorkload::workload);
+        if (of == workloads.end()) {
+            of = workloads.insert(of, {other.workload, 0, 0});
+        }
+        of->rounds += other.rounds;
+        of->ops += other.ops;
     }
-    ++of->rounds;
-    of->ops += round.ops;
 }
 
 std::string Totals::workload() const {

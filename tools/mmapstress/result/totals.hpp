@@ -41,6 +41,8 @@ struct Totals {
     bool operator==(const Totals&) const = default;
     /// Adds what one more round did.
     void add(const RunResult& round);
+    /// Adds what the rounds of another run did.
+    void add(const Totals& others);
     /// The workload, or "all" of several.
     [[nodiscard]] std::string workload() const;
     /// Bytes compared after eviction, in whatever stage.

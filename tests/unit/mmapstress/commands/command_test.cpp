@@ -118,6 +118,30 @@ TEST_F(Command, ARunForSomeTimeSaysHowManyRoundsItWas) {
         << said.text;
 }
 
+TEST_F(Command, ShardsAreMergedIntoOneVerdict) {
+    for (const char* shard : {"1/2", "2/2"}) {
+        const Said said = run("run " + here() + " --ops 20 --seed 8 --shard " + shard +
+                              " --report " + here() + "/r" + shard[0]);
+        if (said.code == 3) {
+            GTEST_SKIP() << "temporary files cannot be evicted here: " << said.text;
+        }
+        EXPECT_TRUE(
+            said.text.starts_with(std::string("wild, seed ") + (shard[0] == '1' ? "8" : "9")))
+            << said.text;
+    }
+    const Said both = run("merge " + here() + "/r2 " + here() + "/r1");
+    EXPECT_EQ(both.code, 0) << both.text;
+    EXPECT_NE(both.text.find("2 reports: 2 rounds of wild, 40 operations"), std::string::npos)
+        << both.text;
+    const Said one = run("merge --format junit " + here() + "/r1");
+    EXPECT_EQ(one.code, 3);
+    EXPECT_NE(one.text.find("no report of shard 2 of 2"), std::string::npos) << one.text;
+    const Said twice = run("merge " + here() + "/r1 " + here() + "/r1");
+    EXPECT_EQ(twice.code, 2);
+    EXPECT_NE(twice.text.find("are both shard 1/2"), std::string::npos) << twice.text;
+    EXPECT_EQ(run("run " + here() + " --shard 3/2").code, 2);
+}
+
 TEST_F(Command, AllWorkloadsHaveTheirTurnAndOneReport) {
     const std::string report = here() + "/r";
     for (const std::string format : {"human", "ktap", "junit"}) {

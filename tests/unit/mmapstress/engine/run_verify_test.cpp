@@ -122,8 +122,8 @@ TEST_F(RunVerify, ARunStoppedBeforeItsFirstStoreIsCleanOnlyAfterOthers) {
 }
 
 TEST_F(RunVerify, NoTimeForAnythingIsNotClean) {
-    const auto result =
-        run_rounds(settings_, {{workload_named("mix")}, {}, std::chrono::milliseconds(0), nullptr});
+    const auto result = run_rounds(settings_, {.workloads = {workload_named("mix")},
+                                               .duration = std::chrono::milliseconds(0)});
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_EQ(result->result.ops, 0U);
     EXPECT_EQ(result->result.verdict(), Verdict::unknown);
@@ -142,9 +142,9 @@ TEST_F(RunVerify, RoundsTakeTurnsAndAreSummedUp) {
     WorkloadSettings settings;
     settings.ops = 40;
     settings.seed = 5;
-    const auto result = run_rounds(
-        settings_,
-        {{workload_named("recipe"), workload_named("mix")}, settings, std::nullopt, nullptr});
+    const auto result =
+        run_rounds(settings_, {.workloads = {workload_named("recipe"), workload_named("mix")},
+                               .settings = settings});
     ASSERT_TRUE(result) << result.error().message;
     const RunResult& last = result->result;
     EXPECT_EQ(last.verdict(), Verdict::clean) << problems_of(last);

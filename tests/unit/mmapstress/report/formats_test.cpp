@@ -57,26 +57,26 @@ std::vector<std::string> lines_with(const std::string& text, const std::string& 
 }
 
 TEST(Formats, CleanRunPasses) {
-    const std::string text = ktap(clean(), 10);
+    const std::string text = ktap(suite_of(clean(), 10));
     EXPECT_THAT(text, testing::StartsWith("KTAP version 1\n1..1\n  KTAP version 1\n"));
     EXPECT_TRUE(lines_with(text, "not ok").empty()) << text;
     EXPECT_THAT(text, HasSubstr("ok 1 mmapstress.mix"));
     EXPECT_THAT(text, HasSubstr("direct # SKIP no O_DIRECT here"));
-    const std::string xml = junit(clean(), 10);
+    const std::string xml = junit(suite_of(clean(), 10));
     EXPECT_THAT(xml, HasSubstr("failures=\"0\" errors=\"0\" skipped=\"1\""));
     EXPECT_THAT(xml, HasSubstr("6.1 &lt;&amp;&quot;&gt;"));
 }
 
 TEST(Formats, DamageFailsItsStageAndNoOther) {
     const RunResult result = damaged(3);
-    for (const TestCase& test : test_cases(result, 10)) {
+    for (const TestCase& test : suite_of(result, 10).tests) {
         EXPECT_EQ(test.state == State::failed, test.name == name_of(Stage::evicted)) << test.name;
     }
-    const std::string text = ktap(result, 2);
+    const std::string text = ktap(suite_of(result, 2));
     EXPECT_EQ(lines_with(text, "not ok").size(), 2U) << "the stage, and the whole";
     EXPECT_EQ(lines_with(text, "# file 0 offset").size(), 2U);
     EXPECT_THAT(text, HasSubstr("# and 1 more ranges"));
-    const std::string xml = junit(result, 10);
+    const std::string xml = junit(suite_of(result, 10));
     EXPECT_THAT(xml, HasSubstr("failures=\"1\" errors=\"0\""));
     EXPECT_THAT(xml, HasSubstr("file 0 offset 8192 length 100 stale"));
 }
@@ -84,26 +84,26 @@ TEST(Formats, DamageFailsItsStageAndNoOther) {
 TEST(Formats, CouldNotTellIsNeverAPass) {
     RunResult result = clean();
     result.problems.push_back({"fsync: Input/output error\nsecond line", OpId{7}});
-    EXPECT_THAT(ktap(result, 10),
+    EXPECT_THAT(ktap(suite_of(result, 10)),
                 HasSubstr("not ok 1 operations # could not tell: operation 7: fsync"));
-    EXPECT_THAT(junit(result, 10), HasSubstr("errors=\"1\""));
+    EXPECT_THAT(junit(suite_of(result, 10)), HasSubstr("errors=\"1\""));
 
     RunResult nothing = clean();
     for (StageResult& each : nothing.stages) {
         each = {};
     }
-    EXPECT_FALSE(lines_with(ktap(nothing, 10), "not ok").empty());
-    EXPECT_THAT(junit(nothing, 10), Not(HasSubstr("failures=\"0\" errors=\"0\"")));
+    EXPECT_FALSE(lines_with(ktap(suite_of(nothing, 10)), "not ok").empty());
+    EXPECT_THAT(junit(suite_of(nothing, 10)), Not(HasSubstr("failures=\"0\" errors=\"0\"")));
 
     RunResult no_ops = clean();
     no_ops.ops = 0;
-    EXPECT_FALSE(lines_with(ktap(no_ops, 10), "not ok").empty());
+    EXPECT_FALSE(lines_with(ktap(suite_of(no_ops, 10)), "not ok").empty());
 }
 
 TEST(Formats, TheProgramsOwnCheckerIsACase) {
     RunResult result = damaged(1);
     result.judgement = {"file 0, piece at 0: hash check failed", "another"};
-    const auto tests = test_cases(result, 1);
+    const auto tests = suite_of(result, 1).tests;
     EXPECT_EQ(tests.back().name, "checker");
     EXPECT_EQ(tests.back().state, State::failed);
     EXPECT_THAT(tests.back().details, testing::ElementsAre(result.judgement[0], "and 1 more"));
