@@ -63,7 +63,9 @@ if $install; then
     if [ ${#labels[@]} -gt 0 ]; then
         scripts/install-deps.sh "${labels[@]/#/--label=}"
     else
-        scripts/install-deps.sh --apps --kernels $($long && echo --slurm)
+        programs=(--apps --kernels)
+        ! $long || programs+=(--slurm)
+        scripts/install-deps.sh "${programs[@]}"
     fi
 fi
 
