@@ -155,8 +155,9 @@ Verdict run_workload(const RunSettings& settings) {
         throw BadSetting("MMAPSTRESS_WORKLOAD=" + name + ": there is no such workload");
     }
     const auto done =
-        run_rounds(settings, {named, workload_settings(),
-                              parsed("DURATION", partialfs::base::parse_duration), nullptr});
+        run_rounds(settings, {.workloads = named,
+                              .settings = workload_settings(),
+                              .duration = parsed("DURATION", partialfs::base::parse_duration)});
     return done ? deliver(done->result, setting("REPORT").value_or("")) : refuse(done.error());
 }
 

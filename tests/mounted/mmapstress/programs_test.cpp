@@ -34,7 +34,7 @@ RunResult run_on(const Mount& mount, const std::string& workload, std::uint64_t 
     settings.size = ByteCount{size};
     RunSettings run;
     run.directory = mount.path();
-    auto done = run_rounds(run, {{workload_named(workload)}, settings, std::nullopt, nullptr});
+    auto done = run_rounds(run, {.workloads = {workload_named(workload)}, .settings = settings});
     EXPECT_TRUE(done) << done.error().message;
     EXPECT_TRUE(done->result.problems.empty()) << done->result.problems.front().message;
     return std::move(done->result);
