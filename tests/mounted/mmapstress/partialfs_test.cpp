@@ -110,6 +110,9 @@ class OnPartialfs : public testing::TestWithParam<Loses> {
             const std::string& line = result.named_ops.at(range.lost);
             EXPECT_TRUE(beside_others && is_cleared_growth(range, line)) << line;
         }
+        if (result.kept) {
+            fs::remove_all(result.directory);
+        }
     }
 
     using Byte = std::pair<FileIndex, std::uint64_t>;
