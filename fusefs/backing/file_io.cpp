@@ -10,28 +10,31 @@
 namespace partialfs::backing {
 
 ssize_t FileIo::pread(int fd, void* data, std::size_t size, off_t offset) {
-    return ::pread(fd, data, size, offset);
+    return below_ == nullptr ? ::pread(fd, data, size, offset)
+                             : below_->pread(fd, data, size, offset);
 }
 ssize_t FileIo::pwritev(int fd, const iovec* parts, int count, off_t offset) {
-    return ::pwritev(fd, parts, count, offset);
+    return below_ == nullptr ? ::pwritev(fd, parts, count, offset)
+                             : below_->pwritev(fd, parts, count, offset);
 }
 int FileIo::fdatasync(int fd) {
-    return ::fdatasync(fd);
+    return below_ == nullptr ? ::fdatasync(fd) : below_->fdatasync(fd);
 }
 int FileIo::fsync(int fd) {
-    return ::fsync(fd);
+    return below_ == nullptr ? ::fsync(fd) : below_->fsync(fd);
 }
 int FileIo::syncfs(int fd) {
-    return ::syncfs(fd);
+    return below_ == nullptr ? ::syncfs(fd) : below_->syncfs(fd);
 }
 int FileIo::ftruncate(int fd, off_t size) {
-    return ::ftruncate(fd, size);
+    return below_ == nullptr ? ::ftruncate(fd, size) : below_->ftruncate(fd, size);
 }
 int FileIo::fallocate(int fd, int mode, off_t offset, off_t length) {
-    return ::fallocate(fd, mode, offset, length);
+    return below_ == nullptr ? ::fallocate(fd, mode, offset, length)
+                             : below_->fallocate(fd, mode, offset, length);
 }
 int FileIo::futimens(int fd, const timespec times[2]) {
-    return ::futimens(fd, times);
+    return below_ == nullptr ? ::futimens(fd, times) : below_->futimens(fd, times);
 }
 
 base::Result<std::size_t> read_all(FileIo& io, int fd, std::span<std::byte> data,

@@ -25,6 +25,10 @@ class FileIo {
     FileIo& operator=(const FileIo&) = delete;
     virtual ~FileIo() = default;
 
+    /// The calls go to `below` from now on, instead of to the system: a layer between the two.
+    /// Before any other thread is started; `below` must outlive the calls.
+    void set_below(FileIo& below) { below_ = &below; }
+
     /// Whether the kernel may read a file by itself (splice) instead of pread().
     [[nodiscard]] virtual bool may_read_directly() const { return true; }
     virtual ssize_t pread(int fd, void* data, std::size_t size, off_t offset);
@@ -35,6 +39,9 @@ class FileIo {
     virtual int ftruncate(int fd, off_t size);
     virtual int fallocate(int fd, int mode, off_t offset, off_t length);
     virtual int futimens(int fd, const timespec times[2]);
+
+  private:
+    FileIo* below_ = nullptr; ///< null: the system
 };
 
 /// Reads until `data` is full or the file ends. Returns the bytes read.

@@ -13,7 +13,8 @@ import subprocess
 import sys
 
 ORDER = [
-    "fusefs/third_party", "fusefs/base", "fusefs/model", "fusefs/backing", "fusefs/faults", "fusefs/trace", "fusefs/file",
+    "fusefs/third_party", "fusefs/base", "fusefs/model", "fusefs/backing", "fusefs/power", "fusefs/faults", "fusefs/trace",
+    "fusefs/file",
     "fusefs/journal", "fusefs/fuse", "fusefs/startup",
     "tools", "tools/schedule",
     "tools/mmapstress/result", "tools/mmapstress/system", "tools/mmapstress/workloads", "tools/mmapstress/report",
