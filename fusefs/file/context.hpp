@@ -12,6 +12,9 @@
 #include <atomic>
 #include <cstdint>
 
+namespace partialfs::power {
+class Power;
+}
 namespace partialfs::trace {
 class Recorder;
 }
@@ -24,7 +27,7 @@ class LedgerBook;
 /// Made once, before the first inode, and outlives the last. The references are to objects that
 /// are thread-safe by themselves.
 struct Context {
-    backing::FileIo& io;
+    backing::FileIo& io; ///< see disk()
     model::BlockSize block_size;
     BufferBudget& budget;
     LedgerBook& ledger;
@@ -41,6 +44,12 @@ struct Context {
     bool reopens_any_file = false;
     /// A commit of many files syncs them together by this.
     backing::FilesystemSync whole_filesystem{};
+    /// Null: the power cannot be cut.
+    power::Power* power = nullptr;
+
+    /// SOURCE for what is made now.
+    [[nodiscard]] backing::FileIo& disk() const;
+
     std::atomic<std::uint64_t> explicit_writes{0};
     std::atomic<std::uint64_t> writepages{0};
     std::atomic<std::uint64_t> pages_found_dirty{0};

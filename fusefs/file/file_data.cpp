@@ -18,4 +18,25 @@ std::optional<PageSet> FileData::look(PageCache& cache) {
     return *stored;
 }
 
+FileData::HeldBack FileData::held_back() const {
+    const FileLock lock(its_parts);
+    HeldBack back;
+    const auto status = its_parts.backing.status();
+    its_parts.held.buffered().for_each({model::ByteOffset{0}, its_parts.state.size()},
+                                       [&](model::ByteOffset at, std::span<const std::byte> bytes) {
+                                           const model::ByteOffset end =
+                                               at + model::ByteCount{bytes.size()};
+                                           if (!back.bytes.empty() && back.bytes.back().end == at) {
+                                               back.bytes.back().end = end;
+                                           } else {
+                                               back.bytes.push_back({at, end});
+                                           }
+                                       });
+    const model::ByteOffset on_disk{status ? static_cast<std::uint64_t>(status->st_size) : 0};
+    if (status && on_disk != its_parts.state.size()) {
+        back.size = model::LostSize{.was = its_parts.state.size(), .is = on_disk};
+    }
+    return back;
+}
+
 } // namespace partialfs::file

@@ -10,11 +10,18 @@
 #include "fusefs/file/file_requests.hpp"
 #include "fusefs/file/journaled_file.hpp"
 #include "fusefs/file/page_cache.hpp"
+#include "fusefs/file/power_loss.hpp"
+#include "fusefs/model/ledger.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <sys/stat.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
 
 namespace partialfs::file {
 
@@ -40,6 +47,26 @@ class FileData final : FilePartsOwner, public FileRequests, public JournaledFile
     /// having asked the kernel and waited for it; nothing if it has no answer. attributes() knows
     /// of them from then on.
     std::optional<PageSet> look(PageCache& cache);
+
+    // --- A power cut
+    /// The file is of a boot that has ended: nothing of it reaches SOURCE any more.
+    void end_with_power() { its_parts.dead = true; }
+    /// See power_loss.hpp.
+    bool lose_memory(std::string_view path, std::span<const model::ByteRange> from_disk) {
+        return file::lose_memory(its_parts, path, from_disk);
+    }
+    void lose_pages(model::ByteOffset offset, std::span<const std::byte> bytes) {
+        file::lose_pages(its_parts, offset, bytes);
+    }
+    /// Whether the cut has taken something of it.
+    [[nodiscard]] bool cut_took() const { return its_parts.cut_took; }
+    /// What a cut would take of memory now, but for mapped stores: bytes that no flush has
+    /// written, and the size if SOURCE has another.
+    struct HeldBack {
+        std::vector<model::ByteRange> bytes;
+        std::optional<model::LostSize> size;
+    };
+    [[nodiscard]] HeldBack held_back() const;
 };
 
 } // namespace partialfs::file

@@ -74,6 +74,8 @@ class FileLosses {
     void truncate(model::ByteOffset size);
     /// The file has lost its last name: nothing of it counts any more.
     void forget();
+    /// A power cut has made the losses final: the ledger keeps them when the file goes.
+    void settle() { any_ = false; }
 
   private:
     /// A writepage has just brought the page: if nothing of it is open, what now gets lost of it is

@@ -43,7 +43,7 @@ struct FileParts {
     FileParts(model::InodeId inode, const base::Fd& path_fd, const struct stat& status,
               Context& its_context)
         : id(inode), context(its_context),
-          backing(its_context.io, path_fd, its_context.reopens_any_file),
+          backing(its_context.disk(), path_fd, its_context.reopens_any_file),
           losses(inode, backing, its_context),
           state(its_context.block_size,
                 model::ByteOffset{static_cast<std::uint64_t>(status.st_size)},
@@ -127,6 +127,9 @@ struct FileParts {
     std::atomic<bool> flushable{false};
     /// The last name is gone.
     std::atomic<bool> nameless{false};
+    /// The power has been cut: nothing of the file reaches the disk any more, whatever is held.
+    std::atomic<bool> dead{false};
+    std::atomic<bool> cut_took{false}; ///< the cut has taken something of it
 
     /// Of the invariants above, those that memory alone can tell; a failed one ends the process.
     void lock_check_invariants() const REQUIRES(mutex);

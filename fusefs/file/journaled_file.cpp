@@ -16,6 +16,9 @@ using model::PageIndex;
 
 JournaledFile::Keep JournaledFile::keep() {
     const FileLock lock(parts_);
+    if (parts_.dead) {
+        return {.joined = false, .known = false};
+    }
     const bool losses = parts_.losses.still_any();
     return {.joined = !parts_.lock_clean() || parts_.held.needs_sync(),
             .known = losses || parts_.mappable_handles > 0};

@@ -31,6 +31,8 @@ class JournaledFile {
         return !joined_.load(std::memory_order_relaxed) && !joined_.exchange(true);
     }
     [[nodiscard]] bool joined() const { return joined_; }
+    /// The power has been cut: it joins no transaction any more.
+    [[nodiscard]] bool dead() const { return parts_.dead; }
     /// The transaction commits: what changes from now on is of the next one.
     void left() { joined_ = false; }
     /// What a commit has still to do for the file, or must remember it for.

@@ -54,6 +54,18 @@ void LedgerBook::refused(InodeId inode, ByteRange lost, int error) {
     record(inode, {.kind = model::LossKind::refused, .error = error}, {&lost, 1});
 }
 
+void LedgerBook::cut(InodeId inode, std::string_view path, std::span<const ByteRange> lost) {
+    const model::Loss loss{.kind = model::LossKind::cut, .lost_at = trace::now()};
+    const base::Lock lock(mutex_);
+    ledger_.record(inode, path, loss, lost);
+}
+
+void LedgerBook::cut_size(InodeId inode, std::string_view path, model::LostSize size) {
+    const Nanoseconds now = trace::now();
+    const base::Lock lock(mutex_);
+    ledger_.record_size(inode, path, now, size);
+}
+
 void LedgerBook::heal(InodeId inode, ByteRange range) {
     const Nanoseconds now = trace::now();
     const base::Lock lock(mutex_);

@@ -37,6 +37,10 @@ class LedgerBook {
                      std::span<const model::ByteRange> lost);
     /// A writepage has brought these bytes, and the disk did not take them, with this errno.
     void refused(model::InodeId inode, model::ByteRange lost, int error);
+    /// A power cut has taken these bytes, ascending, of a file that was at `path`.
+    void cut(model::InodeId inode, std::string_view path, std::span<const model::ByteRange> lost);
+    /// A power cut has taken its size.
+    void cut_size(model::InodeId inode, std::string_view path, model::LostSize size);
     /// See model::Ledger.
     void heal(model::InodeId inode, model::ByteRange range);
     void drop(model::InodeId inode, model::ByteRange range);
@@ -57,6 +61,7 @@ class LedgerBook {
   private:
     /// Enters `loss`, whose time is now.
     void record(model::InodeId inode, model::Loss loss, std::span<const model::ByteRange> lost);
+
     [[nodiscard]] model::Nanoseconds time_of(model::CommitId commit) const REQUIRES(mutex_);
 
     const model::BlockSize block_size_;

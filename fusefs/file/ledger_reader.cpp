@@ -28,15 +28,18 @@ std::string quoted(const std::string& path) {
 /// `path` is quoted already.
 void append_line(std::string& text, const LostStore& entry, const std::string& path,
                  model::BlockSize block_size) {
-    const model::PageIndex page = entry.bytes.first_page();
+    const model::PageIndex page = model::page_of(entry.bytes.begin);
     const std::uint64_t in_page = (entry.bytes.begin - start_of(page)).value;
     const auto number_or_null = [](bool is, std::uint64_t number) {
         return is ? fmt::format("{}", number) : std::string("null");
     };
+    const std::string size = entry.size ? fmt::format(R"(,"size_was":{},"size_is":{})",
+                                                      entry.size->was.value, entry.size->is.value)
+                                        : std::string();
     fmt::format_to(
         std::back_inserter(text),
         R"({{"number":{},"kind":"{}","errno":{},"path":{},"inode":{},"page":{},"block":{},)"
-        R"("offset":{},"length":{},"cleaned_by":{},"cleaned_at":{},"lost_at":{},"healed_at":{}}})"
+        R"("offset":{},"length":{},"cleaned_by":{},"cleaned_at":{},"lost_at":{},"healed_at":{}{}}})"
         "\n",
         entry.number, name_of(entry.loss.kind),
         number_or_null(entry.loss.error != 0, static_cast<std::uint64_t>(entry.loss.error)), path,
@@ -44,7 +47,8 @@ void append_line(std::string& text, const LostStore& entry, const std::string& p
         entry.bytes.size().value, entry.loss.cleaned_by.value, entry.loss.cleaned_at.value,
         entry.loss.lost_at.value,
         number_or_null(entry.healed_at.has_value(),
-                       entry.healed_at.value_or(model::Nanoseconds{}).value));
+                       entry.healed_at.value_or(model::Nanoseconds{}).value),
+        size);
 }
 
 } // namespace
@@ -64,7 +68,8 @@ void LedgerReader::add_lines(std::size_t size) {
     std::map<InodeId, std::string> paths;
     std::string lines;
     for (const LostStore& entry : entries) {
-        if (entry.healed_at) {
+        // What a cut took was of a file that is no more; its name may lead to another.
+        if (entry.healed_at || entry.loss.kind == model::LossKind::cut) {
             append_line(lines, entry, quoted(entry.path), book_.block_size());
             continue;
         }

@@ -7,6 +7,8 @@
 #include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/control_nodes.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
+#include "fusefs/fuse/passage.hpp"
+#include "fusefs/fuse/power_files.hpp"
 #include "fusefs/fuse/status.hpp"
 #include "fusefs/journal/journal.hpp"
 #include "fusefs/trace/recorder.hpp"
@@ -87,6 +89,8 @@ Result<void> evict(Mount& mount, const std::string& path) {
 
 std::string contents_of(const Mount& mount, fuse_ino_t number) {
     switch (number) {
+    case kPowerFile:
+        return power_json(mount);
     case kStatusFile:
         return status_json(mount) + '\n';
     case kTraceFile:
@@ -132,11 +136,14 @@ std::shared_ptr<ControlReader> open_control_file(const Mount& mount, fuse_ino_t 
     if (number == kLedgerFile) {
         return std::make_shared<LedgerText>(mount.context.ledger);
     }
+    if (number == kFiredFile) {
+        return open_fired();
+    }
     return std::make_shared<FixedText>(contents_of(mount, number));
 }
 
 std::size_t size_of_contents(const Mount& mount, fuse_ino_t number) {
-    const bool long_ones = number == kLedgerFile || number == kTraceFile;
+    const bool long_ones = number == kLedgerFile || number == kTraceFile || number == kPowerFile;
     return long_ones ? 0 : contents_of(mount, number).size();
 }
 
@@ -181,10 +188,20 @@ Answer write_control_file(fuse_req_t req, fuse_ino_t number, std::string_view da
             return base::failed(EINVAL);
         }
         return Written{data.size()};
+    case kPowerFile:
+        return write_power(req, text, data.size());
     case kCommitFile:
-        mount.journal.commit(later);
+        if (Passage(mount).refused()) {
+            return base::failed(EIO);
+        }
+        mount.journal.commit([later, boot = boot_of(mount)](int error) {
+            later(boot != nullptr && boot->ended() ? EIO : error);
+        });
         return Later{};
     case kEvictFile:
+        if (Passage(mount).refused()) {
+            return base::failed(EIO);
+        }
         mount.control.submit([&mount, later, path = path_in(data)](bool serving) {
             if (!serving) {
                 later(ENODEV);

@@ -25,7 +25,7 @@ class ControlReader : public OpenHandle {
 std::shared_ptr<ControlReader> open_control_file(const Mount& mount, fuse_ino_t number);
 
 /// The st_size of a control file: the length of its contents. Of `ledger` and `trace`, which can be
-/// long, it is 0, as of files in /proc.
+/// long, and of `power`, it is 0, as of files in /proc.
 std::size_t size_of_contents(const Mount& mount, fuse_ino_t number);
 
 /// A write to a control file: it is answered once what was asked for is done, or with the errno

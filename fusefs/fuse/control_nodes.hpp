@@ -19,6 +19,10 @@ inline constexpr fuse_ino_t kCommitFile = kFirstControlNode + 7;
 inline constexpr fuse_ino_t kEvictFile = kFirstControlNode + 8;
 inline constexpr fuse_ino_t kFaultsFile = kFirstControlNode + 9;
 inline constexpr fuse_ino_t kAfterWriteErrorFile = kFirstControlNode + 10;
+// With --power:
+inline constexpr fuse_ino_t kPowerFile = kFirstControlNode + 11;
+inline constexpr fuse_ino_t kFiredFile = kFirstControlNode + 12;
+inline constexpr fuse_ino_t kUnsyncedFile = kFirstControlNode + 13;
 
 /// Whether a number is one of the control directory's, in use or not.
 constexpr bool is_control(fuse_ino_t number) {

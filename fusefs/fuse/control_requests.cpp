@@ -1,6 +1,7 @@
 #include "fusefs/fuse/control_requests.hpp"
 
 #include "fusefs/fuse/listing.hpp"
+#include "fusefs/fuse/power_files.hpp"
 
 #include <sys/statvfs.h>
 #include <time.h>
@@ -36,7 +37,17 @@ constexpr std::array kNodes{
     Node{kFaultsFile, "faults", S_IFREG | 0600},
     Node{kCommitFile, "commit", S_IFREG | 0200},
     Node{kEvictFile, "evict", S_IFREG | 0200},
+    Node{kPowerFile, "power", S_IFREG | 0600},
+    Node{kFiredFile, "fired", S_IFREG | 0400},
+    Node{kUnsyncedFile, "unsynced", S_IFREG | 0400},
 };
+
+/// Whether a mount has this node.
+bool has(const Mount& mount, const Node& node) {
+    const bool of_power =
+        node.number == kPowerFile || node.number == kFiredFile || node.number == kUnsyncedFile;
+    return !of_power || mount.context.power != nullptr;
+}
 
 /// Where `..` of the control directory leads.
 constexpr Node kRoot{FUSE_ROOT_ID, "..", S_IFDIR};
@@ -58,9 +69,9 @@ const timespec kBegin = [] {
 }();
 
 /// Null if there is none of that number.
-const Node* node_of(fuse_ino_t number) {
+const Node* node_of(const Mount& mount, fuse_ino_t number) {
     const auto* const node = std::ranges::find(kNodes, number, &Node::number);
-    return node == kNodes.end() ? nullptr : node;
+    return node == kNodes.end() || !has(mount, *node) ? nullptr : node;
 }
 
 struct stat attributes(const Mount& mount, const Node& node) {
@@ -112,7 +123,7 @@ Answer lookup_inode(Mount& mount, std::string_view name) {
 /// Calls `add(name, node, next)` for each entry of a directory behind `position`, until it answers
 /// false.
 template <typename Add>
-void list(const Node& directory, off_t position, Add add) {
+void list(const Mount& mount, const Node& directory, off_t position, Add add) {
     off_t at = 0;
     const auto entry = [&](std::string_view name, const Node& node) {
         ++at;
@@ -123,15 +134,15 @@ void list(const Node& directory, off_t position, Add add) {
         return;
     }
     for (const Node& node : kNodes) {
-        if (node.number != kControlDirectory && !entry(node.name, node)) {
+        if (node.number != kControlDirectory && has(mount, node) && !entry(node.name, node)) {
             return;
         }
     }
 }
 
 /// The directory of this number, or why it can't be listed.
-base::Result<const Node*> directory_of(fuse_ino_t number) {
-    const Node* node = node_of(number);
+base::Result<const Node*> directory_of(const Mount& mount, fuse_ino_t number) {
+    const Node* node = node_of(mount, number);
     if (node == nullptr) {
         return base::failed(ESTALE);
     }
@@ -150,21 +161,21 @@ Entry directory(Mount& mount) {
 }
 
 Answer lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
-    if (const auto directory = directory_of(parent); !directory) {
+    if (const auto directory = directory_of(mount_of(req), parent); !directory) {
         return std::unexpected(directory.error());
     }
     if (parent == kInodeDirectory) {
         return lookup_inode(mount_of(req), name);
     }
     const auto* const node = std::ranges::find(kNodes, std::string_view(name), &Node::name);
-    if (node == kNodes.end()) {
+    if (node == kNodes.end() || !has(mount_of(req), *node)) {
         return base::failed(ENOENT);
     }
     return entry_of_node(mount_of(req), *node);
 }
 
 Answer getattr(fuse_req_t req, fuse_ino_t number, fuse_file_info* /*info*/) {
-    const Node* node = node_of(number);
+    const Node* node = node_of(mount_of(req), number);
     if (node == nullptr) {
         return base::failed(ESTALE);
     }
@@ -183,7 +194,7 @@ Answer setattr(fuse_req_t req, fuse_ino_t number, struct stat* /*wanted*/, int t
 }
 
 Answer open(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
-    const Node* node = node_of(number);
+    const Node* node = node_of(mount_of(req), number);
     if (node == nullptr) {
         return base::failed(ESTALE);
     }
@@ -191,13 +202,19 @@ Answer open(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
         return base::failed(EISDIR);
     }
     Mount& mount = mount_of(req);
+    if (number == kUnsyncedFile) {
+        return open_unsynced(req, *info);
+    }
     info->fh = mount.handles.add(open_control_file(mount, number));
     info->direct_io = 1; // past the page cache, and whatever the size was when it was asked for
     return Opened{info};
 }
 
-Answer read(fuse_req_t /*req*/, fuse_ino_t /*number*/, std::size_t size, off_t offset,
+Answer read(fuse_req_t req, fuse_ino_t number, std::size_t size, off_t offset,
             const std::shared_ptr<ControlReader>& reader) {
+    if (number == kFiredFile) {
+        return read_fired(req, size, offset, reader);
+    }
     return Bytes{reader->read(static_cast<std::uint64_t>(offset), size)};
 }
 
@@ -220,8 +237,8 @@ Answer fsync(fuse_req_t /*req*/, fuse_ino_t /*number*/, int /*data_only*/,
     return Done{};
 }
 
-Answer opendir(fuse_req_t /*req*/, fuse_ino_t number, fuse_file_info* info) {
-    if (const auto directory = directory_of(number); !directory) {
+Answer opendir(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
+    if (const auto directory = directory_of(mount_of(req), number); !directory) {
         return std::unexpected(directory.error());
     }
     return Opened{info};
@@ -229,13 +246,13 @@ Answer opendir(fuse_req_t /*req*/, fuse_ino_t number, fuse_file_info* info) {
 
 Answer readdir(fuse_req_t req, fuse_ino_t number, std::size_t size, off_t position,
                fuse_file_info* /*info*/) {
-    const auto directory = directory_of(number);
+    const auto directory = directory_of(mount_of(req), number);
     if (!directory) {
         return std::unexpected(directory.error());
     }
     const Mount& mount = mount_of(req);
     Listing listing(req, size);
-    list(**directory, position, [&](const char* name, const Node& node, off_t next) {
+    list(mount_of(req), **directory, position, [&](const char* name, const Node& node, off_t next) {
         return listing.add(name, number_of(mount, node), node.mode, next);
     });
     return listing.take();
@@ -243,13 +260,13 @@ Answer readdir(fuse_req_t req, fuse_ino_t number, std::size_t size, off_t positi
 
 Answer readdirplus(fuse_req_t req, fuse_ino_t number, std::size_t size, off_t position,
                    fuse_file_info* /*info*/) {
-    const auto directory = directory_of(number);
+    const auto directory = directory_of(mount_of(req), number);
     if (!directory) {
         return std::unexpected(directory.error());
     }
     Mount& mount = mount_of(req);
     Listing listing(req, size);
-    list(**directory, position, [&](const char* name, const Node& node, off_t next) {
+    list(mount_of(req), **directory, position, [&](const char* name, const Node& node, off_t next) {
         return listing.add_plus(name, entry_of_node(mount, node).parameters, next);
     });
     return listing.take();

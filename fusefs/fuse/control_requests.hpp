@@ -9,6 +9,9 @@
 //     faults         rw  the rules of faults in force; write lines to add, `clear` to remove all
 //     commit         w   write anything: returns when a commit is on disk
 //     evict          w   write a path relative to the mount: its pages are written back and dropped
+//     power          rw  with --power: cuts the power, see power/command.hpp; JSON: what is armed
+//     fired          r   with --power: waits for an armed cut; JSON: what it took
+//     unsynced       r   with --power: JSON Lines: what a cut would take now
 //     inode/N            the inode with FUSE's number N itself, whatever its name
 #pragma once
 

@@ -6,6 +6,8 @@
 #include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/dispatch.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
+#include "fusefs/fuse/passage.hpp"
+#include "fusefs/fuse/power_cut.hpp"
 #include "fusefs/fuse/reply.hpp"
 #include "fusefs/fuse/resource_limits.hpp"
 #include "fusefs/fuse/session.hpp"
@@ -17,6 +19,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -50,6 +53,7 @@ struct Handle final : OpenHandle {
     base::Mutex mutex;                                  ///< taken before the file's mutex
     ErrorSequence::Position told GUARDED_BY(mutex) = 0; ///< of writeback errors
 
+    [[nodiscard]] bool is_dead() const override { return inode->is_dead(); }
     [[nodiscard]] FileData& data() const { return *inode->data(); }
     /// The writeback error that this description is to be told of now, or 0.
     int check_error(FileData::ErrorAt at) {
@@ -110,8 +114,8 @@ void flush(fuse_req_t req, fuse_ino_t, const HandlePtr& handle) {
 
 void read(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* fi) {
     const auto handle = mount_of(req).handles.find<Handle>(fi->fh);
-    if (!handle) {
-        answer(req, EBADF);
+    if (!handle || handle->is_dead()) {
+        answer(req, handle ? EIO : EBADF);
         return;
     }
     FileData& data = handle->data();
@@ -162,7 +166,10 @@ struct Write {
 
 /// The bytes go to the disk at once, as far as the caller may use its space.
 void write_through(Mount& mount, const Write& write) {
-    const Result<std::size_t> written = base::without_exceptions([&] {
+    const Result<std::size_t> written = base::without_exceptions([&]() -> Result<std::size_t> {
+        if (write.inode->is_dead()) {
+            return base::failed(EIO);
+        }
         join(mount, write.inode); // first: there may be no memory for it
         const ResourceLimits limits(write.caller);
         return write.inode->data()->write_through(write.offset, write.bytes, write.via);
@@ -189,8 +196,9 @@ bool try_write(Mount& mount, Write& write, const FileData::TakeMemory& take) {
 void wait_for_room(Mount& mount, Write write) {
     const auto waiting = std::make_shared<Write>(std::move(write));
     mount.journal.commit([waiting, &mount](int error) {
-        if (error == ENODEV) {
-            fuse_reply_err(waiting->req, error); // no commit comes any more
+        if (error == ENODEV || waiting->inode->is_dead()) {
+            // No commit comes any more, or not for this file.
+            fuse_reply_err(waiting->req, error == ENODEV ? error : EIO);
             return;
         }
         const auto take = [&] { return buffer_from(waiting->memory, mount.context.budget); };
@@ -227,24 +235,47 @@ void explicit_write(Mount& mount, Write write) {
     wait_for_room(mount, std::move(write));
 }
 
+/// The kernel's writeback.
+Answer writepage(fuse_req_t req, fuse_ino_t number, std::span<const std::byte> bytes,
+                 ByteOffset offset) {
+    Mount& mount = mount_of(req);
+    // The handle may be any of the inode's, even one that is closed by now.
+    const auto inode = mount.inodes.find(model::InodeId{number});
+    if (!inode || inode->data() == nullptr) {
+        return base::failed(ESTALE);
+    }
+    const Passage passage(mount);
+    const bool refused = passage.refused() || inode->is_dead() || !counted(req);
+    const auto path = [&] { return path_of(mount, *inode); };
+    const std::optional<CutMoment> moment =
+        refused ? std::nullopt
+                : std::optional<CutMoment>(std::in_place, mount, power::Moment::writepage, path);
+    if (!moment || moment->refused()) {
+        lose_pages(mount, *inode, offset, bytes);
+        // An error of writeback is told to whoever calls syncfs(2) on a file opened before it. That
+        // is right of a page that is lost in a cut; but none of the next boot's business is one
+        // that the kernel could not drop then, as somebody stored into it or held it just then.
+        return mount.context.power->is_on() ? Answer{Written{bytes.size()}} : base::failed(EIO);
+    }
+    join(mount, inode); // first: there may be no memory for it
+    const Result<void> written = inode->data()->writepage(offset, bytes);
+    if (!written) {
+        return std::unexpected(written.error());
+    }
+    return moment->ended() ? Answer{Written{bytes.size()}} : base::failed(EIO);
+}
+
 void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size, off_t offset,
            fuse_file_info* fi) {
     Mount& mount = mount_of(req);
     const std::span<const std::byte> bytes = as_bytes(data, size);
     if (fi->writepage != 0) {
-        // The handle may be any of the inode's, even one that is closed by now.
-        const auto inode = mount.inodes.find(model::InodeId{number});
-        if (!inode || inode->data() == nullptr) {
-            answer(req, ESTALE);
-            return;
-        }
-        join(mount, inode); // first: there may be no memory for it
-        const Result<void> written = inode->data()->writepage(offset_of(offset), bytes);
-        if (written) {
-            fuse_reply_write(req, size);
-        } else {
-            answer(req, written.error().value);
-        }
+        answer(req, writepage(req, number, bytes, offset_of(offset)));
+        return;
+    }
+    const Passage passage(mount);
+    if (passage.refused() || !counted(req)) {
+        answer(req, EIO);
         return;
     }
     if (mount.ending) {
@@ -252,6 +283,10 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
         return;
     }
     const auto handle = mount.handles.find<Handle>(fi->fh);
+    if (handle && handle->is_dead()) {
+        answer(req, EIO);
+        return;
+    }
     if (const int error = handle ? handle->check_error(FileData::ErrorAt::other) : EBADF;
         error != 0) {
         answer(req, error);
@@ -274,11 +309,20 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
 
 void fsync(fuse_req_t req, fuse_ino_t, int data_only, const HandlePtr& handle) {
     Mount& mount = mount_of(req);
+    const CutMoment moment(mount, power::Moment::fsync,
+                           [&] { return path_of(mount, *handle->inode); });
+    if (moment.refused()) {
+        answer(req, EIO);
+        return;
+    }
     join(mount, handle->inode);
-    mount.journal.fsync(shared_data(handle->inode), data_only != 0, [req, handle](int error) {
-        const int told = handle->check_error(FileData::ErrorAt::sync);
-        fuse_reply_err(req, told != 0 ? told : error);
-    });
+    mount.journal.fsync(shared_data(handle->inode), data_only != 0,
+                        [req, handle, moment](int error) {
+                            const int told = handle->check_error(FileData::ErrorAt::sync);
+                            // What the power took would look as if there were nothing to sync.
+                            const bool cut = !moment.ended() || handle->is_dead();
+                            answer(req, cut ? EIO : told != 0 ? told : error);
+                        });
 }
 
 void fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length,

@@ -143,9 +143,14 @@ Answer readdirplus(fuse_req_t req, fuse_ino_t /*number*/, std::size_t size, off_
 Answer fsyncdir(fuse_req_t req, fuse_ino_t /*number*/, int /*data_only*/,
                 const DirectoryPtr& directory) {
     Mount& mount = mount_of(req);
-    mount.journal.commit([req, &mount, directory](int error) {
+    power::Boot* const boot = boot_of(mount);
+    mount.journal.commit([req, &mount, directory, boot](int error) {
         const auto sync = [&]() -> base::Result<void> {
-            if (mount.context.io.fsync(directory->fd()) != 0) {
+            const Passage passage(boot); // the one that asked
+            if (passage.refused()) {
+                return base::failed(EIO);
+            }
+            if (mount.context.disk().fsync(directory->fd()) != 0) {
                 return base::last_error();
             }
             return {};

@@ -12,6 +12,7 @@
 #include "fusefs/fuse/control_requests.hpp"
 #include "fusefs/fuse/libfuse.hpp"
 #include "fusefs/fuse/open_handles.hpp"
+#include "fusefs/fuse/passage.hpp"
 #include "fusefs/fuse/reply.hpp"
 #include "fusefs/fuse/request_faults.hpp"
 
@@ -71,6 +72,41 @@ struct Shape<&fuse_lowlevel_ops::unlink> : NamesFirst {};
 template <>
 struct Shape<&fuse_lowlevel_ops::rmdir> : NamesFirst {};
 
+/// Which requests are served while the power is off: those that close, that which looks for itself,
+/// and the way to the control directory.
+template <auto member>
+struct WithoutPower {
+    static bool serves(const auto&... /*given*/) { return false; }
+};
+struct AlwaysServed {
+    static bool serves(const auto&... /*given*/) { return true; }
+};
+template <>
+struct WithoutPower<&fuse_lowlevel_ops::release> : AlwaysServed {};
+template <>
+struct WithoutPower<&fuse_lowlevel_ops::releasedir> : AlwaysServed {};
+template <>
+struct WithoutPower<&fuse_lowlevel_ops::write> : AlwaysServed {};
+template <>
+struct WithoutPower<&fuse_lowlevel_ops::getattr> {
+    static bool serves(fuse_ino_t number, const fuse_file_info* /*info*/) {
+        return number == FUSE_ROOT_ID;
+    }
+};
+template <>
+struct WithoutPower<&fuse_lowlevel_ops::lookup> {
+    static bool serves(fuse_ino_t parent, const char* name) {
+        return is_control_name(parent, name);
+    }
+};
+
+/// Counts a request for a cut that is armed at=op. False: it must not be served.
+inline bool counted(fuse_req_t req) {
+    const Mount& mount = mount_of(req);
+    return mount.context.power == nullptr || is_own_look(req) ||
+           !CutMoment(mount, power::Moment::op, {}).refused();
+}
+
 namespace detail {
 
 template <std::size_t... positions, typename... Given>
@@ -96,14 +132,18 @@ struct Argument<std::shared_ptr<Inode>> {
     static std::shared_ptr<Inode> find(Mount& mount, fuse_ino_t number) {
         return mount.inodes.find(model::InodeId{number});
     }
-    static int missing(const std::shared_ptr<Inode>& found) { return found ? 0 : ESTALE; }
+    static int missing(const std::shared_ptr<Inode>& found) {
+        return !found ? ESTALE : found->is_dead() ? EIO : 0;
+    }
 };
 template <std::derived_from<OpenHandle> Handle>
 struct Argument<std::shared_ptr<Handle>> {
     static std::shared_ptr<Handle> find(Mount& mount, const fuse_file_info* info) {
         return info == nullptr ? nullptr : mount.handles.find<Handle>(info->fh);
     }
-    static int missing(const std::shared_ptr<Handle>& found) { return found ? 0 : EBADF; }
+    static int missing(const std::shared_ptr<Handle>& found) {
+        return !found ? EBADF : found->is_dead() ? EIO : 0;
+    }
 };
 
 /// Calls a handler with what it asks for. ESTALE: there is no such inode (any more); EBADF: no such
@@ -150,6 +190,14 @@ template <auto member, auto handler>
 struct Route;
 template <typename... Given, void (*fuse_lowlevel_ops::*member)(fuse_req_t, Given...), auto handler>
 struct Route<member, handler> {
+    static Answer with_faults(fuse_req_t req, const std::tuple<Given...>& all) {
+        if constexpr (faults_operation<member>) {
+            if (mount_of(req).faults.any(faults::Layer::request)) [[unlikely]] {
+                return call_with_faults<member>(handler, req, all);
+            }
+        }
+        return std::apply([&](auto... now) { return call(handler, req, now...); }, all);
+    }
     static void serve(fuse_req_t req, Given... given) {
         // What throws has not been answered: handlers leave that to us, or do it last of all.
         answer(req, base::without_exceptions([&]() -> Answer {
@@ -159,12 +207,14 @@ struct Route<member, handler> {
                        return base::failed(EPERM);
                    }
                    if (!any_control(typename Shape<member>::Inodes{}, all)) {
-                       if constexpr (faults_operation<member>) {
-                           if (mount_of(req).faults.any(faults::Layer::request)) [[unlikely]] {
-                               return call_with_faults<member>(handler, req, all);
-                           }
+                       if (WithoutPower<member>::serves(given...)) {
+                           return with_faults(req, all);
                        }
-                       return call(handler, req, given...);
+                       const Passage passage(mount_of(req));
+                       if (passage.refused() || !counted(req)) {
+                           return base::failed(EIO);
+                       }
+                       return with_faults(req, all);
                    }
                    if constexpr (std::is_same_v<std::remove_cv_t<decltype(control)>, Refused>) {
                        return base::failed(EPERM);

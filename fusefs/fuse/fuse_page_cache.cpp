@@ -294,6 +294,25 @@ Result<void> FusePageCache::evict(InodeId inode) {
     return base::failed(EBUSY);
 }
 
+void FusePageCache::drop(InodeId inode) {
+    // One that is stored into just then is dirty again, and stays.
+    constexpr int kTries = 5;
+    for (int attempt = 0; attempt < kTries && !disconnected_; ++attempt) {
+        if (fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0) != -EBUSY) {
+            return;
+        }
+    }
+}
+
+void FusePageCache::take_writeback_error() {
+    visitor_.run([&] {
+        // A directory that can be opened with the power off.
+        if (const Result<Fd> directory = view_->open(".", O_RDONLY | O_DIRECTORY)) {
+            ::syncfs(directory->get());
+        }
+    });
+}
+
 void FusePageCache::write_everything_back() {
     visitor_.run([&] {
         if (const Result<Fd> root = view_->open_root()) {

@@ -73,6 +73,12 @@ class FusePageCache final : public file::PageCache {
     /// Writes the file's pages back and drops them from the cache. EBUSY if some are there again
     /// afterwards. Any thread but a request thread; waits for requests to be served.
     base::Result<void> evict(model::InodeId inode);
+    /// Drops the file's pages from the cache, those that can be: the kernel writes them back first.
+    /// Any thread but a request thread; waits for requests to be served.
+    void drop(model::InodeId inode);
+    /// Has the kernel write all dirty pages of the mount back, and takes the error that it has for
+    /// whoever calls syncfs(2) next: one that nobody has seen is kept. As drop().
+    void take_writeback_error();
     /// Has the kernel write all dirty pages of the mount back. As evict().
     void write_everything_back();
 

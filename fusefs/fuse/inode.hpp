@@ -53,6 +53,8 @@ class Inode {
     [[nodiscard]] bool is_regular() const { return S_ISREG(type_); }
     /// The O_PATH descriptor.
     [[nodiscard]] const base::Fd& fd() const { return fd_; }
+    /// A power cut has ended the boot that it is of: nothing can be asked of it any more.
+    [[nodiscard]] bool is_dead() const { return data_ && data_->dead(); }
     /// The data of a regular file; null for anything else.
     [[nodiscard]] file::FileData* data() const { return data_.get(); }
 

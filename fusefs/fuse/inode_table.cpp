@@ -235,6 +235,37 @@ void InodeTable::forget(model::InodeId id, std::uint64_t count) {
     }
 }
 
+std::vector<std::shared_ptr<Inode>> InodeTable::regular_files() const {
+    std::vector<std::shared_ptr<Inode>> all; // none is let go inside the lock
+    {
+        const base::ReadLock lock(state_->mutex);
+        all.reserve(state_->by_key.size());
+        for (const auto& [key, living] : state_->by_key) {
+            if (auto inode = living.inode.lock()) {
+                all.push_back(std::move(inode));
+            }
+        }
+    }
+    std::erase_if(all, [](const auto& inode) { return !inode->is_regular(); });
+    return all;
+}
+
+std::vector<std::shared_ptr<Inode>> InodeTable::cut_off() {
+    std::vector<std::shared_ptr<Inode>> files = regular_files();
+    const base::WriteLock lock(state_->mutex);
+    for (const auto& inode : files) {
+        inode->data()->end_with_power();
+        state_->by_key.erase(inode->key());
+    }
+    state_->fewer.notify_all();
+    return files;
+}
+
+model::InodeId InodeTable::next_id() {
+    const base::WriteLock lock(state_->mutex);
+    return ++state_->last_id;
+}
+
 bool InodeTable::crowded() const {
     const base::ReadLock lock(state_->mutex);
     return state_->crowded();

@@ -46,6 +46,14 @@ class InodeTable {
     /// The kernel has forgotten it `count` times (FORGET). An unknown number is ignored.
     void forget(model::InodeId id, std::uint64_t count);
 
+    /// Every living inode of a regular file.
+    [[nodiscard]] std::vector<std::shared_ptr<Inode>> regular_files() const;
+    /// The power has been cut: every living inode of a regular file is dead, and found by its
+    /// backing object no more, so that the next lookup of its name makes a new one. These are they.
+    std::vector<std::shared_ptr<Inode>> cut_off();
+    /// A number that no inode has or gets.
+    [[nodiscard]] model::InodeId next_id();
+
     /// How many inodes the kernel knows.
     [[nodiscard]] std::size_t known() const;
     /// How many inodes there are, known to the kernel or kept by the journal. Each holds a

@@ -6,6 +6,7 @@
 #include "fusefs/fuse/data_requests.hpp"
 #include "fusefs/fuse/dispatch.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
+#include "fusefs/fuse/power_cut.hpp"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -201,6 +202,13 @@ Answer rmdir(fuse_req_t req, const InodePtr& parent, const char* name) {
     return remove_name(req, parent, name, AT_REMOVEDIR);
 }
 
+/// The path of a name relative to the mount.
+std::string path_in(const Mount& mount, const Inode& directory, const std::string& name) {
+    const std::string above =
+        directory.id() == model::InodeId{1} ? std::string() : path_of(mount, directory) + '/';
+    return above + name;
+}
+
 /// The rename itself, once the file's blocks are on disk.
 Result<void> move_name(Mount& mount, const Inode& parent, const std::string& name,
                        const Inode& new_parent, const std::string& new_name, unsigned flags,
@@ -227,11 +235,20 @@ Answer rename(fuse_req_t req, const InodePtr& parent, const char* name, const In
               const char* new_name, unsigned flags) {
     Mount& mount = mount_of(req);
     const auto moved = living(mount, *parent, name);
-    const auto go_on = [=, &mount, from = std::string(name),
+    const auto go_on = [=, &mount, boot = boot_of(mount), from = std::string(name),
                         to = std::string(new_name)](int error) {
-        answer(req, error != 0 ? Result<void>{base::failed(error)} : base::without_exceptions([&] {
-                   return move_name(mount, *parent, from, *new_parent, to, flags, moved);
-               }));
+        const auto move = [&]() -> Result<void> {
+            const Passage passage(boot); // the one that asked
+            const CutMoment moment(mount, power::Moment::rename,
+                                   [&] { return path_in(mount, *new_parent, to); });
+            if (passage.refused() || moment.refused()) {
+                return base::failed(EIO);
+            }
+            const auto moved_name = move_name(mount, *parent, from, *new_parent, to, flags, moved);
+            return moved_name && !moment.ended() ? Result<void>{base::failed(EIO)} : moved_name;
+        };
+        answer(req,
+               error != 0 ? Result<void>{base::failed(error)} : base::without_exceptions(move));
     };
     if (!moved || moved->data() == nullptr || !moved->data()->needs_flush()) {
         go_on(0);

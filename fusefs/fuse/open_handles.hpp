@@ -17,6 +17,9 @@ class OpenHandle {
     OpenHandle(const OpenHandle&) = delete;
     OpenHandle& operator=(const OpenHandle&) = delete;
     virtual ~OpenHandle() = default;
+
+    /// Nothing can be asked of it any more: EIO.
+    [[nodiscard]] virtual bool is_dead() const { return false; }
 };
 
 /// Owns the handles of open files and directories. A handle is taken out by the RELEASE of its file

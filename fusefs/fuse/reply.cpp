@@ -56,6 +56,10 @@ struct Send {
 
 } // namespace
 
+bool is_own_look(fuse_req_t req) {
+    return mount_of(req).page_cache.is_probing(fuse_req_ctx(req)->pid);
+}
+
 void answer(fuse_req_t req, const Answer& answer) {
     if (!answer) {
         fuse_reply_err(req, answer.error().value);

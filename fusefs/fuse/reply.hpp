@@ -21,6 +21,9 @@ inline Mount& mount_of(fuse_req_t req) {
     return *static_cast<Mount*>(fuse_req_userdata(req));
 }
 
+/// Whether the request is the daemon's own, which looks for mapped stores.
+bool is_own_look(fuse_req_t req);
+
 /// Success, and nothing to say.
 struct Done {};
 /// Another thread answers the request, by answer(), or has already done so.

@@ -49,7 +49,7 @@ int Journal::stop() {
 }
 
 void Journal::join(const std::shared_ptr<JournaledFile>& file) {
-    if (file->joined()) {
+    if (file->joined() || file->dead()) {
         return;
     }
     FileMap entry; // made before the file is marked: there may be no memory for it
@@ -96,6 +96,25 @@ void Journal::fsync(std::shared_ptr<JournaledFile> file, bool data_only, Done do
 
 void Journal::commit(Done done) {
     submit({Commit{}, std::move(done)});
+}
+
+void Journal::power_was_cut() {
+    std::vector<Request> unserved;
+    FileMap gone; // let go after the lock
+    FileMap known;
+    {
+        base::Lock lock(mutex_);
+        while (committing_) {
+            wake_.wait(lock);
+        }
+        unserved.swap(requests_);
+        const base::Lock files_lock(files_mutex_);
+        gone.swap(transaction_);
+        known.swap(known_);
+    }
+    for (Request& request : unserved) {
+        request.answer(EIO);
+    }
 }
 
 void Journal::hurry() {
@@ -180,6 +199,7 @@ void Journal::run() {
         lock.lock();
         committing_ = false;
         stopped_ = last && requests_.empty();
+        wake_.notify_all();
     }
 }
 

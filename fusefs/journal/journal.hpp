@@ -68,6 +68,9 @@ class Journal {
     /// Flushes one file as a commit would, without syncing: for rename. 0, or the errno. Waits for
     /// the kernel if the file needs_kernel().
     int flush_file(file::JournaledFile& file);
+    /// The power has been cut, and the files of the boot that ended are dead: waits for the commit
+    /// that is under way, answers who waits with EIO, and lets all dead files go.
+    void power_was_cut();
     /// Asks for a commit soon, without waiting: much data is buffered.
     void hurry();
 

@@ -2,6 +2,7 @@
 #include "fusefs/file/error_of.hpp"
 #include "fusefs/file/ledger_book.hpp"
 #include "fusefs/journal/journal.hpp"
+#include "fusefs/power/power.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <spdlog/spdlog.h>
@@ -167,7 +168,7 @@ void Journal::sync_together(const Files& files, const Failed& failed) {
     for (const auto& file : together) {
         file->whole_sync_begins();
     }
-    int error = error_of([&] { return whole.sync(context_.io); });
+    int error = error_of([&] { return whole.sync(context_.disk()); });
     // One file by itself: ext2, or a journal with nothing left to write, leaves the disk's cache.
     const std::shared_ptr<JournaledFile> one = together.back();
     together.pop_back();
@@ -240,6 +241,10 @@ int Journal::commit_files(const FileMap& files, Round& round, Trigger trigger) {
     }
     context_.ledger.commit_began(commit, trace::now());
     context_.trace.record({.commit = commit, .kind = trace::Kind::commit_begin});
+    // Refused or not: with the power off, whatever it tries fails.
+    using Begun = power::Power::Begun;
+    const Begun begun =
+        context_.power != nullptr ? context_.power->begins(power::Moment::commit) : Begun::goes_on;
 
     int first_error = 0;
     const auto failed = [&](const std::shared_ptr<JournaledFile>& file, int error) {
@@ -265,6 +270,9 @@ int Journal::commit_files(const FileMap& files, Round& round, Trigger trigger) {
     }
     sync_files(flushed, round, failed);
     context_.trace.record({.commit = commit, .error = first_error, .kind = trace::Kind::commit});
+    if (begun == Begun::ends_in_cut) {
+        static_cast<void>(context_.power->ended(begun)); // fsync(2) asks again before it answers
+    }
     const base::Lock lock(mutex_);
     status_.last_commit = Clock::now() - began;
     return first_error != 0 ? first_error : probed.error;

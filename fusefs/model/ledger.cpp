@@ -134,6 +134,17 @@ void Ledger::record_in_page(InodeId inode, std::string_view path, const Loss& lo
     }
 }
 
+void Ledger::record_size(InodeId inode, std::string_view path, Nanoseconds lost_at, LostSize size) {
+    if (counts_.open >= open_kept_) {
+        ++counts_.not_kept;
+        return;
+    }
+    sizes_.emplace_hint(sizes_.end(), counts_.recorded + 1,
+                        OfSize{inode, std::string(path), lost_at, size});
+    ++counts_.recorded;
+    ++counts_.open;
+}
+
 template <typename Taken>
 void Ledger::cut_batch(Batches::value_type& batch, ByteRange range, Taken taken) {
     auto& [first, what] = batch;
@@ -301,6 +312,19 @@ std::vector<LostStore> Ledger::read(LedgerPosition from, std::uint64_t last,
              .bytes = {healed->first.begin, healed->second.end},
              .loss = healed->second.loss,
              .healed_at = healed->second.healed_at});
+    }
+    std::size_t taken = 0;
+    for (auto size = sizes_.lower_bound(from.number);
+         size != sizes_.end() && size->first <= last && taken < most; ++size, ++taken) {
+        const OfSize& lost = size->second;
+        const ByteOffset at = std::min(lost.size.was, lost.size.is);
+        entries.push_back({.number = size->first,
+                           .inode = lost.inode,
+                           .path = lost.path,
+                           .bytes = {at, at},
+                           .loss = {.kind = LossKind::cut, .lost_at = lost.lost_at},
+                           .healed_at = {},
+                           .size = lost.size});
     }
     std::ranges::sort(entries, {}, position_of);
     entries.resize(std::min(entries.size(), most));

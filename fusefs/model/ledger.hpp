@@ -34,10 +34,12 @@ namespace partialfs::model {
 enum class LossKind : std::uint8_t {
     contract, ///< writepage passed over their block, which it took for clean under the contract
     refused,  ///< writepage brought them, and the disk did not take them
+    cut,      ///< a power cut took them: from memory, or from the cache of the disk
 };
 inline constexpr std::array kLossKinds{
     base::EnumName{LossKind::contract, "contract"},
     base::EnumName{LossKind::refused, "refused"},
+    base::EnumName{LossKind::cut, "cut"},
 };
 constexpr const auto& enum_names(LossKind) {
     return kLossKinds;
@@ -55,14 +57,23 @@ struct Loss {
     bool operator==(const Loss&) const = default;
 };
 
+/// A file's size that a power cut took.
+struct LostSize {
+    ByteOffset was; ///< as programs saw it
+    ByteOffset is;  ///< on disk
+
+    bool operator==(const LostSize&) const = default;
+};
+
 /// One entry: a range of bytes, inside one block, that is right in memory and stale on disk.
 struct LostStore {
     std::uint64_t number = 0; ///< counted from 1, in the order of discovery
     InodeId inode;
     std::string path; ///< relative to the mount, as it was when the inode's first loss was found
-    ByteRange bytes;  ///< in the file
+    ByteRange bytes;  ///< in the file; of a lost size none, at the lower of the two
     Loss loss;
     std::optional<Nanoseconds> healed_at; ///< when the bytes were written after all
+    std::optional<LostSize> size{};       ///< it is a size that is lost
 
     bool operator==(const LostStore&) const = default;
 };
@@ -79,7 +90,10 @@ struct LedgerPosition {
     ByteOffset begin{};
 
     auto operator<=>(const LedgerPosition&) const = default;
-    static LedgerPosition after(const LostStore& entry) { return {entry.number, entry.bytes.end}; }
+    static LedgerPosition after(const LostStore& entry) {
+        return entry.size ? LedgerPosition{entry.number + 1, {}}
+                          : LedgerPosition{entry.number, entry.bytes.end};
+    }
 };
 
 class Ledger {
@@ -116,6 +130,8 @@ class Ledger {
     /// entries of the first pages.
     void record(InodeId inode, std::string_view path, const Loss& loss,
                 std::span<const ByteRange> lost);
+    /// A power cut has taken a size. Such an entry stays open for good.
+    void record_size(InodeId inode, std::string_view path, Nanoseconds lost_at, LostSize size);
     /// The bytes of `range` have been written to disk: what is open of them is healed. An entry
     /// that lies partly inside is cut: the part outside stays open, under the same number.
     void heal(InodeId inode, ByteRange range, Nanoseconds now);
@@ -153,6 +169,12 @@ class Ledger {
     };
     /// Batches by the number of their first entry. Numbers of two batches never interleave.
     using Batches = std::map<std::uint64_t, Batch>;
+    struct OfSize {
+        InodeId inode;
+        std::string path;
+        Nanoseconds lost_at;
+        LostSize size;
+    };
     struct Healed {
         InodeId inode;
         ByteOffset end;
@@ -188,6 +210,7 @@ class Ledger {
     std::map<InodeId, OfInode> inodes_;
     Batches batches_;
     std::map<LedgerPosition, Healed> healed_;
+    std::map<std::uint64_t, OfSize> sizes_; ///< by their number
     Counts counts_;
 };
 

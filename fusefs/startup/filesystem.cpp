@@ -42,6 +42,26 @@ std::string kernel_release() {
     return uname(&name) == 0 ? std::string(name.release) : std::string();
 }
 
+/// With --power, the cache of the emulated disk; else null.
+std::unique_ptr<power::DiskCache> make_disk_cache(const Options& options, const std::string& source,
+                                                  trace::Recorder& trace) {
+    if (!options.power) {
+        return nullptr;
+    }
+    auto store = power::UndoStore::make(source, options.power_undo);
+    if (!store) {
+        throw StartFailure("--power keeps what it may have to put back in an unlinked file in "
+                           "SOURCE '" +
+                           source +
+                           "', which cannot be made: " + std::strerror(store.error().value));
+    }
+    return std::make_unique<power::DiskCache>(std::move(*store), [&trace] {
+        trace.record({.kind = trace::Kind::undo_full});
+        spdlog::info("--power: what a cut could take was more than --power-undo keeps: all of it "
+                     "has been synced");
+    });
+}
+
 backing::Object open_root(const std::string& source) {
     auto fd = Fd::open(AT_FDCWD, source.c_str(), O_PATH | O_DIRECTORY);
     if (!fd) {
@@ -78,6 +98,8 @@ Filesystem::Filesystem(const Options& options, fuse::Probe probe, faults::FaultB
     : source_(absolute_path(options.source)), mountpoint_(absolute_path(options.mountpoint)),
       faults_(faults), io_(faults, source_), trace_(options.block_size),
       ledger_(options.block_size), budget_(options.dirty_limit.value),
+      disk_cache_(make_disk_cache(options, source_, trace_)),
+      power_(disk_cache_ ? std::make_unique<power::Power>(io_, *disk_cache_) : nullptr),
       context_{.io = io_,
                .block_size = options.block_size,
                .budget = budget_,
@@ -88,7 +110,8 @@ Filesystem::Filesystem(const Options& options, fuse::Probe probe, faults::FaultB
                .after_write_error = options.after_write_error,
                .compare_pages = probe == fuse::Probe::compare,
                .reopens_any_file = fuse::may_open_any_file(),
-               .whole_filesystem = backing::filesystem_sync_of(source_)},
+               .whole_filesystem = backing::filesystem_sync_of(source_),
+               .power = power_.get()},
       inodes_([this](model::InodeId id, const Fd& fd, const struct stat& status) {
           return std::make_unique<file::FileData>(id, fd, status, context_);
       }),
@@ -106,10 +129,16 @@ Filesystem::Filesystem(const Options& options, fuse::Probe probe, faults::FaultB
              .memory = memory_,
              .small_memory = small_memory_,
              .dirty_limit = options.dirty_limit.value,
+             // A name leads to another inode after a cut: the kernel has to ask each time.
+             .entry_timeout = options.power ? 0.0 : 1.0,
              .kernel_release = kernel_release(),
              .trace_file = options.trace ? options.trace->string() : std::string()},
       session_(fuse::all_operations(), options.fuse_options, options.debug, options.threads,
                memory_, &mount_) {
+    if (power_) {
+        io_.set_below(*disk_cache_);
+        power_cut_ = std::make_unique<fuse::PowerCut>(mount_);
+    }
     inodes_.add_root(open_root(source_));
     const auto path = [this](model::InodeId id) { return path_of(id); };
     trace_.set_path_of(path);
@@ -203,6 +232,9 @@ int Filesystem::serve(const std::function<bool()>& ready) {
     int commit_error = 0;
     int last_error = 0;
     const auto stop_helpers = [this] {
+        if (power_cut_) {
+            power_cut_->stop();
+        }
         control_.stop();
         reclaimer_.stop();
     };
@@ -210,6 +242,9 @@ int Filesystem::serve(const std::function<bool()>& ready) {
                       [&] {
                           journal_.start();
                           control_.start();
+                          if (power_cut_) {
+                              power_cut_->start();
+                          }
                           reclaimer_.start(session_.handle());
                           page_cache_.wait_until_ready();
                           return ready();

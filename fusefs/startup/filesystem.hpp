@@ -12,14 +12,18 @@
 #include "fusefs/fuse/inode_reclaimer.hpp"
 #include "fusefs/fuse/inode_table.hpp"
 #include "fusefs/fuse/mount.hpp"
+#include "fusefs/fuse/power_cut.hpp"
 #include "fusefs/fuse/session.hpp"
 #include "fusefs/journal/journal.hpp"
+#include "fusefs/power/disk_cache.hpp"
+#include "fusefs/power/power.hpp"
 #include "fusefs/startup/options.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <expected>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace partialfs::startup {
@@ -71,6 +75,8 @@ class Filesystem {
     file::LedgerBook ledger_;
     file::BufferBudget budget_;
     file::MemoryPool small_memory_{0};
+    std::unique_ptr<power::DiskCache> disk_cache_; ///< with --power, as all that is for that
+    std::unique_ptr<power::Power> power_;
     file::Context context_;
     fuse::InodeTable inodes_;
     file::MemoryPool memory_; ///< of requests; the buffers and retrieved pages are made of it
@@ -79,6 +85,7 @@ class Filesystem {
     fuse::InodeReclaimer reclaimer_;
     fuse::ControlDirectory control_;
     fuse::Mount mount_;
+    std::unique_ptr<fuse::PowerCut> power_cut_;
     fuse::Session session_;
 };
 

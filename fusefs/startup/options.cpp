@@ -114,6 +114,13 @@ constexpr std::array kSettings{
             [](Options& options, const std::string& value) {
                 options.probe = named<ProbeChoice>("--probe", value);
             }},
+    Setting{"power-undo", "SIZE",
+            "with --power: most bytes kept beside SOURCE of what unsynced changes have replaced "
+            "there (default 256MiB); at more, all is synced",
+            [](Options& options, const std::string& value) {
+                options.power_undo = checked("--power-undo", value, base::parse_size(value),
+                                             "a size such as 64MiB or 1GiB");
+            }},
     Setting{"trace", "FILE", "write every event to FILE as JSON Lines",
             [](Options& options, const std::string& value) { options.trace = absolute(value); }},
     Setting{"faults", "FILE",
@@ -151,6 +158,7 @@ constexpr std::array kFlags{
     Flag{"foreground", [](Options& options) { options.foreground = true; }},
     Flag{"debug", [](Options& options) { options.debug = true; }},
     Flag{"nonempty", [](Options& options) { options.nonempty = true; }},
+    Flag{"power", [](Options& options) { options.power = true; }},
 };
 
 /// One option of -o. Whether it is one of ours.
@@ -233,7 +241,9 @@ std::string epilogue() {
            MountOptions::known() +
            ".\n\n"
            "While mounted, MOUNTPOINT/.partialfs holds: status, ledger, trace, contract,\n"
-           "flush-policy, after-write-error, faults, commit, evict.\n\n"
+           "flush-policy, after-write-error, faults, commit, evict; with --power also power, "
+           "fired,\n"
+           "unsynced.\n\n"
            "Example: run a program on a mount that commits every 50 ms, see what it lost, "
            "unmount:\n"
            "  mkdir disk mnt\n"
@@ -274,6 +284,9 @@ void add_options(CLI::App& app, Options& options, Words& words) {
             ->type_name(std::string(setting.value_name))
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
+    app.add_flag("--power", options.power,
+                 "let .partialfs/power cut the power: what is not on disk is gone, as on a machine "
+                 "whose power fails");
     app.add_flag("-f,--foreground", options.foreground, "stay in the foreground");
     app.add_flag("-s", words.single_threaded, "as few request threads as can be: --threads 1");
     app.add_flag("-d,--debug", options.debug,

@@ -67,6 +67,10 @@ struct Options {
     /// Buffered dirty data above this makes writers flush and wait.
     model::ByteCount dirty_limit{std::uint64_t{256} << 20U};
     ProbeChoice probe = ProbeChoice::automatic;
+    /// The power of the emulated machine can be cut.
+    bool power = false;
+    /// Bytes kept of what stood on disk before changes that are not synced; of use with `power`.
+    model::ByteCount power_undo{std::uint64_t{256} << 20U};
     std::optional<std::filesystem::path> trace;
     /// A file of rules of faults that are in force from the start.
     std::optional<std::filesystem::path> faults;

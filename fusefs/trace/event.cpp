@@ -36,6 +36,7 @@ std::string to_json(const Event& event, std::string_view path, model::BlockSize 
     case Kind::explicit_write:
     case Kind::page_read:
     case Kind::punch:
+    case Kind::cut_took:
         fmt::format_to(out, R"(,"offset":{},"length":{})", event.page_or_offset, event.length);
         break;
     case Kind::lost:
@@ -84,6 +85,12 @@ std::string to_json(const Event& event, std::string_view path, model::BlockSize 
             fmt::format_to(out, R"(,"offset":{},"length":{})", event.page_or_offset, event.length);
         }
         break;
+    case Kind::cut_resized:
+        fmt::format_to(out, R"(,"size_was":{},"size_is":{})", event.page_or_offset, event.length);
+        break;
+    case Kind::power_cut:
+    case Kind::power_on:
+    case Kind::undo_full:
     case Kind::evict:
     case Kind::rename_flush:
     case Kind::unlink:

@@ -32,8 +32,13 @@ enum class Kind : std::uint8_t {
     unlink,         ///< the last name is gone
     write_error,    ///< a write or sync of the backing file failed: error; see
                     ///< model::tries_again() for what becomes of the blocks
-    fault, ///< a rule of `.partialfs/faults` has struck: operation, action, rule, error if it
-           ///< fails, offset and length if it concerns bytes
+    fault,       ///< a rule of `.partialfs/faults` has struck: operation, action, rule, error if it
+                 ///< fails, offset and length if it concerns bytes
+    power_cut,   ///< the power is gone: from here on nothing of what went before reaches the disk
+    cut_took,    ///< a power cut took bytes that memory or the disk's cache held: offset, length
+    cut_resized, ///< a power cut took a change of size: offset is the size before, length after it
+    power_on,    ///< the power is on again
+    undo_full,   ///< what a power cut could take was too much to keep: all of it has been synced
 };
 
 inline constexpr std::array kKinds{
@@ -54,6 +59,11 @@ inline constexpr std::array kKinds{
     base::EnumName{Kind::unlink, "unlink"},
     base::EnumName{Kind::write_error, "write-error"},
     base::EnumName{Kind::fault, "fault"},
+    base::EnumName{Kind::power_cut, "power-cut"},
+    base::EnumName{Kind::cut_took, "cut-took"},
+    base::EnumName{Kind::cut_resized, "cut-resized"},
+    base::EnumName{Kind::power_on, "power-on"},
+    base::EnumName{Kind::undo_full, "undo-full"},
 };
 constexpr const auto& enum_names(Kind) {
     return kKinds;

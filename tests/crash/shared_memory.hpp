@@ -23,6 +23,7 @@ class SharedMemory {
     SharedMemory& operator=(const SharedMemory&) = delete;
     ~SharedMemory() { ::munmap(memory_, sizeof(Value)); }
     Value& operator*() const { return *static_cast<Value*>(memory_); }
+    Value* operator->() const { return static_cast<Value*>(memory_); }
 
   private:
     void* memory_;

@@ -161,6 +161,21 @@ TEST_F(LedgerReaderTest, OpenEntriesShowTheirPresentPathAndHealedOnesTheOldOne) 
     EXPECT_EQ(parsed(text_of(ledger_)).at(1).at("path"), "");
 }
 
+TEST_F(LedgerReaderTest, WhatACutTookKeepsItsPathAndTellsItsSizes) {
+    ledger_.set_path_of([](InodeId) { return "now"; });
+    const model::ByteRange bytes{model::ByteOffset{5}, model::ByteOffset{8}};
+    ledger_.cut(InodeId{7}, "then", {&bytes, 1});
+    ledger_.cut_size(InodeId{7}, "then", {model::ByteOffset{8}, model::ByteOffset{5}});
+    const std::vector<nlohmann::json> lines = parsed(text_of(ledger_));
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_EQ(lines[0].at("kind"), "cut");
+    EXPECT_EQ(lines[0].at("path"), "then");
+    EXPECT_FALSE(lines[0].contains("size_was"));
+    EXPECT_EQ(lines[1].at("length"), 0);
+    EXPECT_EQ(lines[1].at("size_was"), 8);
+    EXPECT_EQ(lines[1].at("size_is"), 5);
+}
+
 TEST_F(LedgerReaderTest, AFullLedgerSaysSoInItsLastLine) {
     for (std::uint64_t i = 0; i < 100; ++i) {
         lose(i * 10, i * 10 + 5);

@@ -187,5 +187,30 @@ TEST(Ledger, IsReadAFewEntriesAtATime) {
     EXPECT_EQ(ledger.read({}, 2).size(), 2U) << "up to a number";
 }
 
+TEST(Ledger, HasTheSizesThatACutTookAmongTheRest) {
+    Ledger ledger(kBlockSize);
+    record(ledger, 1, {bytes(0, 10)});
+    ledger.record_size(kInode, "file", Nanoseconds{2}, {ByteOffset{9000}, ByteOffset{10}});
+    record(ledger, 3, {bytes(100, 110)});
+    ledger.record_size(InodeId{3}, "other", Nanoseconds{4}, {ByteOffset{0}, ByteOffset{5}});
+    std::vector<LostStore> entries;
+    LedgerPosition next;
+    for (auto part = ledger.read(next, 4, 1); !part.empty(); part = ledger.read(next, 4, 1)) {
+        next = LedgerPosition::after(part.back());
+        entries.insert(entries.end(), part.begin(), part.end());
+    }
+    EXPECT_EQ(entries, ledger.read());
+    ASSERT_EQ(entries.size(), 4U);
+    EXPECT_EQ(entries[1].number, 2U);
+    EXPECT_EQ(entries[1].path, "file");
+    EXPECT_EQ(entries[1].loss.kind, LossKind::cut);
+    EXPECT_EQ(entries[1].size, (LostSize{ByteOffset{9000}, ByteOffset{10}}));
+    EXPECT_TRUE(entries[1].bytes.empty());
+    EXPECT_EQ(entries[1].bytes.begin, ByteOffset{10});
+    EXPECT_EQ(entries[3].bytes.begin, ByteOffset{0});
+    EXPECT_EQ(ledger.counts().open, 4U);
+    EXPECT_EQ(ledger.counts().open_bytes, 20U);
+}
+
 } // namespace
 } // namespace partialfs::model

@@ -1,0 +1,108 @@
+#include "fusefs/file/power_loss.hpp"
+
+#include "fusefs/backing/file_io.hpp"
+#include "fusefs/file/ledger_book.hpp"
+#include "fusefs/model/ledger.hpp"
+#include "fusefs/trace/recorder.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <vector>
+
+namespace partialfs::file {
+
+using model::ByteCount;
+using model::ByteOffset;
+using model::ByteRange;
+
+namespace {
+
+constexpr ByteRange kWhole{ByteOffset{0}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
+
+/// Appends the parts of `bytes` in which they differ from SOURCE; all, if that cannot be read.
+void add_differing(FileParts& file, ByteOffset offset, std::span<const std::byte> bytes,
+                   std::vector<ByteRange>& lost) {
+    backing::FileIo past_the_cut; // the file's own way is closed
+    std::vector<std::byte> disk(bytes.size());
+    const auto fd = file.backing.readable();
+    const auto got = fd ? backing::read_all(past_the_cut, (*fd)->get(), disk, offset)
+                        : std::unexpected(fd.error());
+    if (!got) {
+        lost.push_back({offset, offset + ByteCount{bytes.size()}});
+        return;
+    }
+    std::ranges::copy(model::differing_ranges(bytes, std::span(disk).first(*got), offset),
+                      std::back_inserter(lost));
+}
+
+/// Enters the bytes, joined where they overlap.
+void enter(FileParts& file, std::string_view path, std::vector<ByteRange> lost) {
+    if (lost.empty()) {
+        return;
+    }
+    file.cut_took = true;
+    std::ranges::sort(lost);
+    std::vector<ByteRange> all;
+    for (const ByteRange& range : lost) {
+        if (!all.empty() && range.begin <= all.back().end) {
+            all.back().end = std::max(all.back().end, range.end);
+        } else {
+            all.push_back(range);
+        }
+    }
+    file.context.ledger.cut(file.id, path, all);
+    for (const ByteRange& range : all) {
+        file.context.trace.record({.inode = file.id,
+                                   .page_or_offset = range.begin.value,
+                                   .length = range.size().value,
+                                   .kind = trace::Kind::cut_took});
+    }
+}
+
+} // namespace
+
+bool lose_memory(FileParts& file, std::string_view path, std::span<const ByteRange> from_disk) {
+    std::vector<ByteRange> lost(from_disk.begin(), from_disk.end());
+    std::vector<Piece> pieces;
+    ByteOffset size;
+    {
+        const base::Lock disk(file.disk);
+        const FileLock lock(file);
+        file.held.collect(kWhole, pieces);
+        size = file.state.size();
+        file.lock_abandon();
+    }
+    bool resized = false;
+    if (!file.nameless) {
+        for (const Piece& piece : pieces) {
+            add_differing(file, piece.at, piece.bytes, lost);
+        }
+        enter(file, path, std::move(lost));
+        const auto status = file.backing.status();
+        const ByteOffset on_disk{status ? static_cast<std::uint64_t>(status->st_size) : size.value};
+        if (on_disk != size) {
+            file.cut_took = true;
+            resized = true;
+            file.context.ledger.cut_size(file.id, path, {.was = size, .is = on_disk});
+            file.context.trace.record({.inode = file.id,
+                                       .page_or_offset = size.value,
+                                       .length = on_disk.value,
+                                       .kind = trace::Kind::cut_resized});
+        }
+    }
+    file.losses.settle();
+    file.backing.close();
+    return resized;
+}
+
+void lose_pages(FileParts& file, ByteOffset offset, std::span<const std::byte> bytes) {
+    if (file.nameless) {
+        return;
+    }
+    std::vector<ByteRange> lost;
+    add_differing(file, offset, bytes, lost);
+    enter(file, file.context.ledger.path_of(file.id), std::move(lost));
+}
+
+} // namespace partialfs::file

@@ -1,0 +1,420 @@
+// Power cuts of a mount: what is gone, what stays, and that nothing from before a cut reaches what
+// comes after it.
+#include "fusefs/base/fd.hpp"
+#include "tests/mounted/ledger_file.hpp"
+#include "tests/mounted/mount.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace partialfs::testing {
+namespace {
+
+using base::Fd;
+using nlohmann::json;
+using test::read_file;
+
+class PowerOf : public ::testing::Test {
+  protected:
+    void SetUp() override { SKIP_IF_MOUNTING_IS_IMPOSSIBLE(); }
+    void TearDown() override {
+        if (mount_.running()) {
+            const Ended ended = mount_.stop();
+            EXPECT_EQ(ended.code, 0) << ended.errors;
+        }
+    }
+    void start(std::vector<std::string> more = {}) {
+        std::vector<std::string> options{"--power", "--contract", "linux-2.6.20",
+                                         "--commit-interval", "0"};
+        options.insert(options.end(), more.begin(), more.end());
+        mount_.start(options);
+    }
+    [[nodiscard]] std::filesystem::path at(const std::string& name) const {
+        return mount_.path() / name;
+    }
+    [[nodiscard]] std::filesystem::path control(const std::string& name) const {
+        return at(".partialfs/" + name);
+    }
+    /// The errno of writing a command, or 0.
+    int tell(const std::string& command) {
+        const Fd fd(::open(control("power").c_str(), O_WRONLY | O_CLOEXEC));
+        EXPECT_TRUE(fd) << std::strerror(errno);
+        return ::write(fd.get(), command.data(), command.size()) < 0 ? errno : 0;
+    }
+    json power() { return json::parse(read_file(control("power"))); }
+    static std::vector<json> lines(const std::filesystem::path& path) {
+        std::vector<json> all;
+        std::istringstream text(read_file(path));
+        for (std::string line; std::getline(text, line);) {
+            all.push_back(json::parse(line));
+        }
+        return all;
+    }
+    [[nodiscard]] Fd open(const std::string& name, int flags = O_RDWR | O_CREAT) const {
+        return Fd(::open(at(name).c_str(), flags | O_CLOEXEC, 0644));
+    }
+    static void write(const Fd& fd, off_t offset, const std::string& text) {
+        EXPECT_EQ(::pwrite(fd.get(), text.data(), text.size(), offset), ssize_t(text.size()))
+            << std::strerror(errno);
+    }
+    void put(const std::string& name, const std::string& text, bool synced) {
+        const Fd fd = open(name);
+        write(fd, 0, text);
+        if (synced) {
+            EXPECT_EQ(::fsync(fd.get()), 0);
+        }
+    }
+    std::string content(const std::string& name) const { return read_file(at(name)); }
+    static std::byte* map(const Fd& fd, std::size_t size) {
+        void* const address =
+            ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+        EXPECT_NE(address, MAP_FAILED);
+        return static_cast<std::byte*>(address);
+    }
+    /// Whether a process that does this is killed by SIGBUS.
+    static bool gets_sigbus(const std::function<void()>& touch) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::signal(SIGBUS, SIG_DFL);
+            touch();
+            ::_exit(0);
+        }
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        return WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS;
+    }
+
+    Mount mount_;
+};
+
+TEST_F(PowerOf, WithoutTheOptionThereIsNothingToCut) {
+    mount_.start();
+    for (const char* name : {"power", "fired", "unsynced"}) {
+        struct stat status{};
+        EXPECT_EQ(::stat(control(name).c_str(), &status), -1) << name;
+        EXPECT_EQ(errno, ENOENT);
+    }
+}
+
+TEST_F(PowerOf, WhatWasSyncedStaysAndTheRestIsGone) {
+    start();
+    put("synced", "kept", true);
+    put("synced", "lost", false);
+    put("new", "all of it", false);
+    ASSERT_EQ(tell("cut"), 0);
+    EXPECT_FALSE(open("synced", O_RDONLY));
+    EXPECT_EQ(errno, EIO);
+    EXPECT_EQ(::mkdir(at("directory").c_str(), 0755), -1);
+    EXPECT_EQ(errno, EIO);
+    EXPECT_EQ(power()["power"], "off");
+    EXPECT_EQ(tell("cut"), EBUSY);
+
+    ASSERT_EQ(tell("on"), 0);
+    EXPECT_EQ(content("synced"), "kept");
+    EXPECT_EQ(content("new"), "") << "its name went through at once";
+    const json state = power();
+    EXPECT_EQ(state["power"], "on");
+    EXPECT_EQ(state["boot"], 2);
+    EXPECT_EQ(state["cuts"], 1);
+    EXPECT_EQ(state["last"]["bytes"], 3 + 9) << "three letters differ in kept and lost: " << state;
+    EXPECT_EQ(state["last"]["sizes"], 1);
+    EXPECT_EQ(state["last"]["files"], 2);
+    put("new", "again", true);
+    EXPECT_EQ(content("new"), "again");
+}
+
+TEST_F(PowerOf, TheLedgerHasWhatWasTakenToTheByte) {
+    start();
+    put("file", std::string(8192, 'a'), true);
+    const Fd fd = open("file");
+    write(fd, 100, "bab");
+    std::byte* const bytes = map(fd, 8192);
+    bytes[5000] = std::byte{'m'};
+    write(fd, 8192, "grown");
+    ASSERT_EQ(tell("cut-and-on"), 0);
+    std::vector<std::string> taken;
+    for (const json& line : lines(control("ledger"))) {
+        EXPECT_EQ(line["kind"], "cut") << line;
+        EXPECT_EQ(line["path"], "file") << line;
+        taken.push_back(line.contains("size_was")
+                            ? line["size_was"].dump() + ">" + line["size_is"].dump()
+                            : line["offset"].dump() + "+" + line["length"].dump());
+    }
+    std::ranges::sort(taken);
+    EXPECT_EQ(taken, (std::vector<std::string>{"100+1", "102+1", "5000+1", "8192+5", "8197>8192"}));
+    EXPECT_EQ(content("file"), std::string(8192, 'a'));
+    ::munmap(bytes, 8192);
+}
+
+TEST_F(PowerOf, AMappingFromBeforeACutReachesNothingAfterIt) {
+    start();
+    put("file", std::string(16384, 'a'), true);
+    const Fd old = open("file");
+    std::byte* const bytes = map(old, 16384);
+    bytes[0] = std::byte{'x'};
+    ASSERT_EQ(tell("cut-and-on"), 0);
+    EXPECT_TRUE(gets_sigbus([&] { bytes[1] = std::byte{'y'}; }));
+    EXPECT_TRUE(gets_sigbus([&] { bytes[9000] = std::byte{'y'}; })) << "a page that was clean";
+    EXPECT_EQ(::pwrite(old.get(), "z", 1, 0), -1);
+    EXPECT_EQ(errno, EIO);
+    EXPECT_EQ(::fsync(old.get()), -1);
+    EXPECT_EQ(errno, EIO);
+    struct stat before{};
+    EXPECT_EQ(::fstat(old.get(), &before), -1);
+
+    const Fd fresh = open("file", O_RDWR);
+    ASSERT_TRUE(fresh);
+    std::byte* const again = map(fresh, 16384);
+    EXPECT_EQ(again[0], std::byte{'a'});
+    again[2] = std::byte{'n'};
+    EXPECT_EQ(::msync(bytes, 16384, MS_SYNC), -1);
+    EXPECT_EQ(errno, EIO);
+    EXPECT_EQ(::fsync(fresh.get()), 0);
+    ::munmap(bytes, 16384);
+    ::munmap(again, 16384);
+    EXPECT_EQ(content("file").substr(0, 4), "aana");
+    EXPECT_EQ(read_file(mount_.source() / "file").substr(0, 4), "aana");
+}
+
+TEST_F(PowerOf, AnErrorOfTheOldBootsWritebackIsNotForTheNext) {
+    start();
+    put("file", std::string(4096, 'a'), true);
+    const Fd old = open("file");
+    std::byte* const bytes = map(old, 4096);
+    bytes[0] = std::byte{'x'};
+    ASSERT_EQ(tell("cut-and-on"), 0);
+    put("other", "text", true);
+    const Fd fresh = open("other");
+    EXPECT_EQ(::syncfs(fresh.get()), 0) << std::strerror(errno);
+    ::munmap(bytes, 4096);
+}
+
+/// The same with a process that stores and stores: pages that are dirtied just while they are
+/// dropped stay those of a dead file.
+TEST_F(PowerOf, AProcessThatGoesOnStoringReachesNothingAfterACut) {
+    start();
+    constexpr std::size_t kSize = 1U << 20U;
+    for (int round = 0; round < 10; ++round) {
+        put("file", std::string(kSize, 'a'), true);
+        int ready[2];
+        ASSERT_EQ(::pipe(ready), 0);
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::signal(SIGBUS, SIG_DFL);
+            const Fd fd = open("file", O_RDWR);
+            std::byte* const bytes = map(fd, kSize);
+            for (std::size_t i = 0;; i = (i + 4096 + 1) % kSize) {
+                bytes[i] = std::byte{'x'};
+                if (i == 0) {
+                    static_cast<void>(::write(ready[1], "r", 1));
+                }
+            }
+        }
+        char byte = 0;
+        ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+        ASSERT_EQ(tell("cut tear=none"), 0);
+        ASSERT_EQ(tell("on"), 0);
+        put("file", std::string(kSize, 'b'), true);
+        int status = 0;
+        ::waitpid(child, &status, 0); // it gets SIGBUS at a page that is gone
+        EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) << status;
+        ::sync();
+        EXPECT_EQ(content("file"), std::string(kSize, 'b'));
+        EXPECT_EQ(read_file(mount_.source() / "file"), std::string(kSize, 'b'));
+        ::close(ready[0]);
+        ::close(ready[1]);
+    }
+}
+
+TEST_F(PowerOf, TheCacheOfTheDiskLosesWhatNoSyncHasMadeDurable) {
+    // fsync only pretends: a fault says that it has succeeded. Here the flush of a rename does
+    // what a sync does not follow.
+    start();
+    put("file", "old", true);
+    put("file", "new", false);
+    ASSERT_EQ(::rename(at("file").c_str(), at("renamed").c_str()), 0); // flushes, and syncs nothing
+    bool found = false;
+    for (const json& line : lines(control("unsynced"))) {
+        found = found || (line["where"] == "disk-cache" && line["path"] == "renamed");
+    }
+    EXPECT_TRUE(found) << read_file(control("unsynced"));
+    EXPECT_EQ(read_file(mount_.source() / "renamed"), "new");
+    ASSERT_EQ(tell("cut-and-on tear=none"), 0);
+    EXPECT_EQ(content("renamed"), "old");
+    EXPECT_EQ(power()["last"]["sectors_lost"], 1);
+    EXPECT_EQ(read_file(control("unsynced")), "");
+}
+
+TEST_F(PowerOf, UnsyncedTellsWhatACutWouldTake) {
+    start();
+    put("file", std::string(8192, 'a'), true);
+    EXPECT_EQ(read_file(control("unsynced")), "");
+    const Fd fd = open("file");
+    write(fd, 10, "bbb");
+    std::byte* const bytes = map(fd, 8192);
+    bytes[5000] = std::byte{'m'};
+    write(fd, 9000, "c");
+    std::vector<std::string> told;
+    for (const json& line : lines(control("unsynced"))) {
+        EXPECT_EQ(line["path"], "file");
+        told.push_back(line["where"].get<std::string>() + " " +
+                       (line.contains("size")
+                            ? line["size"].dump() + ">" + line["size_on_disk"].dump()
+                            : line["offset"].dump() + "+" + line["length"].dump()));
+    }
+    EXPECT_EQ(told, (std::vector<std::string>{"memory 10+3", "memory 9000+1", "mapped 4096+4096",
+                                              "memory 9001>8192"}));
+    ::munmap(bytes, 8192);
+}
+
+TEST_F(PowerOf, ArmedItComesAtItsMoment) {
+    start();
+    const Fd fd = open("a.db");
+    const Fd other = open("b");
+    ASSERT_EQ(tell("cut at=fsync:2 path=*.db"), 0);
+    EXPECT_EQ(power()["armed"]["seen"], 0);
+    write(fd, 0, "one");
+    EXPECT_EQ(::fsync(fd.get()), 0);
+    EXPECT_EQ(::fsync(other.get()), 0);
+    EXPECT_EQ(power()["armed"]["seen"], 1);
+    write(fd, 0, "two");
+    EXPECT_EQ(::fsync(fd.get()), -1);
+    EXPECT_EQ(errno, EIO);
+    const json fired = lines(control("fired")).at(0);
+    EXPECT_EQ(fired["cut"], 1);
+    EXPECT_EQ(fired["armed"], true);
+    ASSERT_EQ(tell("on"), 0);
+    EXPECT_EQ(content("a.db"), "one");
+
+    const Fd again = open("a.db");
+    write(again, 0, "two");
+    ASSERT_EQ(tell("cut at=fsync:1 when=after tear=none"), 0);
+    EXPECT_EQ(::fsync(again.get()), -1) << "it is done, and nobody is told";
+    read_file(control("fired"));
+    ASSERT_EQ(tell("on"), 0);
+    EXPECT_EQ(content("a.db"), "two");
+}
+
+TEST_F(PowerOf, ARenameIsDoneOrNot) {
+    start();
+    for (const bool done : {false, true}) {
+        put("from", "text", true);
+        ASSERT_EQ(tell(std::string("cut-and-on at=rename:1 path=to* when=") +
+                       (done ? "after" : "before")),
+                  0);
+        ASSERT_EQ(::rename(at("from").c_str(), at("elsewhere").c_str()), 0);
+        ASSERT_EQ(::rename(at("elsewhere").c_str(), at("from").c_str()), 0);
+        EXPECT_EQ(::rename(at("from").c_str(), at("to").c_str()), -1);
+        EXPECT_EQ(errno, EIO);
+        read_file(control("fired"));
+        EXPECT_EQ(std::filesystem::exists(at("to")), done);
+        EXPECT_EQ(std::filesystem::exists(at("from")), !done);
+    }
+}
+
+TEST_F(PowerOf, CommitsWritepagesAndRequestsAreCounted) {
+    start();
+    for (const char* at_moment : {"commit:1", "commit:1 when=after", "writepage:1", "op:5"}) {
+        put("file", std::string(4096, 'a'), true);
+        const Fd fd = open("file");
+        std::byte* const bytes = map(fd, 4096);
+        ASSERT_EQ(tell(std::string("cut at=") + at_moment), 0);
+        bytes[0] = std::byte{'b'};
+        write(fd, 4096, "c"); // and so the inode is dirty
+        static_cast<void>(::utimensat(AT_FDCWD, at("file").c_str(), nullptr, 0));
+        EXPECT_EQ(::fsync(fd.get()), -1) << at_moment;
+        const json fired = lines(control("fired")).at(0);
+        EXPECT_EQ(fired["armed"], true) << at_moment;
+        ASSERT_EQ(tell("on"), 0);
+        ::munmap(bytes, 4096);
+    }
+}
+
+TEST_F(PowerOf, WhoWaitsForItCanBeInterruptedAndTakesNoThread) {
+    start({"--threads", "2"});
+    std::vector<pid_t> readers;
+    for (int i = 0; i < 4; ++i) { // more than there are threads
+        readers.push_back(::fork());
+        if (readers.back() == 0) {
+            const Fd fd(::open(control("fired").c_str(), O_RDONLY | O_CLOEXEC));
+            char byte = 0;
+            ::_exit(::read(fd.get(), &byte, 1) == 1 ? 0 : 1);
+        }
+    }
+    put("file", "others go on", true);
+    const auto sleeps = [](pid_t pid) {
+        return wait_until([&] {
+            const std::string stack = read_file("/proc/" + std::to_string(pid) + "/wchan");
+            return stack.find("fuse") != std::string::npos ||
+                   stack.find("request_wait") != std::string::npos;
+        });
+    };
+    ASSERT_TRUE(sleeps(readers[0]) && sleeps(readers[1]));
+    ::kill(readers[0], SIGTERM);
+    int status = 0;
+    ASSERT_EQ(::waitpid(readers[0], &status, 0), readers[0]);
+    EXPECT_TRUE(WIFSIGNALED(status));
+    ASSERT_EQ(tell("cut at=op:1"), 0);
+    struct stat any{};
+    EXPECT_EQ(::stat(at("file").c_str(), &any), -1);
+    EXPECT_EQ(errno, EIO);
+    for (std::size_t i = 1; i < readers.size(); ++i) {
+        ASSERT_EQ(::waitpid(readers[i], &status, 0), readers[i]);
+        EXPECT_EQ(status, 0);
+    }
+}
+
+TEST_F(PowerOf, ABadCommandChangesNothingAndSaysWhy) {
+    start();
+    put("file", "text", false);
+    ASSERT_EQ(tell("cut at=commit:3"), 0);
+    EXPECT_EQ(tell("cut tear=some"), EINVAL);
+    const json state = power();
+    EXPECT_EQ(state["power"], "on");
+    EXPECT_NE(state["refused"].get<std::string>().find("tear=some"), std::string::npos);
+    EXPECT_EQ(state["armed"]["command"], "cut tear=all at=commit:3 when=before");
+    EXPECT_EQ(tell("disarm"), 0);
+    EXPECT_TRUE(power()["armed"].is_null());
+    EXPECT_TRUE(power()["refused"].is_null());
+    EXPECT_EQ(content("file"), "text");
+}
+
+TEST_F(PowerOf, AtTheCapAllIsSynced) {
+    start({"--power-undo", "64K", "--flush-policy", "eager"});
+    put("file", std::string(1 << 20, 'a'), true);
+    put("file", std::string(1 << 20, 'b'), false);
+    ASSERT_EQ(::rename(at("file").c_str(), at("renamed").c_str()), 0); // flushes, and syncs nothing
+    EXPECT_GE(power()["undo"]["times_full"].get<int>(), 1);
+    EXPECT_NE(read_file(control("trace")).find("undo-full"), std::string::npos);
+    ASSERT_EQ(tell("cut-and-on tear=none"), 0);
+    const std::string left = content("renamed");
+    EXPECT_EQ(left.substr(0, 900'000), std::string(900'000, 'b')) << "it had been synced";
+}
+
+TEST_F(PowerOf, TheMountEndsWellWithThePowerOff) {
+    start();
+    put("file", "text", false);
+    ASSERT_EQ(tell("cut"), 0);
+    const Ended ended = mount_.stop();
+    EXPECT_EQ(ended.code, 0) << ended.errors;
+    EXPECT_EQ(read_file(mount_.source() / "file"), "");
+}
+
+} // namespace
+} // namespace partialfs::testing
