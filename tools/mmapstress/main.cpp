@@ -274,6 +274,12 @@ void add_run(CLI::App& app, Verdict& verdict) {
         },
         "run rounds with one seed after another until the time is up or damage is found");
     command
+        ->add_option("--power-cut", options->power_cuts,
+                     "on partialfs mounted with --power: cut its power at some moment of each of N "
+                     "rounds, turn it on, and verify what had been synced")
+        ->check(whole_number(1))
+        ->type_name("N");
+    command
         ->add_option("--threads", options->settings.threads,
                      "threads in each process, 1 to 1024; default: the workload's")
         ->check(whole_number(1, 1024))

@@ -33,6 +33,8 @@ struct RunOptions {
     std::optional<Shard> shard; ///< of a campaign whose seed is settings.seed
     /// Rounds, each with the next seed, until the time is up or damage is found; else one round.
     std::optional<std::chrono::milliseconds> duration;
+    /// So many rounds, in each of which the power of the mount is cut.
+    std::optional<std::uint64_t> power_cuts;
 };
 
 /// Runs a workload.

@@ -200,7 +200,8 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
     const std::string done =
         result.hung ? "hung"
         : result.cut_short && result.problems.empty()
-            ? "cut short"
+            ? (result.rounds > 1 ? fmt::format("cut short in each of {} rounds", result.rounds)
+                                 : "cut short")
             : fmt::format("{}{} in {:.2f} s",
                           result.rounds > 1 ? fmt::format("round {}, ", result.rounds) : "",
                           plural(result.ops, "operation"), result.seconds);

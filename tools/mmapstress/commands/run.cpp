@@ -176,8 +176,12 @@ Verdict run_workload(const RunOptions& options) {
     if (shard) {
         shard->seed = options.settings.seed;
     }
-    const auto done = run_rounds(settings, {named, options.settings, shard, options.duration,
-                                            [&](std::uint64_t number) { round = number; }});
+    const auto done = run_rounds(settings, {.workloads = named,
+                                            .settings = options.settings,
+                                            .shard = shard,
+                                            .duration = options.duration,
+                                            .begin = [&](std::uint64_t number) { round = number; },
+                                            .power_cuts = options.power_cuts});
     if (!done) {
         return refuse(done.error().message, done.error().verdict);
     }

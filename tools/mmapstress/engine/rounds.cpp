@@ -20,6 +20,21 @@ void take_in(RunResult& result, Totals& totals, std::vector<LeftOut>& left_out,
     result.totals = totals;
 }
 
+/// The power was cut before anything had been synced: nothing had to be there.
+bool had_nothing(const RunResult& result) {
+    const StageResult& cold = result.stages[static_cast<std::size_t>(Stage::evicted)];
+    return result.cut_short && result.cut_short->synced_bytes == 0 && result.problems.empty() &&
+           result.damage.empty() && cold.state == StageResult::State::checked;
+}
+
+/// One round that the power is cut in may have stored nothing; all of them together must have.
+void require_stores(RunResult& result) {
+    auto of_last = result.ops_by_kind;
+    std::swap(result.ops_by_kind, result.totals.ops_by_kind);
+    result.require_stores();
+    result.totals.ops_by_kind = std::exchange(result.ops_by_kind, of_last);
+}
+
 } // namespace
 
 std::chrono::milliseconds Rounds::turn() const {
@@ -37,6 +52,17 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
     };
     const auto is_stopped = [&] { return (settings.stop && settings.stop()) || time_is_up(); };
     RunSettings each = settings;
+    each.cuts_power = rounds.power_cuts.has_value();
+    if (each.cuts_power) {
+        if (rounds.settings.commit_by != CommitBy::sibling) {
+            return std::unexpected(StartError{
+                Verdict::usage, "--power-cut goes with --commit-by sibling: a FUSE daemon is told "
+                                "of neither sync(2) nor syncfs(2)"});
+        }
+        add_left_out(each.unwanted,
+                     {{.operation = std::string(traits_of(OpKind::sync).name),
+                       .reason = "a FUSE daemon is not told of sync(2), so it promises nothing"}});
+    }
     each.stop = [&] {
         return is_stopped() || (takes_turns && Clock::now() - round_begin >= rounds.turn());
     };
@@ -69,8 +95,15 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
         auto result = TRY(run(each, factory, workload.judge));
         result.shard = rounds.shard;
         take_in(result, totals, left_out, round);
-        const bool all_had_a_turn = !rounds.duration && round == rounds.workloads.size();
-        if (all_had_a_turn || is_stopped() || result.verdict() != Verdict::clean) {
+        const bool all_had_a_turn = rounds.power_cuts
+                                        ? round >= *rounds.power_cuts
+                                        : !rounds.duration && round == rounds.workloads.size();
+        const bool goes_on =
+            result.verdict() == Verdict::clean || (rounds.power_cuts && had_nothing(result));
+        if (all_had_a_turn || is_stopped() || !goes_on) {
+            if (rounds.power_cuts) {
+                require_stores(result);
+            }
             result.left_out = std::move(left_out);
             return RoundsResult{std::move(result), std::move(factory)};
         }

@@ -25,6 +25,8 @@ struct Rounds {
     std::optional<std::chrono::milliseconds> duration{};
     /// Called before each round with its number, from 1.
     std::function<void(std::uint64_t)> begin{};
+    /// So many rounds instead, or until one is not clean; in each the power of the mount is cut.
+    std::optional<std::uint64_t> power_cuts{};
 
     /// So short that each workload has had a turn, its verification included, within a minute.
     [[nodiscard]] std::chrono::milliseconds turn() const;

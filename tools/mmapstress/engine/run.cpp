@@ -8,6 +8,8 @@
 
 #include <sys/utsname.h>
 
+#include <optional>
+
 namespace mmapstress {
 
 Run::Run(const RunSettings& settings, const OpSourceFactory& factory, RunParts parts)
@@ -54,8 +56,19 @@ RunResult Run::carry_out(Judge judge) {
     auto crew = Crew::assemble({{directory_.files(), walker_.header(), directory_.path(), commits_,
                                  settings_.drop, pressure_.by_hand(), settings_.helper_directory},
                                 factory_});
+    auto power = std::optional<Outcome<PowerCut>>();
+    if (crew && settings_.cuts_power) {
+        power = PowerCut::arm(place_.partialfs, walker_.header().seed);
+    }
     if (!crew) {
         problem(crew.error().message(), OpId{});
+    } else if (power && !*power) {
+        problem(power->error().message(), OpId{});
+    } else if (power) {
+        run_ops(**crew);
+        synced_points_.push_back((*crew)->reached());
+        crew->reset();
+        verify_after_cut(**power);
     } else {
         run_ops(**crew);
         synced_points_.push_back((*crew)->reached());

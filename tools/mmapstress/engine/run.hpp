@@ -4,10 +4,12 @@
 #include "tools/mmapstress/engine/commit_watch.hpp"
 #include "tools/mmapstress/engine/crew.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/engine/power_cut.hpp"
 #include "tools/mmapstress/engine/recorder.hpp"
 #include "tools/mmapstress/engine/run_directory.hpp"
 #include "tools/mmapstress/engine/run_log.hpp"
 #include "tools/mmapstress/system/memory_pressure.hpp"
+#include "tools/mmapstress/verify/crash_state.hpp"
 #include "tools/mmapstress/verify/disk_stages.hpp"
 #include "tools/schedule/op_walker.hpp"
 
@@ -73,6 +75,12 @@ class Run {
     /// After an error, as after a crash: what had been synced before it must be there, of all else
     /// old and new are right.
     void verify_what_was_synced();
+    /// The files that the run had open are dead: they are opened anew, and verified in the same
+    /// way. What went wrong because of the cut is no problem.
+    void verify_after_cut(PowerCut& power);
+    void remove_what_workers_left() const;
+    void check_what_was_synced(CrashState& state, const std::vector<EvictedFile>& files,
+                               const std::string& evicted);
     void check_cached();
     bool sync_all(Crew& crew);
     std::string evict_all(Crew& crew);

@@ -29,6 +29,7 @@ class RunDirectory {
     /// The directory's name in its parent.
     [[nodiscard]] std::string name() const { return path_.substr(path_.rfind('/') + 1); }
     [[nodiscard]] TestFiles& files() { return files_; }
+    [[nodiscard]] const TestFiles& files() const { return files_; }
     [[nodiscard]] bool is_device() const { return device_.has_value(); }
     /// Creates the next file, file0, file1 and so on, to be `size` bytes long. Of a device the
     /// first one is the device, and there is no other.

@@ -13,6 +13,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <system_error>
 
 namespace mmapstress {
 
@@ -118,6 +120,56 @@ void Run::verify_what_was_synced() {
         }
         files.push_back({file.path(), file.fd()});
     }
+    check_what_was_synced(state, files, evicted);
+}
+
+/// The workers' own files, which they could not remove with the power off.
+void Run::remove_what_workers_left() const {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.path(), ignored)) {
+        const bool is_tested = std::ranges::any_of(directory_.files(), [&](const TestFile& file) {
+            return file.path() == entry.path().string();
+        });
+        if (!is_tested) {
+            std::filesystem::remove(entry.path(), ignored);
+        }
+    }
+}
+
+void Run::verify_after_cut(PowerCut& power) {
+    const auto cut = power.finish();
+    if (!cut) {
+        problem(cut.error().message(), OpId{});
+        return;
+    }
+    if (*cut) {
+        result_.problems.clear();
+    }
+    remove_what_workers_left();
+    result_.interrupted = true;
+    std::ranges::sort(synced_points_);
+    CrashState state(factory_, {begun_, synced_points_, false});
+    std::vector<partialfs::base::Fd> owners;
+    std::vector<EvictedFile> files;
+    for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {
+        TestFile& file = directory_.files()[i];
+        file.unmap_all();
+        auto fd = partialfs::base::Fd::open(AT_FDCWD, file.path().c_str(), O_RDONLY);
+        struct stat found{};
+        if (!fd || ::fstat(fd->get(), &found) != 0) {
+            problem(failed("after the power cut, cannot open " + file.path()).error().message(),
+                    OpId{});
+            return;
+        }
+        state.settle(FileIndex{i}, ByteCount{static_cast<std::uint64_t>(found.st_size)});
+        files.push_back({file.path(), fd->get()});
+        owners.push_back(std::move(*fd));
+    }
+    check_what_was_synced(state, files, {});
+}
+
+void Run::check_what_was_synced(CrashState& state, const std::vector<EvictedFile>& files,
+                                const std::string& evicted) {
     Verifier verifier(state.expected(), collector_, settings_.progress);
     verifier.excuse(state);
     verifier.expect_stages(3);
@@ -192,7 +244,7 @@ void Run::finish() {
             stage.reason = "the run did not come so far";
         }
     }
-    if (!(result_.interrupted && settings_.stored_before)) {
+    if (!(result_.interrupted && (settings_.stored_before || settings_.cuts_power))) {
         result_.require_stores();
     }
     for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {

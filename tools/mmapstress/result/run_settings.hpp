@@ -61,6 +61,8 @@ struct RunSettings {
     std::string report_file;
     /// What the schedule is made of, for that head and the report.
     std::optional<WorkloadSettings> made_of;
+    /// The power of the mount is cut at some moment of the run; see engine/power_cut.hpp.
+    bool cuts_power = false;
     /// Called a few times a second at most, from the thread that called run().
     std::function<void(const Progress&)> progress;
     /// Asked before each operation: true ends the schedule there, and what was done is verified.
