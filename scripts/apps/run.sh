@@ -6,7 +6,8 @@
 #                                          such a file of yours
 #     --runs N                             each N times under each contract (1)
 #     --contract both|linux-2.6.19|linux-2.6.20
-#     --quick                              rtorrent with 16 MiB, tdb, apt and apt-2006
+#     --quick                              rtorrent with 16 MiB, tdb, apt and apt-2006; those that
+#                                          cut the power, if named, do it 20 times
 #     --json FILE                          also as JSON; - is standard output, then without the table
 #     --partialfs PROGRAM                  the partialfs to use (default: built in build/release)
 #     --mmapstress PROGRAM                 the mmapstress to use (as above; for apt-2006)
@@ -172,8 +173,8 @@ run_program() {
         exit 2
     fi
     eval "$definition" # title, packages, settings and so on: local here
-    [[ $expect =~ ^(damaged|unnoticed|sometimes|sometimes-unnoticed|immune|fault-safe|fault-damaged)$ ]] ||
-        { say "$file: expect=$expect: must be damaged, unnoticed, sometimes, sometimes-unnoticed, immune, fault-safe or fault-damaged"; exit 2; }
+    [[ $expect =~ ^(damaged|unnoticed|sometimes|sometimes-unnoticed|immune|fault-safe|fault-damaged|power-safe|power-damaged)$ ]] ||
+        { say "$file: expect=$expect: must be damaged, unnoticed, sometimes, sometimes-unnoticed, immune, fault-safe, fault-damaged, power-safe or power-damaged"; exit 2; }
     [[ $exact$in_memory =~ ^(true|false){2}$ ]] || { say "$file: exact and in_memory must be true or false"; exit 2; }
     if ! $in_memory; then
         [ -n "$on_disk" ] || on_disk=$(mktemp -d "${TMPDIR:-/tmp}/partialfs-apps.XXXXXX") || exit 1
@@ -191,6 +192,8 @@ run_program() {
     for contract in "${contracts[@]}"; do
         # What a failing disk does has nothing to do with the contract.
         [[ $expect != fault-* || $contract != linux-2.6.19 ]] || continue
+        # What a power cut takes has nothing to do with the contract.
+        [[ $expect != power-* || $contract != linux-2.6.19 ]] || continue
         for ((number = 1; number <= runs; ++number)); do
             run=$place/$name/$contract.$number
             mkdir -p "$run"

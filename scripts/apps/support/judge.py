@@ -31,6 +31,9 @@ EXPECTATIONS = {
     # Under linux-2.6.20, on a disk with faults; the wrong bytes are those of the file `result`.
     "fault-safe": ({"good"}, {False}),
     "fault-damaged": ({"damaged"}, {True}),
+    # Under linux-2.6.20, with the power cut again and again; the wrong bytes are those of the file `result`.
+    "power-safe": ({"good"}, {False}),
+    "power-damaged": ({"damaged"}, {True}),
 }
 
 
@@ -158,7 +161,7 @@ def lost_ranges(ledger, ignored, names):
         for entry in (json.loads(line) for line in source if line.strip()):
             if "not_kept" in entry:
                 raise LedgerFull(f"the mount's ledger was full: it lacks {entry['not_kept_bytes']} bytes")
-            if entry["healed_at"] is None:
+            if entry["healed_at"] is None and entry["kind"] != "cut":
                 lost.setdefault(names.of(entry["path"]), []).append(
                     (entry["offset"], entry["offset"] + entry["length"]))
     return {path: ignored.rest(path, ranges) for path, ranges in lost.items()}
@@ -189,7 +192,7 @@ def outside(ranges_by_path, others):
 
 def why_not(run):
     """What is not as expected about a run; nothing if all is."""
-    faults = run["expect"].startswith("fault-")
+    faults = run["expect"].startswith(("fault-", "power-"))
     expect = run["expect"] if run["contract"] == "linux-2.6.19" or faults else "immune"
     verdicts, damage = EXPECTATIONS[expect]
     if run["verdict"] == "error":
@@ -291,7 +294,8 @@ def table(path):
                 note.append(f"  {name}: " + words[0] + (f" (and {len(words) - 1} like it)"
                                                         if len(words) > 1 else ""))
         if runs[0]["why"]:
-            under = "on a disk with faults" if runs[0]["expect"].startswith("fault-") else "under linux-2.6.19"
+            under = ("on a disk with faults" if runs[0]["expect"].startswith("fault-") else
+                     "under power cuts" if runs[0]["expect"].startswith("power-") else "under linux-2.6.19")
             note.append(f"  expected {under}: {runs[0]['expect']}; {runs[0]['why']}")
         note += [f"  NOT AS EXPECTED, {run['contract']}, run {run['number']}: {run['why_not']}"
                  for run in unexpected]

@@ -7,7 +7,8 @@ packages=()       # the Debian packages it needs
 settings=         # what the table tells of sizes and rates; the commit interval is added
 commit_interval=50ms
 mount_options=()  # more options for partialfs
-expect=damaged    # under linux-2.6.19: damaged, unnoticed, sometimes, sometimes-unnoticed or immune
+expect=damaged    # under linux-2.6.19: damaged, unnoticed, sometimes, sometimes-unnoticed or immune; of power cuts
+                  # (under linux-2.6.20 alone): power-safe or power-damaged
 why=              # the reason, where a row does not say `damaged`
 exact=true        # false: it stores old values again, so a byte whose store was lost may be right by chance
 in_memory=true    # false: its files must be on a disk, not in /dev/shm, for its checker
@@ -46,3 +47,9 @@ pace() { "$SUPPORT/pace.py" "${PACE:-1}" "$@"; }
 package_version() { dpkg-query -W -f '${Version}' "$1" | sed 's/^[0-9]*://; s/[-+~][^-]*$//'; }
 
 version() { package_version "${packages[0]}"; }
+
+# check_cuts DIR: what cuts.py has found, as a check.
+check_cuts() {
+    cat "$1/result"
+    grep -qx "all that was acknowledged is there" "$1/result"
+}

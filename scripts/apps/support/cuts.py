@@ -1,0 +1,99 @@
+"""Cuts the power under a program again and again, and has it judged what is left.
+
+main(work, check) is a whole program:
+
+  PROGRAM DIRECTORY COUNT
+
+work(directory, acknowledge) uses files in the directory, calls acknowledge(number) after each step that must last,
+which has that number in all of the work, and goes on until something fails. check(directory, acknowledged) says what is wrong of what is there, or nothing; it may
+repair, as the program does when it starts. On a partialfs mount with --power the power is cut COUNT times, at moments
+and with sectors torn that follow from their number; elsewhere it works once, for COUNT steps.
+The file "result" in the directory has what came of it. Exit code: 0; 2 if it could not be told.
+"""
+
+import errno
+import multiprocessing
+import os
+import random
+import sys
+
+STEPS_ELSEWHERE = 20
+
+
+class Enough(Exception):
+    pass
+
+
+def moment(number):
+    """Of cut NUMBER: what becomes of the sectors, when it comes, and after how many steps it comes anyway."""
+    dice = random.Random(number)
+    at = dice.choice([f"op:{dice.randint(1, 400)}", f"fsync:{dice.randint(1, 12)} when={dice.choice(['before', 'after'])}",
+                      f"commit:{dice.randint(1, 6)}"])
+    tear = dice.choice(["512", "512", "4096", "512 keep-order"])
+    return f"cut tear={tear} seed={dice.getrandbits(32)}", at, dice.randint(1, 30)
+
+
+def worker(work, directory, count, most):
+    def acknowledge(number):
+        count.value = number
+        if number >= most:
+            raise Enough
+    try:
+        work(directory, acknowledge)
+    except Enough:
+        os._exit(0)
+    except BaseException:  # the power, whatever the program makes of it
+        os._exit(1)
+
+
+def start(work, directory, count, most):
+    process = multiprocessing.Process(target=worker, args=(work, directory, count, most))
+    process.start()
+    return process
+
+
+def tell(power, command):
+    with open(power, "w", encoding="ascii") as file:
+        file.write(command)
+
+
+def cut(directory, number, work, count):
+    """Cuts once, while the program works or after its last step."""
+    power, fired = (os.path.join(directory, ".partialfs", name) for name in ("power", "fired"))
+    command, at, steps = moment(number)
+    tell(power, f"{command} at={at}")
+    start(work, directory, count, count.value + steps).join()  # it ends by EIO, by SIGBUS, or as it has done enough
+    try:
+        tell(power, command)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        with open(fired, encoding="ascii") as file:  # it has come; waits until it is done
+            file.read()
+    tell(power, "disarm")
+    tell(power, "on")
+
+
+def judge(directory, cuts, work, check):
+    count = multiprocessing.Value("Q", 0)
+    if not os.path.exists(os.path.join(directory, ".partialfs", "power")):
+        start(work, directory, count, STEPS_ELSEWHERE).join()
+        return check(directory, count.value)
+    for number in range(1, cuts + 1):
+        cut(directory, number, work, count)
+        wrong = check(directory, count.value)
+        if wrong:
+            print(f"cut {number}, {count.value} steps acknowledged: {wrong}")
+            return wrong
+    print(f"{cuts} cuts, {count.value} steps acknowledged")
+    return None
+
+
+def main(work, check):
+    if len(sys.argv) != 3:
+        sys.exit(2)
+    wrong = judge(sys.argv[1], int(sys.argv[2]), work, check)
+    with open(os.path.join(sys.argv[1], "result"), "w", encoding="utf-8") as file:
+        file.write("damaged\n" if wrong else "all that was acknowledged is there\n")
+        file.flush()
+        os.fsync(file.fileno())
