@@ -8,3 +8,4 @@ expect=power-damaged
 why="pages are written over in place: a cut in the middle of a transaction leaves a part of it"
 by_default=false # minutes
 pragmas=(journal_mode=OFF)
+mount_options=(--power --dirty-limit 64KiB) # so that a transaction reaches the disk piece by piece
