@@ -47,17 +47,18 @@ def test_the_ledger_has_what_a_failed_fsync_lost(partialfs_mount):
     assert len(mount.ledger.entries()) == 1
 
 
-@pytest.mark.partialfs_options("--contract", "linux-2.6.20", "--flush-policy", "writeback", "--commit-interval", "0")
+@pytest.mark.partialfs_options("--power", "--contract", "linux-2.6.20", "--commit-interval", "0")
 def test_a_power_cut_takes_what_was_not_synced(partialfs_mount):
     mount = partialfs_mount
-    if not (mount.path / ".partialfs" / "power").exists():
-        pytest.skip("this partialfs cannot cut the power")
-    with open(mount.path / "file", "wb", buffering=0) as file:
-        file.write(b"synced")
-        os.fsync(file)
-        file.write(b"unsynced")
-        mount.power.cut()
-        with pytest.raises(OSError):
-            (mount.path / "file").read_bytes()
-        mount.power.on()
+    file = os.open(mount.path / "file", os.O_CREAT | os.O_WRONLY)
+    os.write(file, b"synced")
+    os.fsync(file)
+    os.write(file, b"unsynced")
+    mount.power.cut()
+    with pytest.raises(OSError):
+        (mount.path / "file").read_bytes()
+    mount.power.on()
+    with pytest.raises(OSError):
+        os.close(file)  # of before the cut: dead for good
     assert (mount.path / "file").read_bytes() == b"synced"
+    assert [entry["kind"] for entry in mount.ledger.lost("file")] == ["cut", "cut"]  # the bytes and the size
