@@ -117,9 +117,10 @@ class Mapped(unittest.TestCase):
 
 class Lost(unittest.TestCase):
     def test_only_what_is_not_healed_and_not_ignored_counts(self):
-        entries = [{"path": "a", "offset": 0, "length": 10, "healed_at": None},
-                   {"path": "a", "offset": 20, "length": 10, "healed_at": 5},
-                   {"path": "lock", "offset": 0, "length": 10, "healed_at": None}]
+        entries = [{"kind": "contract", "path": "a", "offset": 0, "length": 10, "healed_at": None},
+                   {"kind": "contract", "path": "a", "offset": 20, "length": 10, "healed_at": 5},
+                   {"kind": "cut", "path": "a", "offset": 40, "length": 10, "healed_at": None},
+                   {"kind": "contract", "path": "lock", "offset": 0, "length": 10, "healed_at": None}]
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as ledger:
             ledger.write("\n".join(map(json.dumps, entries)) + "\n")
             ledger.flush()
@@ -127,7 +128,7 @@ class Lost(unittest.TestCase):
         self.assertEqual(judge.total(lost), 6)
 
     def test_a_full_ledger_does_not_say_what_is_lost(self):
-        entries = [{"path": "a", "offset": 0, "length": 10, "healed_at": None},
+        entries = [{"kind": "contract", "path": "a", "offset": 0, "length": 10, "healed_at": None},
                    {"not_kept": 1, "not_kept_bytes": 7, "kept_at_most": 1}]
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as ledger:
             ledger.write("\n".join(map(json.dumps, entries)) + "\n")
@@ -176,8 +177,16 @@ class Expectation(unittest.TestCase):
             for name, run in outcomes.items():
                 self.assertEqual(self.accepted(run, expect), name in right, (expect, name))
 
+    def test_faults_and_power_cuts_are_expected_under_the_fix(self):
+        for kind in ("fault", "power"):
+            for name, run in (("safe", self.GOOD), ("damaged", self.DAMAGED | {"unexplained": 5})):
+                self.assertTrue(self.accepted(run, f"{kind}-{name}", "linux-2.6.20"))
+            self.assertFalse(self.accepted(self.DAMAGED, f"{kind}-safe", "linux-2.6.20"))
+            self.assertFalse(self.accepted(self.GOOD, f"{kind}-damaged", "linux-2.6.20"))
+            self.assertFalse(self.accepted(self.SILENT, f"{kind}-damaged", "linux-2.6.20"))
+
     def test_the_fix_is_always_to_be_clean(self):
-        for expect in judge.EXPECTATIONS:
+        for expect in (name for name in judge.EXPECTATIONS if not name.startswith(("fault-", "power-"))):
             self.assertTrue(self.accepted(self.GOOD, expect, "linux-2.6.20"))
             for run in (self.DAMAGED, self.SILENT, self.ERROR):
                 self.assertFalse(self.accepted(run, expect, "linux-2.6.20"))
