@@ -57,7 +57,7 @@ class Filesystem {
 
   private:
     std::expected<void, std::string> start_trace();
-    /// Requests come from this session.
+    /// For what needs the FUSE session, which has its connection now.
     void begin_session();
     /// A commit while requests are still served, as pages are fetched from the kernel for it.
     [[nodiscard]] int commit_before_end();

@@ -1,8 +1,8 @@
 // mmapstress: the command line.
-#include "fusefs/base/units.hpp"
 #include "fusefs/version.hpp"
 #include "tools/command_line.hpp"
 #include "tools/mmapstress/commands/commands.hpp"
+#include "tools/mmapstress/commands/option_kinds.hpp"
 
 #include <chrono>
 #include <exception>
@@ -13,53 +13,10 @@
 
 namespace {
 
-/// More machines than anybody has.
-constexpr std::uint64_t kMostShards = 1'000'000;
-
 using partialfs::tools::kWholeNumber;
 using partialfs::tools::what_is_wrong;
 using partialfs::tools::whole_number;
 using namespace mmapstress; // NOLINT(google-build-using-namespace): this is the program itself
-
-/// An option that is one of several words.
-template <typename Value>
-CLI::Option* add_choice(CLI::App& command, const char* name, Value& to,
-                        std::vector<std::pair<std::string, Value>> choices, const char* help) {
-    std::string words;
-    for (const auto& choice : choices) {
-        words += (words.empty() ? "" : ", ") + choice.first;
-    }
-    return command
-        .add_option_function<std::string>(
-            name,
-            [&to, name, words, choices = std::move(choices)](const std::string& text) {
-                for (const auto& [word, value] : choices) {
-                    if (word == text) {
-                        to = value;
-                        return;
-                    }
-                }
-                throw CLI::ValidationError(name, "'" + text + "' is none of " + words);
-            },
-            std::string(help) + ": " + words)
-        ->type_name("WORD");
-}
-
-CLI::Option* add_size(CLI::App& command, const char* name, std::optional<ByteCount>& to,
-                      const char* help) {
-    return command
-        .add_option_function<std::string>(
-            name,
-            [&to, name](const std::string& text) {
-                to = partialfs::base::parse_size(text);
-                if (!to) {
-                    throw CLI::ValidationError(name,
-                                               "'" + text + "' is not a size, as 64K, 8M, 2G");
-                }
-            },
-            help)
-        ->type_name("SIZE");
-}
 
 void add_helper_directory(CLI::App& command, RunSettings& run) {
     command
@@ -92,19 +49,6 @@ void add_output(CLI::App& command, CommonOptions& options) {
     add_result(command, options.report, options.output);
 }
 
-/// "3/8".
-std::optional<Shard> parse_shard(std::string_view text) {
-    const std::size_t slash = text.find('/');
-    const auto number = partialfs::base::parse_whole_number(text.substr(0, slash));
-    const auto of = slash == text.npos
-                        ? std::nullopt
-                        : partialfs::base::parse_whole_number(text.substr(slash + 1));
-    if (!number || !of || *number == 0 || *number > *of || *of > kMostShards) {
-        return std::nullopt;
-    }
-    return Shard{static_cast<std::uint32_t>(*number), static_cast<std::uint32_t>(*of)};
-}
-
 void add_shard(CLI::App& command, std::optional<Shard>& shard) {
     command
         .add_option_function<std::string>(
@@ -132,25 +76,6 @@ void add_directory(CLI::App& command, RunSettings& run) {
             "the directory behind DIR or behind its mount, compared too; found by itself on "
             "partialfs")
         ->type_name("PATH");
-}
-
-/// A time that may be 0 where `zero` says what that means.
-CLI::Option* add_time(CLI::App& command, const char* name,
-                      const std::function<void(std::chrono::milliseconds)>& take,
-                      const char* help) {
-    return command
-        .add_option_function<std::string>(
-            name,
-            [take, name](const std::string& text) {
-                const auto time = partialfs::base::parse_duration(text);
-                if (!time) {
-                    throw CLI::ValidationError(name, "'" + text +
-                                                         "' is not a time, as 500ms, 30s, 60min");
-                }
-                take(*time);
-            },
-            help)
-        ->type_name("TIME");
 }
 
 void add_hang_after(CLI::App& command, std::chrono::milliseconds& hang_after) {
