@@ -9,6 +9,7 @@ Durable durable_after(const Op& op, CommitBy commit_by) {
     case OpKind::fsync:
     case OpKind::fdatasync:
     case OpKind::evict:
+    case OpKind::drop_pages:
         return Durable::file;
     case OpKind::sync:
         return Durable::all_files;

@@ -52,7 +52,7 @@ constexpr std::array<OpTraits, kOpKinds> kTraits{{
     {OpKind::start_writeback, "start-writeback", true, false, true, true, false, false, false,
      true},
     {OpKind::zero_range, "zero-range", true, false, true, true, false, false, false, true},
-    {OpKind::direct_write, "direct-write", true, false, true, true, false, true, true, true, false,
+    {OpKind::direct_write, "direct-write", true, false, true, true, false, true, false, true, false,
      kDirectUnit},
     {OpKind::dontcache_write, "dontcache-write", true, false, true, true, false, true, false, true},
     {OpKind::mremap, "mremap", true, true, false, false, false, false, true, true},
@@ -66,6 +66,9 @@ constexpr std::array<OpTraits, kOpKinds> kTraits{{
     {OpKind::clone, "clone", true, false, true, true, false, false, false, true, false, kPageSize,
      true},
     {OpKind::past_eof_store, "past-eof-store", true, true, true, true, false, true, false},
+    {OpKind::clone_file, "clone-file", true, false, false, true, false, false, false, true, false,
+     1, true},
+    {OpKind::drop_pages, "drop-pages", true, false, false, false, false, false, false},
 }};
 
 constexpr bool in_order() {

@@ -141,7 +141,8 @@ enum class OpKind : std::uint8_t {
     /// fallocate(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length).
     zero_range,
     /// pwrite() through a second descriptor of the file, opened with O_DIRECT, from an aligned
-    /// buffer. Multiples of 512. The page cache and O_DIRECT agree only if nobody stores meanwhile.
+    /// buffer. Multiples of 512. The page cache and O_DIRECT agree only if nobody changes the same
+    /// folio meanwhile: changed_together() of op_effect.hpp.
     direct_write,
     /// pwritev2(RWF_DONTCACHE): through the page cache, which forgets the pages once written.
     dontcache_write,
@@ -166,9 +167,17 @@ enum class OpKind : std::uint8_t {
     /// Stores through mapping `map` behind the end of the file, in its last page. No byte of the
     /// file changes; should the file grow, mmap(2) leaves open whether these bytes appear.
     past_eof_store,
+    /// ioctl(FICLONE): all of file `source`, whose size `length` is then, takes the place of as
+    /// many bytes at the start of the file; may grow it. If the file is longer, `length` is a
+    /// multiple of 4096.
+    clone_file,
+    /// Eviction that others need not wait for: fsync(fd), madvise(MADV_DONTNEED) of both mappings
+    /// as far as they are there, posix_fadvise(fd, 0, 0, DONTNEED). Nobody asks which pages are
+    /// left, as others may be storing into them.
+    drop_pages,
 };
 
-inline constexpr std::size_t kOpKinds = static_cast<std::size_t>(OpKind::past_eof_store) + 1;
+inline constexpr std::size_t kOpKinds = static_cast<std::size_t>(OpKind::drop_pages) + 1;
 /// Some of the kinds: bit i is the kind of that number.
 using OpSet = std::bitset<kOpKinds>;
 
@@ -228,8 +237,8 @@ struct Op {
     FileIndex file;
     ByteOffset offset;
     ByteCount length;        ///< for truncate: the new size
-    FileIndex source;        ///< of copy and clone
-    ByteOffset from;         ///< of copy and clone: where in `source`
+    FileIndex source;        ///< of copy, clone and clone-file
+    ByteOffset from;         ///< of copy and clone: where in `source`; of clone-file 0
     std::uint64_t pause = 0; ///< microseconds
     Content content;
     /// Of fsync, fdatasync, msync in a recorded run: whether it committed the journal. Only a

@@ -15,6 +15,11 @@ ByteRange inside(ByteRange range, ByteCount size) {
     return range.begin < end ? ByteRange{range.begin, end} : ByteRange{};
 }
 
+ByteRange rounded_out(ByteRange range, ByteCount unit) {
+    const std::uint64_t end = (range.end.value + unit.value - 1) / unit.value * unit.value;
+    return {ByteOffset{range.begin.value / unit.value * unit.value}, ByteOffset{end}};
+}
+
 /// Whether its bytes come to stand in the file wherever it ends.
 bool writes_by_offset(OpKind kind) {
     const OpTraits& traits = traits_of(kind);
@@ -89,20 +94,31 @@ Move move_of(const Op& op, ByteCount size) {
     return {op.source, op.source_range(), op.offset};
 }
 
-ByteRange changed_together(const Op& op, ByteCount size) {
-    const ByteRange changed = changed_bytes(op, size);
+ByteRange changed_together(const Op& op, ByteCount size, ByteCount folio) {
+    ByteRange changed = changed_bytes(op, size);
     // A truncate to the size that the file has is one to another size if it comes too late.
     if (op.kind == OpKind::truncate) {
         return {std::min(ByteOffset{op.length.value}, ByteOffset{size.value}), kNoEnd};
     }
+    if (op.kind == OpKind::direct_write) {
+        changed = rounded_out(changed, folio);
+    }
     if (size_after(op, size) != size) {
         return {changed.begin, kNoEnd};
+    }
+    if (op.kind == OpKind::direct_write) {
+        return changed;
     }
     if (op.kind == OpKind::read_fault) {
         return {op.offset, op.offset + ByteCount{1}};
     }
     // A store past the end of the file changes no byte of it, but the page is the same.
     return traits_of(op.kind).has_content ? op.range() : changed;
+}
+
+ByteRange needed_of_source(const Op& op) {
+    // Were the source longer by then, the clone would be longer, too.
+    return op.kind == OpKind::clone_file ? ByteRange{ByteOffset{0}, kNoEnd} : op.source_range();
 }
 
 } // namespace mmapstress

@@ -20,7 +20,8 @@ ByteRange changed_bytes(const Op& op, ByteCount size);
 /// without moving any: truncate, punch, zero-range.
 bool takes_bytes_away(const Op& op);
 
-/// Whether bytes that stood elsewhere come to stand where `op` says: collapse, insert, copy, clone.
+/// Whether bytes that stood elsewhere come to stand where `op` says: collapse, insert, copy, clone,
+/// clone-file.
 bool moves_bytes(const Op& op);
 
 /// Bytes that come to stand elsewhere.
@@ -34,7 +35,12 @@ Move move_of(const Op& op, ByteCount size);
 
 /// The bytes that no other worker's operation may need while `op` is carried out: those that it
 /// changes and, if it changes or sets the file's size, all that follow them; of a load, those that
-/// must be there.
-ByteRange changed_together(const Op& op, ByteCount size);
+/// must be there. O_DIRECT passes the page cache by, which keeps, drops and writes back a whole
+/// folio: of a direct-write they are rounded out to `folio`, a power of 2, as large as the
+/// filesystem's largest.
+ByteRange changed_together(const Op& op, ByteCount size, ByteCount folio);
+
+/// The bytes of its `source` that nobody may change while `op` is carried out.
+ByteRange needed_of_source(const Op& op);
 
 } // namespace mmapstress

@@ -30,6 +30,7 @@ std::optional<Touch> touch_of(const Op& op, FileIndex file, PageIndex page, Byte
     case OpKind::insert:
     case OpKind::copy:
     case OpKind::clone:
+    case OpKind::clone_file:
         return same_file && touches(changed_bytes(op, size), page) ? std::optional{Touch::content}
                                                                    : std::nullopt;
     case OpKind::msync:
@@ -40,6 +41,7 @@ std::optional<Touch> touch_of(const Op& op, FileIndex file, PageIndex page, Byte
     case OpKind::fsync:
     case OpKind::fdatasync:
     case OpKind::evict:
+    case OpKind::drop_pages:
         return same_file ? Touch::flush : Touch::commit;
     case OpKind::direct_read_check:
     case OpKind::unmap:

@@ -51,8 +51,11 @@ class OpReader {
             !(traits_.range_optional && !has("off"))) {
             return Error("len= is missing");
         }
-        if (traits_.has_source && !(has("source") && has("from"))) {
-            return Error("source= and from= are missing");
+        if (traits_.has_source && !has("source")) {
+            return Error("source= is missing");
+        }
+        if (copies_a_range() && !has("from")) {
+            return Error("from= is missing");
         }
         return {};
     }
@@ -61,6 +64,9 @@ class OpReader {
     [[nodiscard]] bool has(std::string_view key) const {
         return std::ranges::find(seen_, key) != seen_.end();
     }
+
+    /// And not all of another file.
+    [[nodiscard]] bool copies_a_range() const { return traits_.has_source && traits_.has_offset; }
 
     std::expected<void, std::string> take_number(const Setting& item) {
         const auto value = number(item.value, std::numeric_limits<std::uint64_t>::max());
@@ -87,7 +93,7 @@ class OpReader {
         if (item.key == "source" && traits_.has_source) {
             return narrow(op_.source, std::numeric_limits<std::uint32_t>::max());
         }
-        if (item.key == "from" && traits_.has_source) {
+        if (item.key == "from" && copies_a_range()) {
             op_.from.value = *value;
         } else if (item.key == "off" && traits_.has_offset) {
             op_.offset.value = *value;

@@ -104,6 +104,8 @@ void print_op(std::string& out, const Op& op) {
     }
     if (traits.has_source) {
         append_setting(out, "source", op.source.value);
+    }
+    if (traits.has_source && traits.has_offset) {
         append_setting(out, "from", op.from.value);
     }
     if (op.kind == OpKind::pause) {

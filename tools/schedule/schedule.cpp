@@ -98,6 +98,15 @@ std::optional<std::string> OpChecker::check_shape(const Op& op) const {
         return "what is to be copied ends past the end of file " + std::to_string(op.source.value) +
                ", whose size is " + std::to_string(available) + " then";
     }
+    if (op.kind == OpKind::clone_file && (op.from.value != 0 || op.length.value != available)) {
+        return "all of file " + std::to_string(op.source.value) + " is " +
+               std::to_string(available) + " bytes then";
+    }
+    if (op.kind == OpKind::clone_file && op.length.value < size &&
+        op.length.value % kPageSize != 0) {
+        return "file " + std::to_string(op.source.value) + " ends inside a page, where file " +
+               std::to_string(op.file.value) + " goes on";
+    }
     if (op.source == op.file && !intersect(op.range(), op.source_range()).empty()) {
         return "the two ranges overlap";
     }

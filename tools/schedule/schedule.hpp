@@ -31,6 +31,7 @@
 //     22 pause us=1500
 //     23 fsync file=0 commits=no
 //     24 copy file=0 off=0 len=100 source=1 from=4000
+//     25 clone-file file=0 len=8192 source=1
 //
 // op.hpp says what each does. map=0 and by=0 are left out. off= and len= are left out where they
 // are optional and mean the whole file. The content is the pattern (pattern.hpp) unless fill= or

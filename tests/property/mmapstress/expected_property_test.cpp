@@ -111,7 +111,11 @@ Schedule any_schedule() {
     const int count = *rc::gen::inRange(0, 60);
     for (int i = 0; i < count; ++i) {
         id.value += *rc::gen::inRange<std::uint64_t>(1, 4);
-        const Op op = any_op(id);
+        Op op = any_op(id);
+        if (op.kind == OpKind::clone_file) {
+            op.from = ByteOffset{0};
+            op.length = checker.size(op.source);
+        }
         if (OpChecker trial = checker; !trial.check(op)) {
             checker = trial;
             schedule.ops.push_back(op);

@@ -60,7 +60,7 @@ TEST(OpEffect, KnowsWhichBytesChange) {
 
 TEST(OpEffect, WhatChangesTheSizeTakesAllThatFollows) {
     const auto together = [](const std::string& line) {
-        return changed_together(parsed(line), kSize);
+        return changed_together(parsed(line), kSize, ByteCount{kPageSize});
     };
     EXPECT_EQ(together("truncate file=0 size=7"), (ByteRange{ByteOffset{7}, kNoEnd}));
     EXPECT_EQ(together("truncate file=0 size=12000"), (ByteRange{ByteOffset{10000}, kNoEnd}));
@@ -73,6 +73,34 @@ TEST(OpEffect, WhatChangesTheSizeTakesAllThatFollows) {
     EXPECT_EQ(together("past-eof-store file=0 off=10000 len=5"), range(10000, 10005));
     EXPECT_EQ(together("read-fault file=0 off=5"), range(5, 6)) << "it must not be cut off";
     EXPECT_TRUE(together("madvise-cold file=0 off=0 len=4096").empty());
+    EXPECT_TRUE(together("drop-pages file=0").empty()) << "others go on storing";
+}
+
+TEST(OpEffect, ADirectWriteHasItsFoliosForItself) {
+    const auto together = [](const std::string& line, std::uint64_t folio) {
+        return changed_together(parsed(line), kSize, ByteCount{folio});
+    };
+    constexpr std::uint64_t kHuge = 2U << 20U;
+    EXPECT_EQ(together("direct-write file=0 off=512 len=512", kPageSize), range(0, 4096));
+    EXPECT_EQ(together("direct-write file=0 off=3584 len=1024", kPageSize), range(0, 8192));
+    EXPECT_EQ(together("direct-write file=0 off=4096 len=4096", kPageSize), range(4096, 8192));
+    EXPECT_EQ(together("direct-write file=0 off=4096 len=4096", kHuge), range(0, kHuge));
+    EXPECT_EQ(together("direct-write file=0 off=9728 len=512", kPageSize),
+              (ByteRange{ByteOffset{8192}, kNoEnd}))
+        << "one that makes the file longer";
+    EXPECT_EQ(together("write file=0 off=512 len=512", kHuge), range(512, 1024))
+        << "the page cache tells other bytes apart";
+}
+
+TEST(OpEffect, TheSourceOfAWholeCloneMustNotGrow) {
+    Op clone;
+    clone.kind = OpKind::clone_file;
+    clone.length = kSize;
+    EXPECT_EQ(needed_of_source(clone), (ByteRange{ByteOffset{0}, kNoEnd}));
+    EXPECT_EQ(needed_of_source(parsed("copy file=0 off=9999 len=2 source=0 from=5")), range(5, 7));
+    EXPECT_EQ(size_after(clone, ByteCount{5}), kSize);
+    EXPECT_EQ(size_after(clone, ByteCount{20000}), ByteCount{20000});
+    EXPECT_EQ(changed_bytes(clone, ByteCount{20000}), range(0, 10000));
 }
 
 } // namespace

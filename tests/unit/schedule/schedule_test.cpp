@@ -66,6 +66,8 @@ file 2 size=0 start=sparse
 75 copy file=1 off=5 len=6 source=0 from=7
 76 clone file=1 off=4096 len=4096 source=0 from=0
 77 past-eof-store file=0 off=9010 len=2
+78 clone-file file=2 len=9010 source=0
+79 drop-pages file=1
 )";
 
 TEST(ScheduleText, EveryOperationComesBackByteForByte) {
@@ -116,7 +118,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"1 store file=0 off=0\n", 4, "len= is missing"},
         Bad{"1 store off=0 len=1\n", 4, "file= is missing"},
         Bad{"1 store file=0 len=1\n", 4, "off= is missing"},
-        Bad{"1 copy file=0 off=0 len=1 from=5\n", 4, "source= and from= are missing"},
+        Bad{"1 copy file=0 off=0 len=1 from=5\n", 4, "source= is missing"},
+        Bad{"1 copy file=0 off=0 len=1 source=0\n", 4, "from= is missing"},
+        Bad{"1 clone-file file=0 len=8192 source=0 from=0\n", 4, "clone-file has no 'from'"},
+        Bad{"1 clone-file file=0 len=4095 source=0\n", 4, "all of file 0 is 4096 bytes then"},
+        Bad{"1 clone-file file=0 len=4096 source=0\n", 4, "the two ranges overlap"},
         Bad{"1 store file=0 off=0 len=1 from=5\n", 4, "store has no 'from'"},
         Bad{"1 copy file=0 off=0 len=1 source=1 from=5\n", 4, "there is no file 1"},
         Bad{"1 copy file=0 off=0 len=9 source=0 from=4090\n", 4,

@@ -25,6 +25,7 @@ class Crew {
     struct Setting {
         ExecutorSetting work;
         OpSourceFactory factory;
+        ByteCount folio{kPageSize}; ///< the filesystem's largest, for changed_together()
     };
 
     /// Forks the processes and starts the threads. Call it before the process has other threads.

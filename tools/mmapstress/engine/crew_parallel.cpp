@@ -51,10 +51,11 @@ bool Parallel::note_changes(const Op& op) {
     }
     // What is copied must not change meanwhile either. Noted though the second may be refused: all
     // is cleared then.
-    if (traits_of(op.kind).has_source && !conflicts_.add(op.source, op.source_range(), op.by)) {
+    if (traits_of(op.kind).has_source && !conflicts_.add(op.source, needed_of_source(op), op.by)) {
         return false;
     }
-    const ByteRange changed = changed_together(op, setting_.work.files[op.file.value].size());
+    const ByteRange changed =
+        changed_together(op, setting_.work.files[op.file.value].size(), setting_.folio);
     return changed.empty() || conflicts_.add(op.file, changed, op.by);
 }
 

@@ -76,6 +76,9 @@ Outcome<> Executor::execute(const Op& op) {
     case OpKind::evict:
         TRY(fsync(op.file, true));
         return drop_cache(op.file);
+    case OpKind::drop_pages:
+        TRY(fsync(op.file, false));
+        return files_[op.file.value].drop_pages();
     case OpKind::pause:
         pause(op);
         return {};

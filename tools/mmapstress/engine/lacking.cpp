@@ -35,8 +35,12 @@ class Removal {
     std::string path_;
 };
 
-/// An operation of this kind that can be carried out on a file of kSize.
+/// An operation of this kind that can be carried out on one file of kSize. What clones ranges
+/// clones whole files, too, for which there would have to be two.
 Op example(OpKind kind) {
+    if (kind == OpKind::clone_file) {
+        return example(OpKind::clone);
+    }
     const OpTraits& traits = traits_of(kind);
     Op op;
     op.id = OpId{1};

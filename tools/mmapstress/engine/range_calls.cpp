@@ -93,6 +93,11 @@ Outcome<> copy_range(const TestFile& source, const TestFile& file, const Op& op)
     if (op.kind == OpKind::copy) {
         return copy_bytes(source, file, op);
     }
+    if (op.kind == OpKind::clone_file) {
+        return ::ioctl(file.fd(), FICLONE, source.fd()) == 0
+                   ? Outcome<>{}
+                   : failed("cloning " + source.path() + " to " + file.path());
+    }
     file_clone_range range{};
     range.src_fd = source.fd();
     range.src_offset = op.from.value;

@@ -12,8 +12,8 @@ bool is_call_on_range(OpKind kind);
 /// call and file. Any thread.
 Outcome<> call_on_range(const TestFile& file, const Op& op);
 
-/// copy_file_range() or ioctl(FICLONERANGE), as op.hpp states it, from `source`, which may be the
-/// same file. The failure names call and file. Any thread.
+/// copy_file_range(), ioctl(FICLONERANGE) or ioctl(FICLONE), as op.hpp states it, from `source`,
+/// which may be the same file. The failure names call and file. Any thread.
 Outcome<> copy_range(const TestFile& source, const TestFile& file, const Op& op);
 
 } // namespace mmapstress

@@ -55,7 +55,8 @@ RunResult Run::carry_out(Judge judge) {
     const FaultGuard guard;
     auto crew = Crew::assemble({{directory_.files(), walker_.header(), directory_.path(), commits_,
                                  settings_.drop, pressure_.by_hand(), settings_.helper_directory},
-                                factory_});
+                                factory_,
+                                place_.largest_folio});
     auto power = std::optional<Outcome<PowerCut>>();
     if (crew && settings_.cuts_power) {
         power = PowerCut::arm(place_.partialfs, walker_.header().seed);

@@ -91,6 +91,18 @@ void TestFile::ask_pages_to_leave() {
     }
 }
 
+Outcome<> TestFile::drop_pages() {
+    for (const Mapping& mapping : maps_) {
+        if (!mapping.bytes.empty() &&
+            ::madvise(mapping.bytes.data(), mapping.bytes.size(), MADV_DONTNEED) != 0) {
+            return failed("madvise of " + path_);
+        }
+    }
+    const int error = ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED);
+    return error == 0 ? Outcome<>{}
+                      : failed("posix_fadvise of " + path_, partialfs::base::Errno{error});
+}
+
 Outcome<> TestFile::remap(MapIndex index) {
     const std::span<std::byte> before = maps_[index.value].bytes;
     unmap(index);

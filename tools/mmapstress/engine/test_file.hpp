@@ -64,6 +64,9 @@ class TestFile {
 
     /// ask_to_leave() of page_cache.hpp, for all mappings.
     void ask_pages_to_leave();
+    /// madvise(MADV_DONTNEED) of both mappings, posix_fadvise(DONTNEED) of the file: what is clean
+    /// then leaves. Any thread, while nobody maps or unmaps.
+    Outcome<> drop_pages();
 
   private:
     TestFile(partialfs::base::Fd fd, std::string path)

@@ -1,6 +1,5 @@
 #include "tools/mmapstress/system/mount_info.hpp"
 
-#include "fusefs/model/types.hpp"
 #include "tools/mmapstress/system/files.hpp"
 
 #include <nlohmann/json.hpp>
@@ -68,6 +67,12 @@ bool is_directory(const std::string& path) {
     return ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
 }
 
+/// A tmpfs with the option huge=, whatever its value.
+bool has_huge_pages(const MountInfo& mount) {
+    return std::ranges::any_of(mount.options,
+                               [](const std::string& one) { return one.starts_with("huge="); });
+}
+
 /// What a partialfs says of itself; an empty object if it does not.
 Json status_of(const MountInfo& mount) {
     const auto text = read_file(mount.root + "/.partialfs/status");
@@ -129,6 +134,12 @@ bool is_partialfs(const MountInfo& mount) {
 
 bool journals_data(const MountInfo& mount) {
     return mount.type == "ext4" && mount.has("data=journal");
+}
+
+partialfs::model::ByteCount largest_folio(const MountInfo& mount) {
+    const bool in_pages = mount.type.starts_with("fuse") || mount.type == "btrfs" ||
+                          (mount.type == "tmpfs" && !has_huge_pages(mount)) || journals_data(mount);
+    return in_pages ? partialfs::model::ByteCount{partialfs::model::kPageSize} : kLargestFolio;
 }
 
 FlushRules flush_rules_of(const MountInfo& mount, const std::string& path) {

@@ -1,6 +1,8 @@
 // Which filesystem a directory is on, and where its files really lie.
 #pragma once
 
+#include "fusefs/model/types.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -35,6 +37,15 @@ bool is_partialfs(const MountInfo& mount);
 
 /// Whether the mount is an ext4 whose journal has the data, too.
 bool journals_data(const MountInfo& mount);
+
+/// A huge page: no folio of the page cache is larger.
+inline constexpr partialfs::model::ByteCount kLargestFolio{2U << 20U};
+
+/// The most bytes that the page cache of this filesystem's files keeps, drops and writes back
+/// together. Measured on Linux 6.18 by /proc/kpageflags: pages on FUSE, btrfs, tmpfs and ext4 with
+/// data=journal; kLargestFolio on ext2, ext4 and XFS, and on overlayfs above them. Of other
+/// filesystems nothing is known: kLargestFolio.
+partialfs::model::ByteCount largest_folio(const MountInfo& mount);
 
 /// What decides on a filesystem which bytes a commit writes.
 struct FlushRules {

@@ -134,6 +134,7 @@ Outcome<Place> find_place(const std::string& run_directory, const std::string& g
         place.filesystem = mount->type;
         place.on_block_device = is_on_block_device(*mount);
         place.rules = flush_rules_of(*mount, place.directory);
+        place.largest_folio = largest_folio(*mount);
         place.journals_data = journals_data(*mount);
         if (is_partialfs(*mount)) {
             place.partialfs = mount->root;

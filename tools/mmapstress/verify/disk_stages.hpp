@@ -22,8 +22,9 @@ struct Place {
     /// `directory`. If not, evicted bytes have left this filesystem's page cache, and no more is
     /// known.
     bool on_block_device = false;
-    FlushRules rules;           ///< of the filesystem of `directory`
-    bool journals_data = false; ///< it is an ext4 with data=journal
+    FlushRules rules;                        ///< of the filesystem of `directory`
+    ByteCount largest_folio = kLargestFolio; ///< of its files
+    bool journals_data = false;              ///< it is an ext4 with data=journal
 };
 
 /// Finds out where the run's directory lies. `given` is what --disk said: the directory behind the

@@ -55,7 +55,7 @@ class OpBuilder {
                MapIndex map = MapIndex{0});
     /// A truncate.
     void resize(std::vector<Op>& out, FileIndex file, ByteCount size);
-    /// A copy or a clone into the range.
+    /// A copy or a clone into the range; of a clone-file the range is all of the source.
     void copy(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range, FileIndex source,
               ByteOffset from);
     /// One that stores the pattern into a range: store, write, fork-store. Of an append the range

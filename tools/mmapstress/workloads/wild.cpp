@@ -30,6 +30,7 @@ enum class Shape : std::uint8_t {
     cut,      ///< pages to take out
     gap,      ///< where pages are to be put in
     other,    ///< a place, and one to copy from
+    twin,     ///< a file, and another one to be made like
     past_eof, ///< behind the end of the file, in its last page
 };
 
@@ -55,7 +56,7 @@ constexpr std::array kChoices{
     Choice{OpKind::write, 10, Shape::longer},
     Choice{OpKind::append, 15, Shape::longer},
     Choice{OpKind::dontcache_write, 20, Shape::chunk},
-    Choice{OpKind::direct_write, 5, Shape::chunk},
+    Choice{OpKind::direct_write, 15, Shape::chunk},
     Choice{OpKind::truncate, 25, Shape::size},
     Choice{OpKind::punch, 12, Shape::chunk},
     Choice{OpKind::zero_range, 12, Shape::chunk},
@@ -63,6 +64,7 @@ constexpr std::array kChoices{
     Choice{OpKind::insert, 3, Shape::gap},
     Choice{OpKind::copy, 8, Shape::other},
     Choice{OpKind::clone, 6, Shape::other},
+    Choice{OpKind::clone_file, 3, Shape::twin},
     Choice{OpKind::fsync, 15, Shape::whole},
     Choice{OpKind::fdatasync, 15, Shape::whole},
     Choice{OpKind::msync, 10, Shape::part},
@@ -81,6 +83,7 @@ constexpr std::array kChoices{
     Choice{OpKind::madvise_pageout, 6, Shape::pages},
     Choice{OpKind::madvise_cold, 6, Shape::pages},
     Choice{OpKind::read_fault, 30, Shape::field},
+    Choice{OpKind::drop_pages, 6, Shape::whole},
     Choice{OpKind::evict, 2, Shape::whole},
     Choice{OpKind::read_check, 4, Shape::part},
     Choice{OpKind::live_check, 4, Shape::part},
@@ -197,6 +200,8 @@ class WildSource final : public BuiltSource {
             return emit_gap(out, choice.kind);
         case Shape::other:
             return emit_copy(out, choice.kind);
+        case Shape::twin:
+            return emit_clone(out);
         case Shape::past_eof:
             return emit_past_eof(out, choice.kind, map);
         }
@@ -303,6 +308,18 @@ class WildSource final : public BuiltSource {
         }
         build_.copy(out, kind, file_, {ByteOffset{to * unit}, ByteOffset{(to + length) * unit}},
                     source, ByteOffset{from * unit});
+        return true;
+    }
+
+    bool emit_clone(std::vector<Op>& out) {
+        const FileIndex source{static_cast<std::uint32_t>(dice_.below(header_.files.size()))};
+        const std::uint64_t length = sizes_[source.value].value;
+        const bool ends_inside = length < size() && length % kPageSize != 0;
+        if (source == file_ || length == 0 || ends_inside || length > size() + room()) {
+            return false;
+        }
+        build_.copy(out, OpKind::clone_file, file_, {ByteOffset{0}, ByteOffset{length}}, source,
+                    ByteOffset{0});
         return true;
     }
 

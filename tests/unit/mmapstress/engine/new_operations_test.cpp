@@ -43,6 +43,15 @@ file 1 size=20000 start=sparse
 31 truncate file=1 size=12100
 32 past-eof-store file=1 off=12200 len=8
 33 store file=0 off=50000 len=100 by=1
+34 store file=0 off=4096 len=100
+35 direct-write file=0 off=12288 len=4096 by=1
+36 drop-pages file=0
+37 store file=0 off=20480 len=200 by=1
+38 direct-write file=0 off=0 len=512
+39 store file=0 off=1000 len=100 by=1
+40 store file=1 off=3000 len=100 by=1
+41 clone-file file=1 len=70536 source=0
+42 truncate file=0 size=80000 by=1
 )";
 
 class YoungerOperations : public Engine {

@@ -32,6 +32,20 @@ TEST(FindMount, UndoesTheEscapes) {
     EXPECT_TRUE(is_partialfs(*mount));
 }
 
+TEST(LargestFolio, IsAPageWhereThatIsKnown) {
+    const auto of = [](std::string type, std::vector<std::string> options = {}) {
+        return largest_folio({std::move(type), "/mnt", "/dev/loop0", std::move(options)}).value;
+    };
+    for (const char* type : {"fuse", "fuse.partialfs", "fuseblk", "btrfs", "tmpfs"}) {
+        EXPECT_EQ(of(type), 4096U) << type;
+    }
+    for (const char* type : {"ext2", "ext4", "xfs", "overlay", "newfs"}) {
+        EXPECT_EQ(of(type), 2U << 20U) << type;
+    }
+    EXPECT_EQ(of("ext4", {"rw", "data=journal"}), 4096U);
+    EXPECT_EQ(of("tmpfs", {"rw", "huge=within_size"}), 2U << 20U);
+}
+
 TEST(FindMount, SaysSoIfThereIsNone) {
     EXPECT_FALSE(find_mount("", "/x"));
 }
