@@ -12,7 +12,7 @@ from unittest import mock
 
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/kernels")
 sys.path[:0] = [SCRIPTS, os.path.join(SCRIPTS, "../support")]
-from harness import base, mutants, options, peers, qemu, sources  # noqa: E402
+from harness import base, console, mutants, options, peers, qemu, sources  # noqa: E402
 
 HEADER = "Breaks: it\nFunction: f\nNeeds: luck\nFilesystem: ext4/1024\n\n--- a/x\n+++ b/x\n"
 ROW = {"kernel": "6", "verdict": "damage", "reasons": [], "first_damage": {"file": 0, "offset": 1},
@@ -33,15 +33,19 @@ class Headers(unittest.TestCase):
         one = self.read(HEADER)
         self.assertEqual((one.name, one.patch, one.breaks, one.filesystem, one.block, one.processors, one.masked, one.blind),
                          ("one", "mutants/one.patch", "it", "ext4", 1024, 1, "", False))
-        one = self.read(HEADER.replace("\n\n", "\nProcessors: 2\nGuest: compact\nMasked: by luck\nBlind: yes\n\n"))
-        self.assertEqual((one.processors, one.guest, one.masked, one.blind), (2, "compact", "by luck", True))
+        one = self.read(HEADER.replace("\n\n", "\nProcessors: 2\nDisk: slow\nGuest: compact\nMasked: by luck\nBlind: yes\n\n"))
+        self.assertEqual((one.processors, one.disk, one.guest, one.masked, one.blind),
+                         (2, "slow", "compact", "by luck", True))
 
     def test_a_wrong_header_is_told_with_file_and_line(self):
         for words, text in (("one.patch:2: a line of", HEADER.replace("Function:", "Fun:")),
                             ("one.patch:1: the header has no Breaks", HEADER.replace("Breaks: it\n", "")),
                             ("Filesystem takes NAME/BLOCK, not 'ext9/1024'", HEADER.replace("ext4", "ext9")),
                             ("Filesystem takes NAME/BLOCK, not 'ext4/2048'", HEADER.replace("1024", "2048")),
-                            ("Processors takes 1 or 2", HEADER.replace("\n\n", "\nProcessors: 3\n\n"))):
+                            ("Processors takes 1 or 2, not '3'", HEADER.replace("\n\n", "\nProcessors: 3\n\n")),
+                            ("Disk takes slow, not 'fast'", HEADER.replace("\n\n", "\nDisk: fast\n\n")),
+                            ("Guest takes compact or drop-caches", HEADER.replace("\n\n", "\nGuest: sleep\n\n")),
+                            ("Blind takes yes, not 'no'", HEADER.replace("\n\n", "\nBlind: no\n\n"))):
             with self.assertRaisesRegex(base.Failure, words):
                 self.read(text)
 
@@ -123,15 +127,18 @@ class Hunts(unittest.TestCase):
         self.names = ("mkclean-writable", "zap-not-dirty", "truncate-tail")
         self.boots = []
 
-    def hunt(self, *arguments, broken=(), verdict="found"):
+    def hunt(self, *arguments, broken=(), verdict="found", others=()):
+        """`others`: the programs that are on PATH."""
         parsed = options.parse_run(["--mutants", ",".join(self.names), *arguments])
         self.tree = Tree(self.path, broken)
-        hunt = mutants.Hunt(parsed, qemu.Machine(), self.tree, {name: self.path / name for name in ("init", "engine")},
-                            self.path, base.Cache(self.path))
+        with mock.patch.object(mutants, "find_peers", lambda: list(others)):
+            hunt = mutants.Hunt(parsed, qemu.Machine(), self.tree, {name: self.path / name for name in ("init", "engine")},
+                                self.path, base.Cache(self.path))
 
-        def booted(mutant, _image):
-            self.boots.append(mutant.name)
-            return mutants.told(mutant, ROW) if verdict == "found" else mutants._untold(mutant, "no boot")
+        def booted(mutant, _image, with_engine, some):
+            self.boots += [mutant.name] * with_engine + [f"{peer.name} on {mutant.name}" for peer in some]
+            own = mutants.told(mutant, ROW) if verdict == "found" else mutants._untold(mutant, "no boot")
+            return own if with_engine else None, {peer.name: {"verdict": "not found", "words": "not found"} for peer in some}
         with mock.patch.object(hunt, "_hunt", booted):
             return hunt.run(mutants.list_mutants(parsed.mutants))
 
@@ -146,6 +153,18 @@ class Hunts(unittest.TestCase):
         (self.path / "engine").write_text("another", encoding="ascii")
         self.hunt()
         self.assertEqual(len(self.boots), 12)
+
+    def test_a_peer_is_asked_beside_what_is_known(self):
+        self.hunt()
+        (self.path / "fsx").write_text("fsx", encoding="ascii")
+        fsx = peers.Peer("fsx", self.path / "fsx", ())
+        results = self.hunt("--peers", "--peer-duration", "9s", others=[fsx])
+        self.assertEqual(sorted(self.boots[3:]), sorted(f"fsx on {name}" for name in self.names))
+        self.assertTrue(all((one["verdict"], one["peers"]) == ("found", {"fsx": "not found"}) for one in results))
+        self.hunt("--peers", "--peer-duration", "9s", others=[fsx])
+        self.assertEqual(len(self.boots), 6)
+        self.hunt("--peers", "--peer-duration", "8s", others=[fsx])
+        self.assertEqual(len(self.boots), 9)
 
     def test_what_could_not_be_told_is_tried_again(self):
         self.hunt(verdict="unknown")
@@ -187,8 +206,11 @@ class Peers(unittest.TestCase):
         end = {"exit": 0, "signal": 0, "timed_out": False, "seconds": 3.2}
         for words, more in (("not found", {}), ("not found", {"timed_out": True, "exit": -1, "signal": 9}),
                             ("found (exit code 1, 3 s)", {"exit": 1}), ("found (signal 7, 3 s)", {"exit": -1, "signal": 7})):
-            self.assertEqual(peers.peer_verdict(end | more), words)
-        self.assertEqual(peers.peer_verdict(None), "could not tell")
+            self.assertEqual(peers.peer_verdict(console.Run(programs={"argv": end | more}))["words"], words)
+        self.assertEqual(peers.peer_verdict(None)["verdict"], "could not tell")
+        self.assertEqual(peers.peer_verdict(console.Run())["verdict"], "could not tell")
+        oopsed = console.Run(programs={"argv": end}, trouble=[("oops", "BUG: x")])
+        self.assertEqual(peers.peer_verdict(oopsed), {"verdict": "oops", "words": "oops", "said": "BUG: x"})
 
 
 if __name__ == "__main__":

@@ -157,14 +157,23 @@ static int run_program(int number, const char* file, const char* report, const c
     return reported;
 }
 
-/// Has the kernel move pages about while a run is going on, if the settings want it: memory
-/// compaction, again and again. The process that does, or -1.
-static pid_t start_compaction(void) {
-    if (!setting_number("compact", 0))
+/// What the settings want the kernel to do again and again while a run is going on: a file of
+/// /proc/sys/vm, or NULL.
+static const char* beside_file(void) {
+    const char* beside = setting("beside", "");
+    return strcmp(beside, "compact") == 0       ? "/proc/sys/vm/compact_memory" // moves pages about
+           : strcmp(beside, "drop-caches") == 0 ? "/proc/sys/vm/drop_caches" // throws out what is clean
+                                                : NULL;
+}
+
+/// The process that has the kernel do that, or -1.
+static pid_t start_beside(void) {
+    const char* file = beside_file();
+    if (file == NULL)
         return -1;
     const pid_t pid = fork();
     while (pid == 0) {
-        if (file_put("/proc/sys/vm/compact_memory", "1") != 0)
+        if (file_put(file, "1") != 0)
             _exit(1);
         sleep_milliseconds(100);
     }
@@ -173,13 +182,13 @@ static pid_t start_compaction(void) {
     return pid;
 }
 
-static void end_compaction(pid_t pid) {
+static void end_beside(pid_t pid) {
     if (pid <= 0)
         return;
     kill(pid, SIGKILL);
     int status = 0;
     if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
-        serial_failed("write /proc/sys/vm/compact_memory", ENOSYS);
+        serial_failed(beside_file(), ENOSYS);
 }
 
 static void run_and_compare(int number, const char* run) {
@@ -195,9 +204,9 @@ static void run_and_compare(int number, const char* run) {
         else {
             if (setting("notebook", NULL) != NULL)
                 sync();
-            const pid_t compaction = start_compaction();
+            const pid_t beside = start_beside();
             reported = run_program(number, "argv", "report.json", run, dir);
-            end_compaction(compaction);
+            end_beside(beside);
         }
         under_report(number);
         under_stop(number);

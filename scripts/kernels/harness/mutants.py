@@ -19,7 +19,10 @@ from .rows import Run, Setup
 from .sources import SOURCE
 
 CONFIG = ("mutants.config",)
-_KEYS = ("Breaks", "Function", "Needs", "Filesystem", "Processors", "Guest", "Masked", "Blind")
+_KEYS = ("Breaks", "Function", "Needs", "Filesystem", "Processors", "Disk", "Guest", "Masked", "Blind")
+# What the keys take that have a choice; the first is what a header without the key has.
+_CHOICES = {"Processors": ("1", "2"), "Disk": ("", "slow"), "Guest": ("", "compact", "drop-caches"), "Blind": ("", "yes")}
+_FOUND_OUT = ("found_by", "seconds", "damage", "reason")
 _SPARE = 300  # seconds that a guest may take beyond the duration: rounds end late, and the comparison comes after
 
 
@@ -34,7 +37,8 @@ class Mutant:
     filesystem: str
     block: int
     processors: int = 1
-    guest: str = ""  # what the guest does beside the stress: compact
+    disk: str = ""  # slow: a read takes some milliseconds
+    guest: str = ""  # what the guest does beside the stress, again and again
     masked: str = ""  # why nobody can notice it
     blind: bool = False  # written by somebody who had not seen the workloads
 
@@ -55,11 +59,12 @@ def read_mutant(path):
     name, _, block = fields["Filesystem"].partition("/")
     if name not in FILESYSTEMS or block not in map(str, FILESYSTEMS[name].blocks):
         raise usage_error(f"{path}: Filesystem takes NAME/BLOCK, not '{fields['Filesystem']}'")
-    if fields.get("Processors", "1") not in ("1", "2") or fields.get("Guest", "") not in ("", "compact"):
-        raise usage_error(f"{path}: Processors takes 1 or 2, Guest takes compact")
+    for key, choices in _CHOICES.items():
+        if fields.setdefault(key, choices[0]) not in choices:
+            raise usage_error(f"{path}: {key} takes {' or '.join(filter(None, choices))}, not '{fields[key]}'")
     return Mutant(path.stem, f"mutants/{path.name}", fields["Breaks"], fields["Function"], fields.get("Needs", ""), name,
-                  int(block), int(fields.get("Processors", "1")), fields.get("Guest", ""), fields.get("Masked", ""),
-                  "Blind" in fields)
+                  int(block), int(fields["Processors"]), fields["Disk"], fields["Guest"], fields.get("Masked", ""),
+                  bool(fields["Blind"]))
 
 
 def list_mutants(wanted, directory=None):
@@ -105,12 +110,23 @@ class Hunt:
         self.slots = Slots(options.jobs)
         self.results = {}  # by name, as they come
 
-    def _record(self, mutant):
-        """Where its result is kept: another kernel, engine, duration or seed is another result."""
-        what = [self.tree.image_path(CONFIG, (mutant.patch,)).name, stamp_of(self.programs["engine"]),
-                stamp_of(self.programs["init"]), self.options.duration, str(self.options.seeds),
-                *(peer.name for peer in self.peers)]
-        return self.kept / f"{mutant.name}-{hashlib.sha256(' '.join(map(str, what)).encode()).hexdigest()[:16]}.json"
+    def _record(self, mutant, peer=None):
+        """Where the result of mmapstress, or of the peer, is kept: another kernel, program, duration or seed is another
+        result."""
+        program = (peer.stamp, *peer.argv(0), self.options.peer_duration) if peer else (
+            stamp_of(self.programs["engine"]), self.options.duration, str(self.options.seeds))
+        what = [self.tree.image_path(CONFIG, (mutant.patch,)).name, mutant.disk, stamp_of(self.programs["init"]), *program]
+        name = f"{mutant.name}-{peer.name}" if peer else mutant.name
+        return self.kept / f"{name}-{hashlib.sha256(' '.join(map(str, what)).encode()).hexdigest()[:16]}.json"
+
+    def _known(self, record):
+        """What a run before this one has found out, or None."""
+        return json.loads(record.read_text(encoding="utf-8")) if record.exists() and not self.options.again else None
+
+    def _keep(self, record, result):
+        if result["verdict"] != "could not tell":
+            record.with_suffix(".part").write_text(json.dumps(result), encoding="utf-8")
+            record.with_suffix(".part").rename(record)
 
     def run(self, mutants):
         """The results in the order of the mutants. `results` has those that came before an interruption."""
@@ -118,15 +134,20 @@ class Hunt:
         waiting = []
         try:
             for mutant in mutants:
-                if self._record(mutant).exists() and not self.options.again:
-                    self.results[mutant.name] = json.loads(self._record(mutant).read_text(encoding="utf-8"))
+                own = self._known(self._record(mutant))
+                others = {peer.name: self._known(self._record(mutant, peer)) for peer in self.peers}
+                missing = [peer for peer in self.peers if others[peer.name] is None]
+                if own:  # its header may say more by now
+                    self.results[mutant.name] = own | _described(mutant) | {key: own[key] for key in _FOUND_OUT} | {
+                        "peers": {name: known["words"] for name, known in others.items() if known}}
+                if own and not missing:
                     continue
                 try:
                     image = self.tree.image(CONFIG, (mutant.patch,))
                 except Failure as failure:
                     self.results[mutant.name] = _untold(mutant, str(failure))
                     continue
-                waiting.append(pool.submit(self._boot, mutant, image))
+                waiting.append(pool.submit(self._boot, mutant, image, not own, missing))
             for future in waiting:
                 future.result()
         except BaseException:
@@ -136,42 +157,45 @@ class Hunt:
             pool.shutdown(cancel_futures=True)
         return [self.results[mutant.name] for mutant in mutants]
 
-    def _boot(self, mutant, image):
+    def _boot(self, mutant, image, with_engine, peers):
         self.slots.take(mutant.processors)
         try:
-            result = self._hunt(mutant, image)
+            own, others = self._hunt(mutant, image, with_engine, peers)
         finally:
             self.slots.give(mutant.processors)
-        self.results[mutant.name] = result
-        if result["verdict"] != "could not tell":
-            part = self._record(mutant).with_suffix(".part")
-            part.write_text(json.dumps(result), encoding="utf-8")
-            part.rename(self._record(mutant))
-        found = result["found_by"]
-        note(f"{mutant.name}: {result['verdict']}" + (f" by {found} after {result['seconds']:.0f} s" if found else ""))
+        if own:
+            self._keep(self._record(mutant), own)
+            self.results[mutant.name] = own
+        for peer in peers:
+            self._keep(self._record(mutant, peer), others[peer.name])
+            self.results[mutant.name]["peers"][peer.name] = others[peer.name]["words"]
+        result = self.results[mutant.name]
+        note(f"{mutant.name}: {result['verdict']}"
+             + (f" by {result['found_by']} after {result['seconds']:.0f} s" if result["found_by"] else "")
+             + "".join(f"; {name}: {words}" for name, words in result["peers"].items()))
 
-    def _hunt(self, mutant, image):
+    def _hunt(self, mutant, image, with_engine, peers):
+        """What mmapstress finds, or None if it is not asked, and by name what each of the peers does."""
         options = self.options
         seed = options.seeds[0] if options.seeds else 1
         runs = [Run(str(seed), "all", ("MMAPSTRESS_WORKLOAD=all", f"MMAPSTRESS_SEED={seed}",
-                                       f"MMAPSTRESS_DURATION={options.duration}"))]
-        runs += [Run(peer.name, peer.name, (), argv=peer.argv(seconds_of(options.duration)),
-                     seconds=seconds_of(options.duration) + 30) for peer in self.peers]
-        machine = replace(self.machine, smp=mutant.processors)
+                                       f"MMAPSTRESS_DURATION={options.duration}"))] if with_engine else []
+        seconds = seconds_of(options.peer_duration)
+        runs += [Run(peer.name, peer.name, (), argv=peer.argv(seconds), seconds=seconds + 30) for peer in peers]
+        machine = replace(self.machine, smp=mutant.processors, slow_disk=mutant.disk == "slow")
         kernel = Kernel("source", self.tree.release, {"undone": image})
         booter = Booter(options, machine, kernel, self.programs, runs, self.temporary)
         booter.timeout = seconds_of(options.duration) + _SPARE
-        booter.guest_programs = [peer.path for peer in self.peers]
-        booter.more_settings = {"compact": 1} if mutant.guest == "compact" else {}
+        booter.guest_programs = [peer.path for peer in peers]
+        booter.more_settings = {"beside": mutant.guest} if mutant.guest else {}
         setup = Setup(FILESYSTEMS[mutant.filesystem], mutant.block, "undone")
         batch = Batch([setup], self.temporary / mutant.name)
         booter.boot_batch(batch)
-        result = told(mutant, booter.rows[setup][0])
-        programs = {run.label: ended.console.runs[number].programs.get("argv")
-                    for number, (_, run) in enumerate(batch.runs, 1)
-                    for ended in batch.boots if number in ended.console.runs}
-        result["peers"] = {peer.name: peer_verdict(programs.get(peer.name)) for peer in self.peers}
-        return result
+        ended = {run.label: boot.console.runs[number]
+                 for number, (_, run) in enumerate(batch.runs, 1)
+                 for boot in batch.boots if number in boot.console.runs}
+        return (told(mutant, booter.rows[setup][0]) if with_engine else None,
+                {peer.name: peer_verdict(ended.get(peer.name)) for peer in peers})
 
 
 def seconds_of(duration):

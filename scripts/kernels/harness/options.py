@@ -189,6 +189,7 @@ def run_parser():
                            "--duration (5min): what is found, by which workload, after how long")
     bugs.add_argument("--peers", action="store_true",
                       help="the same with fsx, fsstress and stress-ng, as far as they are on PATH")
+    bugs.add_argument("--peer-duration", metavar="TIME", help="for each of those (as long as mmapstress)")
     bugs.add_argument("--again", action="store_true", help="also what an earlier run has found out")
     power = parser.add_argument_group("power cuts")
     power.add_argument("--power-cut", action="store_true",
@@ -249,6 +250,7 @@ def _settle_mutants(options):
         raise usage_error("--format ktap does not go with --mutants")
     options.source = options.source or "trixie"
     options.duration = options.duration or "5min"
+    options.peer_duration = options.peer_duration or options.duration
     options.disk = options.disk or 4096
     options.mutants = tuple(filter(None, options.mutants.split(",")))
 

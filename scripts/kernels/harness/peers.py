@@ -4,12 +4,18 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from .guest import stamp_of
+
 
 @dataclass(frozen=True)
 class Peer:
     name: str
     path: Path
     words: tuple  # {seconds}: how long; @DIR@: an empty directory on the test disk
+
+    @property
+    def stamp(self):
+        return stamp_of(self.path)
 
     def argv(self, seconds):
         return (f"/bin/{self.path.name}", *(word.format(seconds=seconds) for word in self.words))
@@ -26,11 +32,14 @@ def find_peers():
     return [Peer(name, Path(shutil.which(name)), words) for name, words in _PEERS if shutil.which(name)]
 
 
-def peer_verdict(program):
-    """What its end says: `program` is the guest's event, or None."""
-    if program is None:
-        return "could not tell"
-    if program["timed_out"] or program["exit"] == 0:
-        return "not found"
-    how = f"signal {program['signal']}" if program["signal"] else f"exit code {program['exit']}"
-    return f"found ({how}, {program['seconds']:.0f} s)"
+def peer_verdict(run):
+    """What came of it: `run` is what the guest's console says of it, or None. `words` are the table's."""
+    program = run.programs.get("argv") if run else None
+    if program and not program["timed_out"] and program["exit"] != 0:
+        how = f"signal {program['signal']}" if program["signal"] else f"exit code {program['exit']}"
+        said = run.reports.get("output", b"").decode(errors="replace")
+        return {"verdict": "found", "words": f"found ({how}, {program['seconds']:.0f} s)", "said": said[-2000:]}
+    if run and run.trouble:  # the kernel has seen it, not the tool
+        return {"verdict": run.trouble[0][0], "words": run.trouble[0][0], "said": run.trouble[0][1]}
+    word = "not found" if program else "could not tell"
+    return {"verdict": word, "words": word, "said": ""}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from .base import USAGE, Failure, processes, usage_error
 
 TIME_IS_UP = 124  # the status of a QEMU that was ended
+_SLOW_READS = 200  # a second, of a slow disk
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Machine:
     bus: str = "virtio"  # of the test disks; or ide
     append: str = ""
     kvm: bool = False
+    slow_disk: bool = False  # a read waits some milliseconds, as for the head of a hard disk; a write does not
 
     def command(self, image, initramfs, disks, more=(), log=None):
         """`log`: a file, empty at first, in which every write and flush of the only disk is recorded."""
@@ -30,7 +32,8 @@ class Machine:
                 "-m", str(self.memory), "-smp", str(self.smp), "-kernel", str(image),
                 "-initrd", str(initramfs), "-append", " ".join(words).rstrip(),
                 *(_recorded(disks[0], log) if log else (word for disk in disks for word in (
-                    "-drive", f"file={disk},if={self.bus},format=raw,cache=unsafe"))),
+                    "-drive", f"file={disk},if={self.bus},format=raw,cache=unsafe"
+                              + (f",throttling.iops-read={_SLOW_READS}" if self.slow_disk else "")))),
                 *(("-accel", "kvm", "-cpu", "host") if self.kvm else ("-accel", "tcg"))]
 
 

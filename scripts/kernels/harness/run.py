@@ -118,6 +118,7 @@ def run_mutants(options, machine, cache):
     """--mutants."""
     mutants = list_mutants(options.mutants)
     seconds_of(options.duration)
+    seconds_of(options.peer_duration)
     with temporary_directory(options.keep) as temporary:
         need_room(temporary, 500)
         programs = {"init": build_init(cache), "engine": program_given("--engine", options.engine) if options.engine
