@@ -12,7 +12,7 @@ from pathlib import Path
 
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/kernels")
 sys.path[:0] = [SCRIPTS, os.path.join(SCRIPTS, "../support")]
-from harness import base, blklog, cut_disk, power  # noqa: E402
+from harness import base, blklog, cut_disk, cut_results, power  # noqa: E402
 from harness.console import read_console  # noqa: E402
 from results_test import BOOT, END, framed, program  # noqa: E402
 
@@ -157,9 +157,9 @@ class Told(unittest.TestCase):
                                  (3, "could not tell", {"failure": "no kernel"}),
                                  (0, "clean", {"untold": [{"cut": "here", "reason": "x"}]})):
             result = self.result(**more)
-            self.assertEqual((power.verdict(result), power.exit_code([result])), (word, code))
-            self.assertIn(word, power.table([result]))
-        self.assertIn("file 0 at 9, 3 bytes stale", power.table([self.result(alarms=[alarm])]))
+            self.assertEqual((cut_results.verdict(result), cut_results.exit_code([result])), (word, code))
+            self.assertIn(word, cut_results.table([result]))
+        self.assertIn("file 0 at 9, 3 bytes stale", cut_results.table([self.result(alarms=[alarm])]))
 
 
 class Disks(unittest.TestCase):

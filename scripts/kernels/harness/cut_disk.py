@@ -45,13 +45,15 @@ def _partition_table(sizes):
 
 
 class CutDisk:
-    """Makes the image `path`; `is_notebook` tells a log's entries apart."""
+    """Makes the image `path`. `is_notebook` tells a log's entries apart."""
 
     def __init__(self, filesystem, block, path, mebibytes):
         part = path.with_suffix(".part")
         make_disk(filesystem, block, part, mebibytes)
         size = part.stat().st_size
         self.notebook = _START + size // SECTOR  # its first sector
+        # Of both: where it begins, and how long it is, in bytes.
+        self.partitions = ((_START * SECTOR, size), (self.notebook * SECTOR, _NOTEBOOK))
         with open(path, "wb") as disk:
             disk.write(_partition_table((size, _NOTEBOOK)))
             disk.truncate((self.notebook * SECTOR) + _NOTEBOOK)

@@ -1,6 +1,8 @@
 """QEMU, and the kernel images that it boots."""
+import contextlib
 import re
 import subprocess
+import time
 from dataclasses import dataclass
 
 from .base import USAGE, Failure, processes, usage_error
@@ -56,19 +58,27 @@ def version_of(image):
     return tuple(int(part) for part in found.groups() if part) if found else (0,)
 
 
-def boot(machine, image, initramfs, disks, console, seconds, words=(), log=None):
+def boot(machine, image, initramfs, disks, console, seconds, words=(), log=None, silence=None):
     """Runs a guest until it reboots: QEMU's exit status, negative for a signal. The serial console goes
-    to the file `console`; the second result is what QEMU said itself. `words`: more for the kernel."""
+    to the file `console`; the second result is what QEMU said itself. `words`: more for the kernel. `silence`: a guest
+    whose console says nothing new for so many seconds is ended, too."""
     said = console.with_suffix(".qemu")
     console.write_bytes(b"")
     with open(said, "wb") as output:
         with processes.started([*machine.command(image, initramfs, disks, words, log), "-serial", f"file:{console}"],
                                stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process:
-            try:
-                status = process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                status = TIME_IS_UP
+            status = _wait(process, seconds, console, silence or seconds)
     return status, said.read_text(errors="replace")
+
+
+def _wait(process, seconds, console, silence):
+    end, size, heard = time.monotonic() + seconds, 0, time.monotonic()
+    while time.monotonic() < min(end, heard + silence):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(min(1, seconds))
+        if console.stat().st_size != size:
+            size, heard = console.stat().st_size, time.monotonic()
+    return TIME_IS_UP
 
 
 def boot_shell(machine, image, initramfs, disks):

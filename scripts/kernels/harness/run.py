@@ -6,12 +6,12 @@ from pathlib import Path
 from .base import (ROOT, UNKNOWN, USAGE, Cache, Failure, Stopped, attempt, last_line, need, need_room, note, run_as, talk,
                    temporary_directory, usage_error)
 from .booter import Batch, Booter
+from .cut_results import deliver as deliver_cuts
 from .guest import build_engine, build_init, program_given
 from .kernels import Kernel, debian_kernel, own_kernel
 from .mutants import Hunt, list_mutants, seconds_of
 from .mutants import deliver as deliver_mutants
 from .power import PowerCuts, mutant_patch
-from .power import deliver as deliver_cuts
 from .power import list_rows as list_cut_rows
 from .options import machine_of, parse_run, say_what_is_missing, suite_of
 from .qemu import boot_shell

@@ -1,0 +1,249 @@
+"""loop-cuts.sh: power cuts for the kernel that runs here, without QEMU. mmapstress runs on a loop device while
+reflinks of the device's file are made; each is what a crash at that moment would leave if the disk had no cache. They
+are mounted afterwards, and `mmapstress verify` says whether all is there."""
+import contextlib
+import errno
+import fcntl
+import os
+import platform
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from .base import UNKNOWN, Failure, Stopped, attempt, can_write, command, need, need_room, note, processes, run_as, talk, \
+    temporary_directory, usage_error
+from .cut_disk import CutDisk
+from .cut_results import add, count, deliver, empty_part, empty_row, judge
+from .filesystems import FILESYSTEMS
+from .options import Parser, list_of, number, one_of
+from .run import find_program
+
+_FICLONE = 0x40049409
+_BTRFS_FORGET = 0x50009405
+_CUTS_OF_A_RECORD = 20
+_LONGEST_PAUSE = 0.2  # seconds between two cuts
+_WORKLOADS = ("mix", "wild")
+# What has a disk of its own.
+_POSSIBLE = tuple(name for name, one in FILESYSTEMS.items() if not (one.over or one.is_device or one.cannot))
+
+
+def parser():
+    what = Parser("loop-cuts.sh", description=(
+        "Power cuts for the kernel that runs here: mmapstress stores on a loop device whose file is in DIRECTORY, and\n"
+        "reflinks of that file are made meanwhile. Each is mounted afterwards, and verified. As root."),
+        epilog="Exit code: 0 nothing lost and every control caught, 1 not so, 2 usage, 3 could not tell.")
+    what.add_argument("directory", metavar="DIRECTORY", help="on a filesystem with reflinks: btrfs, or XFS with reflink=1")
+    what.add_argument("--fs", metavar="LIST", default=("ext4",),
+                      type=list_of(one_of(*_POSSIBLE, says="no filesystem '{}': " + ", ".join(_POSSIBLE))),
+                      help=", ".join(_POSSIBLE) + "; comma-separated (ext4)")
+    what.add_argument("--cuts", metavar="N", type=number("--cuts"), default=20, help="how many moments (%(default)s)")
+    what.add_argument("--ops", metavar="N", type=number("--ops"), default=20000, help="of a run (%(default)s)")
+    what.add_argument("--seed", metavar="N", type=number("--seed"), default=1, help="of the first run (%(default)s)")
+    what.add_argument("--workload", metavar="LIST", type=lambda text: tuple(text.split(",")), default=_WORKLOADS,
+                      help="in turn (mix,wild)")
+    what.add_argument("--control", action="store_true",
+                      help="one row more in which something must be lost: the filesystem of a cut beside the report of the "
+                           "next one")
+    what.add_argument("--mmapstress", metavar="FILE", help="that mmapstress (build/release's, or the installed one)")
+    what.add_argument("--timeout", metavar="N", type=number("--timeout"), default=120, help="seconds for each run (%(default)s)")
+    what.add_argument("--format", metavar="table|json", default="table",
+                      type=one_of("table", "json", says="no format '{}': table or json"), help="(%(default)s)")
+    what.add_argument("--json", metavar="FILE", help="also there, as JSON")
+    what.add_argument("--keep", action="store_true", help="keep the temporary directory, with the cuts, in DIRECTORY")
+    what.add_argument("--verbose", action="store_true", help="say what is being done")
+    return what
+
+
+def clone(source, target):
+    """A reflink of `source`: at one moment, between two requests of the loop device."""
+    with open(source, "rb") as old, open(target, "wb") as new:
+        fcntl.ioctl(new, _FICLONE, old.fileno())
+
+
+def check_reflinks(directory):
+    source = directory / "one"
+    source.write_bytes(bytes(1 << 16))
+    try:
+        clone(source, directory / "two")
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL):
+            raise Failure(UNKNOWN, f"the filesystem of {directory.parent} has no reflinks: give a directory of a btrfs, or of "
+                                   "an XFS made with -m reflink=1") from error
+        raise
+    for name in ("one", "two"):
+        (directory / name).unlink()
+
+
+class Partitions:
+    """The two filesystems of an image, mounted: what is tested at `tested`, mmapstress' report at `note`."""
+
+    def __init__(self, filesystem, disk, image, directory):
+        self.filesystem = filesystem
+        self.disk = disk
+        self.image = image
+        self.tested, self.note = directory / "tested", directory / "note"
+
+    @contextlib.contextmanager
+    def mounted(self):
+        for place in (self.tested, self.note):
+            place.mkdir(exist_ok=True)
+        first, second = self.disk.partitions
+        with self._mount(self.filesystem.mount_type, self.filesystem.options, first, self.tested):
+            with self._mount("ext4", "nobarrier,dirsync", second, self.note):
+                yield
+
+    @contextlib.contextmanager
+    def _mount(self, kind, options, part, place):
+        words = ",".join(filter(None, ("loop", f"offset={part[0]}", f"sizelimit={part[1]}", "noatime", options)))
+        command(["mount", "-t", kind, "-o", words, self.image, place], 120, f"cannot mount {self.image.name} as {kind}")
+        device = _device_of(place)
+        try:
+            yield
+        finally:
+            command(["umount", place], 120, f"cannot unmount {place.name}")
+            if kind == "btrfs":
+                _forget(device)
+
+
+def _device_of(place):
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        words = line.split()
+        if words[4] == str(place):
+            return words[words.index("-") + 2]
+    return ""
+
+
+def _forget(device):
+    """btrfs remembers a device by what is written there, and the cuts say all the same."""
+    with contextlib.suppress(OSError), open("/dev/btrfs-control", "rb") as control:
+        fcntl.ioctl(control, _BTRFS_FORGET, bytearray(bytes(8) + device.encode().ljust(4088, b"\0")))
+
+
+class Record:
+    """One run of mmapstress, and the cuts that were made of it."""
+
+    def __init__(self, options, filesystem, seed, workload, program, directory):
+        self.options = options
+        self.filesystem = filesystem
+        self.seed = seed
+        self.workload = workload
+        self.program = program
+        self.directory = directory
+        self.cuts = []  # (image, the moment in words)
+
+    def make(self, most):
+        """Runs, and makes at most so many cuts."""
+        image = self.directory / "image"
+        self.disk = CutDisk(self.filesystem, max(self.filesystem.blocks), image, 192)
+        partitions = Partitions(self.filesystem, self.disk, image, self.directory)
+        with partitions.mounted():
+            run = partitions.tested / "run-1"
+            run.mkdir()
+            os.sync()  # the directory is there before anything can be lost
+            words = [self.program, "run", run, "--workload", self.workload, "--seed", str(self.seed), "--ops",
+                     str(self.options.ops), "--keep", "--report", partitions.note / "report.json"]
+            with open(self.directory / "said", "wb") as said, \
+                    processes.started(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said) as process:
+                self._cut_while(process, partitions, image, most)
+        image.unlink()
+
+    def _cut_while(self, process, partitions, image, most):
+        dice, begin = random.Random(self.seed), time.monotonic()
+        progress = partitions.note / "report.json.progress"
+        while process.poll() is None and len(self.cuts) < most:
+            if time.monotonic() - begin > self.options.timeout:
+                raise Failure(UNKNOWN, f"{self.workload}, seed {self.seed}: did not end within {self.options.timeout} s")
+            time.sleep(dice.random() * _LONGEST_PAUSE)
+            if not progress.exists():
+                continue
+            cut = self.directory / f"cut-{len(self.cuts)}"
+            clone(image, cut)
+            self.cuts.append((cut, f"{time.monotonic() - begin:.3f} s after the start"))
+        if process.poll() not in (None, 0):  # damage before any cut is the plain run's to tell
+            said = (self.directory / "said").read_text(errors="replace").strip().splitlines()
+            raise Failure(UNKNOWN, f"{self.workload}, seed {self.seed}: mmapstress ended with exit code {process.returncode}"
+                                   f": {said[-1] if said else 'it said nothing'}")
+
+    def compare(self, part):
+        for cut, moment in self.cuts:
+            count(part, self._told(cut), moment, seed=self.seed, workload=self.workload)
+
+    def _told(self, cut):
+        partitions = Partitions(self.filesystem, self.disk, cut, self.directory)
+        report = self.directory / "verified.json"
+        report.unlink(missing_ok=True)
+        try:
+            with partitions.mounted():
+                (partitions.tested / "run-1").mkdir(exist_ok=True)
+                code, said = attempt([self.program, "verify", partitions.tested / "run-1", partitions.note / "report.json",
+                                      "--report", report], self.options.timeout)
+        except Failure as failure:
+            return {"verdict": "unknown", "reason": str(failure)}
+        return judge(code, report.read_bytes() if report.exists() else b"", said)
+
+    def take_older(self):
+        """The control: each cut gets the notebook of the next one, as if its disk had lost what came between."""
+        start, size = self.disk.partitions[1]
+        for (cut, _), (later, _) in zip(self.cuts, self.cuts[1:]):
+            with open(later, "rb") as source, open(cut, "r+b") as target:
+                source.seek(start)
+                target.seek(start)
+                target.write(source.read(size))
+        del self.cuts[-1:]
+
+
+def cut_row(options, name, control, program, directory, results):
+    filesystem = FILESYSTEMS[name]
+    result = empty_row(f"{name}/{max(filesystem.blocks)}" + (", an older disk" if control else ""), control)
+    results.append(result)
+    try:
+        records = 0
+        while result["cuts"] < options.cuts:
+            workload = options.workload[records % len(options.workload)]
+            record = Record(options, filesystem, options.seed + records, workload, program, directory)
+            record.make(min(_CUTS_OF_A_RECORD, options.cuts - result["cuts"]) + control)
+            if control:
+                record.take_older()
+            if not record.cuts:
+                raise Failure(UNKNOWN, f"{workload}, seed {record.seed}: ended before there was a cut; give more --ops")
+            part = empty_part(platform.release(), 0, len(record.cuts))
+            record.compare(part)
+            add(result, part)
+            records += 1
+            note(f"{result['row']}: {result['cuts']} cuts, {len(result['alarms'])} alarms")
+            for cut in directory.glob("cut-*") if not options.keep else ():
+                cut.unlink()
+    except Failure as failure:
+        result["failure"] = str(failure)
+
+
+def main():
+    options = parser().parse_args(sys.argv[1:])
+    talk(options.verbose)
+    can_write("--json", options.json)
+    if not os.path.isdir(options.directory):
+        raise usage_error(f"no directory {options.directory}")
+    if os.geteuid() != 0:
+        raise Failure(UNKNOWN, "loop devices are mounted, which only root can do")
+    program = find_program("mmapstress", "tools/mmapstress/mmapstress", options.mmapstress)
+    for name, package in (("mount", "mount"), ("losetup", "mount")):
+        need(name, package)
+    os.environ["TMPDIR"] = os.path.abspath(options.directory)
+    results = []
+    with temporary_directory(options.keep) as directory:
+        need_room(directory, 600)
+        check_reflinks(directory)
+        try:
+            for name in options.fs:
+                for control in (False, True) if options.control else (False,):
+                    cut_row(options, name, control, program, directory, results)
+        except (KeyboardInterrupt, Stopped):
+            deliver(options, results)
+            raise
+    return deliver(options, results)
+
+
+if __name__ == "__main__":
+    sys.exit(run_as("loop-cuts.sh", main))
