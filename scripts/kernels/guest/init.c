@@ -161,9 +161,10 @@ static int run_program(int number, const char* file, const char* report, const c
 /// /proc/sys/vm, or NULL.
 static const char* beside_file(void) {
     const char* beside = setting("beside", "");
-    return strcmp(beside, "compact") == 0       ? "/proc/sys/vm/compact_memory" // moves pages about
-           : strcmp(beside, "drop-caches") == 0 ? "/proc/sys/vm/drop_caches" // throws out what is clean
-                                                : NULL;
+    return strcmp(beside, "compact") == 0 ? "/proc/sys/vm/compact_memory" // moves pages about
+           : strcmp(beside, "drop-caches") == 0
+               ? "/proc/sys/vm/drop_caches" // throws out what is clean
+               : NULL;
 }
 
 /// The process that has the kernel do that, or -1.

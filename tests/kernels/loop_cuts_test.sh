@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# loop-cuts.sh: cuts of the kernel that runs here lose nothing, an older disk does, and what cannot be told says so.
+#
+#   loop_cuts_test.sh MMAPSTRESS
+set -euo pipefail
+mmapstress=$1
+here=$(cd "$(dirname "$0")" && pwd)
+PATH=$PATH:/usr/sbin:/sbin
+[ "$(id -u)" -eq 0 ] || { echo "skip: mounts of our own need root"; exit 77; }
+for program in mkfs.xfs mke2fs; do
+    command -v "$program" >/dev/null || { echo "skip: $program is not installed"; exit 77; }
+done
+if [ -z "${LOOP_CUTS_APART:-}" ]; then
+    unshare --mount --propagation private true 2>/dev/null || { echo "skip: mounts of our own need root"; exit 77; }
+    LOOP_CUTS_APART=1 exec unshare --mount --propagation private "$here/loop_cuts_test.sh" "$@"
+fi
+
+temporary=$(mktemp -d)
+trap 'umount -l "$temporary/reflinks" "$temporary/none" 2>/dev/null || true; rm -rf "$temporary"' EXIT
+mkdir "$temporary/reflinks" "$temporary/none"
+truncate -s 2G "$temporary/image"
+mkfs.xfs -q -m reflink=1 "$temporary/image"
+mount -o loop "$temporary/image" "$temporary/reflinks" 2>"$temporary/said" ||
+    { echo "skip: a loop device cannot be mounted here: $(cat "$temporary/said")"; exit 77; }
+
+# cuts EXIT ARGUMENT...: loop-cuts.sh with these ends with that exit code.
+cuts() {
+    local wanted=$1 status=0
+    shift
+    "$here/../../scripts/kernels/loop-cuts.sh" --mmapstress "$mmapstress" --json "$temporary/rows.json" "$@" \
+        >"$temporary/said" 2>&1 || status=$?
+    cat "$temporary/said"
+    [ "$status" -eq "$wanted" ] || { echo "exit code $status, not $wanted"; return 1; }
+}
+
+cuts 0 "$temporary/reflinks" --cuts 6 --control
+python3 -c 'import json, sys
+plain, control = json.load(open(sys.argv[1]))["rows"]
+assert plain["cuts"] == 6 and plain["checked"] >= 3 and plain["synced_bytes"] > 0 and not plain["alarms"], plain
+assert control["alarms"] and "after the start" in control["alarms"][0]["cut"], control' "$temporary/rows.json"
+# Nothing stays: no file, no loop device.
+[ -z "$(ls "$temporary/reflinks")" ]
+if losetup -a | grep -F "$temporary/reflinks"; then exit 1; fi
+
+mount -t tmpfs none "$temporary/none"
+cuts 3 "$temporary/none"
+grep -q "has no reflinks" "$temporary/said"
+cuts 3 "$temporary/reflinks" --mmapstress /bin/true --cuts 2
+grep -q "ended before there was a cut" "$temporary/said"
+cuts 2 "$temporary/reflinks" --fs none
+cuts 2 "$temporary/missing"
