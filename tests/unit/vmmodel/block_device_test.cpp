@@ -202,6 +202,15 @@ TEST(BlockDevice, TheDamageNamesTheWritebackThatPassedOverIt) {
     EXPECT_EQ(prediction->damage[0].cleaned_by, OpNumber{0});
 }
 
+TEST(BlockDevice, ADaemonWritesWhatItWasSentAndNotWhatWasStoredSince) {
+    // An msync of another page makes the daemon write back the write(2) and clear its block's mark
+    // while the kernel's page, which has the store, is still dirty.
+    const std::string written = kOnDisk + "2 write file=0 off=1024 len=1024 fill=3\n" + kStore;
+    EXPECT_EQ(fuse(written), Ranges{});
+    EXPECT_EQ(fuse(written + "11 msync file=0 off=4096 len=4096\n"), kLost);
+    EXPECT_EQ(kernel(written + "11 msync file=0 off=4096 len=4096\n"), Ranges{});
+}
+
 TEST(BlockDevice, WhatChangesItsSizeIsRefusedByName) {
     const auto refusal = [](const std::string& operation) {
         KernelPredictor predictor(Era::linux_6_12_blockdev, Filesystem::blockdev,

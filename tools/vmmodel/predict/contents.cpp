@@ -107,12 +107,12 @@ void Contents::out_buffered(PageIndex index, BlockMask blocks, BlockSize block_s
     Page& written = page(index);
     for (std::size_t i = 0; i < kPageSize; ++i) {
         const BlockInPage block{static_cast<std::uint8_t>(i / block_size.bytes())};
-        if (held->second[i] && blocks.contains(block)) {
-            written.disk[i] = written.memory[i];
-            held->second[i] = false;
+        if (held->second.held[i] && blocks.contains(block)) {
+            written.disk[i] = held->second.bytes[i];
+            held->second.held[i] = false;
         }
     }
-    if (held->second.none()) {
+    if (held->second.held.none()) {
         buffered_.erase(held);
     }
 }
@@ -139,8 +139,8 @@ void Contents::change_buffered(ByteRange range, Change per_page) {
     const auto end = buffered_.upper_bound(range.last_page());
     for (auto held = buffered_.lower_bound(range.first_page()); held != end;) {
         const ByteRange part = intersect(range, partialfs::model::range_of(held->first));
-        per_page(held->second, in_page(part.begin, held->first), part.size().value);
-        held = held->second.none() ? buffered_.erase(held) : std::next(held);
+        per_page(held->first, held->second, in_page(part.begin, held->first), part.size().value);
+        held = held->second.held.none() ? buffered_.erase(held) : std::next(held);
     }
 }
 
@@ -149,17 +149,19 @@ void Contents::buffer(ByteRange range) {
          ++index) {
         buffered_.try_emplace(index);
     }
-    change_buffered(range, [](Buffered& held, std::size_t at, std::size_t count) {
+    change_buffered(range, [&](PageIndex index, Buffered& held, std::size_t at, std::size_t count) {
+        const Bytes& memory = page(index).memory;
         for (std::size_t i = at; i < at + count; ++i) {
-            held[i] = true;
+            held.held[i] = true;
+            held.bytes[i] = memory[i];
         }
     });
 }
 
 void Contents::unbuffer(ByteRange range) {
-    change_buffered(range, [](Buffered& held, std::size_t at, std::size_t count) {
+    change_buffered(range, [](PageIndex, Buffered& held, std::size_t at, std::size_t count) {
         for (std::size_t i = at; i < at + count; ++i) {
-            held[i] = false;
+            held.held[i] = false;
         }
     });
 }
@@ -168,7 +170,7 @@ std::optional<ByteOffset> Contents::first_buffered(ByteOffset from) const {
     for (auto held = buffered_.lower_bound(page_of(from)); held != buffered_.end(); ++held) {
         const std::size_t begin = held->first == page_of(from) ? in_page(from, held->first) : 0;
         for (std::size_t i = begin; i < kPageSize; ++i) {
-            if (held->second[i]) {
+            if (held->second.held[i]) {
                 return ByteOffset{start_of(held->first).value + i};
             }
         }
@@ -180,7 +182,7 @@ BlockMask Contents::buffered(PageIndex index, BlockSize block_size) const {
     BlockMask blocks;
     const auto held = buffered_.find(index);
     for (std::size_t i = 0; held != buffered_.end() && i < kPageSize; ++i) {
-        if (held->second[i]) {
+        if (held->second.held[i]) {
             blocks |= BlockMask::of(BlockInPage{static_cast<std::uint8_t>(i / block_size.bytes())});
         }
     }
@@ -214,7 +216,7 @@ void Contents::evict(PageIndex index) {
         evicted.memory = evicted.disk;
     } else {
         for (std::size_t i = 0; i < kPageSize; ++i) {
-            evicted.memory[i] = held->second[i] ? evicted.memory[i] : evicted.disk[i];
+            evicted.memory[i] = held->second.held[i] ? held->second.bytes[i] : evicted.disk[i];
         }
     }
     if (evicted.expected && *evicted.expected == evicted.memory) {

@@ -49,7 +49,7 @@ class Contents {
     void zero_disk(partialfs::model::ByteRange range);
 
     // Bytes that a filesystem holds apart from the page cache, as a FUSE daemon must.
-    /// The bytes in memory are buffered as well.
+    /// The bytes that are in memory now are buffered as well; what is stored there later is not.
     void buffer(partialfs::model::ByteRange range);
     void unbuffer(partialfs::model::ByteRange range);
     /// The first buffered byte at or after `from`.
@@ -82,7 +82,10 @@ class Contents {
     template <typename Change>
     void change(partialfs::model::ByteRange range, Change per_page);
 
-    using Buffered = std::bitset<partialfs::model::kPageSize>;
+    struct Buffered {
+        std::bitset<partialfs::model::kPageSize> held;
+        Bytes bytes{}; ///< those that are held
+    };
     template <typename Change>
     void change_buffered(partialfs::model::ByteRange range, Change per_page);
 
