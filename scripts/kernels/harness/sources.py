@@ -68,7 +68,7 @@ class SourceTree:
         try:
             for patch in patches:
                 self._apply(SOURCE / patch)
-            command(["nice", "-n", "15", *self._make, f"-j{self.jobs}", "bzImage"], 7200,
+            command(["nice", "-n", "10", *self._make, f"-j{self.jobs}", "bzImage"], 7200,
                     f"Linux {self.release} with {' and '.join([*configs, *patches])} does not build", pattern=_ERROR)
         finally:
             self.restore()
