@@ -1,5 +1,6 @@
 // partialfs: mounts a directory as a filesystem that writes parts of pages, as ext3 did.
 
+#include "fusefs/base/try.hpp"
 #include "fusefs/faults/fault_book.hpp"
 #include "fusefs/startup/background.hpp"
 #include "fusefs/startup/checks.hpp"
@@ -43,14 +44,8 @@ int failed(const std::string& message) {
 }
 
 startup::Check check_all(const Options& options) {
-    if (auto source = startup::check_source(options.source); !source) {
-        return source;
-    }
-    if (auto mountpoint =
-            startup::check_mountpoint(options.mountpoint, options.source, options.nonempty);
-        !mountpoint) {
-        return mountpoint;
-    }
+    TRY(startup::check_source(options.source));
+    TRY(startup::check_mountpoint(options.mountpoint, options.source, options.nonempty));
     return startup::check_system();
 }
 

@@ -1,19 +1,18 @@
 #include "fusefs/backing/directory_stream.hpp"
 
+#include "fusefs/base/try.hpp"
+
 #include <fcntl.h>
 
 namespace partialfs::backing {
 
 base::Result<DirectoryStream> DirectoryStream::open(const base::Fd& object) {
-    auto fd = base::reopen(object, O_RDONLY | O_DIRECTORY);
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
-    DIR* stream = ::fdopendir(fd->get());
+    auto fd = TRY(base::reopen(object, O_RDONLY | O_DIRECTORY));
+    DIR* stream = ::fdopendir(fd.get());
     if (stream == nullptr) {
         return base::last_error();
     }
-    static_cast<void>(fd->release());
+    static_cast<void>(fd.release());
     return DirectoryStream(stream);
 }
 

@@ -1,5 +1,7 @@
 #include "fusefs/backing/object.hpp"
 
+#include "fusefs/base/try.hpp"
+
 #include <fcntl.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -31,19 +33,13 @@ ProcPath::ProcPath(const base::Fd& fd) : path_{} {
 }
 
 base::Result<Object> open_object(const base::Fd& directory, const char* name) {
-    auto fd = base::Fd::open(directory.get(), name, O_PATH | O_NOFOLLOW);
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
-    return object_of(std::move(*fd));
+    auto fd = TRY(base::Fd::open(directory.get(), name, O_PATH | O_NOFOLLOW));
+    return object_of(std::move(fd));
 }
 
 base::Result<Object> object_of(base::Fd fd) {
-    const auto status = status_of(fd);
-    if (!status) {
-        return std::unexpected(status.error());
-    }
-    return Object{std::move(fd), *status};
+    const auto status = TRY(status_of(fd));
+    return Object{std::move(fd), status};
 }
 
 base::Result<struct stat> status_of(const base::Fd& object) {

@@ -1,5 +1,7 @@
 #include "fusefs/backing/one_descriptor.hpp"
 
+#include "fusefs/base/try.hpp"
+
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -92,11 +94,8 @@ Spare& spare() {
 
 base::Result<std::shared_ptr<const Fd>> OneDescriptor::reopen(int flags) {
     const auto open = [&]() -> base::Result<std::shared_ptr<const Fd>> {
-        auto fd = base::reopen(path_fd_, flags);
-        if (!fd) {
-            return std::unexpected(fd.error());
-        }
-        return keep(std::move(*fd));
+        auto fd = TRY(base::reopen(path_fd_, flags));
+        return keep(std::move(fd));
     };
     Spare& last = spare(); // held from the first file on
     auto opened = open();

@@ -1,6 +1,7 @@
 #include "fusefs/file/attributes.hpp"
 
 #include "fusefs/backing/object.hpp"
+#include "fusefs/base/try.hpp"
 #include "fusefs/file/sparse_view.hpp"
 
 #include <unistd.h>
@@ -62,29 +63,26 @@ Result<struct stat> Attributes::read(PageCache& cache) {
         }
         lock.lock();
     }
-    Result<struct stat> status = parts_.backing.status();
-    if (!status) {
-        return status;
-    }
+    auto status = TRY(parts_.backing.status());
     if (parts_.handles == 0 && parts_.lock_clean()) {
         // Nobody but the daemon should change SOURCE; if somebody did, follow.
-        parts_.state.adopt(ByteOffset{static_cast<std::uint64_t>(status->st_size)},
-                           status->st_blocks * 512 < status->st_size);
+        parts_.state.adopt(model::offset_of(status.st_size),
+                           status.st_blocks * 512 < status.st_size);
     }
     const std::uint64_t size = parts_.state.size().value;
-    const auto on_disk = static_cast<std::uint64_t>(status->st_blocks);
+    const auto on_disk = static_cast<std::uint64_t>(status.st_blocks);
     if (on_disk * 512 < size) {
         const std::uint64_t stored = parts_.mappable_handles > 0 ? stored_bytes_ : 0;
         const std::uint64_t to_come =
             space_to_come(parts_.held.buffered(), parts_.state.backing_size(), parts_.backing);
         const std::uint64_t whole =
             (size + model::kPageSize - 1) / model::kPageSize * (model::kPageSize / 512);
-        status->st_blocks = static_cast<blkcnt_t>(
+        status.st_blocks = static_cast<blkcnt_t>(
             std::max(on_disk, std::min(whole, on_disk + (to_come + stored) / 512)));
     }
-    status->st_size = static_cast<off_t>(size);
-    parts_.times.adjust(*status, /*flushing=*/parts_.writing != 0);
-    parts_.context.clock.given_out(*status);
+    status.st_size = static_cast<off_t>(size);
+    parts_.times.adjust(status, /*flushing=*/parts_.writing != 0);
+    parts_.context.clock.given_out(status);
     return status;
 }
 
@@ -110,22 +108,17 @@ Result<void> Attributes::set_times(const std::array<timespec, 2>& times, PageCac
     const base::Lock disk(parts_.disk);
     const base::Lock setting(setting_times_);
     const FileLock lock(parts_);
-    if (const auto changed = backing::change_times(parts_.backing.path_fd(), times); !changed) {
-        return changed;
-    }
+    TRY(backing::change_times(parts_.backing.path_fd(), times));
     if (times[0].tv_nsec != UTIME_OMIT) {
         atime_set_ = true;
     }
     if (!sets_mtime) {
         return {};
     }
-    const auto status = parts_.backing.status();
-    if (!status) {
-        return std::unexpected(status.error());
-    }
+    const auto status = TRY(parts_.backing.status());
     parts_.times.release_mtime();
     if (!parts_.lock_clean()) {
-        parts_.times.hold_mtime(status->st_mtim); // what is flushed from now on must not change it
+        parts_.times.hold_mtime(status.st_mtim); // what is flushed from now on must not change it
     }
     if (!stored) {
         stored.emplace();

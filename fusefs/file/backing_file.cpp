@@ -1,5 +1,7 @@
 #include "fusefs/file/backing_file.hpp"
 
+#include "fusefs/base/try.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -31,11 +33,8 @@ Result<void> answer_of(int returned) {
 Result<BackingFile::Handle> BackingFile::readable() {
     const base::Lock lock(mutex_);
     if (!fd_) {
-        Result<Handle> fd = one_.reopen(O_RDONLY);
-        if (!fd) {
-            return fd;
-        }
-        fd_ = std::move(*fd);
+        auto fd = TRY(one_.reopen(O_RDONLY));
+        fd_ = std::move(fd);
         writable_ = false;
     }
     return fd_;
@@ -82,31 +81,22 @@ void BackingFile::close_for_now() {
 }
 
 Result<std::size_t> BackingFile::read(ByteOffset offset, std::span<std::byte> target) {
-    const Result<Handle> fd = readable();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
-    return backing::read_all(io_, (*fd)->get(), target, offset);
+    const auto fd = TRY(readable());
+    return backing::read_all(io_, fd->get(), target, offset);
 }
 
 Result<void> BackingFile::read_image(ByteOffset offset, std::span<std::byte> target) {
-    const Result<std::size_t> got = read(offset, target);
-    if (!got) {
-        return std::unexpected(got.error());
-    }
-    std::ranges::fill(target.subspan(*got), std::byte{0});
+    const auto got = TRY(read(offset, target));
+    std::ranges::fill(target.subspan(got), std::byte{0});
     return {};
 }
 
 Result<void> BackingFile::write(ByteOffset offset, std::span<iovec> parts) {
-    const Result<Handle> fd = writable();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
+    const auto fd = TRY(writable());
     if (append_only_) {
-        return append((*fd)->get(), offset, parts);
+        return append(fd->get(), offset, parts);
     }
-    return backing::write_all(io_, (*fd)->get(), parts, offset);
+    return backing::write_all(io_, fd->get(), parts, offset);
 }
 
 Result<void> BackingFile::append(int fd, ByteOffset offset, std::span<iovec> parts) {
@@ -114,15 +104,13 @@ Result<void> BackingFile::append(int fd, ByteOffset offset, std::span<iovec> par
     if (::fstat(fd, &status) != 0) {
         return base::last_error();
     }
-    const ByteOffset size{static_cast<std::uint64_t>(status.st_size)};
+    const ByteOffset size = model::offset_of(status.st_size);
     std::vector<std::byte> there;
     for (iovec& part : parts) {
         const ByteRange known = model::intersect({offset, offset + model::ByteCount{part.iov_len}},
                                                  {ByteOffset{0}, size});
         there.resize(known.empty() ? 0 : known.size().value);
-        if (const Result<void> got = read_image(offset, there); !got) {
-            return got;
-        }
+        TRY(read_image(offset, there));
         if (std::memcmp(there.data(), part.iov_base, there.size()) != 0) {
             return base::failed(EPERM);
         }
@@ -143,29 +131,20 @@ Result<void> BackingFile::append(int fd, ByteOffset offset, std::span<iovec> par
 }
 
 Result<void> BackingFile::truncate(ByteOffset size) {
-    const Result<Handle> fd = writable();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
-    return answer_of(io_.ftruncate((*fd)->get(), static_cast<off_t>(size.value)));
+    const auto fd = TRY(writable());
+    return answer_of(io_.ftruncate(fd->get(), static_cast<off_t>(size.value)));
 }
 
 Result<void> BackingFile::allocate(int mode, ByteRange range) {
-    const Result<Handle> fd = writable();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
-    return answer_of(io_.fallocate((*fd)->get(), mode, static_cast<off_t>(range.begin.value),
+    const auto fd = TRY(writable());
+    return answer_of(io_.fallocate(fd->get(), mode, static_cast<off_t>(range.begin.value),
                                    static_cast<off_t>(range.size().value)));
 }
 
 Result<void> BackingFile::set_mtime(const timespec& mtime) {
-    const Result<Handle> fd = writable();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
+    const auto fd = TRY(writable());
     const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, mtime};
-    const Result<void> set = answer_of(io_.futimens((*fd)->get(), times));
+    const Result<void> set = answer_of(io_.futimens(fd->get(), times));
     return set || set.error().value == EPERM ? Result<void>{} : set;
 }
 

@@ -32,7 +32,7 @@ FileData::HeldBack FileData::held_back() const {
                                                back.bytes.push_back({at, end});
                                            }
                                        });
-    const model::ByteOffset on_disk{status ? static_cast<std::uint64_t>(status->st_size) : 0};
+    const model::ByteOffset on_disk = model::offset_of(status ? status->st_size : 0);
     if (status && on_disk != its_parts.state.size()) {
         back.size = model::LostSize{.was = its_parts.state.size(), .is = on_disk};
     }

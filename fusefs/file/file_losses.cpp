@@ -63,9 +63,10 @@ void FileLosses::note(const PassedOver& passed, ByteOffset begin,
     } else if (std::memcmp(on_disk.data(), in_memory.data(), on_disk.size()) == 0) {
         return;
     }
-    for (std::uint8_t i = 0; i < context_.block_size.per_page(); ++i) {
+    for (std::uint8_t i = 0; i < context_.settings.block_size.per_page(); ++i) {
         const BlockInPage in_page{i};
-        const ByteRange block = intersect(here, context_.block_size.range_of(passed.page, in_page));
+        const ByteRange block =
+            intersect(here, context_.settings.block_size.range_of(passed.page, in_page));
         if (!passed.blocks.contains(in_page) || block.empty()) {
             continue;
         }

@@ -1,5 +1,6 @@
 #include "fusefs/file/file_parts.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <spdlog/spdlog.h>
@@ -55,9 +56,7 @@ void FileParts::lock_learn_allocation(ByteRange range) {
 Result<void> FileParts::lock_read_image(ByteOffset offset, std::span<std::byte> target) {
     const WriteBuffer& buffered = held.buffered();
     if (!buffered.covers({offset, offset + ByteCount{target.size()}})) {
-        if (const Result<void> got = backing.read_image(offset, target); !got) {
-            return got;
-        }
+        TRY(backing.read_image(offset, target));
     }
     buffered.overlay(offset, target);
     return {};
@@ -85,24 +84,20 @@ void FileParts::lock_abandon() {
 
 void FileParts::lock_note_error(int error) {
     failing = error;
-    context.write_errors.fetch_add(1, std::memory_order_relaxed);
+    context.counters.write_errors.fetch_add(1, std::memory_order_relaxed);
     context.trace.record({.inode = id, .error = error, .kind = trace::Kind::write_error});
 }
 
 Result<void> FileParts::put_on_disk(ByteOffset offset, std::span<iovec> parts, Growth growth) {
     if (growth == Growth::data_below_first) {
-        if (const Result<void> done = write_growth_below(offset); !done) {
-            return done;
-        }
+        TRY(write_growth_below(offset));
     }
     ByteRange range{offset, offset};
     for (const iovec& part : parts) {
         range.end = range.end + ByteCount{part.iov_len};
     }
     const std::vector<ByteRange> healed = losses.healed_by(offset, parts);
-    if (const Result<void> done = backing.write(offset, parts); !done) {
-        return done;
-    }
+    TRY(backing.write(offset, parts));
     losses.heal(healed);
     const FileLock lock(*this);
     lock_reached_disk(range);
@@ -116,9 +111,7 @@ void FileParts::lock_reached_disk(ByteRange range) {
 }
 
 Result<void> FileParts::write_growing(ByteOffset offset, iovec& part) {
-    if (const Result<void> done = write_growth_below(offset); !done) {
-        return done;
-    }
+    TRY(write_growth_below(offset));
     const std::vector<ByteRange> healed = losses.healed_by(offset, {&part, 1});
     const Result<void> done = backing.write(offset, {&part, 1});
     if (done) {
@@ -135,9 +128,7 @@ Result<void> FileParts::write_growth_below(ByteOffset offset) {
     }
     for (const Piece& piece : pieces) {
         iovec part{const_cast<std::byte*>(piece.bytes.data()), piece.bytes.size()};
-        if (const Result<void> done = put_on_disk(piece.at, {&part, 1}); !done) {
-            return done;
-        }
+        TRY(put_on_disk(piece.at, {&part, 1}));
     }
     return {};
 }

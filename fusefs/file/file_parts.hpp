@@ -43,21 +43,20 @@ struct FileParts {
     FileParts(model::InodeId inode, const base::Fd& path_fd, const struct stat& status,
               Context& its_context)
         : id(inode), context(its_context),
-          backing(its_context.disk(), path_fd, its_context.reopens_any_file),
+          backing(its_context.disk(), path_fd, its_context.settings.reopens_any_file),
           losses(inode, backing, its_context),
-          state(its_context.block_size,
-                model::ByteOffset{static_cast<std::uint64_t>(status.st_size)},
+          state(its_context.settings.block_size, model::offset_of(status.st_size),
                 status.st_blocks * 512 < status.st_size),
-          times(status.st_ctim), hashes(its_context.compare_pages) {}
+          times(status.st_ctim), hashes(its_context.settings.compare_pages) {}
 
     [[nodiscard]] model::FlushPolicy policy() const {
-        return context.policy.load(std::memory_order_relaxed);
+        return context.settings.policy.load(std::memory_order_relaxed);
     }
     [[nodiscard]] model::Contract contract() const {
-        return context.contract.load(std::memory_order_relaxed);
+        return context.settings.contract.load(std::memory_order_relaxed);
     }
     [[nodiscard]] model::AfterWriteError after_write_error() const {
-        return context.after_write_error.load(std::memory_order_relaxed);
+        return context.settings.after_write_error.load(std::memory_order_relaxed);
     }
     /// Nothing is held back: the backing file is what programs see.
     [[nodiscard]] bool lock_clean() const REQUIRES(mutex) {

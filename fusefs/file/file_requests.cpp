@@ -1,5 +1,6 @@
 #include "fusefs/file/file_requests.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "fusefs/file/resize.hpp"
 #include "fusefs/file/writeback.hpp"
 #include "fusefs/trace/recorder.hpp"
@@ -36,10 +37,7 @@ bool reads(int flags) {
 Result<ErrorSequence::Position> FileRequests::opened(int flags, base::Fd created) {
     const FileLock lock(parts_);
     parts_.backing.adopt(std::move(created));
-    const auto fd = writes(flags) ? parts_.backing.writable() : parts_.backing.readable();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
+    TRY(writes(flags) ? parts_.backing.writable() : parts_.backing.readable());
     if (writes(flags) && parts_.backing.append_only() && (flags & O_APPEND) == 0) {
         parts_.lock_close_if_unused();
         return base::failed(EPERM);
@@ -47,7 +45,7 @@ Result<ErrorSequence::Position> FileRequests::opened(int flags, base::Fd created
     if (parts_.handles == 0 && parts_.lock_clean()) {
         // Nobody but the daemon should change SOURCE; if somebody did, follow.
         if (const auto status = parts_.backing.status()) {
-            parts_.state.adopt(ByteOffset{static_cast<std::uint64_t>(status->st_size)},
+            parts_.state.adopt(model::offset_of(status->st_size),
                                status->st_blocks * 512 < status->st_size);
         }
     }
@@ -111,9 +109,7 @@ Result<std::size_t> FileRequests::read(ByteOffset offset, std::span<std::byte> t
         if (held_back || parts_.hashes.wanted()) {
             const std::span<std::byte> seen =
                 target.first(intersect(range, parts_.state.within_size()).size().value);
-            if (const Result<void> got = parts_.lock_read_image(offset, seen); !got) {
-                return std::unexpected(got.error());
-            }
+            TRY(parts_.lock_read_image(offset, seen));
             if (cached) {
                 parts_.hashes.set(offset, seen);
             }
@@ -181,7 +177,7 @@ void FileRequests::lock_note_write(ByteRange range, std::span<const std::byte> b
     }
     parts_.lock_touch_times();
     parts_.flushable = true;
-    parts_.context.explicit_writes.fetch_add(1, std::memory_order_relaxed);
+    parts_.context.counters.explicit_writes.fetch_add(1, std::memory_order_relaxed);
     parts_.context.trace.record({.inode = parts_.id,
                                  .page_or_offset = range.begin.value,
                                  .length = range.size().value,

@@ -86,7 +86,7 @@ void JournaledFile::report_failure(int error, bool asked) {
     }
     parts_.failing = repeats ? error : 0;
     parts_.flushable = true; // and tried again
-    parts_.context.write_errors.fetch_add(1, std::memory_order_relaxed);
+    parts_.context.counters.write_errors.fetch_add(1, std::memory_order_relaxed);
     parts_.context.trace.record(
         {.inode = parts_.id, .error = error, .kind = trace::Kind::write_error});
 }
@@ -146,7 +146,7 @@ std::size_t JournaledFile::learn_dirty(const PageSet& pages) {
         }
     }
     parts_.context.trace.record(events);
-    parts_.context.pages_found_dirty.fetch_add(events.size(), std::memory_order_relaxed);
+    parts_.context.counters.pages_found_dirty.fetch_add(events.size(), std::memory_order_relaxed);
     return events.size();
 }
 

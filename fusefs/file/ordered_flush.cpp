@@ -335,7 +335,7 @@ void OrderedFlush::write(DiskBatch& batch, bool cached, FileLock& lock) {
         }
     });
     file_.context.trace.record(events);
-    file_.context.blocks_flushed.fetch_add(blocks_written, std::memory_order_relaxed);
+    file_.context.counters.blocks_flushed.fetch_add(blocks_written, std::memory_order_relaxed);
     result_.blocks += blocks_written;
 }
 

@@ -42,15 +42,7 @@ void enter(FileParts& file, std::string_view path, std::vector<ByteRange> lost) 
         return;
     }
     file.cut_took = true;
-    std::ranges::sort(lost);
-    std::vector<ByteRange> all;
-    for (const ByteRange& range : lost) {
-        if (!all.empty() && range.begin <= all.back().end) {
-            all.back().end = std::max(all.back().end, range.end);
-        } else {
-            all.push_back(range);
-        }
-    }
+    const std::vector<ByteRange> all = model::joined(std::move(lost));
     file.context.ledger.cut(file.id, path, all);
     for (const ByteRange& range : all) {
         file.context.trace.record({.inode = file.id,
@@ -80,7 +72,7 @@ bool lose_memory(FileParts& file, std::string_view path, std::span<const ByteRan
         }
         enter(file, path, std::move(lost));
         const auto status = file.backing.status();
-        const ByteOffset on_disk{status ? static_cast<std::uint64_t>(status->st_size) : size.value};
+        const ByteOffset on_disk = status ? model::offset_of(status->st_size) : size;
         if (on_disk != size) {
             file.cut_took = true;
             resized = true;

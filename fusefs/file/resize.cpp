@@ -1,5 +1,6 @@
 #include "fusefs/file/resize.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "fusefs/file/sparse_view.hpp"
 #include "fusefs/trace/recorder.hpp"
 
@@ -43,11 +44,9 @@ Result<void> truncate(FileParts& file, ByteOffset size) {
     }
     if (plan.on_disk) {
         const UnlockedForDisk unlocked(file, lock);
-        if (const Result<void> done = file.backing.truncate(size); !done) {
-            return done;
-        }
-    } else if (const auto fd = file.backing.writable(); !fd) {
-        return std::unexpected(fd.error());
+        TRY(file.backing.truncate(size));
+    } else {
+        TRY(file.backing.writable());
     }
     if (size < file.state.size()) {
         const ByteRange gone{size, kEnd};
@@ -119,13 +118,10 @@ Result<ByteOffset> seek(FileParts& file, ByteOffset from, int whence, bool may_h
     if (may_hide_stores) {
         return whence == SEEK_DATA ? from : size;
     }
-    const auto fd = file.backing.readable();
-    if (!fd) {
-        return std::unexpected(fd.error());
-    }
+    const auto fd = TRY(file.backing.readable());
     const WriteBuffer& held = file.held.buffered();
-    return whence == SEEK_DATA ? seek_data((*fd)->get(), held, from, size)
-                               : seek_hole((*fd)->get(), held, from, size);
+    return whence == SEEK_DATA ? seek_data(fd->get(), held, from, size)
+                               : seek_hole(fd->get(), held, from, size);
 }
 
 } // namespace partialfs::file

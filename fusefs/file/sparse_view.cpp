@@ -1,5 +1,7 @@
 #include "fusefs/file/sparse_view.hpp"
 
+#include "fusefs/base/try.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,7 +27,7 @@ constexpr std::uint64_t rounded_up(std::uint64_t offset) {
 Result<ByteOffset> seek_on_disk(int fd, ByteOffset from, int whence, ByteOffset size) {
     const off_t found = ::lseek(fd, static_cast<off_t>(from.value), whence);
     if (found >= 0) {
-        return ByteOffset{static_cast<std::uint64_t>(found)};
+        return model::offset_of(found);
     }
     if (errno == ENXIO) {
         return whence == SEEK_HOLE ? from : size;
@@ -36,11 +38,8 @@ Result<ByteOffset> seek_on_disk(int fd, ByteOffset from, int whence, ByteOffset 
 } // namespace
 
 Result<ByteOffset> seek_data(int fd, const WriteBuffer& buffers, ByteOffset from, ByteOffset size) {
-    const Result<ByteOffset> on_disk = seek_on_disk(fd, from, SEEK_DATA, size);
-    if (!on_disk) {
-        return on_disk;
-    }
-    const ByteOffset found = std::min(*on_disk, buffers.first_from(from).value_or(size));
+    const auto on_disk = TRY(seek_on_disk(fd, from, SEEK_DATA, size));
+    const ByteOffset found = std::min(on_disk, buffers.first_from(from).value_or(size));
     if (found >= size) {
         return base::failed(ENXIO);
     }
@@ -50,12 +49,9 @@ Result<ByteOffset> seek_data(int fd, const WriteBuffer& buffers, ByteOffset from
 Result<ByteOffset> seek_hole(int fd, const WriteBuffer& buffers, ByteOffset from, ByteOffset size) {
     ByteOffset at = from;
     while (at < size) {
-        const Result<ByteOffset> hole = seek_on_disk(fd, at, SEEK_HOLE, size);
-        if (!hole) {
-            return hole;
-        }
-        if (*hole > at) {
-            at = *hole;
+        const auto hole = TRY(seek_on_disk(fd, at, SEEK_HOLE, size));
+        if (hole > at) {
+            at = hole;
             continue;
         }
         // A hole on disk: buffered bytes make it data up to where they end.

@@ -34,7 +34,7 @@ void append(std::vector<ByteRange>& ranges, ByteRange range) {
 Result<void> Writeback::run() {
     const base::Lock disk(file_.disk);
     FileLock lock(file_);
-    file_.context.writepages.fetch_add(1, std::memory_order_relaxed);
+    file_.context.counters.writepages.fetch_add(1, std::memory_order_relaxed);
     range_ = intersect({offset_, offset_ + ByteCount{bytes_.size()}}, file_.state.within_size());
     if (range_.empty()) {
         return {};
@@ -85,10 +85,10 @@ void Writeback::lock_decide() {
         if (!decision.skipped.empty()) {
             passed_over_.push_back({page, decision.skipped, cleaned_by});
         }
-        file_.context.blocks_written.fetch_add(static_cast<std::uint64_t>(decision.written.count()),
-                                               std::memory_order_relaxed);
-        file_.context.blocks_skipped.fetch_add(static_cast<std::uint64_t>(decision.skipped.count()),
-                                               std::memory_order_relaxed);
+        file_.context.counters.blocks_written.fetch_add(
+            static_cast<std::uint64_t>(decision.written.count()), std::memory_order_relaxed);
+        file_.context.counters.blocks_skipped.fetch_add(
+            static_cast<std::uint64_t>(decision.skipped.count()), std::memory_order_relaxed);
         events_.push_back({.inode = file_.id,
                            .page_or_offset = page.value,
                            .kind = trace::Kind::writepage,

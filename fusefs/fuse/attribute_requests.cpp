@@ -1,6 +1,7 @@
 #include "fusefs/fuse/attribute_requests.hpp"
 
 #include "fusefs/backing/object.hpp"
+#include "fusefs/base/try.hpp"
 #include "fusefs/fuse/caller_capabilities.hpp"
 #include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/dispatch.hpp"
@@ -27,11 +28,8 @@ constexpr std::string_view kAccessAcl = "system.posix_acl_access";
 Answer attributes(fuse_req_t req, const Inode& inode) {
     Mount& mount = mount_of(req);
     const double timeout = attribute_timeout(mount, inode);
-    const auto status = attributes_of(mount, inode);
-    if (!status) {
-        return std::unexpected(status.error());
-    }
-    return Attributes{*status, timeout};
+    const auto status = TRY(attributes_of(mount, inode));
+    return Attributes{status, timeout};
 }
 
 Answer getattr(fuse_req_t req, const InodePtr& inode, fuse_file_info* /*info*/) {
@@ -75,13 +73,11 @@ Result<void> set_size(Mount& /*mount*/, const Inode& inode, const struct stat& w
     if (inode.data() == nullptr) {
         return base::failed(inode.type() == S_IFDIR ? EISDIR : EINVAL);
     }
-    const model::ByteOffset size{static_cast<std::uint64_t>(wanted.st_size)};
+    const model::ByteOffset size = model::offset_of(wanted.st_size);
     if (size.value > 0) {
         // While growth is held back, SOURCE would not be asked.
         const model::ByteOffset last{size.value - 1};
-        if (const auto fits = inode.data()->within_largest_size(last, 1); !fits) {
-            return std::unexpected(fits.error());
-        }
+        TRY(inode.data()->within_largest_size(last, 1));
     }
     return inode.data()->truncate(size);
 }
@@ -109,18 +105,14 @@ Result<void> set_times(Mount& mount, const Inode& inode, const struct stat& want
 /// mean to keep, and a change of size moves the times that it may mean to set.
 Result<void> set_all(Mount& mount, const Inode& inode, const struct stat& wanted, int to_set) {
     for (const auto set : {set_owner, set_mode, set_size, set_times}) {
-        if (auto changed = set(mount, inode, wanted, to_set); !changed) {
-            return changed;
-        }
+        TRY(set(mount, inode, wanted, to_set));
     }
     return {};
 }
 
 Answer setattr(fuse_req_t req, const InodePtr& inode, struct stat* wanted, int to_set,
                fuse_file_info* /*info*/) {
-    if (const auto changed = set_all(mount_of(req), *inode, *wanted, to_set); !changed) {
-        return std::unexpected(changed.error());
-    }
+    TRY(set_all(mount_of(req), *inode, *wanted, to_set));
     if (inode->data() != nullptr) {
         inode->data()->attributes_changed();
     }
@@ -128,11 +120,8 @@ Answer setattr(fuse_req_t req, const InodePtr& inode, struct stat* wanted, int t
 }
 
 Answer readlink(fuse_req_t /*req*/, const InodePtr& inode) {
-    auto target = backing::link_target(inode->fd());
-    if (!target) {
-        return std::unexpected(target.error());
-    }
-    return LinkTarget{*std::move(target)};
+    auto target = TRY(backing::link_target(inode->fd()));
+    return LinkTarget{std::move(target)};
 }
 
 Answer statfs(fuse_req_t req, fuse_ino_t number) {
@@ -165,11 +154,8 @@ Answer sized(std::string value, std::size_t length, std::size_t room) {
 
 Answer getxattr(fuse_req_t /*req*/, const InodePtr& inode, const char* name, std::size_t size) {
     std::string value(size, '\0');
-    const auto length = backing::get_xattr(inode->fd(), name, value);
-    if (!length) {
-        return std::unexpected(length.error());
-    }
-    return sized(std::move(value), *length, size);
+    const auto length = TRY(backing::get_xattr(inode->fd(), name, value));
+    return sized(std::move(value), length, size);
 }
 
 /// A list of names without those that listxattr(2) shows to the privileged alone.
@@ -227,23 +213,18 @@ bool in_group(fuse_req_t req, gid_t group) {
 /// filesystem does that with the caller's credentials (posix_acl_update_mode()); the daemon, which
 /// is privileged, has to do it itself.
 Result<void> drop_setgid_after_acl(fuse_req_t req, const Inode& inode) {
-    const auto status = backing::status_of(inode.fd());
-    if (!status) {
-        return std::unexpected(status.error());
-    }
+    const auto status = TRY(backing::status_of(inode.fd()));
     // As in_group_or_capable() of the kernel asks it.
-    if ((status->st_mode & S_ISGID) == 0 || in_group(req, status->st_gid) ||
-        is_capable_over(fuse_req_ctx(req)->pid, CAP_FSETID, status->st_uid, status->st_gid)) {
+    if ((status.st_mode & S_ISGID) == 0 || in_group(req, status.st_gid) ||
+        is_capable_over(fuse_req_ctx(req)->pid, CAP_FSETID, status.st_uid, status.st_gid)) {
         return {};
     }
-    return backing::change_mode(inode.fd(), status->st_mode & 07777U & ~mode_t{S_ISGID});
+    return backing::change_mode(inode.fd(), status.st_mode & 07777U & ~mode_t{S_ISGID});
 }
 
 /// What an extended attribute's change has come to.
 Answer xattr_changed(const Inode& inode, const Result<void>& changed) {
-    if (!changed) {
-        return std::unexpected(changed.error());
-    }
+    TRY(changed);
     if (inode.data() != nullptr) {
         inode.data()->attributes_changed();
     }

@@ -1,5 +1,7 @@
 #include "fusefs/fuse/cache_status.hpp"
 
+#include "fusefs/base/try.hpp"
+
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,11 +40,8 @@ struct Cachestat {
 
 /// Appends the pages that `count` counts among `pages` to `found`.
 Result<void> bisect(const Fd& file, PageRange pages, CacheCount count, PageSet& found) {
-    const Result<CacheStatus> status = cache_status(file, bytes_of(pages));
-    if (!status) {
-        return std::unexpected(status.error());
-    }
-    const std::uint64_t here = (*status).*count;
+    const auto status = TRY(cache_status(file, bytes_of(pages)));
+    const std::uint64_t here = status.*count;
     if (here == 0) {
         return {};
     }
@@ -54,9 +53,7 @@ Result<void> bisect(const Fd& file, PageRange pages, CacheCount count, PageSet& 
     const PageRange low{pages.first, middle};
     const PageRange high{PageIndex{middle.value + 1}, pages.last};
     for (const PageRange half : {low, high}) {
-        if (const Result<void> done = bisect(file, half, count, found); !done) {
-            return done;
-        }
+        TRY(bisect(file, half, count, found));
     }
     return {};
 }
@@ -75,9 +72,7 @@ Result<CacheStatus> cache_status(const Fd& file, ByteRange range) {
 Result<PageSet> counted_pages(const Fd& fd, const PageSet& pages, CacheCount count) {
     PageSet found;
     for (const PageRange& range : pages.ranges()) {
-        if (const Result<void> done = bisect(fd, range, count, found); !done) {
-            return std::unexpected(done.error());
-        }
+        TRY(bisect(fd, range, count, found));
     }
     return found;
 }

@@ -2,6 +2,7 @@
 
 #include "fusefs/backing/object.hpp"
 #include "fusefs/base/exceptions.hpp"
+#include "fusefs/base/try.hpp"
 #include "fusefs/faults/fault_book.hpp"
 #include "fusefs/file/ledger_reader.hpp"
 #include "fusefs/fuse/control_directory.hpp"
@@ -65,18 +66,12 @@ Result<void> evict(Mount& mount, const std::string& path) {
     if (path.empty()) {
         return base::failed(EINVAL);
     }
-    Result<Fd> fd = open_in_source(mount, path);
-    if (!fd) {
-        return std::unexpected(fd.error());
+    auto fd = TRY(open_in_source(mount, path));
+    const auto object = TRY(backing::object_of(std::move(fd)));
+    if (!S_ISREG(object.status.st_mode)) {
+        return base::failed(S_ISDIR(object.status.st_mode) ? EISDIR : EINVAL);
     }
-    const Result<backing::Object> object = backing::object_of(std::move(*fd));
-    if (!object) {
-        return std::unexpected(object.error());
-    }
-    if (!S_ISREG(object->status.st_mode)) {
-        return base::failed(S_ISDIR(object->status.st_mode) ? EISDIR : EINVAL);
-    }
-    const auto inode = mount.inodes.find(BackingKey{object->status.st_dev, object->status.st_ino});
+    const auto inode = mount.inodes.find(BackingKey{object.status.st_dev, object.status.st_ino});
     if (!inode || mount.inodes.find(inode->id()) == nullptr) {
         return {}; // the kernel does not know the file: nothing of it is cached
     }
@@ -96,11 +91,11 @@ std::string contents_of(const Mount& mount, fuse_ino_t number) {
     case kTraceFile:
         return mount.context.trace.latest();
     case kContractFile:
-        return std::string(name_of(mount.context.contract.load())) + '\n';
+        return std::string(name_of(mount.context.settings.contract.load())) + '\n';
     case kPolicyFile:
-        return std::string(name_of(mount.context.policy.load())) + '\n';
+        return std::string(name_of(mount.context.settings.policy.load())) + '\n';
     case kAfterWriteErrorFile:
-        return std::string(name_of(mount.context.after_write_error.load())) + '\n';
+        return std::string(name_of(mount.context.settings.after_write_error.load())) + '\n';
     case kFaultsFile:
         return mount.faults.text();
     default:
@@ -159,19 +154,19 @@ Answer write_control_file(fuse_req_t req, fuse_ino_t number, std::string_view da
         if (!contract) {
             return base::failed(EINVAL);
         }
-        if (!model::go_together(*contract, mount.context.policy)) {
-            mount.context.policy =
+        if (!model::go_together(*contract, mount.context.settings.policy)) {
+            mount.context.settings.policy =
                 model::FlushPolicy::writeback; // first: never one without the other
         }
-        mount.context.contract = *contract;
+        mount.context.settings.contract = *contract;
         return Written{data.size()};
     }
     case kPolicyFile: {
         const auto policy = base::from_name<model::FlushPolicy>(text);
-        if (!policy || !model::go_together(mount.context.contract, *policy)) {
+        if (!policy || !model::go_together(mount.context.settings.contract, *policy)) {
             return base::failed(EINVAL);
         }
-        mount.context.policy = *policy;
+        mount.context.settings.policy = *policy;
         return Written{data.size()};
     }
     case kAfterWriteErrorFile: {
@@ -179,7 +174,7 @@ Answer write_control_file(fuse_req_t req, fuse_ino_t number, std::string_view da
         if (!after) {
             return base::failed(EINVAL);
         }
-        mount.context.after_write_error = *after;
+        mount.context.settings.after_write_error = *after;
         return Written{data.size()};
     }
     case kFaultsFile:

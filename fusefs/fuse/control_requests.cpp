@@ -1,5 +1,6 @@
 #include "fusefs/fuse/control_requests.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "fusefs/fuse/listing.hpp"
 #include "fusefs/fuse/power_files.hpp"
 
@@ -112,12 +113,9 @@ Answer lookup_inode(Mount& mount, std::string_view name) {
     if (!inode) {
         return base::failed(ENOENT);
     }
-    auto entry = entry_of(mount, std::move(inode));
-    if (!entry) {
-        return std::unexpected(entry.error());
-    }
-    entry->parameters.entry_timeout = 0;
-    return *std::move(entry);
+    auto entry = TRY(entry_of(mount, std::move(inode)));
+    entry.parameters.entry_timeout = 0;
+    return entry;
 }
 
 /// Calls `add(name, node, next)` for each entry of a directory behind `position`, until it answers
@@ -161,9 +159,7 @@ Entry directory(Mount& mount) {
 }
 
 Answer lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
-    if (const auto directory = directory_of(mount_of(req), parent); !directory) {
-        return std::unexpected(directory.error());
-    }
+    TRY(directory_of(mount_of(req), parent));
     if (parent == kInodeDirectory) {
         return lookup_inode(mount_of(req), name);
     }
@@ -238,21 +234,16 @@ Answer fsync(fuse_req_t /*req*/, fuse_ino_t /*number*/, int /*data_only*/,
 }
 
 Answer opendir(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
-    if (const auto directory = directory_of(mount_of(req), number); !directory) {
-        return std::unexpected(directory.error());
-    }
+    TRY(directory_of(mount_of(req), number));
     return Opened{info};
 }
 
 Answer readdir(fuse_req_t req, fuse_ino_t number, std::size_t size, off_t position,
                fuse_file_info* /*info*/) {
-    const auto directory = directory_of(mount_of(req), number);
-    if (!directory) {
-        return std::unexpected(directory.error());
-    }
+    const auto directory = TRY(directory_of(mount_of(req), number));
     const Mount& mount = mount_of(req);
     Listing listing(req, size);
-    list(mount_of(req), **directory, position, [&](const char* name, const Node& node, off_t next) {
+    list(mount_of(req), *directory, position, [&](const char* name, const Node& node, off_t next) {
         return listing.add(name, number_of(mount, node), node.mode, next);
     });
     return listing.take();
@@ -260,13 +251,10 @@ Answer readdir(fuse_req_t req, fuse_ino_t number, std::size_t size, off_t positi
 
 Answer readdirplus(fuse_req_t req, fuse_ino_t number, std::size_t size, off_t position,
                    fuse_file_info* /*info*/) {
-    const auto directory = directory_of(mount_of(req), number);
-    if (!directory) {
-        return std::unexpected(directory.error());
-    }
+    const auto directory = TRY(directory_of(mount_of(req), number));
     Mount& mount = mount_of(req);
     Listing listing(req, size);
-    list(mount_of(req), **directory, position, [&](const char* name, const Node& node, off_t next) {
+    list(mount_of(req), *directory, position, [&](const char* name, const Node& node, off_t next) {
         return listing.add_plus(name, entry_of_node(mount, node).parameters, next);
     });
     return listing.take();

@@ -1,5 +1,5 @@
-// The requests that work on the data of regular files: open, read, write, flush, release, fsync,
-// fallocate, lseek, copy_file_range, and the replies to retrieve.
+// The requests that work on the data of regular files, but for WRITE: open, read, flush, release,
+// fsync, fallocate, lseek, and the replies to retrieve.
 #pragma once
 
 #include "fusefs/base/errno.hpp"

@@ -3,6 +3,7 @@
 #include "fusefs/backing/directory_stream.hpp"
 #include "fusefs/base/exceptions.hpp"
 #include "fusefs/base/mutex.hpp"
+#include "fusefs/base/try.hpp"
 #include "fusefs/fuse/dispatch.hpp"
 #include "fusefs/fuse/listing.hpp"
 #include "fusefs/journal/journal.hpp"
@@ -34,12 +35,9 @@ struct DirectoryHandle final : OpenHandle {
 using DirectoryPtr = std::shared_ptr<DirectoryHandle>;
 
 Answer opendir(fuse_req_t req, const InodePtr& inode, fuse_file_info* info) {
-    auto stream = with_room(mount_of(req), [&] { return DirectoryStream::open(inode->fd()); });
-    if (!stream) {
-        return std::unexpected(stream.error());
-    }
+    auto stream = TRY(with_room(mount_of(req), [&] { return DirectoryStream::open(inode->fd()); }));
     info->fh =
-        mount_of(req).handles.add(std::make_shared<DirectoryHandle>(inode, std::move(*stream)));
+        mount_of(req).handles.add(std::make_shared<DirectoryHandle>(inode, std::move(stream)));
     return Opened{info};
 }
 

@@ -1,6 +1,7 @@
 #include "fusefs/fuse/fuse_page_cache.hpp"
 
 #include "fusefs/backing/one_descriptor.hpp"
+#include "fusefs/base/try.hpp"
 #include "fusefs/file/journaled_file.hpp"
 #include "fusefs/fuse/control_nodes.hpp"
 
@@ -85,13 +86,10 @@ bool FusePageCache::is_probing(pid_t thread) const {
 }
 
 Result<Fd> FusePageCache::open_inode(InodeId inode) {
-    Result<Fd> fd = view_->open(std::to_string(inode.value), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    if (!fd) {
-        return fd;
-    }
+    auto fd = TRY(view_->open(std::to_string(inode.value), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
     // Opened by path, it may lead elsewhere by now: our mount detached, or covered by another.
     struct statx status{};
-    if (::statx(fd->get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) {
+    if (::statx(fd.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) {
         return base::last_error();
     }
     const std::uint64_t device = makedev(status.stx_dev_major, status.stx_dev_minor);
@@ -158,20 +156,14 @@ Result<FusePageCache::Way> FusePageCache::open_way(const file::JournaledFile& fi
             return base::failed(ENOTSUP);
         }
     }
-    const auto opened = visit(file.id(), [&](const Fd& fd) -> Result<Way> {
+    TRY(visit(file.id(), [&](const Fd& fd) -> Result<void> {
         if (!view_->is_private() || !visitor_.send_home(fd)) {
             return base::failed(ENOTSUP);
         }
-        return Way{};
-    });
-    if (!opened) {
-        return opened;
-    }
-    Result<Fd> home = visitor_.take_home();
-    if (!home) {
-        return std::unexpected(home.error());
-    }
-    auto way = std::make_shared<const Fd>(std::move(*home));
+        return {};
+    }));
+    auto home = TRY(visitor_.take_home());
+    auto way = std::make_shared<const Fd>(std::move(home));
     {
         const base::Lock lock(ways_mutex_);
         ways_.insert_or_assign(file.id(), way);
@@ -220,14 +212,11 @@ Result<PageSet> FusePageCache::changed_pages(file::JournaledFile& file, const Pa
         for (PageIndex page = range.first; page <= range.last;) {
             const PageRange part{
                 page, PageIndex{std::min(range.last.value, page.value + retrieve_limit() - 1)}};
-            const Result<RetrievedPages> copy = retrieve(file.id(), part);
-            if (!copy) {
-                return std::unexpected(copy.error());
-            }
-            const std::size_t size = copy->bytes.size();
+            const auto copy = TRY(retrieve(file.id(), part));
+            const std::size_t size = copy.bytes.size();
             for (std::size_t at = 0; at < size; at += model::kPageSize, ++page) {
-                if (file.differs(page, copy->bytes.subspan(at, std::min<std::size_t>(
-                                                                   model::kPageSize, size - at)))) {
+                if (file.differs(page, copy.bytes.subspan(at, std::min<std::size_t>(
+                                                                  model::kPageSize, size - at)))) {
                     found.append({page, page});
                 }
             }
@@ -281,13 +270,10 @@ Result<void> FusePageCache::evict(InodeId inode) {
         if (probe_ == Probe::compare) {
             return error == 0 ? Result<void>{} : base::failed(EBUSY);
         }
-        const Result<CacheStatus> left = visit(inode, [](const Fd& fd) {
+        const auto left = TRY(visit(inode, [](const Fd& fd) {
             return cache_status(fd, {ByteOffset{0}, ByteOffset{INT64_MAX}});
-        });
-        if (!left) {
-            return std::unexpected(left.error());
-        }
-        if (left->cached == 0) {
+        }));
+        if (left.cached == 0) {
             return {};
         }
     }

@@ -7,14 +7,15 @@
 #include <cstdint>
 #include <string>
 
-namespace partialfs::journal {
-struct Context;
-class Journal;
-class MemoryPool;
-} // namespace partialfs::journal
-
 namespace partialfs::faults {
 class FaultBook;
+}
+namespace partialfs::file {
+struct Context;
+class MemoryPool;
+} // namespace partialfs::file
+namespace partialfs::journal {
+class Journal;
 }
 
 namespace partialfs::fuse {
@@ -23,11 +24,30 @@ class ControlDirectory;
 class FusePageCache;
 class InodeTable;
 
+/// Where the mount is, and how it was asked to be. Never changes.
+struct MountSettings {
+    std::string source;     ///< absolute path of SOURCE
+    std::string mountpoint; ///< absolute path of MOUNTPOINT
+    std::string kernel_release;
+    std::string trace_file;        ///< absolute path; empty: the trace is kept in memory only
+    std::uint64_t dirty_limit = 0; ///< bytes
+    /// How long the kernel may keep names and attributes, in seconds: only the daemon changes them.
+    double entry_timeout = 1.0;
+    double attr_timeout = 1.0;
+};
+
+/// What was agreed with the kernel at INIT, before any other request. Never changes after that.
+struct Agreement {
+    std::string fuse_protocol{};
+    unsigned max_write = 0; ///< bytes
+    bool posix_acl = false;
+    bool explicit_invalidation = false;
+};
+
 /// The userdata of the FUSE session: handlers get at it with mount_of(req). The objects referred to
 /// are thread-safe by themselves and outlive the session.
 struct Mount {
-    std::string source;     ///< absolute path of SOURCE
-    std::string mountpoint; ///< absolute path of MOUNTPOINT
+    MountSettings settings;
     InodeTable& inodes;
     file::Context& context;
     journal::Journal& journal;
@@ -36,18 +56,8 @@ struct Mount {
     faults::FaultBook& faults;
     file::MemoryPool& memory;       ///< of requests
     file::MemoryPool& small_memory; ///< keeps nothing: for memory of other sizes
-    std::uint64_t dirty_limit = 0;  ///< bytes
-    /// How long the kernel may keep names and attributes, in seconds: only the daemon changes them.
-    double entry_timeout = 1.0;
-    double attr_timeout = 1.0;
     OpenHandles handles{};
-    std::string kernel_release{};
-    std::string trace_file{}; ///< absolute path; empty: the trace is kept in memory only
-    // Agreed with the kernel at INIT, before any other request:
-    std::string fuse_protocol{};
-    unsigned max_write = 0;
-    bool posix_acl = false;
-    bool explicit_invalidation = false;
+    Agreement agreed{};
     /// The last commits are under way: what would give them more to write is refused (ESHUTDOWN).
     std::atomic<bool> ending{false};
 };

@@ -2,6 +2,7 @@
 
 #include "fusefs/backing/object.hpp"
 #include "fusefs/base/exceptions.hpp"
+#include "fusefs/base/try.hpp"
 #include "fusefs/fuse/caller_identity.hpp"
 #include "fusefs/fuse/data_requests.hpp"
 #include "fusefs/fuse/dispatch.hpp"
@@ -42,11 +43,8 @@ Result<Entry> entry_for(Mount& mount, const InodePtr& parent, const char* name,
 /// Looks `name` up in the backing directory, and answers with it.
 Answer find_name(fuse_req_t req, const InodePtr& parent, const char* name) {
     auto object =
-        with_room(mount_of(req), [&] { return backing::open_object(parent->fd(), name); });
-    if (!object) {
-        return std::unexpected(object.error());
-    }
-    return entry_for(mount_of(req), parent, name, std::move(*object));
+        TRY(with_room(mount_of(req), [&] { return backing::open_object(parent->fd(), name); }));
+    return entry_for(mount_of(req), parent, name, std::move(object));
 }
 
 Answer lookup(fuse_req_t req, const InodePtr& parent, const char* name) {
@@ -71,12 +69,9 @@ void forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets) 
 /// Makes a new object by `make(parent's descriptor)` as the caller, and answers with it.
 template <typename Make>
 Answer make_object(fuse_req_t req, const InodePtr& parent, const char* name, Make make) {
-    const auto made = [&] {
+    {
         const CallerIdentity identity = identity_of(req);
-        return done(make(parent->fd().get(), identity));
-    }();
-    if (!made) {
-        return std::unexpected(made.error());
+        TRY(done(make(parent->fd().get(), identity)));
     }
     return find_name(req, parent, name);
 }
@@ -100,9 +95,7 @@ Answer symlink(fuse_req_t req, const char* target, const InodePtr& parent, const
 }
 
 Answer link(fuse_req_t req, const InodePtr& inode, const InodePtr& parent, const char* name) {
-    if (const auto linked = backing::add_name(inode->fd(), parent->fd(), name); !linked) {
-        return std::unexpected(linked.error());
-    }
+    TRY(backing::add_name(inode->fd(), parent->fd(), name));
     if (inode->data() != nullptr) {
         inode->data()->attributes_changed();
     }
@@ -117,47 +110,31 @@ struct CreatedFile {
 /// open(2) with O_CREAT.
 Result<CreatedFile> create_file(fuse_req_t req, const InodePtr& parent, const char* name,
                                 mode_t mode, int flags) {
-    auto made = with_room(mount_of(req), [&] {
+    auto made = TRY(with_room(mount_of(req), [&] {
         const CallerIdentity identity = identity_of(req);
         // O_PATH would not create; O_RDWR, so that an existing directory answers EISDIR.
         return Fd::open(parent->fd().get(), name,
                         O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | (flags & O_EXCL),
                         identity.masked(mode));
-    });
-    if (!made) {
-        return std::unexpected(made.error());
-    }
-    auto path_fd = with_room(mount_of(req), [&] { return base::reopen(*made, O_PATH); });
-    if (!path_fd) {
-        return std::unexpected(path_fd.error());
-    }
-    auto object = backing::object_of(std::move(*path_fd));
-    if (!object) {
-        return std::unexpected(object.error());
-    }
-    return CreatedFile{std::move(*object), std::move(*made)};
+    }));
+    auto path_fd = TRY(with_room(mount_of(req), [&] { return base::reopen(made, O_PATH); }));
+    auto object = TRY(backing::object_of(std::move(path_fd)));
+    return CreatedFile{std::move(object), std::move(made)};
 }
 
 Answer create(fuse_req_t req, const InodePtr& parent, const char* name, mode_t mode,
               fuse_file_info* info) {
     Mount& mount = mount_of(req);
-    auto created = create_file(req, parent, name, mode, info->flags);
-    if (!created) {
-        return std::unexpected(created.error());
-    }
-    auto entry = entry_for(mount, parent, name, std::move(created->object));
-    if (!entry) {
-        return std::unexpected(entry.error());
-    }
+    auto created = TRY(create_file(req, parent, name, mode, info->flags));
+    auto entry = TRY(entry_for(mount, parent, name, std::move(created.object)));
     const auto opened = base::without_exceptions([&] {
-        return open_file(mount, entry->inode, fuse_req_ctx(req)->pid, *info,
-                         std::move(created->fd));
+        return open_file(mount, entry.inode, fuse_req_ctx(req)->pid, *info, std::move(created.fd));
     });
     if (!opened) {
-        mount.inodes.forget(entry->inode->id(), 1);
+        mount.inodes.forget(entry.inode->id(), 1);
         return std::unexpected(opened.error());
     }
-    return Created{*std::move(entry), info};
+    return Created{std::move(entry), info};
 }
 
 /// The living inode that `name` refers to, which is to hear of what is done to the name: null if
@@ -187,9 +164,7 @@ void name_removed(Mount& mount, const InodePtr& inode) {
 
 Answer remove_name(fuse_req_t req, const InodePtr& parent, const char* name, int flags) {
     const auto inode = living(mount_of(req), *parent, name);
-    if (const auto removed = done(::unlinkat(parent->fd().get(), name, flags)); !removed) {
-        return std::unexpected(removed.error());
-    }
+    TRY(done(::unlinkat(parent->fd().get(), name, flags)));
     name_removed(mount_of(req), inode);
     return Done{};
 }
@@ -215,11 +190,8 @@ Result<void> move_name(Mount& mount, const Inode& parent, const std::string& nam
                        const InodePtr& moved) {
     const bool replaces = (flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == 0;
     const auto target = living(mount, new_parent, new_name.c_str());
-    const auto result = done(::renameat2(parent.fd().get(), name.c_str(), new_parent.fd().get(),
-                                         new_name.c_str(), flags));
-    if (!result) {
-        return result;
-    }
+    TRY(done(::renameat2(parent.fd().get(), name.c_str(), new_parent.fd().get(), new_name.c_str(),
+                         flags)));
     if (replaces && target != moved) {
         name_removed(mount, target);
     }
@@ -228,7 +200,7 @@ Result<void> move_name(Mount& mount, const Inode& parent, const std::string& nam
             inode->data()->attributes_changed();
         }
     }
-    return result;
+    return {};
 }
 
 Answer rename(fuse_req_t req, const InodePtr& parent, const char* name, const InodePtr& new_parent,

@@ -5,6 +5,7 @@
 #include "fusefs/fuse/directory_requests.hpp"
 #include "fusefs/fuse/mount.hpp"
 #include "fusefs/fuse/name_requests.hpp"
+#include "fusefs/fuse/write_requests.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <algorithm>
@@ -24,7 +25,7 @@ void init(void* userdata, fuse_conn_info* connection) {
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE);
     // Only the daemon changes the data; pages are dropped when it says so, and never by a guess.
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
-    mount.explicit_invalidation = want(FUSE_CAP_EXPLICIT_INVAL_DATA);
+    mount.agreed.explicit_invalidation = want(FUSE_CAP_EXPLICIT_INVAL_DATA);
     // O_TRUNC arrives as a setattr of its own.
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_ATOMIC_O_TRUNC);
     // Requests are received in memory, which the buffers take over.
@@ -38,17 +39,17 @@ void init(void* userdata, fuse_conn_info* connection) {
     want(FUSE_CAP_ASYNC_DIO);
     want(FUSE_CAP_CACHE_SYMLINKS);
     want(FUSE_CAP_DONT_MASK);
-    mount.posix_acl = want(FUSE_CAP_POSIX_ACL);
+    mount.agreed.posix_acl = want(FUSE_CAP_POSIX_ACL);
     // A write must fit into the dirty limit several times over, or it could never go through.
-    const std::uint64_t most = mount.dirty_limit / 4 / model::kPageSize * model::kPageSize;
+    const std::uint64_t most = mount.settings.dirty_limit / 4 / model::kPageSize * model::kPageSize;
     connection->max_write = static_cast<unsigned>(std::clamp<std::uint64_t>(
         most, model::kPageSize, std::max<std::uint64_t>(connection->max_write, model::kPageSize)));
     connection->max_readahead = std::max(connection->max_readahead, 1U << 20U);
     connection->max_background = 64;
     connection->congestion_threshold = 48;
     connection->time_gran = 1;
-    mount.max_write = connection->max_write;
-    mount.fuse_protocol =
+    mount.agreed.max_write = connection->max_write;
+    mount.agreed.fuse_protocol =
         std::to_string(connection->proto_major) + '.' + std::to_string(connection->proto_minor);
 }
 
@@ -61,6 +62,7 @@ fuse_lowlevel_ops all_operations() {
     add_attribute_requests(ops);
     add_directory_requests(ops);
     add_data_requests(ops);
+    add_write_requests(ops);
     return ops;
 }
 

@@ -19,7 +19,6 @@ namespace partialfs::fuse {
 
 using power::Command;
 using power::CutReport;
-using power::DiskCache;
 
 namespace {
 
@@ -32,7 +31,7 @@ std::uint64_t bytes_in(const file::LedgerBook& ledger) {
 } // namespace
 
 std::string path_of(const Mount& mount, const Inode& inode) {
-    return backing::path_below(inode.fd(), mount.source);
+    return backing::path_below(inode.fd(), mount.settings.source);
 }
 
 PowerCut::PowerCut(Mount& mount) : mount_(mount), power_(*mount.context.power) {
@@ -61,14 +60,14 @@ void PowerCut::carry_out(const Command& command) {
         mount_.context.trace.record({.kind = trace::Kind::power_cut});
         const std::vector<InodePtr> files = mount_.inodes.cut_off();
         mount_.journal.power_was_cut();
-        DiskCache::Reverted reverted = power_.cache().revert(command.tear);
+        power::Reverted reverted = power_.cache().revert(command.tear);
         report.sectors_kept = reverted.sectors_kept;
         report.sectors_lost = reverted.sectors_lost;
         report.error = reverted.error;
         for (const InodePtr& inode : files) {
             take_file(inode, reverted.files, report);
         }
-        for (const DiskCache::Taken& taken : reverted.files) {
+        for (const power::Taken& taken : reverted.files) {
             take_unknown(taken, report);
         }
         for (const InodePtr& inode : files) {
@@ -94,11 +93,11 @@ void PowerCut::carry_out(const Command& command) {
     power_.cut_is_done(report, on_again);
 }
 
-void PowerCut::take_file(const InodePtr& inode, std::vector<DiskCache::Taken>& from_disk,
+void PowerCut::take_file(const InodePtr& inode, std::vector<power::Taken>& from_disk,
                          CutReport& report) {
     const auto key = inode->key();
-    const auto own = std::ranges::find(from_disk, power::FileKey{key.device, key.number},
-                                       &DiskCache::Taken::file);
+    const auto own =
+        std::ranges::find(from_disk, power::FileKey{key.device, key.number}, &power::Taken::file);
     std::vector<model::ByteRange> bytes;
     if (own != from_disk.end()) {
         bytes = std::move(own->bytes);
@@ -109,8 +108,8 @@ void PowerCut::take_file(const InodePtr& inode, std::vector<DiskCache::Taken>& f
     }
 }
 
-void PowerCut::take_unknown(const DiskCache::Taken& taken, CutReport& report) {
-    const std::string path = backing::path_below(taken.fd, mount_.source);
+void PowerCut::take_unknown(const power::Taken& taken, CutReport& report) {
+    const std::string path = backing::path_below(taken.fd, mount_.settings.source);
     const bool resized = taken.size_before != taken.size_after;
     if (path.empty() || (taken.bytes.empty() && !resized)) {
         return;

@@ -34,10 +34,10 @@ class PowerCut {
   private:
     void carry_out(const power::Command& command);
     /// What a file has lost, entered, and counted in `report`.
-    void take_file(const InodePtr& inode, std::vector<power::DiskCache::Taken>& from_disk,
+    void take_file(const InodePtr& inode, std::vector<power::Taken>& from_disk,
                    power::CutReport& report);
     /// A file that has no inode any more.
-    void take_unknown(const power::DiskCache::Taken& taken, power::CutReport& report);
+    void take_unknown(const power::Taken& taken, power::CutReport& report);
 
     Mount& mount_;
     power::Power& power_;

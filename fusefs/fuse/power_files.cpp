@@ -145,7 +145,7 @@ std::string unsynced_text(Mount& mount) {
         add_memory(mount, *inode, lines);
     }
     for (const power::DiskCache::Unsynced& file : mount.context.power->cache().unsynced()) {
-        const std::string path = backing::path_below(file.fd, mount.source);
+        const std::string path = backing::path_below(file.fd, mount.settings.source);
         if (path.empty()) {
             continue;
         }
@@ -156,7 +156,7 @@ std::string unsynced_text(Mount& mount) {
         }
         const auto status = backing::status_of(file.fd);
         if (file.synced_size && status) {
-            const model::ByteOffset now{static_cast<std::uint64_t>(status->st_size)};
+            const model::ByteOffset now = model::offset_of(status->st_size);
             lines.add_size(path, id, "disk-cache", {.was = now, .is = *file.synced_size});
         }
     }

@@ -88,13 +88,13 @@ base::Result<struct stat> attributes_of(Mount& mount, const Inode& inode) {
 
 double attribute_timeout(const Mount& mount, const Inode& inode) {
     const bool in_motion = inode.data() != nullptr && inode.data()->in_motion();
-    return in_motion ? 0.0 : mount.attr_timeout;
+    return in_motion ? 0.0 : mount.settings.attr_timeout;
 }
 
 base::Result<Entry> entry_of(Mount& mount, InodePtr inode) {
     Entry entry;
     entry.parameters.ino = inode->id().value;
-    entry.parameters.entry_timeout = mount.entry_timeout;
+    entry.parameters.entry_timeout = mount.settings.entry_timeout;
     // Asked for before the attributes: what comes into motion after it is seen by the next request.
     entry.parameters.attr_timeout = attribute_timeout(mount, *inode);
     const auto status = attributes_of(mount, *inode);

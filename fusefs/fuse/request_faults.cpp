@@ -1,5 +1,6 @@
 #include "fusefs/fuse/request_faults.hpp"
 
+#include "fusefs/base/try.hpp"
 #include "fusefs/faults/faulty_io.hpp"
 #include "fusefs/fuse/control_requests.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
@@ -60,7 +61,7 @@ bool is_in_page_fault(pid_t thread) {
 }
 
 ByteRange range_of_request(const StruckRequest& request) {
-    const ByteOffset begin{static_cast<std::uint64_t>(request.offset)};
+    const ByteOffset begin = model::offset_of(request.offset);
     return {begin, begin + ByteCount{request.size}};
 }
 
@@ -71,7 +72,7 @@ std::vector<std::string> paths_of(Mount& mount, const StruckRequest& request) {
         if (!inode) {
             continue;
         }
-        std::string path = faults::path_in_mount(inode->fd().get(), mount.source);
+        std::string path = faults::path_in_mount(inode->fd().get(), mount.settings.source);
         if (name != nullptr) {
             path += path.empty() ? "" : "/";
             path += name;
@@ -100,11 +101,8 @@ Answer skipped(Mount& mount, const StruckRequest& request) {
         if (!inode) {
             return base::failed(ESTALE);
         }
-        const auto status = attributes_of(mount, *inode);
-        if (!status) {
-            return std::unexpected(status.error());
-        }
-        return Attributes{*status, 0};
+        const auto status = TRY(attributes_of(mount, *inode));
+        return Attributes{status, 0};
     }
     default:
         return Done{};
@@ -141,12 +139,9 @@ Answer flipped(fuse_req_t req, const StruckRequest& request, const Fault& fault)
     }
     const std::span<std::byte> memory = Session::scratch(request.size);
     const bool cached = (request.info->flags & O_DIRECT) == 0;
-    const auto got = inode->data()->read(range_of_request(request).begin, memory, cached);
-    if (!got) {
-        return std::unexpected(got.error());
-    }
-    faults::flip_bits(memory.first(*got), fault.amount, fault.seed);
-    return Bytes{std::string(reinterpret_cast<const char*>(memory.data()), *got)};
+    const auto got = TRY(inode->data()->read(range_of_request(request).begin, memory, cached));
+    faults::flip_bits(memory.first(got), fault.amount, fault.seed);
+    return Bytes{std::string(reinterpret_cast<const char*>(memory.data()), got)};
 }
 
 } // namespace

@@ -21,20 +21,20 @@ std::string status_json(const Mount& mount) {
     const model::Ledger::Counts ledger = context.ledger.counts();
     nlohmann::ordered_json status;
     status["version"] = kVersion;
-    status["source"] = mount.source;
-    status["mountpoint"] = mount.mountpoint;
-    status["contract"] = name_of(context.contract.load());
-    status["flush_policy"] = name_of(context.policy.load());
-    status["after_write_error"] = name_of(context.after_write_error.load());
-    status["block_size"] = context.block_size.bytes();
+    status["source"] = mount.settings.source;
+    status["mountpoint"] = mount.settings.mountpoint;
+    status["contract"] = name_of(context.settings.contract.load());
+    status["flush_policy"] = name_of(context.settings.policy.load());
+    status["after_write_error"] = name_of(context.settings.after_write_error.load());
+    status["block_size"] = context.settings.block_size.bytes();
     status["kernel"] = {
-        {"release", mount.kernel_release},
-        {"fuse_protocol", mount.fuse_protocol},
+        {"release", mount.settings.kernel_release},
+        {"fuse_protocol", mount.agreed.fuse_protocol},
         {"libfuse", fuse_pkgversion()},
         {"probe", mount.page_cache.probe() == Probe::cachestat ? "cachestat" : "compare"},
-        {"posix_acl", mount.posix_acl},
-        {"explicit_invalidation", mount.explicit_invalidation},
-        {"max_write", mount.max_write},
+        {"posix_acl", mount.agreed.posix_acl},
+        {"explicit_invalidation", mount.agreed.explicit_invalidation},
+        {"max_write", mount.agreed.max_write},
     };
     status["commits"] = journal.commits;
     status["last_commit_ns"] = journal.last_commit.count();
@@ -46,13 +46,13 @@ std::string status_json(const Mount& mount) {
     status["page_entries"] = gauge.page_entries;
     status["buffer_extents"] = gauge.extents;
     status["known_inodes"] = mount.inodes.known();
-    status["explicit_writes"] = context.explicit_writes.load();
-    status["writepages"] = context.writepages.load();
-    status["pages_found_dirty"] = context.pages_found_dirty.load();
-    status["blocks_flushed"] = context.blocks_flushed.load();
-    status["blocks_written"] = context.blocks_written.load();
-    status["blocks_skipped"] = context.blocks_skipped.load();
-    status["write_errors"] = context.write_errors.load();
+    status["explicit_writes"] = context.counters.explicit_writes.load();
+    status["writepages"] = context.counters.writepages.load();
+    status["pages_found_dirty"] = context.counters.pages_found_dirty.load();
+    status["blocks_flushed"] = context.counters.blocks_flushed.load();
+    status["blocks_written"] = context.counters.blocks_written.load();
+    status["blocks_skipped"] = context.counters.blocks_skipped.load();
+    status["write_errors"] = context.counters.write_errors.load();
     const auto faults = mount.faults.counts();
     const std::string refused = mount.faults.refused();
     status["faults"] = {{"rules", faults.rules},
@@ -66,8 +66,9 @@ std::string status_json(const Mount& mount) {
                         {"not_kept", ledger.not_kept},
                         {"not_kept_bytes", ledger.not_kept_bytes}};
     status["trace_events"] = context.trace.recorded();
-    status["trace_file"] =
-        mount.trace_file.empty() ? nullptr : nlohmann::ordered_json(mount.trace_file);
+    status["trace_file"] = mount.settings.trace_file.empty()
+                               ? nullptr
+                               : nlohmann::ordered_json(mount.settings.trace_file);
     status["trace_file_errno"] = context.trace.file_error();
     return status.dump(2);
 }

@@ -245,7 +245,7 @@ void Journal::serve(std::vector<Request>& requests, bool commit_anyway) {
 
 void Journal::prepare(Fsync& request, Round& round) {
     JournaledFile& file = *request.file;
-    const FlushPolicy policy = context_.policy.load();
+    const FlushPolicy policy = context_.settings.policy.load();
     if (policy != FlushPolicy::eager) {
         if (const int error = file::error_of([&] { return file.write_back_unmapped(); })) {
             spdlog::warn("fsync: inode {}: {}", file.id().value, std::strerror(error));

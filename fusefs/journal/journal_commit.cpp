@@ -46,7 +46,7 @@ int Journal::sync_alone(JournaledFile& file, Durable durable) {
 Journal::FileMap Journal::take_transaction() {
     const base::Lock lock(files_mutex_);
     FileMap all;
-    if (context_.policy.load() == FlushPolicy::eager) {
+    if (context_.settings.policy.load() == FlushPolicy::eager) {
         all = known_;
     }
     all.merge(transaction_);

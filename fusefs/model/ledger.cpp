@@ -5,26 +5,6 @@
 
 namespace partialfs::model {
 
-std::vector<ByteRange> differing_ranges(std::span<const std::byte> memory,
-                                        std::span<const std::byte> disk, ByteOffset begin) {
-    const auto differs = [&](std::size_t i) {
-        return memory[i] != (i < disk.size() ? disk[i] : std::byte{0});
-    };
-    std::vector<ByteRange> ranges;
-    for (std::size_t i = 0; i < memory.size();) {
-        if (!differs(i)) {
-            ++i;
-            continue;
-        }
-        const std::size_t first = i;
-        while (i < memory.size() && differs(i)) {
-            ++i;
-        }
-        ranges.push_back({begin + ByteCount{first}, begin + ByteCount{i}});
-    }
-    return ranges;
-}
-
 ByteRange Ledger::bytes_of(const Batch& batch, Piece piece) {
     const ByteOffset page = start_of(batch.page);
     return {page + ByteCount{piece.begin}, page + ByteCount{piece.end}};

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "fusefs/base/enum_names.hpp"
+#include "fusefs/model/byte_ranges.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <array>
@@ -77,11 +78,6 @@ struct LostStore {
 
     bool operator==(const LostStore&) const = default;
 };
-
-/// The maximal ranges in which `memory` and `disk` differ, as ranges of the file that begin at
-/// `begin`. A shorter `disk` reads as zeros past its end, as a hole does.
-std::vector<ByteRange> differing_ranges(std::span<const std::byte> memory,
-                                        std::span<const std::byte> disk, ByteOffset begin);
 
 /// Where a reader of the ledger goes on: at the first entry of this number that begins at `begin`
 /// or later, or else at the next number.

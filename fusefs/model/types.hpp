@@ -4,6 +4,7 @@
 #pragma once
 
 #include <bit>
+#include <cassert>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -53,11 +54,17 @@ constexpr PageIndex page_of(ByteOffset offset) {
 constexpr ByteOffset start_of(PageIndex page) {
     return ByteOffset{page.value * kPageSize};
 }
+/// An offset or a size as the system has it (loff_t). One below zero, which a request may bring,
+/// lies beyond the end of any file.
+constexpr ByteOffset offset_of(std::int64_t offset) {
+    return ByteOffset{static_cast<std::uint64_t>(offset)};
+}
 constexpr ByteOffset operator+(ByteOffset offset, ByteCount count) {
     return ByteOffset{offset.value + count.value};
 }
 /// Bytes from `from` to `to`; `to` must not lie before `from`.
 constexpr ByteCount operator-(ByteOffset to, ByteOffset from) {
+    assert(from <= to);
     return ByteCount{to.value - from.value};
 }
 
@@ -72,10 +79,11 @@ struct ByteRange {
     [[nodiscard]] constexpr bool contains(ByteOffset offset) const {
         return begin <= offset && offset < end;
     }
-    /// First page the range touches. The range must not be empty.
+    /// The page of its begin: the first that it touches, if it is not empty.
     [[nodiscard]] constexpr PageIndex first_page() const { return page_of(begin); }
     /// Last page the range touches. The range must not be empty.
     [[nodiscard]] constexpr PageIndex last_page() const {
+        assert(!empty());
         return page_of(ByteOffset{end.value - 1});
     }
 };
@@ -131,7 +139,9 @@ class BlockMask {
   public:
     constexpr BlockMask() = default;
     constexpr explicit BlockMask(std::uint8_t bits) : bits_(bits) {}
+    /// `block` must be one of the eight.
     static constexpr BlockMask of(BlockInPage block) {
+        assert(block.value < 8);
         return BlockMask{static_cast<std::uint8_t>(1U << block.value)};
     }
 
@@ -145,7 +155,9 @@ class BlockMask {
     constexpr BlockMask& operator-=(BlockMask other) { return *this = *this - other; }
 
     [[nodiscard]] constexpr bool empty() const { return bits_ == 0; }
+    /// `block` must be one of the eight.
     [[nodiscard]] constexpr bool contains(BlockInPage block) const {
+        assert(block.value < 8);
         return ((bits_ >> block.value) & 1U) != 0;
     }
     [[nodiscard]] constexpr int count() const { return std::popcount(bits_); }
@@ -200,11 +212,14 @@ class BlockSize {
     [[nodiscard]] constexpr BlockIndex block_of(ByteOffset offset) const {
         return BlockIndex{offset.value / bytes_};
     }
+    /// `block` must be one of a page's, as in range_of().
     [[nodiscard]] constexpr BlockIndex index_of(PageIndex page, BlockInPage block) const {
+        assert(block.value < per_page());
         return BlockIndex{page.value * per_page() + block.value};
     }
     /// The bytes of one block of a page.
     [[nodiscard]] constexpr ByteRange range_of(PageIndex page, BlockInPage block) const {
+        assert(block.value < per_page());
         const ByteOffset begin{start_of(page).value + block.value * std::uint64_t{bytes_}};
         return {begin, ByteOffset{begin.value + bytes_}};
     }

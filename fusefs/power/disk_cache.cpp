@@ -1,7 +1,8 @@
 #include "fusefs/power/disk_cache.hpp"
 
 #include "fusefs/base/exceptions.hpp"
-#include "fusefs/model/ledger.hpp"
+#include "fusefs/model/byte_ranges.hpp"
+#include "fusefs/power/source_bytes.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,83 +16,12 @@
 namespace partialfs::power {
 
 using base::Fd;
-using base::Result;
 using model::ByteCount;
 using model::ByteOffset;
 using model::ByteRange;
 using model::intersect;
 
-namespace {
-
-constexpr std::size_t kPiece = std::size_t{1} << 20U;
-
-/// The system itself, past all layers.
-backing::FileIo& system_calls() {
-    static backing::FileIo calls;
-    return calls;
-}
-
-ByteOffset size_of(const struct stat& status) {
-    return ByteOffset{static_cast<std::uint64_t>(status.st_size)};
-}
-
-Result<void> read_zero_filled(int fd, ByteOffset offset, std::span<std::byte> target) {
-    const auto got = backing::read_all(system_calls(), fd, target, offset);
-    if (!got) {
-        return std::unexpected(got.error());
-    }
-    std::ranges::fill(target.subspan(*got), std::byte{0});
-    return {};
-}
-
-/// Sorted, and joined where they touch.
-std::vector<ByteRange> joined(std::vector<ByteRange> ranges) {
-    std::ranges::sort(ranges);
-    std::vector<ByteRange> all;
-    for (const ByteRange& range : ranges) {
-        if (!all.empty() && range.begin <= all.back().end) {
-            all.back().end = std::max(all.back().end, range.end);
-        } else if (!range.empty()) {
-            all.push_back(range);
-        }
-    }
-    return all;
-}
-
-/// What of `range` has data on disk, as lseek(2) knows it.
-std::vector<ByteRange> data_in(int fd, ByteRange range) {
-    std::vector<ByteRange> found;
-    for (ByteOffset at = range.begin; at < range.end;) {
-        const off_t data = ::lseek(fd, static_cast<off_t>(at.value), SEEK_DATA);
-        if (data < 0) {
-            break;
-        }
-        const off_t hole = ::lseek(fd, data, SEEK_HOLE);
-        const ByteRange here{ByteOffset{static_cast<std::uint64_t>(data)},
-                             ByteOffset{static_cast<std::uint64_t>(std::max(hole, data + 1))}};
-        found.push_back(intersect(here, range));
-        at = here.end;
-    }
-    return found;
-}
-
-/// Calls `visit(part)` for the parts of `range` of at most kPiece bytes, until it fails.
-template <typename Visit>
-int for_each_piece(ByteRange range, Visit visit) {
-    for (ByteOffset at = range.begin; at < range.end;) {
-        const ByteRange part{at, std::min(range.end, at + ByteCount{kPiece})};
-        if (const int error = visit(part); error != 0) {
-            return error;
-        }
-        at = part.end;
-    }
-    return 0;
-}
-
-} // namespace
-
 // --- What is changed
-// ------------------------------------------------------------------------------
 
 Fd DiskCache::own_descriptor(int fd, FileKey key) const {
     {
@@ -105,7 +35,7 @@ Fd DiskCache::own_descriptor(int fd, FileKey key) const {
     return own ? std::move(*own) : Fd{};
 }
 
-bool DiskCache::keep(int fd, ByteRange bytes, Places& places) {
+bool DiskCache::keep(int fd, ByteRange bytes, UndoPlaces& places) {
     std::vector<std::byte> piece;
     const int error = for_each_piece(bytes, [&](ByteRange part) {
         piece.resize(part.size().value);
@@ -128,7 +58,7 @@ bool DiskCache::keep(int fd, ByteRange bytes, Places& places) {
     return error == 0;
 }
 
-void DiskCache::drop(const Places& places) {
+void DiskCache::drop(const UndoPlaces& places) {
     for (const UndoStore::Place& place : places) {
         store_.drop(place);
     }
@@ -155,7 +85,7 @@ ssize_t DiskCache::watched(int fd, ByteRange bytes, Call change) {
     const FileKey key{before.st_dev, before.st_ino};
     Fd own = own_descriptor(fd, key);
     const int readable = own ? own.get() : fd;
-    Places places;
+    UndoPlaces places;
     bool kept = keep(readable, bytes, places);
     if (!kept) {
         sync_all();
@@ -186,8 +116,8 @@ ssize_t DiskCache::watched(int fd, ByteRange bytes, Call change) {
     std::size_t count = 0;
     const bool resized = before.st_size != after.st_size;
     const bool cut_off = after.st_size < before.st_size;
-    Places of_data;
-    Places of_size;
+    UndoPlaces of_data;
+    UndoPlaces of_size;
     (cut_off ? of_size : of_data).swap(places);
     if (!bytes.empty() && !cut_off) {
         entries.at(count++) = {0, {.file = {}, .bytes = bytes}, std::move(of_data)};
@@ -212,7 +142,7 @@ ssize_t DiskCache::pwritev(int fd, const iovec* parts, int count, off_t offset) 
     for (const iovec& part : std::span(parts, static_cast<std::size_t>(count))) {
         length += part.iov_len;
     }
-    const ByteOffset begin{static_cast<std::uint64_t>(offset)};
+    const ByteOffset begin = model::offset_of(offset);
     return watched(fd, {begin, begin + ByteCount{length}},
                    [&] { return FileIo::pwritev(fd, parts, count, offset); });
 }
@@ -222,7 +152,7 @@ int DiskCache::ftruncate(int fd, off_t size) {
     if (::fstat(fd, &status) != 0) {
         return -1;
     }
-    const ByteRange gone{ByteOffset{static_cast<std::uint64_t>(size)}, size_of(status)};
+    const ByteRange gone{model::offset_of(size), size_of(status)};
     return static_cast<int>(watched(fd, gone.empty() ? ByteRange{} : gone, [&] {
         return static_cast<ssize_t>(FileIo::ftruncate(fd, size));
     }));
@@ -235,7 +165,7 @@ int DiskCache::fallocate(int fd, int mode, off_t offset, off_t length) {
     }
     ByteRange zeroed;
     if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) {
-        const ByteOffset begin{static_cast<std::uint64_t>(offset)};
+        const ByteOffset begin = model::offset_of(offset);
         zeroed = intersect({begin, begin + ByteCount{static_cast<std::uint64_t>(length)}},
                            {ByteOffset{0}, size_of(status)});
     }
@@ -245,7 +175,6 @@ int DiskCache::fallocate(int fd, int mode, off_t offset, off_t length) {
 }
 
 // --- What is synced
-// -------------------------------------------------------------------------------
 
 template <typename Sync, typename Covers>
 int DiskCache::synced_by(Sync sync, Covers covers) {
@@ -320,7 +249,6 @@ void DiskCache::sync_all() {
 }
 
 // --- What a cut takes
-// -----------------------------------------------------------------------------
 
 std::vector<DiskCache::Unsynced> DiskCache::unsynced() const {
     std::vector<Unsynced> all;
@@ -336,19 +264,19 @@ std::vector<DiskCache::Unsynced> DiskCache::unsynced() const {
                 one.synced_size = entry.change.size_before;
             }
         }
-        one.data = joined(std::move(one.data));
+        one.data = model::joined(std::move(one.data));
         all.push_back(std::move(one));
     }
     return all;
 }
 
-DiskCache::Log DiskCache::take_log() {
+UndoLog DiskCache::take_log() {
     struct Place {
         std::uint64_t sequence;
         FileNumber file;
         Entry* entry;
     };
-    Log log;
+    UndoLog log;
     std::vector<Place> order;
     for (auto& [key, file] : files_) {
         const FileNumber number{static_cast<std::uint32_t>(log.files.size())};
@@ -367,103 +295,11 @@ DiskCache::Log DiskCache::take_log() {
     return log;
 }
 
-int DiskCache::put_back_part(const Log& log, std::span<const Reversal> reversals, ByteRange part,
-                             Taken& taken) const {
-    const int fd = taken.fd.get();
-    std::vector<std::byte> was(part.size().value);
-    if (const auto got = read_zero_filled(fd, part.begin, was); !got) {
-        return got.error().value;
-    }
-    std::vector<std::byte> becomes = was;
-    for (const Reversal& reversal : reversals) {
-        ByteOffset piece_begin = log.changes[reversal.change].bytes.begin;
-        for (const UndoStore::Place& place : log.before[reversal.change]) {
-            const ByteRange piece{piece_begin, piece_begin + ByteCount{place.length}};
-            piece_begin = piece.end;
-            const ByteRange here = intersect(intersect(reversal.bytes, part), piece);
-            if (here.empty()) {
-                continue;
-            }
-            const auto target =
-                std::span(becomes).subspan((here.begin - part.begin).value, here.size().value);
-            if (const auto got = store_.read(place, (here.begin - piece.begin).value, target);
-                !got) {
-                return got.error().value;
-            }
-        }
-    }
-    const std::vector<ByteRange> changed = model::differing_ranges(was, becomes, part.begin);
-    std::ranges::copy(changed, std::back_inserter(taken.bytes));
-    if (changed.empty()) {
-        return 0;
-    }
-    iovec iov{becomes.data(), becomes.size()};
-    const auto put = backing::write_all(system_calls(), fd, {&iov, 1}, part.begin);
-    return put ? 0 : put.error().value;
-}
-
-DiskCache::Taken DiskCache::put_back(Log& log, const Aftermath& after, FileNumber number,
-                                     int& error) {
-    auto& [key, fd] = log.files[number.value];
-    Taken taken{.file = key, .fd = std::move(fd), .bytes = {}, .size_before = {}, .size_after = {}};
-    struct stat status{};
-    if (::fstat(taken.fd.get(), &status) != 0) {
-        error = errno;
-        return taken;
-    }
-    taken.size_before = size_of(status);
-    const auto size = after.sizes.find(number);
-    taken.size_after = size == after.sizes.end() ? taken.size_before : size->second;
-
-    std::vector<Reversal> own;
-    std::vector<ByteRange> touched;
-    for (const Reversal& reversal : after.reversals) {
-        if (log.changes[reversal.change].file == number) {
-            // What lies beyond both sizes is nobody's.
-            own.push_back(reversal);
-            touched.push_back(intersect(
-                reversal.bytes, {ByteOffset{0}, std::max(taken.size_before, taken.size_after)}));
-        }
-    }
-    for (const ByteRange& range : joined(std::move(touched))) {
-        const int failed = for_each_piece(
-            range, [&](ByteRange part) NO_THREAD_SAFETY_ANALYSIS { // the analysis sees no lock here
-                return put_back_part(log, own, part, taken);
-            });
-        error = error != 0 ? error : failed;
-    }
-    for (const ByteRange& range : data_in(taken.fd.get(), {taken.size_after, taken.size_before})) {
-        std::vector<std::byte> gone;
-        const int failed = for_each_piece(range, [&](ByteRange part) {
-            gone.resize(part.size().value);
-            const auto got = read_zero_filled(taken.fd.get(), part.begin, gone);
-            std::ranges::copy(model::differing_ranges(gone, {}, part.begin),
-                              std::back_inserter(taken.bytes));
-            return got ? 0 : got.error().value;
-        });
-        error = error != 0 ? error : failed;
-    }
-    if (taken.size_after != taken.size_before &&
-        ::ftruncate(taken.fd.get(), static_cast<off_t>(taken.size_after.value)) != 0) {
-        error = error != 0 ? error : errno;
-    }
-    const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, status.st_mtim};
-    ::futimens(taken.fd.get(), times);
-    taken.bytes = joined(std::move(taken.bytes));
-    return taken;
-}
-
-DiskCache::Reverted DiskCache::revert(const Tear& tear) {
-    Reverted reverted;
+Reverted DiskCache::revert(const Tear& tear) {
     const base::Lock lock(mutex_);
-    Log log = take_log();
-    const Aftermath after = aftermath_of(log.changes, tear);
-    reverted.sectors_kept = after.sectors_kept;
-    reverted.sectors_lost = after.sectors_lost;
-    for (std::uint32_t number = 0; number < log.files.size(); ++number) {
-        reverted.files.push_back(put_back(log, after, FileNumber{number}, reverted.error));
-    }
-    for (const Places& places : log.before) {
+    UndoLog log = take_log();
+    Reverted reverted = put_back(log, store_, tear);
+    for (const UndoPlaces& places : log.before) {
         drop(places);
     }
     return reverted;

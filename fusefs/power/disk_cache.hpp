@@ -9,13 +9,11 @@
 #include "fusefs/base/mutex.hpp"
 #include "fusefs/model/types.hpp"
 #include "fusefs/power/command.hpp"
-#include "fusefs/power/survival.hpp"
+#include "fusefs/power/put_back.hpp"
 #include "fusefs/power/undo_store.hpp"
 
-#include <sys/stat.h>
 #include <sys/types.h>
 
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -25,14 +23,6 @@
 #include <vector>
 
 namespace partialfs::power {
-
-/// Names a file of SOURCE while it is held open.
-struct FileKey {
-    dev_t device = 0;
-    ino_t number = 0;
-
-    constexpr auto operator<=>(const FileKey&) const = default;
-};
 
 /// Thread-safe; changes of one file must come one at a time (FileParts::disk sees to that), and
 /// revert() must come while no other call is under way.
@@ -60,20 +50,6 @@ class DiskCache final : public backing::FileIo {
     /// Of each file; descriptors are copies.
     [[nodiscard]] std::vector<Unsynced> unsynced() const;
 
-    /// What a cut has taken of a file.
-    struct Taken {
-        FileKey file;
-        base::Fd fd;
-        std::vector<model::ByteRange> bytes; ///< that are not what they were, ascending
-        model::ByteOffset size_before;
-        model::ByteOffset size_after;
-    };
-    struct Reverted {
-        std::vector<Taken> files;
-        std::uint64_t sectors_kept = 0;
-        std::uint64_t sectors_lost = 0;
-        int error = 0; ///< the first errno with which something could not be put back
-    };
     /// Puts back what a cut leaves of the changes, and forgets them. Times stay what they are.
     Reverted revert(const Tear& tear);
 
@@ -83,23 +59,15 @@ class DiskCache final : public backing::FileIo {
     [[nodiscard]] std::uint64_t times_full() const;
 
   private:
-    using Places = std::vector<UndoStore::Place>;
     struct Entry {
         std::uint64_t sequence; ///< over all files
         Change change;          ///< but for the file's number
-        Places before;          ///< of change.bytes, piece by piece
+        UndoPlaces before;      ///< of change.bytes, piece by piece
     };
     struct File {
         base::Fd fd;
         std::vector<Entry> entries; ///< ascending
     };
-    /// All that is not synced, in the order in which it was changed.
-    struct Log {
-        std::vector<std::pair<FileKey, base::Fd>> files; ///< by their number in the changes
-        std::vector<Change> changes;
-        std::vector<Places> before; ///< of each change
-    };
-
     /// Keeps what stands in `bytes`, makes the change, and enters it with what it has made of the
     /// size. What cannot be kept is synced at once. -1, with errno set, or what `change` returns.
     template <typename Call>
@@ -107,20 +75,15 @@ class DiskCache final : public backing::FileIo {
     /// The file, open for reading and writing, for put_back(); none if it cannot be had.
     [[nodiscard]] base::Fd own_descriptor(int fd, FileKey key) const;
     /// Keeps the bytes of a file, zeros beyond its end. False: they cannot be kept, and none are.
-    bool keep(int fd, model::ByteRange bytes, Places& places);
-    void drop(const Places& places) REQUIRES(mutex_);
+    bool keep(int fd, model::ByteRange bytes, UndoPlaces& places);
+    void drop(const UndoPlaces& places) REQUIRES(mutex_);
     void enter(FileKey key, base::Fd fd, std::span<Entry> entries);
     /// Calls `sync()`; if that succeeds, what was entered before it began is durable, of the files
     /// that `covers(key)` says.
     template <typename Sync, typename Covers>
     int synced_by(Sync sync, Covers covers);
     void sync_all();
-    [[nodiscard]] Log take_log() REQUIRES(mutex_);
-    Taken put_back(Log& log, const Aftermath& after, FileNumber number, int& error)
-        REQUIRES(mutex_);
-    /// Puts back what of the reversals lies in `part`; what that changes goes to `taken`.
-    int put_back_part(const Log& log, std::span<const Reversal> reversals, model::ByteRange part,
-                      Taken& taken) const REQUIRES(mutex_);
+    [[nodiscard]] UndoLog take_log() REQUIRES(mutex_);
 
     mutable base::Mutex mutex_; ///< a leaf; of SOURCE's files nothing waits inside but revert()
     UndoStore store_ GUARDED_BY(mutex_);

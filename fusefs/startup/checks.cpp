@@ -2,6 +2,7 @@
 
 #include "fusefs/backing/directory_stream.hpp"
 #include "fusefs/base/fd.hpp"
+#include "fusefs/base/try.hpp"
 #include "fusefs/model/types.hpp"
 #include "fusefs/startup/directory_id.hpp"
 
@@ -50,27 +51,18 @@ bool is_mount_point(const fs::path& directory) {
 
 /// The name of something in the directory, or nothing.
 base::Result<std::string> first_entry(const fs::path& directory) {
-    const auto object = Fd::open(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY);
-    if (!object) {
-        return std::unexpected(object.error());
-    }
-    auto stream = backing::DirectoryStream::open(*object);
-    if (!stream) {
-        return std::unexpected(stream.error());
-    }
+    const auto object = TRY(Fd::open(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY));
+    auto stream = TRY(backing::DirectoryStream::open(object));
     off_t position = 0;
     for (;;) {
-        const auto entry = stream->at(position);
+        const auto entry = TRY(stream.at(position));
         if (!entry) {
-            return std::unexpected(entry.error());
-        }
-        if (!*entry) {
             return std::string{};
         }
-        if ((*entry)->name != "." && (*entry)->name != "..") {
-            return (*entry)->name;
+        if (entry->name != "." && entry->name != "..") {
+            return entry->name;
         }
-        position = (*entry)->next;
+        position = entry->next;
     }
 }
 
@@ -194,9 +186,7 @@ Check check_mountpoint(const fs::path& mountpoint, const fs::path& source, bool 
         return wrong("MOUNTPOINT " + in_quotes(mountpoint) +
                      " is not a directory: name an empty directory");
     }
-    if (auto apart = check_apart(mountpoint, source); !apart) {
-        return apart;
-    }
+    TRY(check_apart(mountpoint, source));
     if (is_mount_point(mountpoint)) {
         return wrong("MOUNTPOINT " + in_quotes(mountpoint) +
                      " is already mounted: unmount it first with 'umount " + mountpoint.string() +

@@ -2,6 +2,7 @@
 
 #include "fusefs/backing/object.hpp"
 #include "fusefs/base/exceptions.hpp"
+#include "fusefs/base/try.hpp"
 #include "fusefs/fuse/bdi_settings.hpp"
 #include "fusefs/fuse/cache_status.hpp"
 #include "fusefs/fuse/caller_identity.hpp"
@@ -101,15 +102,15 @@ Filesystem::Filesystem(const Options& options, fuse::Probe probe, faults::FaultB
       disk_cache_(make_disk_cache(options, source_, trace_)),
       power_(disk_cache_ ? std::make_unique<power::Power>(io_, *disk_cache_) : nullptr),
       context_{.io = io_,
-               .block_size = options.block_size,
                .budget = budget_,
                .ledger = ledger_,
                .trace = trace_,
-               .contract = options.contract,
-               .policy = options.flush_policy,
-               .after_write_error = options.after_write_error,
-               .compare_pages = probe == fuse::Probe::compare,
-               .reopens_any_file = fuse::may_open_any_file(),
+               .settings = {.block_size = options.block_size,
+                            .contract = options.contract,
+                            .policy = options.flush_policy,
+                            .after_write_error = options.after_write_error,
+                            .compare_pages = probe == fuse::Probe::compare,
+                            .reopens_any_file = fuse::may_open_any_file()},
                .whole_filesystem = backing::filesystem_sync_of(source_),
                .power = power_.get()},
       inodes_([this](model::InodeId id, const Fd& fd, const struct stat& status) {
@@ -118,8 +119,13 @@ Filesystem::Filesystem(const Options& options, fuse::Probe probe, faults::FaultB
       memory_(kRequestMemoryKept), page_cache_(mountpoint_, probe, memory_),
       journal_(context_, page_cache_, {.interval = options.commit_interval}),
       reclaimer_(inodes_, fuse::InodeReclaimer::default_limit(), [this] { journal_.hurry(); }),
-      mount_{.source = source_,
-             .mountpoint = mountpoint_,
+      mount_{.settings = {.source = source_,
+                          .mountpoint = mountpoint_,
+                          .kernel_release = kernel_release(),
+                          .trace_file = options.trace ? options.trace->string() : std::string(),
+                          .dirty_limit = options.dirty_limit.value,
+                          // A name leads to another inode after a cut: the kernel has to ask.
+                          .entry_timeout = options.power ? 0.0 : 1.0},
              .inodes = inodes_,
              .context = context_,
              .journal = journal_,
@@ -127,12 +133,7 @@ Filesystem::Filesystem(const Options& options, fuse::Probe probe, faults::FaultB
              .control = control_,
              .faults = faults_,
              .memory = memory_,
-             .small_memory = small_memory_,
-             .dirty_limit = options.dirty_limit.value,
-             // A name leads to another inode after a cut: the kernel has to ask each time.
-             .entry_timeout = options.power ? 0.0 : 1.0,
-             .kernel_release = kernel_release(),
-             .trace_file = options.trace ? options.trace->string() : std::string()},
+             .small_memory = small_memory_},
       session_(fuse::all_operations(), options.fuse_options, options.debug, options.threads,
                memory_, &mount_) {
     if (power_) {
@@ -147,7 +148,7 @@ Filesystem::Filesystem(const Options& options, fuse::Probe probe, faults::FaultB
 }
 
 std::expected<void, std::string> Filesystem::start_trace() {
-    const std::string& path = mount_.trace_file;
+    const std::string& path = mount_.settings.trace_file;
     if (path.empty()) {
         return {};
     }
@@ -161,9 +162,7 @@ std::expected<void, std::string> Filesystem::start_trace() {
 }
 
 std::expected<void, std::string> Filesystem::mount() {
-    if (const auto started = start_trace(); !started) {
-        return started;
-    }
+    TRY(start_trace());
     const auto mounted = session_.mount(mountpoint_);
     if (mounted) {
         fuse::raise_bdi_limits(mountpoint_);
@@ -276,7 +275,7 @@ int Filesystem::serve(const std::function<bool()>& ready) {
 void Filesystem::stop_trace() {
     trace_.stop_file();
     if (trace_.file_error() != 0) {
-        spdlog::error("the trace is not complete: writing {}: {}", mount_.trace_file,
+        spdlog::error("the trace is not complete: writing {}: {}", mount_.settings.trace_file,
                       std::strerror(trace_.file_error()));
     }
 }

@@ -1,6 +1,7 @@
 #include "fusefs/startup/remount.hpp"
 
 #include "fusefs/base/fd.hpp"
+#include "fusefs/base/try.hpp"
 #include "fusefs/startup/mount_table.hpp"
 
 #include <fcntl.h>
@@ -63,9 +64,7 @@ std::expected<void, std::string> remount(const Options& options,
     // The control files of a read-only mount cannot be written.
     const bool settings_first = options.read_only;
     if (settings_first) {
-        if (auto changed = change_settings(options, say); !changed) {
-            return changed;
-        }
+        TRY(change_settings(options, say));
     }
     if (auto changed = change_flags(options); !changed || settings_first) {
         return changed;

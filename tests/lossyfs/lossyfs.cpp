@@ -226,8 +226,8 @@ int do_truncate(const char* path, off_t size, fuse_file_info* info) {
     const int error = result(info != nullptr ? ::ftruncate(descriptor(info), size)
                                              : ::truncate(filesystem().host(path).c_str(), size));
     if (error == 0) {
-        filesystem().dropped().gone(
-            path, {ByteOffset{static_cast<std::uint64_t>(size)}, ByteOffset{INT64_MAX}});
+        filesystem().dropped().gone(path,
+                                    {partialfs::model::offset_of(size), ByteOffset{INT64_MAX}});
     }
     return error;
 }

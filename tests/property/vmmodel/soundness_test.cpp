@@ -31,7 +31,7 @@ class Pair {
             const long size = 1 + below(3 * kPage);
             naive_.files.emplace_back();
             naive_.files.back().size = size;
-            predictor_.create(ByteOffset{static_cast<std::uint64_t>(size)});
+            predictor_.create(partialfs::model::offset_of(size));
         }
     }
 
@@ -74,8 +74,7 @@ class Pair {
         return static_cast<long>(random_() % static_cast<std::uint64_t>(limit));
     }
     static ByteRange range(long offset, long length) {
-        return {ByteOffset{static_cast<std::uint64_t>(offset)},
-                ByteOffset{static_cast<std::uint64_t>(offset + length)}};
+        return {partialfs::model::offset_of(offset), partialfs::model::offset_of(offset + length)};
     }
 
     void step() {

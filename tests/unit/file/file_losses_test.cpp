@@ -61,12 +61,12 @@ class FileLossesTest : public ::testing::Test {
     LedgerBook ledger_{*model::BlockSize::from_bytes(1024)};
     trace::Recorder trace_{*model::BlockSize::from_bytes(1024)};
     Context context_{.io = io_,
-                     .block_size = *model::BlockSize::from_bytes(1024),
                      .budget = budget_,
                      .ledger = ledger_,
                      .trace = trace_,
-                     .contract = model::Contract::linux_2_6_19,
-                     .policy = model::FlushPolicy::eager};
+                     .settings = {.block_size = *model::BlockSize::from_bytes(1024),
+                                  .contract = model::Contract::linux_2_6_19,
+                                  .policy = model::FlushPolicy::eager}};
     base::Fd path_fd_;
     BackingFile file_{io_, path_fd_, true};
     FileLosses losses_{kInode, file_, context_};

@@ -29,12 +29,12 @@ class CommitTest : public ::testing::Test {
   protected:
     CommitTest()
         : context_{.io = io_,
-                   .block_size = *model::BlockSize::from_bytes(1024),
                    .budget = budget_,
                    .ledger = ledger_,
                    .trace = trace_,
-                   .contract = model::Contract::linux_2_6_19,
-                   .policy = model::FlushPolicy::eager} {
+                   .settings = {.block_size = *model::BlockSize::from_bytes(1024),
+                                .contract = model::Contract::linux_2_6_19,
+                                .policy = model::FlushPolicy::eager}} {
         std::ofstream(directory_ / "file").flush();
         path_fd_ = *base::Fd::open(AT_FDCWD, (directory_ / "file").c_str(), O_PATH);
         struct stat status{};

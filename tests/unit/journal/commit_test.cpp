@@ -141,13 +141,13 @@ TEST_F(CommitTest, TheRecipeLosesAndTheLedgerSaysWhat) {
 
 TEST_F(CommitTest, TheDescriptorOfAFileThatNobodyHasOpenIsNotKept) {
     file::Context context{.io = io_,
-                          .block_size = *model::BlockSize::from_bytes(1024),
                           .budget = budget_,
                           .ledger = ledger_,
                           .trace = trace_,
-                          .contract = Contract::linux_2_6_19,
-                          .policy = FlushPolicy::eager,
-                          .reopens_any_file = true};
+                          .settings = {.block_size = *model::BlockSize::from_bytes(1024),
+                                       .contract = Contract::linux_2_6_19,
+                                       .policy = FlushPolicy::eager,
+                                       .reopens_any_file = true}};
     struct stat status{};
     ASSERT_EQ(::fstat(path_fd_.get(), &status), 0);
     file::FileData file(InodeId{3}, path_fd_, status, context);
@@ -179,7 +179,7 @@ TEST_F(CommitTest, ReadsOfThePageCacheAreInTheTrace) {
 }
 
 TEST_F(CommitTest, WithTheFixNothingIsLost) {
-    context_.contract = Contract::linux_2_6_20;
+    context_.settings.contract = Contract::linux_2_6_20;
     write(0, std::string(4096, '0'));
     cache_.pages[PageIndex{0}].bytes.assign(4096, std::byte{'0'});
     cache_.store(10, 5, std::byte{'A'});
@@ -258,7 +258,7 @@ TEST_F(CommitTest, AWriteThatGoesThroughIsTakenBeyondTheLimit) {
 
 // What a later fsync or fdatasync must make durable, whoever made it.
 TEST_F(CommitTest, FsyncMakesDurableWhatEachOperationChanged) {
-    context_.policy = FlushPolicy::ext3;
+    context_.settings.policy = FlushPolicy::ext3;
     const auto fdatasync = [&] {
         std::promise<int> done;
         journal_->fsync(file_, /*data_only=*/true, [&](int error) { done.set_value(error); });
@@ -293,7 +293,7 @@ TEST_F(CommitTest, FsyncMakesDurableWhatEachOperationChanged) {
 }
 
 TEST_F(CommitTest, Ext3LooksOnlyAtPagesThatItCouldFlush) {
-    context_.policy = FlushPolicy::ext3;
+    context_.settings.policy = FlushPolicy::ext3;
     for (std::uint64_t page = 0; page < 100; ++page) {
         cache_.store(page * 4096, 10, std::byte{'m'}); // mapped stores alone
     }
@@ -306,7 +306,7 @@ TEST_F(CommitTest, Ext3LooksOnlyAtPagesThatItCouldFlush) {
 }
 
 TEST_F(CommitTest, WritebackFlushesNoMappedPageAndLosesNothing) {
-    context_.policy = FlushPolicy::writeback;
+    context_.settings.policy = FlushPolicy::writeback;
     write(0, std::string(4096, '0'));
     cache_.pages[PageIndex{0}].bytes.assign(4096, std::byte{'0'});
     cache_.store(10, 5, std::byte{'A'});
@@ -320,7 +320,7 @@ TEST_F(CommitTest, WritebackFlushesNoMappedPageAndLosesNothing) {
 }
 
 TEST_F(CommitTest, Ext3FsyncOfAnUnchangedFileCommitsNothing) {
-    context_.policy = FlushPolicy::ext3;
+    context_.settings.policy = FlushPolicy::ext3;
     write(0, std::string(4096, 'a'));
     EXPECT_EQ(fsync(), 0);
     const std::uint64_t commits = journal_->status().commits;
@@ -337,7 +337,7 @@ TEST_F(CommitTest, FlushedBlocksAreCountedOnceEachOverManyBatches) {
         write(at * 400 * 1024, text); // 800 pages with holes between them
     }
     EXPECT_EQ(commit(), 0);
-    EXPECT_EQ(context_.blocks_flushed, 8 * text.size() / 1024);
+    EXPECT_EQ(context_.counters.blocks_flushed, 8 * text.size() / 1024);
 }
 
 TEST_F(CommitTest, StoppingCommitsALastTime) {

@@ -3,14 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <string_view>
 #include <vector>
 
 namespace partialfs::model {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 const BlockSize kBlockSize = *BlockSize::from_bytes(1024);
 constexpr InodeId kInode{7};
@@ -26,24 +24,6 @@ Loss loss_at(std::uint64_t when) {
 void record(Ledger& ledger, std::uint64_t when, std::vector<ByteRange> lost,
             InodeId inode = kInode) {
     ledger.record(inode, "a/file", loss_at(when), lost);
-}
-
-std::vector<std::byte> text(std::string_view characters) {
-    std::vector<std::byte> result;
-    for (const char c : characters) {
-        result.push_back(static_cast<std::byte>(c));
-    }
-    return result;
-}
-
-TEST(DifferingRanges, AreMaximalAndReadAShortDiskAsZeros) {
-    EXPECT_THAT(differing_ranges(text("abcdef"), text("abXYef"), ByteOffset{10}),
-                ElementsAre(bytes(12, 14)));
-    EXPECT_THAT(differing_ranges(text("XbcX"), text("abcd"), ByteOffset{0}),
-                ElementsAre(bytes(0, 1), bytes(3, 4)));
-    EXPECT_THAT(differing_ranges(text(std::string_view("a\0b", 3)), text("a"), ByteOffset{0}),
-                ElementsAre(bytes(2, 3)));
-    EXPECT_THAT(differing_ranges({}, {}, ByteOffset{0}), IsEmpty());
 }
 
 TEST(Ledger, ALossSeenAgainIsTheSameEntry) {

@@ -33,7 +33,7 @@ ByteOffset HoleFinder::next_to_read(ByteRange range) {
     }
     // Without any data from here on the hole ends where the file does.
     const off_t hole_end = data < 0 ? std::max(begin, found.st_size) : data;
-    ByteOffset first = std::min(range.end, ByteOffset{static_cast<std::uint64_t>(hole_end)});
+    ByteOffset first = std::min(range.end, partialfs::model::offset_of(hole_end));
     expected_.blame(file_, {range.begin, first}, [&](ByteRange part, Writer writer) {
         if (!writer.zero) {
             first = std::min(first, part.begin);
@@ -41,7 +41,7 @@ ByteOffset HoleFinder::next_to_read(ByteRange range) {
     });
     if (data == begin) {
         const off_t end = ::lseek(fd_, begin, SEEK_HOLE);
-        data_end_ = ByteOffset{static_cast<std::uint64_t>(std::max(end, begin))};
+        data_end_ = partialfs::model::offset_of(std::max(end, begin));
     }
     return first == range.end
                ? first
