@@ -15,7 +15,7 @@ from .cut_results import add, count, empty_part, empty_row, judge
 from .filesystems import FILESYSTEMS, Filesystem
 from .guest import Guest, stamp_of
 from .mutants import CONFIG, list_mutants
-from .qemu import boot
+from .qemu import TIME_IS_UP, boot
 from .rows import Run
 
 LIES = 64  # writes that a disk which lies has not really flushed
@@ -132,7 +132,7 @@ class _Record:
         options = ",".join(filter(None, (self.row.filesystem.options, self.row.options)))
         return {"fs": self.row.filesystem.mount_type, "options": options, "disk": f"{disk}1", "notebook": f"{disk}2"}
 
-    def _record(self, disk, log):
+    def _record(self, base, disk, log):
         guest = self._guest("recorded", 1)
         given = {"OPS": self.options.ops or "4000", "SIZE": self.options.size}
         guest.add_run(1, Run("1", self.workload, (
@@ -141,8 +141,14 @@ class _Record:
         (guest.root / "runs/1/verify").unlink()
         guest.pack(self.work / "initramfs")
         console = self.work / "console"
-        status, said = boot(self.machine, self.image, self.work / "initramfs", [disk], console,
-                            self.options.timeout + 120, log=log)
+        for tries_left in reversed(range(_TRIES)):
+            copy_image(base, disk)
+            log.write_bytes(b"")
+            status, said = boot(self.machine, self.image, self.work / "initramfs", [disk], console,
+                                self.options.timeout + 120, log=log, silence=self.options.timeout + 30)
+            if status != TIME_IS_UP or not tries_left:
+                break
+            note(f"{self.row.name}: recorded once more")
         read = read_console(console.read_bytes())
         run = read.runs.get(1)
         if status != 0 or run is None or run.failures or run.programs.get("argv", {}).get("exit") not in (0, 1):
@@ -156,9 +162,7 @@ class _Record:
     def cut(self, count):
         base, disk, log_file = self.work / "base", self.work / "disk", self.work / "log"
         cut_disk = CutDisk(self.row.filesystem, self.row.block, base, self.options.disk)
-        copy_image(base, disk)
-        log_file.touch()
-        release = self._record(disk, log_file)
+        release = self._record(base, disk, log_file)
         log = Log(log_file)
         if log.cut_short:
             note(log.cut_short)
