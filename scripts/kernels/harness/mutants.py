@@ -181,7 +181,7 @@ class Hunt:
         runs = [Run(str(seed), "all", ("MMAPSTRESS_WORKLOAD=all", f"MMAPSTRESS_SEED={seed}",
                                        f"MMAPSTRESS_DURATION={options.duration}"))] if with_engine else []
         seconds = seconds_of(options.peer_duration)
-        runs += [Run(peer.name, peer.name, (), argv=peer.argv(seconds), seconds=seconds + 30) for peer in peers]
+        runs += [Run(peer.name, peer.name, (), argv=peer.argv(seconds), seconds=peer.limit(seconds)) for peer in peers]
         machine = replace(self.machine, smp=mutant.processors, slow_disk=mutant.disk == "slow")
         kernel = Kernel("source", self.tree.release, {"undone": image})
         booter = Booter(options, machine, kernel, self.programs, runs, self.temporary)
