@@ -3,16 +3,19 @@
 #include "tools/schedule/durability.hpp"
 #include "tools/schedule/op_effect.hpp"
 #include "tools/schedule/op_walker.hpp"
-#include "tools/schedule/pattern.hpp"
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 namespace mmapstress {
 
 namespace {
 
 constexpr std::uint64_t kStretch = 65536;
+
+/// Of so many different bytes, those that move to one place may be.
+constexpr std::size_t kMostMoved = 4096;
 
 /// Of File::unknown.
 constexpr Version kKnown{0};
@@ -67,15 +70,16 @@ CrashState::CrashState(const OpSourceFactory& factory, const RunProgress& progre
         const ByteRange changed = changed_bytes(*op, before);
         const ByteOffset end{before.value};
         if (moves_bytes(*op)) {
-            take_size(*op, size);
-            files_[op->file.value].unknown.assign(changed, kUnknown);
+            take_move(*op, before, size);
         } else if (takes_bytes_away(*op)) {
             take(*op, changed, size);
         } else if (traits_of(op->kind).has_content) {
             take(*op, intersect(changed, op->range()), size); // without the gap before it
             if (traits_of(op->kind).has_map && end < op->range().end) {
                 // If the file has grown since, these bytes may have appeared.
-                excuse(*op, {std::max(op->offset, end), op->range().end});
+                excuse(op->file, {{std::max(op->offset, end), op->range().end},
+                                  synced_.version_of(*op),
+                                  /*past_eof=*/true});
             }
         }
     }
@@ -161,13 +165,22 @@ void CrashState::take_size(const Op& op, ByteCount size) {
     }
 }
 
-void CrashState::excuse(const Op& op, ByteRange range) {
-    File& file = files_[op.file.value];
-    const auto index = static_cast<std::uint32_t>(file.later.size());
-    file.later.push_back({range, op.id, op.offset, !traits_of(op.kind).has_content, op.content});
+void CrashState::excuse(FileIndex file, const Later& later) {
+    File& of = files_[file.value];
+    const auto index = static_cast<std::uint32_t>(of.later.size());
+    of.later.push_back(later);
+    const ByteRange range = later.range;
     for (std::uint64_t at = range.begin.value / kStretch; at * kStretch < range.end.value; ++at) {
-        file.at[at].push_back(index);
+        of.at[at].push_back(index);
     }
+}
+
+template <typename Visit>
+void CrashState::visit_bounds(const Op& op, ByteRange range, Visit visit) const {
+    const File& file = files_[op.file.value];
+    file.further.visit(range, [&](ByteRange part, Version further) {
+        visit(part, op.id < std::max(file.bound, bounds_[further.value]));
+    });
 }
 
 void CrashState::take(const Op& op, ByteRange range, ByteCount size) {
@@ -175,15 +188,90 @@ void CrashState::take(const Op& op, ByteRange range, ByteCount size) {
     if (range.empty()) {
         return;
     }
+    const Version version = synced_.version_of(op);
+    visit_bounds(op, range, [&](ByteRange part, bool synced) {
+        if (synced) {
+            synced_.put(op.file, part, version);
+            files_[op.file.value].unknown.assign(part, kKnown);
+        } else {
+            excuse(op.file, {part, version});
+        }
+    });
+}
+
+std::vector<CrashState::Later> CrashState::all_of(FileIndex file, ByteRange range) const {
+    std::vector<Later> all;
+    synced_.visit(file, range,
+                  [&](ByteRange piece, Version version) { all.push_back({piece, version}); });
+    const File& of = files_[file.value];
+    // An index is in each stretch that its range touches, and is wanted once.
+    std::set<std::uint32_t> indexes;
+    for (std::uint64_t at = range.begin.value / kStretch; at * kStretch < range.end.value; ++at) {
+        if (const auto here = of.at.find(at); here != of.at.end()) {
+            indexes.insert(here->second.begin(), here->second.end());
+        }
+    }
+    for (const std::uint32_t index : indexes) {
+        const Later& later = of.later[index];
+        if (const ByteRange part = intersect(later.range, range); !part.empty()) {
+            all.push_back({part, later.version, later.past_eof});
+        }
+    }
+    return all;
+}
+
+void CrashState::take_move(const Op& op, ByteCount before, ByteCount after) {
+    const Move move = move_of(op, before);
+    const ByteRange changed = changed_bytes(op, before);
+    const ByteRange moved_to{move.to, move.to + move.bytes.size()};
+    const std::uint64_t shift = move.to.value - move.bytes.begin.value;
+    const auto there = [&](ByteRange range) {
+        return ByteRange{ByteOffset{range.begin.value + shift},
+                         ByteOffset{range.end.value + shift}};
+    };
+    std::vector<Later> all = all_of(move.source, move.bytes);
+    for (Later& one : all) {
+        one.range = there(one.range);
+        one.version = synced_.moved(one.version, move.source, op.file, shift);
+    }
+    std::vector<ByteRange> unknown;
+    files_[move.source.value].unknown.visit(move.bytes, [&](ByteRange part, Version version) {
+        if (version == kUnknown) {
+            unknown.push_back(there(part));
+        }
+    });
+    // What it opens up, and what is left behind it. The gap before a copy past the end is zeros.
+    if (op.kind == OpKind::insert) {
+        take(op, {changed.begin, moved_to.begin}, after);
+    } else if (op.kind == OpKind::collapse) {
+        take(op, {moved_to.end, changed.end}, after);
+    } else {
+        take_size(op, after);
+    }
     File& file = files_[op.file.value];
-    file.further.visit(range, [&](ByteRange part, Version further) {
-        if (op.id < std::max(file.bound, bounds_[further.value])) {
-            synced_.put(op, part);
+    visit_bounds(op, moved_to, [&](ByteRange part, bool synced) {
+        if (synced) {
             file.unknown.assign(part, kKnown);
+        }
+        if (!synced && all.size() > kMostMoved) {
+            file.unknown.assign(part, kUnknown);
             return;
         }
-        excuse(op, part);
+        for (const Later& one : all) {
+            const ByteRange here = intersect(one.range, part);
+            if (here.empty()) {
+                continue;
+            }
+            if (synced && !one.past_eof) {
+                synced_.put(op.file, here, one.version);
+            } else {
+                excuse(op.file, {here, one.version, one.past_eof});
+            }
+        }
     });
+    for (const ByteRange& range : unknown) {
+        file.unknown.assign(range, kUnknown);
+    }
 }
 
 std::uint64_t CrashState::synced_bytes() const {
@@ -229,11 +317,8 @@ void CrashState::refuse(FileIndex file, ByteRange range, std::span<const std::by
             if (part.empty()) {
                 continue;
             }
-            bytes.assign(part.size().value, std::byte{0});
-            if (!later.zeros) {
-                fill_content(bytes, later.content, synced_.seed(), file, later.id, later.offset,
-                             part.begin);
-            }
+            bytes.resize(part.size().value);
+            synced_.fill_version(file, later.version, part.begin, bytes);
             const std::uint64_t first = (part.begin - range.begin).value;
             for (std::size_t i = 0; i < bytes.size(); ++i) {
                 if (bytes[i] == found[first + i]) {

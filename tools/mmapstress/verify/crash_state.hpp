@@ -43,13 +43,12 @@ class CrashState {
                 const std::function<void(ByteRange)>& sink) const;
 
   private:
-    /// An operation that may have been carried out, or not, and what it would have left.
+    /// What an operation would have left that may have been carried out, or not.
     struct Later {
         ByteRange range;
-        OpId id;
-        ByteOffset offset; ///< where the operation begins
-        bool zeros = false;
-        Content content;
+        Version version; ///< of expected()
+        /// Stored past the end of the file: only if it has appeared there when the file grew.
+        bool past_eof = false;
     };
     struct File {
         /// Operations below it had been synced with the size of the file; 0: none had. One more
@@ -60,8 +59,8 @@ class CrashState {
         ByteCount smallest; ///< that its size may be
         ByteCount largest;
         std::vector<Later> later;
-        /// Where it is 1 nothing is known: bytes were moved there, and which depends on how much
-        /// had been carried out by then.
+        /// Where it is 1 nothing is known: bytes were moved there that may have been more things
+        /// than it is worth to follow.
         VersionMap unknown;
         /// Which of them are in each stretch of the file.
         std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> at;
@@ -71,10 +70,17 @@ class CrashState {
     void start(const Header& header);
     /// Takes in what an operation does to `range` and to the size of its file.
     void take(const Op& op, ByteRange range, ByteCount size);
+    /// Takes in one that moves bytes, whose file had `before` bytes and has `after` then.
+    void take_move(const Op& op, ByteCount before, ByteCount after);
     /// The size alone.
     void take_size(const Op& op, ByteCount size);
-    /// That an operation may have left its bytes in `range`.
-    void excuse(const Op& op, ByteRange range);
+    /// Everything that `range` may hold: the synced version first, that of memory is the last that
+    /// is not past_eof.
+    [[nodiscard]] std::vector<Later> all_of(FileIndex file, ByteRange range) const;
+    /// Calls `visit(part, synced)` for each part of `range`: whether the operation had been synced.
+    template <typename Visit>
+    void visit_bounds(const Op& op, ByteRange range, Visit visit) const;
+    void excuse(FileIndex file, const Later& later);
 
     std::vector<OpId> bounds_{OpId{0}};
     std::vector<File> files_;

@@ -136,12 +136,9 @@ void Expected::apply(const Op& op) {
     file.size = size_after(op, file.size);
 }
 
-void Expected::put(const Op& op, ByteRange part) {
-    if (traits_of(op.kind).has_content) {
-        write(op.file, part, op.id, op.offset, op.content);
-    } else {
-        files_[op.file.value].map.assign(part, kZeros);
-    }
+Version Expected::version_of(const Op& op) {
+    return traits_of(op.kind).has_content ? version_of(op.file, op.id, op.offset, op.content)
+                                          : kZeros;
 }
 
 Writer Expected::writer_of(Version version) const {

@@ -33,9 +33,23 @@ class Expected {
     /// The files as `header` says they start, start-writes included.
     explicit Expected(const Header& header);
 
-    /// Puts the bytes of an operation into `part` of its range, zeros if it has none, as apply()
-    /// would. Sizes stay as they are.
-    void put(const Op& op, ByteRange part);
+    /// The bytes of an operation, zeros if it has none of its own.
+    [[nodiscard]] Version version_of(const Op& op);
+    /// What a version becomes that moves from one file to another, or in one, by `shift` bytes,
+    /// backwards by wrapping around.
+    [[nodiscard]] Version moved(Version version, FileIndex from, FileIndex to, std::uint64_t shift);
+    /// Fills `out` with what a version has in this file from `offset` on.
+    void fill_version(FileIndex file, Version version, ByteOffset offset,
+                      std::span<std::byte> out) const;
+    /// Puts a version into `range`. Sizes stay as they are.
+    void put(FileIndex file, ByteRange range, Version version) {
+        files_[file.value].map.assign(range, version);
+    }
+    /// Calls `visit(ByteRange, Version)` for the pieces that make up `range`.
+    template <typename Visit>
+    void visit(FileIndex file, ByteRange range, Visit visit) const {
+        files_[file.value].map.visit(range, visit);
+    }
     /// Changes nothing but the size.
     void set_size(FileIndex file, ByteCount size) { files_[file.value].size = size; }
     /// Follows what an operation does to bytes and sizes. Operations that do nothing to either are
@@ -93,11 +107,7 @@ class Expected {
     void write(FileIndex file, ByteRange range, OpId id, ByteOffset offset, const Content& content);
     void move(const Op& op);
     void move(VersionMap File::* which, const Op& op, const Move& move);
-    /// What a version becomes that moves from one file to another, or in one, by `shift` bytes.
-    [[nodiscard]] Version moved(Version version, FileIndex from, FileIndex to, std::uint64_t shift);
     [[nodiscard]] Writer writer_of(Version version) const;
-    void fill_version(FileIndex file, Version version, ByteOffset offset,
-                      std::span<std::byte> out) const;
 
     std::uint64_t seed_;
     std::vector<File> files_;

@@ -1,12 +1,14 @@
 // What a crash may leave, and what it must not.
 #include "tools/mmapstress/verify/crash_state.hpp"
-#include "tools/schedule/durability.hpp"
+#include "tools/schedule/op_effect.hpp"
 #include "tools/schedule/op_walker.hpp"
 #include "tools/schedule/pattern.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <random>
 
 namespace mmapstress {
@@ -159,43 +161,176 @@ TEST(CrashState, CountsTheBytesThatMustBeThere) {
     EXPECT_EQ(bytes({OpId{3}}), 4196U);
 }
 
-/// Random operations on one file of three pages, with syncs between.
+TEST(CrashState, KnowsBytesThatWereMoved) {
+    const std::string stored = "file 0 size=12288 start=written+fsync\n"
+                               "file 1 size=8192 start=sparse\n"
+                               "1 store file=0 off=4096 len=4096\n"
+                               "2 store file=1 off=0 len=8192\n";
+    struct Case {
+        std::string op;
+        OpId id;            ///< the one whose bytes it moves
+        FileIndex from;     ///< and into which file it had put them
+        std::uint64_t size; ///< of file 0 afterwards
+        std::uint64_t at;   ///< where they stand then, of 4096 bytes
+        std::uint64_t shift;
+    };
+    for (const Case& one :
+         {Case{"collapse file=0 off=0 len=4096", OpId{1}, kFile, 8192, 0, 4096},
+          Case{"insert file=0 off=4096 len=4096", OpId{1}, kFile, 16384, 8192, 0 - 4096ULL},
+          Case{"copy file=0 off=8192 len=4096 source=1 from=4096", OpId{2}, FileIndex{1}, 12288,
+               8192, 0 - 4096ULL},
+          Case{"clone file=0 off=0 len=4096 source=1 from=4096", OpId{2}, FileIndex{1}, 12288, 0,
+               4096},
+          Case{"clone-file file=0 len=8192 source=1", OpId{2}, FileIndex{1}, 12288, 4096, 0}}) {
+        SCOPED_TRACE(one.op);
+        const Schedule schedule = schedule_of_lines(stored + "3 " + one.op + "\n4 fsync file=0\n");
+        Expected after(schedule.header);
+        std::ranges::for_each(schedule.ops, [&](const Op& op) { after.apply(op); });
+        Expected before(schedule.header);
+        before.apply(schedule.ops[0]);
+        const auto bytes_of = [](const Expected& expected) {
+            std::vector<std::byte> bytes(expected.size(kFile).value);
+            expected.fill(kFile, ByteOffset{0}, bytes);
+            return bytes;
+        };
+        ASSERT_EQ(after.size(kFile).value, one.size);
+        std::vector<std::byte> wanted(4096);
+        fill_pattern(wanted, 9, one.from, one.id, ByteOffset{one.at + one.shift});
+        std::vector<std::byte> disk = bytes_of(after);
+        EXPECT_TRUE(std::ranges::equal(wanted, std::span(disk).subspan(one.at, 4096)));
+        CrashState synced(source_of(schedule), progress_of(4, {OpId{4}}));
+        EXPECT_TRUE(refused(synced, disk).empty());
+        disk[one.at + 7] ^= std::byte{1};
+        EXPECT_EQ(refused(synced, disk), std::vector{one.at + 7}) << "the moved byte was synced";
+        CrashState perhaps(source_of(schedule), progress_of(4, {}));
+        EXPECT_TRUE(refused(perhaps, bytes_of(after)).empty());
+        EXPECT_TRUE(refused(perhaps, bytes_of(before)).empty()) << "it may not have come to it";
+        EXPECT_EQ(refused(perhaps, disk), std::vector{one.at + 7}) << "nobody put that there";
+    }
+}
+
+/// Random operations on two files of three pages, with syncs between.
 Schedule random_schedule(std::mt19937& random) {
     const auto below = [&](std::uint64_t limit) { return random() % limit; };
-    std::string lines = "file 0 size=9000 start=sparse\n";
-    std::uint64_t size = 9000;
-    for (int id = 1; id <= 40; ++id) {
-        const std::uint64_t at = below(8000);
-        const std::string range =
-            " off=" + std::to_string(at) + " len=" + std::to_string(1 + below(2000)) + "\n";
-        lines += std::to_string(id);
-        const std::uint64_t die = below(10);
-        if (die < 4 && size >= 9000) {
-            lines += " store file=0" + range;
-        } else if (die < 6) {
-            lines += " write file=0" + range;
-            size = std::max<std::uint64_t>(size, 9000);
-        } else if (die == 6) {
-            size = 9000 + below(3000);
-            lines += " truncate file=0 size=" + std::to_string(size) + "\n";
-        } else if (die == 7) {
-            lines += " punch file=0" + range;
-        } else {
-            lines += die == 8 ? " fsync file=0\n" : " pause us=0\n";
+    const std::string header = "file 0 size=9000 start=sparse\nfile 1 size=12000 start=written\n";
+    Schedule schedule = schedule_of_lines(header);
+    OpChecker checker(schedule.header);
+    constexpr std::array kKinds{OpKind::store,    OpKind::store, OpKind::store,      OpKind::write,
+                                OpKind::truncate, OpKind::punch, OpKind::collapse,   OpKind::insert,
+                                OpKind::copy,     OpKind::clone, OpKind::fsync,      OpKind::fsync,
+                                OpKind::fsync,    OpKind::pause, OpKind::clone_file, OpKind::append,
+                                OpKind::write,    OpKind::store};
+    for (std::uint64_t id = 1; id <= 60; ++id) {
+        Op op;
+        op.id = OpId{id};
+        op.kind = kKinds[below(kKinds.size())];
+        const OpTraits& traits = traits_of(op.kind);
+        op.file = FileIndex{static_cast<std::uint32_t>(traits.has_file ? below(3) / 2 : 0)};
+        op.source = FileIndex{static_cast<std::uint32_t>(traits.has_source ? below(2) : 0)};
+        const auto units = [&](std::uint64_t limit) {
+            return below(limit / traits.unit + 1) * traits.unit;
+        };
+        op.offset.value = traits.has_offset ? units(12000) : 0;
+        op.length.value = traits.has_length ? 1 + below(2000) : 0;
+        op.length.value = (op.length.value + traits.unit - 1) / traits.unit * traits.unit;
+        op.from.value = traits.has_source && traits.has_offset ? units(12000) : 0;
+        if (op.kind == OpKind::clone_file) {
+            op.length = checker.size(op.source);
+        } else if (op.kind == OpKind::truncate) {
+            op.length.value += 9000;
+        }
+        if (OpChecker trial = checker; !trial.check(op)) {
+            checker = trial;
+            schedule.ops.push_back(op);
         }
     }
-    return schedule_of_lines(lines);
+    return schedule;
 }
+
+/// Two files as a crash has left them.
+class Disk {
+  public:
+    explicit Disk(const Expected& expected) {
+        for (std::uint32_t i = 0; i < 2; ++i) {
+            files_[i].resize(expected.size(FileIndex{i}).value);
+            expected.fill(FileIndex{i}, ByteOffset{0}, files_[i]);
+        }
+    }
+    [[nodiscard]] const std::vector<std::byte>& first() const { return files_[0]; }
+
+    /// Of an operation that found the file `before` bytes long, what has reached the disk: each
+    /// byte or not; of a new size and of what moves bytes all or nothing, and none after one that
+    /// has not, as a journal keeps their order.
+    void reach(std::mt19937& random, Op op, ByteCount before) {
+        std::vector<std::byte>& file = files_[op.file.value];
+        const ByteCount after = size_after(op, before);
+        if (after != before || moves_bytes(op)) {
+            in_order_ = in_order_ && random() % 3 != 0;
+            if (!in_order_) {
+                return;
+            }
+        }
+        if (op.kind == OpKind::collapse || op.kind == OpKind::insert) {
+            move(op);
+            return;
+        }
+        if (after != before) {
+            file.resize(after.value);
+        }
+        if (moves_bytes(op)) {
+            move(op);
+            return;
+        }
+        if (op.kind == OpKind::append) {
+            op.offset = ByteOffset{before.value};
+        }
+        if (!traits_of(op.kind).has_content && op.kind != OpKind::punch) {
+            return;
+        }
+        const ByteRange changed = intersect(changed_bytes(op, before), op.range());
+        const std::uint64_t end = std::min<std::uint64_t>(changed.end.value, file.size());
+        for (std::uint64_t at = changed.begin.value; at < end; ++at) {
+            if (random() % 4 != 0) {
+                continue;
+            }
+            file[at] = std::byte{0};
+            if (op.kind != OpKind::punch) {
+                fill_pattern(std::span(file).subspan(at, 1), 9, op.file, op.id, ByteOffset{at});
+            }
+        }
+    }
+
+  private:
+    void move(const Op& op) {
+        std::vector<std::byte>& file = files_[op.file.value];
+        const std::vector<std::byte> source = files_[op.source.value];
+        const auto at = [](auto& bytes, std::uint64_t offset) {
+            return bytes.begin() + static_cast<std::ptrdiff_t>(offset);
+        };
+        if (op.kind == OpKind::collapse && op.range().end.value < file.size()) {
+            file.erase(at(file, op.offset.value), at(file, op.range().end.value));
+        } else if (op.kind == OpKind::insert && op.offset.value < file.size()) {
+            file.insert(at(file, op.offset.value), op.length.value, std::byte{0});
+        } else if (traits_of(op.kind).has_source && op.source_range().end.value <= source.size() &&
+                   op.range().end.value <= file.size()) {
+            std::copy(at(source, op.from.value), at(source, op.source_range().end.value),
+                      at(file, op.offset.value));
+        }
+    }
+
+    std::array<std::vector<std::byte>, 2> files_;
+    bool in_order_ = true;
+};
 
 TEST(CrashState, RefusesNothingThatACrashMayLeaveAndFindsASyncedStoreThatIsGone) {
     std::mt19937 random(4); // NOLINT: the same each time
     std::size_t lost_found = 0;
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < 600; ++round) {
         const Schedule schedule = random_schedule(random);
         // Carried out up to `done`, which is a sync; a few more begun.
         std::vector<OpId> syncs;
         for (const Op& op : schedule.ops) {
-            if (durable_after(op, CommitBy::sibling) != Durable::nothing) {
+            if (op.kind == OpKind::fsync && op.file == kFile) {
                 syncs.push_back(op.id);
             }
         }
@@ -206,56 +341,36 @@ TEST(CrashState, RefusesNothingThatACrashMayLeaveAndFindsASyncedStoreThatIsGone)
         const RunProgress progress = progress_of(done.value + random() % 8, {done});
         CrashState state(source_of(schedule), progress);
         // Of what came after the sync, each byte of each operation is on disk or is not.
+        Expected memory(schedule.header); // what the operations see, whatever reaches the disk
+        std::optional<Disk> disk;
+        OpWalker walker(std::make_unique<ScheduleSource>(schedule));
+        for (const Op* op = walker.next(); op != nullptr; op = walker.next()) {
+            const ByteCount before = memory.size(op->file);
+            memory.apply(*op);
+            if (op->id == done) {
+                disk.emplace(memory);
+            } else if (op->id > done && op->id <= progress.begun) {
+                disk->reach(random, *op, before);
+            }
+        }
+        EXPECT_EQ(refused(state, disk->first()), std::vector<std::uint64_t>{})
+            << print_schedule(schedule) << "done " << done.value << " begun "
+            << progress.begun.value;
+        // A byte that the sync covered, whoever put it there, as if it had never come.
+        CrashState strict(source_of(schedule), progress_of(done.value, {done}));
         Expected synced(schedule.header);
         for (const Op& op : schedule.ops) {
             if (op.id <= done) {
                 synced.apply(op);
             }
         }
-        std::vector<std::byte> disk(synced.size(kFile).value);
-        synced.fill(kFile, ByteOffset{0}, disk);
-        const std::vector<std::byte> before = disk;
-        Expected memory(schedule.header); // what the operations see, whatever reaches the disk
-        for (const Op& op : schedule.ops) {
-            memory.apply(op);
-            if (op.id <= done || op.id > progress.begun || random() % 3 == 0) {
-                continue;
-            }
-            if (op.kind == OpKind::truncate) {
-                disk.resize(op.length.value);
-                continue;
-            }
-            if (!traits_of(op.kind).has_content && op.kind != OpKind::punch) {
-                continue;
-            }
-            const std::uint64_t end = std::min<std::uint64_t>(
-                {op.range().end.value, disk.size(), memory.size(kFile).value});
-            for (std::uint64_t at = op.offset.value; at < end; ++at) {
-                if (random() % 4 != 0) {
-                    continue;
-                }
-                disk[at] = std::byte{0};
-                if (op.kind != OpKind::punch) {
-                    fill_pattern(std::span(disk).subspan(at, 1), 9, kFile, op.id, ByteOffset{at});
-                }
-            }
-        }
-        EXPECT_EQ(refused(state, disk), std::vector<std::uint64_t>{})
-            << print_schedule(schedule) << "done " << done.value << " begun "
-            << progress.begun.value;
-        // A store that the sync covered, as if it had never come.
-        CrashState strict(source_of(schedule), progress_of(done.value, {done}));
-        std::vector<std::byte> spoilt = before;
-        for (const Op& op : schedule.ops) {
-            if (op.kind == OpKind::store && op.id < done) {
-                spoilt[op.offset.value] ^= std::byte{0x80};
-                EXPECT_EQ(refused(strict, spoilt), std::vector{op.offset.value});
-                ++lost_found;
-                break;
-            }
-        }
+        std::vector<std::byte> spoilt = Disk(synced).first();
+        const std::uint64_t at = random() % spoilt.size();
+        spoilt[at] ^= std::byte{0x80};
+        EXPECT_EQ(refused(strict, spoilt), std::vector{at}) << print_schedule(schedule);
+        ++lost_found;
     }
-    EXPECT_GT(lost_found, 100U);
+    EXPECT_GT(lost_found, 300U);
 }
 
 } // namespace
