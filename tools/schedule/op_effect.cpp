@@ -100,6 +100,10 @@ ByteRange changed_together(const Op& op, ByteCount size, ByteCount folio) {
     if (op.kind == OpKind::truncate) {
         return {std::min(ByteOffset{op.length.value}, ByteOffset{size.value}), kNoEnd};
     }
+    // It depends on both files' sizes whether the kernel carries it out.
+    if (op.kind == OpKind::clone_file) {
+        return {ByteOffset{0}, kNoEnd};
+    }
     if (op.kind == OpKind::direct_write) {
         changed = rounded_out(changed, folio);
     }
@@ -112,8 +116,9 @@ ByteRange changed_together(const Op& op, ByteCount size, ByteCount folio) {
     if (op.kind == OpKind::read_fault) {
         return {op.offset, op.offset + ByteCount{1}};
     }
-    // A store past the end of the file changes no byte of it, but the page is the same.
-    return traits_of(op.kind).has_content ? op.range() : changed;
+    // A store past the end of the file changes no byte of it, but the page is the same. A punch
+    // there would take away what another worker has appended by then.
+    return traits_of(op.kind).has_content || takes_bytes_away(op) ? op.range() : changed;
 }
 
 ByteRange needed_of_source(const Op& op) {

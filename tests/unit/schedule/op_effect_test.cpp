@@ -73,6 +73,9 @@ TEST(OpEffect, WhatChangesTheSizeTakesAllThatFollows) {
     EXPECT_EQ(together("past-eof-store file=0 off=10000 len=5"), range(10000, 10005));
     EXPECT_EQ(together("read-fault file=0 off=5"), range(5, 6)) << "it must not be cut off";
     EXPECT_TRUE(together("madvise-cold file=0 off=0 len=4096").empty());
+    EXPECT_EQ(together("punch file=0 off=9000 len=5000"), range(9000, 14000))
+        << "what another worker appends meanwhile must stay";
+    EXPECT_EQ(together("zero-range file=0 off=20000 len=5"), range(20000, 20005));
     EXPECT_TRUE(together("drop-pages file=0").empty()) << "others go on storing";
 }
 
@@ -98,6 +101,9 @@ TEST(OpEffect, TheSourceOfAWholeCloneMustNotGrow) {
     clone.length = kSize;
     EXPECT_EQ(needed_of_source(clone), (ByteRange{ByteOffset{0}, kNoEnd}));
     EXPECT_EQ(needed_of_source(parsed("copy file=0 off=9999 len=2 source=0 from=5")), range(5, 7));
+    EXPECT_EQ(changed_together(clone, kSize, ByteCount{kPageSize}),
+              (ByteRange{ByteOffset{0}, kNoEnd}))
+        << "were the file longer by then, the kernel would refuse it";
     EXPECT_EQ(size_after(clone, ByteCount{5}), kSize);
     EXPECT_EQ(size_after(clone, ByteCount{20000}), ByteCount{20000});
     EXPECT_EQ(changed_bytes(clone, ByteCount{20000}), range(0, 10000));

@@ -96,7 +96,7 @@ std::expected<RunResult, StartError> run(const RunSettings& settings, const OpSo
     }
     auto recorder = Recorder::open(settings.schedule_file, settings.record_ops);
     if (!recorder) {
-        return cannot_start(recorder.error());
+        return cannot_start(recorder.error(), Verdict::usage);
     }
     // Absolute, so that the report still leads to the files from another directory.
     std::error_code error;

@@ -217,6 +217,9 @@ Outcome<std::span<std::byte>> Executor::needed_bytes(const Op& op) {
 }
 
 Outcome<> Executor::prepare(const Op& op) {
+    if (op.kind == OpKind::direct_write) {
+        TRY(files_[op.file.value].direct());
+    }
     if (!traits_of(op.kind).has_map) {
         return {};
     }

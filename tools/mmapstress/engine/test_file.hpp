@@ -14,7 +14,8 @@
 
 namespace mmapstress {
 
-/// Unmaps and closes when it goes. Not thread-safe but for address() of a range that is mapped.
+/// Unmaps and closes when it goes. Not thread-safe but for bytes() of a range that is mapped,
+/// direct() once it has been called, and what says so.
 class TestFile {
   public:
     /// Creates `name`, which must not exist, in the directory `path`.

@@ -29,6 +29,23 @@ std::size_t lost_ranges(const RunResult& result, Matches matches) {
         }));
 }
 
+bool has_done(const RunResult& result, bool (*matches)(OpKind)) {
+    for (std::size_t i = 0; i < kOpKinds; ++i) {
+        if (result.ops_by_kind[i] != 0 && matches(static_cast<OpKind>(i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// What K5 takes: whether the page of these zeros has been punched is not looked at.
+bool has_punched_beside_the_kernels_stores(const RunResult& result) {
+    return has_done(result, [](OpKind kind) { return traits_of(kind).by_kernel; }) &&
+           has_done(result, [](OpKind kind) {
+               return kind == OpKind::punch || kind == OpKind::zero_range;
+           });
+}
+
 } // namespace
 
 bool is_stored_by_kernel(std::string_view line) {
@@ -76,6 +93,18 @@ std::vector<KnownFault> known_faults(const RunResult& result) {
                                  "makes the file longer and the page that it ended in is written "
                                  "back meanwhile (seen on Linux 6.18); --without grow leaves such "
                                  "writes out"});
+    }
+    const auto zeroed = lost_ranges(result, [](const DamagedRange& range, std::string_view) {
+        return range.kind == DamageKind::zeros;
+    });
+    if (zeroed != 0 && result.filesystem == "xfs" &&
+        has_punched_beside_the_kernels_stores(result)) {
+        all.push_back(
+            {"K5", ranges(zeroed) +
+                       " zeros now. Known of XFS beside a punch or zero-range that begins "
+                       "or ends in that page, if the kernel stores through a mapping "
+                       "into the same large folio meanwhile (seen on Linux 6.18); "
+                       "--without gup leaves such stores out"});
     }
     return all;
 }

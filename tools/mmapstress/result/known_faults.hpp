@@ -11,6 +11,10 @@
 //     K4  FUSE, seen on Linux 6.18: bytes of a write(2) that makes the file longer become zeros if
 //         the page that the file ended in is written back meanwhile, as a mapping has stored into
 //         it. ext4, XFS, btrfs and tmpfs keep them.
+//     K5  XFS, seen on Linux 6.18: where a punch or zero-range begins or ends inside a page, that
+//         page's other bytes become zeros if the kernel stores through a mapping into the same
+//         large folio meanwhile. The folio is pinned and cannot be split, has been zeroed already,
+//         and is dirty again, so it stays. ext4 is not known to.
 #pragma once
 
 #include <string>

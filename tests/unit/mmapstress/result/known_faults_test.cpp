@@ -72,6 +72,25 @@ TEST(KnownFaults, K4IsAWriteThatBecameZerosOnFuse) {
     EXPECT_EQ(names(appended), "") << "not known there";
 }
 
+TEST(KnownFaults, K5IsZerosOnXfsBesidePunchAndTheKernelsStores) {
+    RunResult zeroed = lost("write file=1 off=65536 len=65536");
+    zeroed.damage[0].kind = DamageKind::zeros;
+    zeroed.filesystem = "xfs";
+    zeroed.ops_by_kind[static_cast<std::size_t>(OpKind::punch)] = 1;
+    EXPECT_EQ(names(zeroed), "") << "the kernel has stored nothing through a mapping";
+    zeroed.ops_by_kind[static_cast<std::size_t>(OpKind::direct_read_store)] = 1;
+    EXPECT_EQ(names(zeroed), "K5 ");
+    zeroed.ops_by_kind[static_cast<std::size_t>(OpKind::punch)] = 0;
+    EXPECT_EQ(names(zeroed), "") << "nothing was punched";
+    zeroed.ops_by_kind[static_cast<std::size_t>(OpKind::zero_range)] = 1;
+    EXPECT_EQ(names(zeroed), "K5 ");
+    zeroed.filesystem = "ext4";
+    EXPECT_EQ(names(zeroed), "") << "not known there";
+    zeroed.filesystem = "xfs";
+    zeroed.damage[0].kind = DamageKind::stale;
+    EXPECT_EQ(names(zeroed), "") << "stale bytes are another fault";
+}
+
 TEST(Totals, AreSumsAndNameTheWorkloads) {
     RunResult round = lost("store file=0 off=0 len=1");
     round.header.workload = "mix";
