@@ -77,7 +77,7 @@ Verdict explain_command(const ExplainOptions& options) {
             write_file_atomically(options.html, explain_html(*report, evidence, command));
         if (!written) {
             complain(written.error());
-            return Verdict::unknown;
+            return Verdict::usage;
         }
         return report->result.verdict();
     }

@@ -48,8 +48,8 @@ class Executor {
     /// Does it. Not for the checks, which need the expected bytes. The failure names the file.
     /// An append needs its offset. Sizes of the TestFiles are the caller's to follow.
     Outcome<> execute(const Op& op);
-    /// Makes the mapping, or opens the descriptor, that the operation will need, if it is not there:
-    /// threads that carry operations out at the same time must find it.
+    /// Makes the mapping, or opens the descriptor, that the operation will need, if it is not
+    /// there: threads that carry operations out at the same time must find it.
     Outcome<> prepare(const Op& op);
     /// What an operation that another process carries out means for the mappings of this one:
     /// evict, unmap and remap take them away.

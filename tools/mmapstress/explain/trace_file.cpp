@@ -56,7 +56,8 @@ std::expected<std::vector<TraceEvent>, std::string> parse_trace(std::string_view
         try {
             events.push_back(event_of(json::parse(line)));
         } catch (const json::exception& error) {
-            return std::unexpected("line " + std::to_string(number) + ": " + error.what());
+            return std::unexpected("line " + std::to_string(number) +
+                                   ": not JSON, or not an event of partialfs");
         }
     }
     return events;

@@ -36,7 +36,7 @@ class Command : public testing::Test {
 };
 
 TEST_F(Command, WrongUsageIsToldInOneLine) {
-    const std::array<std::pair<std::string, std::string>, 15> wrong{{
+    const std::array<std::pair<std::string, std::string>, 16> wrong{{
         {"", "mmapstress: A subcommand is required; see mmapstress --help\n"},
         {"rnu /", "mmapstress: no such command: 'rnu'; did you mean 'run'?; see"},
         {"run / --seed -1", "mmapstress: --seed: '-1' is not a whole number from 0 to "},
@@ -52,6 +52,8 @@ TEST_F(Command, WrongUsageIsToldInOneLine) {
         {"run / --size big",
          "mmapstress: --size: 'big' is not a size, as 64K, 8M, 2G; see mmapstress --help\n"},
         {"run " + here() + " --report /nonexistent/r", "mmapstress: cannot create /nonexistent/r"},
+        {"run " + here() + " --schedule /nonexistent/s",
+         "mmapstress: cannot write the schedule to /nonexistent/s: No such file or directory\n"},
         {"replay / /nonexistent",
          "mmapstress: cannot open /nonexistent: No such file or directory\n"},
         {"replay / " + write("bad", "mmapstress-schedule 1\nfile 0 size=1\n1 stor file=0\n"),
