@@ -38,6 +38,29 @@ python3 -c 'import json, sys
 plain, control = json.load(open(sys.argv[1]))["rows"]
 assert plain["cuts"] == 6 and plain["checked"] >= 3 and plain["synced_bytes"] > 0 and not plain["alarms"], plain
 assert control["alarms"] and "after the start" in control["alarms"][0]["cut"], control' "$temporary/rows.json"
+# A disk that does not mount is told, and keeps none of the others from being compared.
+scripts=$here/../../scripts
+PYTHONPATH=$scripts/kernels:$scripts/support python3 -B - "$temporary/reflinks" "$mmapstress" <<'END'
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from harness import loop_cuts
+loop_cuts.processes.begin()
+directory = Path(sys.argv[1], "by-hand")
+directory.mkdir()
+record = loop_cuts.Record(SimpleNamespace(ops=20000, timeout=120), loop_cuts.FILESYSTEMS["ext4"], 1, "mix", sys.argv[2],
+                          directory)
+record.make(3)
+with open(record.cuts[1][0], "r+b") as disk:
+    disk.seek(record.disk.partitions[0][0])
+    disk.write(bytes(1 << 20))
+part = loop_cuts.empty_part("", 0, 3)
+record.compare(part)
+assert part["checked"] + part["nothing_synced"] == 2 and not part["alarms"], part
+one, = part["untold"]
+assert "cannot mount cut-1 as ext4" in one["reason"] and "superblock" in one["reason"], one
+END
+rm -r "$temporary/reflinks/by-hand"
 # Nothing stays: no file, no loop device.
 [ -z "$(ls "$temporary/reflinks")" ]
 if losetup -a | grep -F "$temporary/reflinks"; then exit 1; fi

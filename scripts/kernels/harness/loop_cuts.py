@@ -97,7 +97,8 @@ class Partitions:
     @contextlib.contextmanager
     def _mount(self, kind, options, part, place):
         words = ",".join(filter(None, ("loop", f"offset={part[0]}", f"sizelimit={part[1]}", "noatime", options)))
-        command(["mount", "-t", kind, "-o", words, self.image, place], 120, f"cannot mount {self.image.name} as {kind}")
+        command(["mount", "-t", kind, "-o", words, self.image, place], 120, f"cannot mount {self.image.name} as {kind}",
+                pattern="mount: ")
         device = _device_of(place)
         try:
             yield
