@@ -33,10 +33,10 @@ cuts() {
     [ "$status" -eq "$wanted" ] || { echo "exit code $status, not $wanted"; return 1; }
 }
 
-cuts 0 "$temporary/reflinks" --cuts 6 --control
+cuts 0 "$temporary/reflinks" --cuts 10 --control
 python3 -c 'import json, sys
 plain, control = json.load(open(sys.argv[1]))["rows"]
-assert plain["cuts"] == 6 and plain["checked"] >= 3 and plain["synced_bytes"] > 0 and not plain["alarms"], plain
+assert plain["cuts"] == 10 and plain["checked"] >= 3 and plain["synced_bytes"] > 0 and not plain["alarms"], plain
 assert control["alarms"] and "after the start" in control["alarms"][0]["cut"], control' "$temporary/rows.json"
 # A disk that does not mount is told, and keeps none of the others from being compared.
 scripts=$here/../../scripts

@@ -152,12 +152,16 @@ class Record:
 
     def _cut_while(self, process, partitions, image, most):
         dice, begin = random.Random(self.seed), time.monotonic()
-        progress = partitions.note / "report.json.progress"
+        progress, size = partitions.note / "report.json.progress", 0
         while process.poll() is None and len(self.cuts) < most:
             if time.monotonic() - begin > self.options.timeout:
                 raise Failure(UNKNOWN, f"{self.workload}, seed {self.seed}: did not end within {self.options.timeout} s")
             time.sleep(dice.random() * _LONGEST_PAUSE)
-            if not progress.exists():
+            with contextlib.suppress(FileNotFoundError):  # not yet there, or the run has just ended
+                if progress.stat().st_size == size:
+                    continue  # nothing has happened since the last cut
+                size = progress.stat().st_size
+            if not size:
                 continue
             cut = self.directory / f"cut-{len(self.cuts)}"
             clone(image, cut)
