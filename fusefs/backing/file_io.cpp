@@ -6,8 +6,13 @@
 
 #include <algorithm>
 #include <climits>
+#include <utility>
 
 namespace partialfs::backing {
+
+namespace {
+thread_local bool pretended = false;
+} // namespace
 
 ssize_t FileIo::pread(int fd, void* data, std::size_t size, off_t offset) {
     return below_ == nullptr ? ::pread(fd, data, size, offset)
@@ -35,6 +40,13 @@ int FileIo::fallocate(int fd, int mode, off_t offset, off_t length) {
 }
 int FileIo::futimens(int fd, const timespec times[2]) {
     return below_ == nullptr ? ::futimens(fd, times) : below_->futimens(fd, times);
+}
+
+void note_pretended() {
+    pretended = true;
+}
+bool take_pretended() {
+    return std::exchange(pretended, false);
 }
 
 base::Result<std::size_t> read_all(FileIo& io, int fd, std::span<std::byte> data,

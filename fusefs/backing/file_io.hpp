@@ -44,6 +44,12 @@ class FileIo {
     FileIo* below_ = nullptr; ///< null: the system
 };
 
+/// A call of this thread's has reported a change of a file as done that was not done: a layer that
+/// does this on purpose says so, for who made the call to find, as with errno.
+void note_pretended();
+/// Whether that has happened on this thread since this was last asked.
+[[nodiscard]] bool take_pretended();
+
 /// Reads until `data` is full or the file ends. Returns the bytes read.
 base::Result<std::size_t> read_all(FileIo& io, int fd, std::span<std::byte> data,
                                    model::ByteOffset offset);

@@ -105,6 +105,11 @@ std::expected<void, BadLine> FaultBook::change(std::string_view lines) {
     return {};
 }
 
+void FaultBook::refuse(std::string reason) {
+    const base::Lock lock(mutex_);
+    refused_ = std::move(reason);
+}
+
 void FaultBook::apply(const Change& change) {
     if (change.rule) {
         rules_.push_back({.rule = *change.rule, .number = ++last_number_});

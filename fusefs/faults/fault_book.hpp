@@ -65,6 +65,9 @@ class FaultBook {
     /// Does what the lines ask for, all of it or, if one cannot be understood, nothing.
     std::expected<void, BadLine> change(std::string_view lines);
 
+    /// Notes that a change was refused, as change() does.
+    void refuse(std::string reason);
+
     /// Whether a rule is in force for the layer.
     [[nodiscard]] bool any(Layer layer) const {
         return in_force_[static_cast<std::size_t>(layer)].load(std::memory_order_relaxed);

@@ -75,6 +75,7 @@ int FaultyIo::guarded(Operation operation, int fd, std::optional<model::ByteRang
                 return -1;
             }
             if (fault->action == Action::skip) {
+                backing::note_pretended();
                 return 0;
             }
         }
@@ -126,6 +127,7 @@ ssize_t FaultyIo::pwritev_with(const Fault& fault, int fd, const iovec* parts, i
         return -1;
     }
     if (fault.action == Action::skip) {
+        backing::note_pretended();
         return static_cast<ssize_t>(total(all));
     }
     if (const std::uint64_t period = book_.wants_old_blocks(); period != 0) {

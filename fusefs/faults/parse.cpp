@@ -1,5 +1,6 @@
 // The text of rules, understood.
 #include "fusefs/base/nearest_name.hpp"
+#include "fusefs/base/quoted.hpp"
 #include "fusefs/base/units.hpp"
 #include "fusefs/faults/rule.hpp"
 
@@ -133,13 +134,13 @@ class RuleReader {
         for (const OperationRow& row : kOperations) {
             names.push_back(row.name);
         }
-        return fmt::format("'{}' is no operation{}", whole, proposal(whole, names));
+        return fmt::format("{} is no operation{}", base::quoted(whole), proposal(whole, names));
     }
 
     Problem read_word(const std::string& word) {
         if (const auto number = errno_of(word)) {
             if (error_.value != 0) {
-                return fmt::format("'{}' is a second errno", word);
+                return fmt::format("{} is a second errno", base::quoted(word));
             }
             error_ = base::Errno{*number};
             return {};
@@ -161,7 +162,7 @@ class RuleReader {
 
     Problem read_pair(const std::string& word, const std::string& key, const std::string& value) {
         if (std::ranges::find(seen_, key) != seen_.end()) {
-            return fmt::format("'{}' stands twice", key);
+            return fmt::format("{} stands twice", base::quoted(key));
         }
         seen_.push_back(key);
         for (const Action action : {Action::short_count, Action::torn, Action::full}) {
@@ -339,7 +340,7 @@ class RuleReader {
                                     std::string_view{"pid"},   std::string_view{"bad_alloc"}};
         const std::string_view key = word.substr(0, word.find('='));
         const bool known = std::ranges::find(kWords, key) != kWords.end();
-        return fmt::format("'{}' is not understood{}", word,
+        return fmt::format("{} is not understood{}", base::quoted(word),
                            known ? std::string() : proposal(key, kWords));
     }
 

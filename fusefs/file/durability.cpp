@@ -1,6 +1,7 @@
 #include "fusefs/file/durability.hpp"
 
 #include "fusefs/file/error_of.hpp"
+#include "fusefs/file/left_out.hpp"
 
 #include <optional>
 #include <utility>
@@ -73,10 +74,12 @@ Result<bool> let_metadata_through(FileParts& file) {
         return false;
     }
     Result<void> done;
+    bool pretended = false;
     {
         const UnlockedForDisk unlocked(file, lock);
         if (size) {
             done = file.backing.truncate(*size);
+            pretended = backing::take_pretended();
         }
         if (done && mtime) {
             done = file.backing.set_mtime(*mtime);
@@ -101,6 +104,10 @@ Result<bool> let_metadata_through(FileParts& file) {
         }
     }
     file.lock_close_if_unused();
+    lock.unlock();
+    if (pretended) {
+        left_out_size_on_disk(file, *size);
+    }
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "fusefs/file/file_parts.hpp"
 #include "fusefs/file/file_requests.hpp"
 #include "fusefs/file/journaled_file.hpp"
+#include "fusefs/file/left_out.hpp"
 #include "fusefs/file/page_cache.hpp"
 #include "fusefs/file/power_loss.hpp"
 #include "fusefs/model/ledger.hpp"
@@ -47,6 +48,18 @@ class FileData final : FilePartsOwner, public FileRequests, public JournaledFile
     /// having asked the kernel and waited for it; nothing if it has no answer. attributes() knows
     /// of them from then on.
     std::optional<PageSet> look(PageCache& cache);
+
+    // --- What a rule of faults leaves out of a request; see left_out.hpp
+    void leave_out_write(model::ByteOffset offset, std::span<const std::byte> bytes, bool cached) {
+        file::leave_out_write(its_parts, offset, bytes, cached);
+    }
+    void leave_out_pages(model::ByteOffset offset, std::span<const std::byte> bytes, int error) {
+        file::leave_out_pages(its_parts, offset, bytes, error);
+    }
+    void leave_out_size(model::ByteOffset size) { file::leave_out_size(its_parts, size); }
+    void leave_out_allocation(int mode, model::ByteRange range) {
+        file::leave_out_allocation(its_parts, mode, range);
+    }
 
     // --- A power cut
     /// The file is of a boot that has ended: nothing of it reaches SOURCE any more.

@@ -1,6 +1,7 @@
 #include "fusefs/file/file_losses.hpp"
 
 #include "fusefs/file/ledger_book.hpp"
+#include "fusefs/model/byte_ranges.hpp"
 #include "fusefs/model/ledger.hpp"
 #include "fusefs/trace/recorder.hpp"
 
@@ -9,6 +10,8 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <limits>
+#include <utility>
 
 namespace partialfs::file {
 
@@ -123,6 +126,43 @@ void FileLosses::refused_for_good(ByteOffset begin, std::span<const std::byte> b
     }
 }
 
+void FileLosses::left_out(std::span<const ByteRange> lost, int error, Held held) {
+    if (lost.empty()) {
+        return;
+    }
+    for (const ByteRange& range : lost) {
+        for (const PageIndex page : pages_of(range)) {
+            is_in_memory(page);
+        }
+    }
+    any_ = true;
+    if (held == Held::older) {
+        const base::Lock lock(mutex_);
+        older_held_.insert(older_held_.end(), lost.begin(), lost.end());
+        older_held_ = model::joined(std::move(older_held_));
+    }
+    context_.ledger.left_out(inode_, lost, error);
+    for (const ByteRange& range : lost) {
+        context_.trace.record({.inode = inode_,
+                               .page_or_offset = range.begin.value,
+                               .length = range.size().value,
+                               .error = error,
+                               .kind = trace::Kind::lost});
+    }
+}
+
+void FileLosses::left_out_size(model::LostSize size) {
+    any_ = true;
+    context_.ledger.left_out_size(inode_, size);
+}
+
+void FileLosses::replaced(ByteRange range) {
+    if (any_) {
+        const base::Lock lock(mutex_);
+        older_held_ = model::without(older_held_, {&range, 1});
+    }
+}
+
 void FileLosses::is_in_memory(PageIndex page) {
     if (!any_in(range_of(page))) {
         const base::Lock lock(mutex_);
@@ -160,7 +200,8 @@ std::vector<ByteRange> FileLosses::healed_by(ByteOffset begin, std::span<const i
             at = at + ByteCount{size};
         }
     }
-    return changed;
+    const base::Lock lock(mutex_);
+    return older_held_.empty() ? changed : model::without(changed, older_held_);
 }
 
 void FileLosses::heal(std::span<const ByteRange> ranges) {
@@ -172,12 +213,14 @@ void FileLosses::heal(std::span<const ByteRange> ranges) {
 void FileLosses::drop(ByteRange range) {
     if (any_) {
         context_.ledger.drop(inode_, range);
+        replaced(range);
     }
 }
 
 void FileLosses::truncate(ByteOffset size) {
     if (any_) {
         context_.ledger.truncate(inode_, size);
+        replaced({size, ByteOffset{std::numeric_limits<std::uint64_t>::max()}});
     }
 }
 
@@ -188,6 +231,12 @@ void FileLosses::forget() {
     }
     const base::Lock lock(mutex_);
     reread_.clear();
+    older_held_.clear();
+}
+
+void FileLosses::settle(std::string_view path) {
+    any_ = false;
+    context_.ledger.settle(inode_, path);
 }
 
 bool FileLosses::was_reread(PageIndex page) const {

@@ -5,6 +5,7 @@
 #include "fusefs/base/mutex.hpp"
 #include "fusefs/file/backing_file.hpp"
 #include "fusefs/file/context.hpp"
+#include "fusefs/model/ledger.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <sys/uio.h>
@@ -12,8 +13,10 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <set>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace partialfs::file {
@@ -60,6 +63,19 @@ class FileLosses {
     /// them the disk has nevertheless is not lost. Reads the disk.
     void refused_for_good(model::ByteOffset begin, std::span<const std::byte> bytes, int error);
 
+    /// What memory holds of bytes that a rule of faults has left out.
+    enum class Held : std::uint8_t {
+        these, ///< if anything, these very bytes
+        older, ///< if anything, bytes that came before them: writing those brings nothing back
+    };
+    /// A rule of faults has left these bytes out, ascending. They get entries in the ledger, and
+    /// are healed as the others. `error`: what the kernel was answered, 0 if it was success.
+    void left_out(std::span<const model::ByteRange> lost, int error, Held held);
+    /// ... or a change of the size.
+    void left_out_size(model::LostSize size);
+    /// Newer bytes have come for `range`, or what was held of it is written: Held::older ends.
+    void replaced(model::ByteRange range);
+
     /// What of the open entries a write of `parts` at `begin` will heal. All of it, while the page
     /// has been in the page cache since the loss. Of a page read again since then, only the bytes
     /// that the disk has not got already: rewriting what the disk had brings no lost store back.
@@ -74,8 +90,9 @@ class FileLosses {
     void truncate(model::ByteOffset size);
     /// The file has lost its last name: nothing of it counts any more.
     void forget();
-    /// A power cut has made the losses final: the ledger keeps them when the file goes.
-    void settle() { any_ = false; }
+    /// A power cut has made the losses of the file at `path` final: the ledger keeps them when the
+    /// file goes.
+    void settle(std::string_view path);
 
   private:
     /// A writepage has just brought the page: if nothing of it is open, what now gets lost of it is
@@ -92,6 +109,8 @@ class FileLosses {
     /// Pages with lost stores that the page cache has read again since: they were evicted, and the
     /// stores are gone from memory, too.
     std::set<model::PageIndex> reread_ GUARDED_BY(mutex_);
+    /// Held::older, ascending.
+    std::vector<model::ByteRange> older_held_ GUARDED_BY(mutex_);
 };
 
 } // namespace partialfs::file

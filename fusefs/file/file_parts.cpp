@@ -1,6 +1,8 @@
 #include "fusefs/file/file_parts.hpp"
 
 #include "fusefs/base/try.hpp"
+#include "fusefs/file/left_out.hpp"
+#include "fusefs/model/byte_ranges.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <spdlog/spdlog.h>
@@ -96,12 +98,31 @@ Result<void> FileParts::put_on_disk(ByteOffset offset, std::span<iovec> parts, G
     for (const iovec& part : parts) {
         range.end = range.end + ByteCount{part.iov_len};
     }
+    const std::vector<iovec> wanted(parts.begin(), parts.end());
     const std::vector<ByteRange> healed = losses.healed_by(offset, parts);
     TRY(backing.write(offset, parts));
-    losses.heal(healed);
+    settle_losses(offset, wanted, healed);
     const FileLock lock(*this);
     lock_reached_disk(range);
     return {};
+}
+
+void FileParts::settle_losses(ByteOffset offset, std::span<const iovec> wanted,
+                              std::span<const ByteRange> healed) {
+    ByteOffset end = offset;
+    for (const iovec& part : wanted) {
+        end = end + ByteCount{part.iov_len};
+    }
+    if (backing::take_pretended()) [[unlikely]] {
+        const std::vector<ByteRange> lost = not_on_disk(*this, offset, wanted);
+        losses.heal(model::without(healed, lost));
+        if (!nameless) {
+            losses.left_out(lost, 0, FileLosses::Held::these);
+        }
+    } else {
+        losses.heal(healed);
+    }
+    losses.replaced({offset, end});
 }
 
 void FileParts::lock_reached_disk(ByteRange range) {
@@ -112,10 +133,12 @@ void FileParts::lock_reached_disk(ByteRange range) {
 
 Result<void> FileParts::write_growing(ByteOffset offset, iovec& part) {
     TRY(write_growth_below(offset));
+    const iovec wanted = part;
+    losses.replaced({offset, offset + ByteCount{part.iov_len}}); // it is newer
     const std::vector<ByteRange> healed = losses.healed_by(offset, {&part, 1});
     const Result<void> done = backing.write(offset, {&part, 1});
     if (done) {
-        losses.heal(healed);
+        settle_losses(offset, {&wanted, 1}, healed);
     }
     return done;
 }

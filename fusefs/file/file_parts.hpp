@@ -92,6 +92,10 @@ struct FileParts {
     /// what is left of it if the disk takes less.
     base::Result<void> write_growing(model::ByteOffset offset, iovec& part) REQUIRES(disk)
         EXCLUDES(mutex);
+    /// `wanted`, one behind the other from `offset` on, has been written, and what `healed` of the
+    /// ledger that heals was asked before. What SOURCE was only said to have got is entered.
+    void settle_losses(model::ByteOffset offset, std::span<const iovec> wanted,
+                       std::span<const model::ByteRange> healed) REQUIRES(disk) EXCLUDES(mutex);
     /// `range` has reached the disk.
     void lock_reached_disk(model::ByteRange range) REQUIRES(mutex);
     /// Writes held bytes that lie between the end of the backing file and `offset`. Their blocks

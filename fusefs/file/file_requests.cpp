@@ -175,6 +175,7 @@ void FileRequests::lock_note_write(ByteRange range, std::span<const std::byte> b
         parts_.held.cache_caught_up_by_write(range);
         parts_.hashes.written(range.begin, bytes);
     }
+    parts_.losses.replaced(range);
     parts_.lock_touch_times();
     parts_.flushable = true;
     parts_.context.counters.explicit_writes.fetch_add(1, std::memory_order_relaxed);

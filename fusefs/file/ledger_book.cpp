@@ -54,6 +54,17 @@ void LedgerBook::refused(InodeId inode, ByteRange lost, int error) {
     record(inode, {.kind = model::LossKind::refused, .error = error}, {&lost, 1});
 }
 
+void LedgerBook::left_out(InodeId inode, std::span<const ByteRange> lost, int error) {
+    record(inode, {.kind = model::LossKind::fault, .error = error}, lost);
+}
+
+void LedgerBook::left_out_size(InodeId inode, model::LostSize size) {
+    const model::Loss loss{.kind = model::LossKind::fault, .lost_at = trace::now()};
+    const std::string path = path_of(inode);
+    const base::Lock lock(mutex_);
+    ledger_.record_size(inode, path, loss, size);
+}
+
 void LedgerBook::cut(InodeId inode, std::string_view path, std::span<const ByteRange> lost) {
     const model::Loss loss{.kind = model::LossKind::cut, .lost_at = trace::now()};
     const base::Lock lock(mutex_);
@@ -61,9 +72,9 @@ void LedgerBook::cut(InodeId inode, std::string_view path, std::span<const ByteR
 }
 
 void LedgerBook::cut_size(InodeId inode, std::string_view path, model::LostSize size) {
-    const Nanoseconds now = trace::now();
+    const model::Loss loss{.kind = model::LossKind::cut, .lost_at = trace::now()};
     const base::Lock lock(mutex_);
-    ledger_.record_size(inode, path, now, size);
+    ledger_.record_size(inode, path, loss, size);
 }
 
 void LedgerBook::heal(InodeId inode, ByteRange range) {
@@ -85,6 +96,11 @@ void LedgerBook::truncate(InodeId inode, model::ByteOffset size) {
 void LedgerBook::forget(InodeId inode) {
     const base::Lock lock(mutex_);
     ledger_.forget(inode);
+}
+
+void LedgerBook::settle(InodeId inode, std::string_view path) {
+    const base::Lock lock(mutex_);
+    ledger_.settle(inode, path);
 }
 
 bool LedgerBook::has_open(InodeId inode) const {

@@ -37,6 +37,11 @@ class LedgerBook {
                      std::span<const model::ByteRange> lost);
     /// A writepage has brought these bytes, and the disk did not take them, with this errno.
     void refused(model::InodeId inode, model::ByteRange lost, int error);
+    /// A rule of faults has left these bytes out, ascending; 0, or the errno that the kernel was
+    /// answered with.
+    void left_out(model::InodeId inode, std::span<const model::ByteRange> lost, int error);
+    /// ... or a change of the size.
+    void left_out_size(model::InodeId inode, model::LostSize size);
     /// A power cut has taken these bytes, ascending, of a file that was at `path`.
     void cut(model::InodeId inode, std::string_view path, std::span<const model::ByteRange> lost);
     /// A power cut has taken its size.
@@ -46,6 +51,7 @@ class LedgerBook {
     void drop(model::InodeId inode, model::ByteRange range);
     void truncate(model::InodeId inode, model::ByteOffset size);
     void forget(model::InodeId inode);
+    void settle(model::InodeId inode, std::string_view path);
 
     /// The file's present path relative to the mount; empty if it has none. Without a lock.
     [[nodiscard]] std::string path_of(model::InodeId inode) const;

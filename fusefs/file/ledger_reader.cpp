@@ -68,8 +68,8 @@ void LedgerReader::add_lines(std::size_t size) {
     std::map<InodeId, std::string> paths;
     std::string lines;
     for (const LostStore& entry : entries) {
-        // What a cut took was of a file that is no more; its name may lead to another.
-        if (entry.healed_at || entry.loss.kind == model::LossKind::cut) {
+        // The name of a file that is no more may lead to another.
+        if (entry.healed_at || entry.settled || entry.loss.kind == model::LossKind::cut) {
             append_line(lines, entry, quoted(entry.path), book_.block_size());
             continue;
         }

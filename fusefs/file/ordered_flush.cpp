@@ -294,6 +294,10 @@ void OrderedFlush::write(DiskBatch& batch, bool cached, FileLock& lock) {
                             [&](const auto& page) { return times->has_old_stores(page.first); })) {
         file_.lock_keep_mtime();
     }
+    if (cached) { // the page cache has all that programs wrote
+        FileLosses* const losses = &file_.losses;
+        batch.for_each_run(file_.state.block_size(), [&](ByteRange run) { losses->replaced(run); });
+    }
     int error = 0;
     {
         const UnlockedForDisk unlocked(file_, lock);

@@ -1,13 +1,14 @@
 #include "fusefs/file/power_loss.hpp"
 
-#include "fusefs/backing/file_io.hpp"
 #include "fusefs/file/ledger_book.hpp"
-#include "fusefs/model/ledger.hpp"
+#include "fusefs/file/left_out.hpp"
+#include "fusefs/model/byte_ranges.hpp"
 #include "fusefs/trace/recorder.hpp"
 
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace partialfs::file {
@@ -23,17 +24,8 @@ constexpr ByteRange kWhole{ByteOffset{0}, ByteOffset{std::numeric_limits<std::ui
 /// Appends the parts of `bytes` in which they differ from SOURCE; all, if that cannot be read.
 void add_differing(FileParts& file, ByteOffset offset, std::span<const std::byte> bytes,
                    std::vector<ByteRange>& lost) {
-    backing::FileIo past_the_cut; // the file's own way is closed
-    std::vector<std::byte> disk(bytes.size());
-    const auto fd = file.backing.readable();
-    const auto got = fd ? backing::read_all(past_the_cut, (*fd)->get(), disk, offset)
-                        : std::unexpected(fd.error());
-    if (!got) {
-        lost.push_back({offset, offset + ByteCount{bytes.size()}});
-        return;
-    }
-    std::ranges::copy(model::differing_ranges(bytes, std::span(disk).first(*got), offset),
-                      std::back_inserter(lost));
+    const iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
+    std::ranges::copy(not_on_disk(file, offset, {&part, 1}), std::back_inserter(lost));
 }
 
 /// Enters the bytes, joined where they overlap.
@@ -83,7 +75,7 @@ bool lose_memory(FileParts& file, std::string_view path, std::span<const ByteRan
                                        .kind = trace::Kind::cut_resized});
         }
     }
-    file.losses.settle();
+    file.losses.settle(path);
     file.backing.close();
     return resized;
 }

@@ -1,6 +1,7 @@
 #include "fusefs/file/resize.hpp"
 
 #include "fusefs/base/try.hpp"
+#include "fusefs/file/left_out.hpp"
 #include "fusefs/file/sparse_view.hpp"
 #include "fusefs/trace/recorder.hpp"
 
@@ -42,9 +43,11 @@ Result<void> truncate(FileParts& file, ByteOffset size) {
     if (plan.straddles) {
         file.lock_learn_allocation({size, ByteOffset{size.value + 1}});
     }
+    bool pretended = false;
     if (plan.on_disk) {
         const UnlockedForDisk unlocked(file, lock);
         TRY(file.backing.truncate(size));
+        pretended = backing::take_pretended();
     } else {
         TRY(file.backing.writable());
     }
@@ -52,8 +55,8 @@ Result<void> truncate(FileParts& file, ByteOffset size) {
         const ByteRange gone{size, kEnd};
         file.held.drop(gone);
         file.hashes.erase(gone);
-        file.losses.truncate(size);
     }
+    file.losses.truncate(size);
     file.state.truncate(size, plan);
     file.held.disk_changed();
     file.attributes_unsynced = true;
@@ -65,6 +68,10 @@ Result<void> truncate(FileParts& file, ByteOffset size) {
     file.context.trace.record(
         {.inode = file.id, .page_or_offset = size.value, .kind = trace::Kind::truncate});
     file.lock_close_if_unused();
+    lock.unlock();
+    if (pretended) {
+        left_out_size_on_disk(file, size);
+    }
     return {};
 }
 
@@ -77,17 +84,22 @@ Result<void> allocate(FileParts& file, int mode, ByteRange range) {
     FileLock lock(file);
     const bool grows = (mode & FALLOC_FL_KEEP_SIZE) == 0 && range.end > file.state.size();
     const bool on_disk = grows && file.state.grows_on_disk();
+    const bool zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
+    bool zeroing_pretended = false;
+    bool growth_pretended = false;
     {
         const UnlockedForDisk unlocked(file, lock);
         Result<void> done = file.backing.allocate(mode | FALLOC_FL_KEEP_SIZE, range);
+        zeroing_pretended = backing::take_pretended() && zeroes;
         if (done && on_disk) {
             done = file.backing.truncate(range.end);
+            growth_pretended = backing::take_pretended();
         }
         if (!done) {
             return done;
         }
     }
-    if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) {
+    if (zeroes) {
         file.held.drop(range);
         file.state.punch(range);
         lock_note_zeroed_edges(file, range);
@@ -105,6 +117,13 @@ Result<void> allocate(FileParts& file, int mode, ByteRange range) {
     file.flushable = true;
     if (file.times.held_mtime()) {
         file.lock_touch_times();
+    }
+    lock.unlock();
+    if (zeroing_pretended) {
+        left_out_zeros_on_disk(file, range);
+    }
+    if (growth_pretended) {
+        left_out_size_on_disk(file, range.end);
     }
     return {};
 }

@@ -76,6 +76,7 @@ void Writeback::lock_decide() {
     file_.hashes.set(offset_, bytes_);
     // The page holds all that write(2) brought as well.
     file_.held.replaced(whole_pages(range_));
+    file_.losses.replaced(whole_pages(range_));
     file_.held.cache_caught_up(range_);
     for (const PageIndex page : pages_of(range_)) {
         const auto [decision, cleaned_by] = file_.state.writepage(page, contract);

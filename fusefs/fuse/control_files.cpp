@@ -30,6 +30,9 @@ namespace {
 using base::Fd;
 using base::Result;
 
+/// Writes of this size are pieces of something larger: cat(1) and the kernel cut where they like.
+constexpr std::size_t kPartOfSomething = std::size_t{64} << 10U;
+
 std::string_view trimmed(std::string_view text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) {
         text.remove_suffix(1);
@@ -178,6 +181,11 @@ Answer write_control_file(fuse_req_t req, fuse_ino_t number, std::string_view da
         return Written{data.size()};
     }
     case kFaultsFile:
+        if (data.size() >= kPartOfSomething && !data.ends_with('\n')) {
+            mount.faults.refuse("the write ends inside a line: write whole lines at once, and less "
+                                "than 64 KiB");
+            return base::failed(EINVAL);
+        }
         if (const auto changed = mount.faults.change(data); !changed) {
             spdlog::error("faults: {}; nothing is changed", changed.error().message());
             return base::failed(EINVAL);

@@ -87,6 +87,8 @@ void PowerCut::carry_out(const Command& command) {
                       std::strerror(report.error));
     }
     report.bytes = bytes_in(mount_.context.ledger) - before;
+    spdlog::info("power cut{}: {} bytes and {} sizes of {} files are gone",
+                 command.at ? ", armed" : "", report.bytes, report.sizes, report.files);
     if (on_again) {
         mount_.context.trace.record({.kind = trace::Kind::power_on});
     }
@@ -103,7 +105,9 @@ void PowerCut::take_file(const InodePtr& inode, std::vector<power::Taken>& from_
         bytes = std::move(own->bytes);
         from_disk.erase(own);
     }
-    if (inode->data()->lose_memory(path_of(mount_, *inode), bytes)) {
+    const std::string path = path_of(mount_, *inode);
+    mount_.context.trace.keep_path(inode->id(), path);
+    if (inode->data()->lose_memory(path, bytes)) {
         ++report.sizes;
     }
 }
@@ -116,7 +120,18 @@ void PowerCut::take_unknown(const power::Taken& taken, CutReport& report) {
     }
     const model::InodeId id = mount_.inodes.next_id();
     mount_.context.ledger.cut(id, path, taken.bytes);
+    mount_.context.trace.keep_path(id, path);
+    for (const model::ByteRange& range : taken.bytes) {
+        mount_.context.trace.record({.inode = id,
+                                     .page_or_offset = range.begin.value,
+                                     .length = range.size().value,
+                                     .kind = trace::Kind::cut_took});
+    }
     if (resized) {
+        mount_.context.trace.record({.inode = id,
+                                     .page_or_offset = taken.size_before.value,
+                                     .length = taken.size_after.value,
+                                     .kind = trace::Kind::cut_resized});
         mount_.context.ledger.cut_size(id, path,
                                        {.was = taken.size_before, .is = taken.size_after});
         ++report.sizes;

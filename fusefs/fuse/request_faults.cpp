@@ -16,6 +16,8 @@
 #include <charconv>
 #include <chrono>
 #include <fstream>
+#include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -91,7 +93,42 @@ bool is_exempt(const Mount& mount, const StruckRequest& request, pid_t caller) {
            mount.page_cache.is_probing(caller);
 }
 
+std::span<const std::byte> bytes_of(const StruckRequest& request) {
+    return {reinterpret_cast<const std::byte*>(request.data), request.size};
+}
+
+/// What is left out of a request goes to the ledger: of one that is skipped all; of a writepage
+/// that fails what lies behind the first `done` bytes, as the kernel calls its pages clean.
+void note_left_out(Mount& mount, const StruckRequest& request, int error, std::size_t done = 0) {
+    const auto inode = mount.inodes.find(model::InodeId{request.places[0].inode});
+    if (!inode || inode->data() == nullptr) {
+        return;
+    }
+    FileData& data = *inode->data();
+    const ByteRange range = range_of_request(request);
+    switch (request.operation) {
+    case Operation::write:
+        data.leave_out_write(range.begin, bytes_of(request), (request.info->flags & O_DIRECT) == 0);
+        break;
+    case Operation::writepage:
+        data.leave_out_pages(range.begin + ByteCount{done}, bytes_of(request).subspan(done), error);
+        break;
+    case Operation::setattr:
+        if (request.new_size) {
+            data.leave_out_size(ByteOffset{static_cast<std::uint64_t>(*request.new_size)});
+        }
+        break;
+    case Operation::request_fallocate:
+        data.leave_out_allocation(request.mode, range);
+        break;
+    default:
+        return; // nothing of it is data
+    }
+    mount.journal.join(shared_data(inode)); // which keeps what has losses
+}
+
 Answer skipped(Mount& mount, const StruckRequest& request) {
+    note_left_out(mount, request, 0);
     switch (request.operation) {
     case Operation::write:
     case Operation::writepage:
@@ -116,12 +153,13 @@ Answer torn(Mount& mount, const StruckRequest& request, const Fault& fault) {
         return base::failed(ESTALE);
     }
     const ByteOffset begin = range_of_request(request).begin;
-    const std::span<const std::byte> bytes{reinterpret_cast<const std::byte*>(request.data),
-                                           std::min<std::size_t>(request.size, fault.amount)};
+    const std::span<const std::byte> bytes =
+        bytes_of(request).first(std::min<std::size_t>(request.size, fault.amount));
     mount.journal.join(shared_data(inode));
     base::Result<void> done;
     if (request.operation == Operation::writepage) {
         done = inode->data()->writepage(begin, bytes);
+        note_left_out(mount, request, fault.error.value, done ? bytes.size() : 0);
     } else {
         const bool direct = (request.info->flags & O_DIRECT) != 0;
         const auto put = inode->data()->write_through(
@@ -166,12 +204,23 @@ Verdict strike(fuse_req_t req, StruckRequest request) {
     if (has_ability(request.operation, faults::kHasCaller)) {
         occasion.caller = {caller->uid, caller->pid};
     }
-    const auto fault = mount.faults.strike(occasion);
+    std::optional<Fault> fault;
+    try {
+        fault = mount.faults.strike(occasion);
+    } catch (const std::bad_alloc&) {
+        if (request.operation == Operation::writepage) {
+            note_left_out(mount, request, ENOMEM);
+        }
+        throw;
+    }
     if (!fault) {
         return {};
     }
     switch (fault->action) {
     case Action::error:
+        if (request.operation == Operation::writepage) {
+            note_left_out(mount, request, fault->error.value);
+        }
         return {.answer = std::unexpected(fault->error)};
     case Action::skip:
         return {.answer = skipped(mount, request)};

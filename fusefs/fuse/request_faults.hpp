@@ -93,6 +93,8 @@ struct StruckRequest {
     const char* data = nullptr; ///< of a write: `size` bytes
     std::size_t size = 0;       ///< of a read, write or fallocate
     off_t offset = 0;
+    int mode = 0;                    ///< of a fallocate
+    std::optional<off_t> new_size{}; ///< of a setattr that truncates
     const fuse_file_info* info = nullptr;
 };
 
@@ -132,7 +134,12 @@ StruckRequest describe(std::index_sequence<inodes...> /*its inodes*/,
         request.size = std::get<2>(given);
         request.offset = std::get<3>(given);
         request.info = std::get<4>(given);
+    } else if constexpr (faults_operation<member> == Operation::setattr) {
+        if ((std::get<2>(given) & FUSE_SET_ATTR_SIZE) != 0) {
+            request.new_size = std::get<1>(given)->st_size;
+        }
     } else if constexpr (faults_operation<member> == Operation::request_fallocate) {
+        request.mode = std::get<1>(given);
         request.offset = std::get<2>(given);
         request.size = static_cast<std::size_t>(std::get<3>(given));
     }

@@ -214,7 +214,8 @@ void Journal::serve_all(std::vector<Request>& requests, bool commit_anyway) {
     } catch (...) {
         // What is dirty stays so, and the next commit tries again.
         const int error = base::errno_of_exception().value;
-        spdlog::warn("a commit could not be carried out: {}", std::strerror(error));
+        spdlog::log(power_is_cut() ? spdlog::level::debug : spdlog::level::warn,
+                    "a commit could not be carried out: {}", std::strerror(error));
         for (Request& request : requests) {
             if (request.done) {
                 request.answer(error);
@@ -248,7 +249,8 @@ void Journal::prepare(Fsync& request, Round& round) {
     const FlushPolicy policy = context_.settings.policy.load();
     if (policy != FlushPolicy::eager) {
         if (const int error = file::error_of([&] { return file.write_back_unmapped(); })) {
-            spdlog::warn("fsync: inode {}: {}", file.id().value, std::strerror(error));
+            spdlog::log(power_is_cut() ? spdlog::level::debug : spdlog::level::warn,
+                        "fsync: inode {}: {}", file.id().value, std::strerror(error));
             file.report_failure(error, true);
             round.errors.emplace(file.id(), error);
         }

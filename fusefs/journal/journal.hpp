@@ -118,6 +118,8 @@ class Journal {
     using Clock = std::chrono::steady_clock;
     enum class Trigger : std::uint8_t { asked, timer };
 
+    /// What fails now fails because of that, of which the cut itself tells: no warning is due.
+    [[nodiscard]] bool power_is_cut() const;
     /// Serves the request on this thread if nobody commits; else leaves it to the journal's thread.
     /// If this throws, the request is as it was.
     void submit(Request&& request);

@@ -32,6 +32,10 @@ constexpr std::size_t kTogetherFrom = 32;
 
 } // namespace
 
+bool Journal::power_is_cut() const {
+    return context_.power != nullptr && !context_.power->is_on();
+}
+
 int Journal::sync_alone(JournaledFile& file, Durable durable) {
     int error = error_of([&] { return file.let_metadata_through(); });
     if (error == 0) {
@@ -104,7 +108,8 @@ Journal::Probed Journal::probe(const FileMap& files) {
         Result<PageSet> dirty = cache_.dirty_pages(*file, wanted);
         if (!dirty) {
             const int error = dirty.error().value;
-            spdlog::log(file::has_no_pages(error) ? spdlog::level::debug : spdlog::level::warn,
+            spdlog::log(file::has_no_pages(error) || power_is_cut() ? spdlog::level::debug
+                                                                    : spdlog::level::warn,
                         "looking for mapped stores into inode {}: {}", file->id().value,
                         std::strerror(error));
             if (!file::has_no_pages(error) && found.error == 0) {
@@ -250,8 +255,9 @@ int Journal::commit_files(const FileMap& files, Round& round, Trigger trigger) {
     const auto failed = [&](const std::shared_ptr<JournaledFile>& file, int error) {
         file->report_failure(error, round.asked.contains(file->id()));
         if (round.errors.emplace(file->id(), error).second) {
-            spdlog::warn("commit {}: inode {}: {}", commit.value, file->id().value,
-                         std::strerror(error));
+            spdlog::log(power_is_cut() ? spdlog::level::debug : spdlog::level::warn,
+                        "commit {}: inode {}: {}", commit.value, file->id().value,
+                        std::strerror(error));
         }
         first_error = first_error == 0 ? error : first_error;
     };

@@ -40,4 +40,25 @@ std::vector<ByteRange> joined(std::vector<ByteRange> ranges) {
     return all;
 }
 
+std::vector<ByteRange> without(std::span<const ByteRange> ranges,
+                               std::span<const ByteRange> taken) {
+    std::vector<ByteRange> left;
+    auto next = taken.begin();
+    for (ByteRange range : ranges) {
+        while (next != taken.end() && next->end <= range.begin) {
+            ++next;
+        }
+        for (auto here = next; here != taken.end() && here->begin < range.end; ++here) {
+            if (range.begin < here->begin) {
+                left.push_back({range.begin, here->begin});
+            }
+            range.begin = here->end;
+        }
+        if (!range.empty()) {
+            left.push_back(range);
+        }
+    }
+    return left;
+}
+
 } // namespace partialfs::model

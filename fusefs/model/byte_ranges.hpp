@@ -17,4 +17,7 @@ std::vector<ByteRange> differing_ranges(std::span<const std::byte> memory,
 /// The same bytes as ascending ranges that neither overlap nor touch; empty ranges are left out.
 std::vector<ByteRange> joined(std::vector<ByteRange> ranges);
 
+/// The bytes of `ranges` that are in none of `taken`. Both as joined() makes them.
+std::vector<ByteRange> without(std::span<const ByteRange> ranges, std::span<const ByteRange> taken);
+
 } // namespace partialfs::model

@@ -95,7 +95,8 @@ void Ledger::record_in_page(InodeId inode, std::string_view path, const Loss& lo
         bytes += fresh[i].size().value;
     }
     if (kept != 0) {
-        OfInode& of = inodes_.try_emplace(inode, OfInode{std::string(path), {}, 0}).first->second;
+        OfInode& of =
+            inodes_.try_emplace(inode, OfInode{std::string(path), {}, 0, false}).first->second;
         try {
             of.batches.emplace(page, first);
             batches_.emplace_hint(batches_.end(), first, std::move(batch));
@@ -114,13 +115,16 @@ void Ledger::record_in_page(InodeId inode, std::string_view path, const Loss& lo
     }
 }
 
-void Ledger::record_size(InodeId inode, std::string_view path, Nanoseconds lost_at, LostSize size) {
+void Ledger::record_size(InodeId inode, std::string_view path, const Loss& loss, LostSize size) {
     if (counts_.open >= open_kept_) {
         ++counts_.not_kept;
         return;
     }
+    if (loss.kind == LossKind::fault) {
+        sizes_left_out_[inode].push_back(counts_.recorded + 1);
+    }
     sizes_.emplace_hint(sizes_.end(), counts_.recorded + 1,
-                        OfSize{inode, std::string(path), lost_at, size});
+                        OfSize{inode, std::string(path), loss, size});
     ++counts_.recorded;
     ++counts_.open;
 }
@@ -223,6 +227,30 @@ void Ledger::drop(InodeId inode, ByteRange range) {
 
 void Ledger::truncate(InodeId inode, ByteOffset size) {
     drop(inode, {size, ByteOffset{std::numeric_limits<std::uint64_t>::max()}});
+    const auto left_out = sizes_left_out_.find(inode);
+    if (left_out != sizes_left_out_.end()) {
+        for (const std::uint64_t number : left_out->second) {
+            const std::size_t erased = sizes_.erase(number);
+            counts_.open -= erased;
+            counts_.dropped += erased;
+        }
+        sizes_left_out_.erase(left_out);
+    }
+}
+
+void Ledger::settle(InodeId inode, std::string_view path) {
+    const auto found = inodes_.find(inode);
+    if (found != inodes_.end()) {
+        found->second.path = path;
+        found->second.settled = true;
+    }
+    const auto left_out = sizes_left_out_.find(inode);
+    if (left_out != sizes_left_out_.end()) {
+        for (const std::uint64_t number : left_out->second) {
+            sizes_.at(number).path = path;
+        }
+        sizes_left_out_.erase(left_out);
+    }
 }
 
 void Ledger::forget(InodeId inode) {
@@ -231,7 +259,8 @@ void Ledger::forget(InodeId inode) {
 
 bool Ledger::has_open(InodeId inode) const {
     const auto found = inodes_.find(inode);
-    return found != inodes_.end() && !found->second.batches.empty();
+    return (found != inodes_.end() && !found->second.batches.empty()) ||
+           sizes_left_out_.contains(inode);
 }
 
 bool Ledger::has_open(InodeId inode, ByteRange range) const {
@@ -259,7 +288,9 @@ std::vector<LostStore> Ledger::read(LedgerPosition from, std::uint64_t last,
     };
     std::vector<LostStore> entries;
     const auto add = [&](LostStore entry) {
-        entry.path = inodes_.at(entry.inode).path;
+        const OfInode& of = inodes_.at(entry.inode);
+        entry.path = of.path;
+        entry.settled = of.settled;
         entries.push_back(std::move(entry));
     };
     auto batch = batches_.upper_bound(from.number);
@@ -302,9 +333,10 @@ std::vector<LostStore> Ledger::read(LedgerPosition from, std::uint64_t last,
                            .inode = lost.inode,
                            .path = lost.path,
                            .bytes = {at, at},
-                           .loss = {.kind = LossKind::cut, .lost_at = lost.lost_at},
+                           .loss = lost.loss,
                            .healed_at = {},
-                           .size = lost.size});
+                           .size = lost.size,
+                           .settled = !sizes_left_out_.contains(lost.inode)});
     }
     std::ranges::sort(entries, {}, position_of);
     entries.resize(std::min(entries.size(), most));

@@ -36,11 +36,14 @@ enum class LossKind : std::uint8_t {
     contract, ///< writepage passed over their block, which it took for clean under the contract
     refused,  ///< writepage brought them, and the disk did not take them
     cut,      ///< a power cut took them: from memory, or from the cache of the disk
+    fault,    ///< a rule of faults left them out: somebody was told that they are written, or the
+              ///< kernel (an errno) that they are not, which then forgets that they are dirty
 };
 inline constexpr std::array kLossKinds{
     base::EnumName{LossKind::contract, "contract"},
     base::EnumName{LossKind::refused, "refused"},
     base::EnumName{LossKind::cut, "cut"},
+    base::EnumName{LossKind::fault, "fault"},
 };
 constexpr const auto& enum_names(LossKind) {
     return kLossKinds;
@@ -50,7 +53,7 @@ using base::name_of;
 /// What the bytes that were lost together have in common.
 struct Loss {
     LossKind kind = LossKind::contract;
-    int error = 0;            ///< refused: the errno of the disk; 0 otherwise
+    int error = 0;            ///< refused: the errno of the disk; fault: the kernel's; or 0
     CommitId cleaned_by{};    ///< contract: the commit whose ordered flush called the block clean
     Nanoseconds cleaned_at{}; ///< when that was
     Nanoseconds lost_at{};    ///< when writepage passed over the block, or the disk refused it
@@ -58,9 +61,9 @@ struct Loss {
     bool operator==(const Loss&) const = default;
 };
 
-/// A file's size that a power cut took.
+/// A file's size that a power cut took, or that a rule of faults left out.
 struct LostSize {
-    ByteOffset was; ///< as programs saw it
+    ByteOffset was; ///< as programs saw it, or asked for
     ByteOffset is;  ///< on disk
 
     bool operator==(const LostSize&) const = default;
@@ -75,6 +78,8 @@ struct LostStore {
     Loss loss;
     std::optional<Nanoseconds> healed_at; ///< when the bytes were written after all
     std::optional<LostSize> size{};       ///< it is a size that is lost
+    /// The file is no more, by a power cut: `path` is the one it had then.
+    bool settled = false;
 
     bool operator==(const LostStore&) const = default;
 };
@@ -126,8 +131,9 @@ class Ledger {
     /// entries of the first pages.
     void record(InodeId inode, std::string_view path, const Loss& loss,
                 std::span<const ByteRange> lost);
-    /// A power cut has taken a size. Such an entry stays open for good.
-    void record_size(InodeId inode, std::string_view path, Nanoseconds lost_at, LostSize size);
+    /// A size is lost. Such an entry is never healed; one of a fault is dropped when the file is
+    /// truncated or gone.
+    void record_size(InodeId inode, std::string_view path, const Loss& loss, LostSize size);
     /// The bytes of `range` have been written to disk: what is open of them is healed. An entry
     /// that lies partly inside is cut: the part outside stays open, under the same number.
     void heal(InodeId inode, ByteRange range, Nanoseconds now);
@@ -135,6 +141,8 @@ class Ledger {
     void drop(InodeId inode, ByteRange range);
     /// The file has become `size` bytes long: open entries are cut off there.
     void truncate(InodeId inode, ByteOffset size);
+    /// A power cut has ended the file at `path`: what is open of it stays so.
+    void settle(InodeId inode, std::string_view path);
     /// The inode is gone: all its open entries are dropped.
     void forget(InodeId inode);
 
@@ -168,7 +176,7 @@ class Ledger {
     struct OfSize {
         InodeId inode;
         std::string path;
-        Nanoseconds lost_at;
+        Loss loss;
         LostSize size;
     };
     struct Healed {
@@ -182,6 +190,7 @@ class Ledger {
         std::string path;
         std::set<std::pair<PageIndex, std::uint64_t>> batches; ///< by page and first number
         std::size_t healed = 0;
+        bool settled = false;
     };
 
     static ByteRange bytes_of(const Batch& batch, Piece piece);
@@ -207,6 +216,8 @@ class Ledger {
     Batches batches_;
     std::map<LedgerPosition, Healed> healed_;
     std::map<std::uint64_t, OfSize> sizes_; ///< by their number
+    /// The numbers of those that a fault left out.
+    std::map<InodeId, std::vector<std::uint64_t>> sizes_left_out_;
     Counts counts_;
 };
 

@@ -1,18 +1,18 @@
 #include "fusefs/power/command.hpp"
 
+#include "fusefs/base/quoted.hpp"
 #include "fusefs/base/units.hpp"
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 namespace partialfs::power {
 namespace {
 
+using base::quoted;
 using Problem = std::optional<std::string>; ///< nothing: all is well
-
-std::string quoted(std::string_view word) {
-    return "'" + std::string(word) + "'";
-}
 
 constexpr std::array kVerbs{
     std::pair{std::string_view{"cut"}, Command::Verb::cut},
@@ -40,7 +40,7 @@ Problem set_tear(Tear& tear, std::string_view value) {
         tear.sector = value == "512" ? 512 : 4096;
         return {};
     }
-    return "tear=" + std::string(value) + " is none of all, none, 512 and 4096";
+    return quoted("tear=" + std::string(value)) + " is none of all, none, 512 and 4096";
 }
 
 Problem set_moment(Trigger& trigger, std::string_view value) {
@@ -54,7 +54,7 @@ Problem set_moment(Trigger& trigger, std::string_view value) {
                          ? std::nullopt
                          : base::parse_whole_number(value.substr(colon + 1));
     if (!nth || *nth == 0) {
-        return "at=" + std::string(value) +
+        return quoted("at=" + std::string(value)) +
                ": write a number from 1 on, as at=" + std::string(name_of(*moment)) + ":1";
     }
     trigger.at = *moment;
@@ -69,7 +69,8 @@ struct Words {
     bool has_tear = false;
     bool has_seed = false;
     bool has_at = false;
-    bool has_filter = false; ///< of a trigger
+    bool has_filter = false;         ///< of a trigger
+    std::vector<std::string> seen{}; ///< keys
 
     Problem add(std::string_view word) {
         if (word == "keep-order") {
@@ -83,6 +84,10 @@ struct Words {
         if (value.empty()) {
             return quoted(word) + " is not understood";
         }
+        if (std::ranges::find(seen, key) != seen.end()) {
+            return quoted(key) + " stands twice";
+        }
+        seen.emplace_back(key);
         if (key == "tear") {
             has_tear = true;
             return set_tear(tear, value);
@@ -91,7 +96,8 @@ struct Words {
             const auto seed = base::parse_whole_number(value);
             tear.seed = seed.value_or(0);
             has_seed = true;
-            return seed ? Problem{} : "seed=" + std::string(value) + " is not a whole number";
+            return seed ? Problem{}
+                        : quoted("seed=" + std::string(value)) + " is not a whole number";
         }
         if (key == "at") {
             has_at = true;
@@ -106,7 +112,8 @@ struct Words {
             has_filter = true;
             const auto when = base::from_name<When>(value);
             trigger.when = when.value_or(When::before);
-            return when ? Problem{} : "when=" + std::string(value) + " is neither before nor after";
+            return when ? Problem{}
+                        : quoted("when=" + std::string(value)) + " is neither before nor after";
         }
         return quoted(word) + " is not understood";
     }

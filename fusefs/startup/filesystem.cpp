@@ -15,6 +15,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -197,6 +198,7 @@ void Filesystem::note_fault(const faults::Firing& firing) {
     if (occasion.range) {
         event.page_or_offset = occasion.range->begin.value;
         event.length = occasion.range->size().value;
+        event.amount = std::min(firing.fault.amount, event.length);
     }
     struct stat status{};
     if (occasion.fd >= 0 && ::fstat(occasion.fd, &status) == 0) {

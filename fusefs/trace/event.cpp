@@ -84,6 +84,9 @@ std::string to_json(const Event& event, std::string_view path, model::BlockSize 
         if (event.length != 0) {
             fmt::format_to(out, R"(,"offset":{},"length":{})", event.page_or_offset, event.length);
         }
+        if (event.action == faults::Action::torn || event.action == faults::Action::short_count) {
+            fmt::format_to(out, R"(,"amount":{})", event.amount);
+        }
         break;
     case Kind::cut_resized:
         fmt::format_to(out, R"(,"size_was":{},"size_is":{})", event.page_or_offset, event.length);

@@ -18,7 +18,8 @@ enum class Kind : std::uint8_t {
     ordered_flush,  ///< a commit wrote blocks of a page itself: page, written, commit
     writepage,      ///< the kernel wrote a page back: page, written, skipped
     lost,           ///< writepage passed over bytes that the disk has not got, or (error) the disk
-                    ///< refused them: offset, length, page, commit or error
+                    ///< refused them, or a fault left them out: offset, length, page, commit or
+                    ///< error
     unverified,     ///< writepage passed over bytes that could not be compared with the disk's, as
                     ///< reading it failed; the ledger has them as lost: page, skipped, error
     commit_begin,   ///< commit
@@ -33,7 +34,8 @@ enum class Kind : std::uint8_t {
     write_error,    ///< a write or sync of the backing file failed: error; see
                     ///< model::tries_again() for what becomes of the blocks
     fault,       ///< a rule of `.partialfs/faults` has struck: operation, action, rule, error if it
-                 ///< fails, offset and length if it concerns bytes
+                 ///< fails, offset and length if it concerns bytes, and of torn and short how many
+                 ///< bytes it lets through (amount)
     power_cut,   ///< the power is gone: from here on nothing of what went before reaches the disk
     cut_took,    ///< a power cut took bytes that memory or the disk's cache held: offset, length
     cut_resized, ///< a power cut took a change of size: offset is the size before, length after it
@@ -85,6 +87,7 @@ struct Event {
     faults::Operation operation{};
     faults::Action action{};
     std::uint32_t rule = 0; ///< the number of a rule of faults
+    std::uint64_t amount = 0;
 };
 
 /// The event as one line of JSON, without the newline. `path` is the file's path relative to the

@@ -25,6 +25,26 @@ void Recorder::set_path_of(PathOf path_of) {
     path_of_ = std::move(path_of);
 }
 
+void Recorder::keep_path(model::InodeId inode, std::string_view path) {
+    const base::Lock lock(mutex_);
+    kept_paths_.insert_or_assign(inode, std::string(path));
+    if (kept_paths_.size() > kPathsKept) {
+        kept_paths_.erase(kept_paths_.begin()); // the oldest: numbers are never used again
+    }
+}
+
+std::string Recorder::path_of(model::InodeId inode) const {
+    if (inode.value == 0) {
+        return {};
+    }
+    if (std::string path = path_of_ ? path_of_(inode) : std::string(); !path.empty()) {
+        return path;
+    }
+    const base::Lock lock(mutex_);
+    const auto kept = kept_paths_.find(inode);
+    return kept == kept_paths_.end() ? std::string() : kept->second;
+}
+
 void Recorder::start_file(base::Fd file) {
     const base::Lock lock(mutex_);
     file_ = std::move(file);
@@ -67,11 +87,7 @@ std::string Recorder::lines(std::span<const Event> events) const {
     for (const Event& event : events) {
         auto path = paths.find(event.inode);
         if (path == paths.end()) {
-            std::string name;
-            if (event.inode.value != 0 && path_of_) {
-                name = path_of_(event.inode);
-            }
-            path = paths.emplace(event.inode, std::move(name)).first;
+            path = paths.emplace(event.inode, path_of(event.inode)).first;
         }
         text += to_json(event, path->second, block_size_);
         text += '\n';

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,10 @@ class Recorder {
 
     /// To be called once, before events are exported. Called without a lock of the recorder's.
     void set_path_of(PathOf path_of);
+    /// The inode is no more, and was at `path`: where path_of tells none, that is its path. Of the
+    /// latest kPathsKept.
+    void keep_path(model::InodeId inode, std::string_view path);
+    static constexpr std::size_t kPathsKept = kKept;
     /// From now on every event is appended to `file` as JSON Lines by a thread of its own.
     void start_file(base::Fd file);
     /// Ends the writing thread after it has written all there is.
@@ -55,6 +60,7 @@ class Recorder {
     [[nodiscard]] int file_error() const;
 
   private:
+    [[nodiscard]] std::string path_of(model::InodeId inode) const;
     void write_file();
     /// Waits for events to write, and takes some of them. Empty: it is time to stop.
     std::vector<Event> take_events();
@@ -74,6 +80,7 @@ class Recorder {
     bool exporting_ GUARDED_BY(mutex_) = false;
     bool stop_ GUARDED_BY(mutex_) = false;
     int file_error_ GUARDED_BY(mutex_) = 0;
+    std::map<model::InodeId, std::string> kept_paths_ GUARDED_BY(mutex_);
     base::Fd file_; ///< set before the writing thread begins, and used by that thread only
     std::thread writer_;
 };

@@ -67,6 +67,20 @@ TEST_F(Faults, TheControlFileTellsRulesAndCountsAndWhatWasRefused) {
     ::close(fd);
 }
 
+TEST_F(Faults, APieceOfALargerFileIsRefusedAndNoLongWordIsRepeated) {
+    std::string rules;
+    while (rules.size() < (std::size_t{1} << 17U)) {
+        rules += "open EACCES path=none/" + std::to_string(rules.size()) + "\n";
+    }
+    const std::string piece = rules.substr(0, rules.size() - 3);
+    EXPECT_EQ(mount_->write_control("faults", piece), EINVAL);
+    EXPECT_THAT(mount_->read_control("faults"), HasSubstr("ends inside a line"));
+    EXPECT_EQ(mount_->write_control("faults", rules), 0) << "all of it";
+    EXPECT_EQ(mount_->write_control("faults", "clear\n"), 0);
+    EXPECT_EQ(mount_->write_control("faults", std::string(60'000, 'x')), EINVAL);
+    EXPECT_LT(mount_->read_control("status").size(), 10'000U);
+}
+
 TEST_F(Faults, RulesOfTheStartAreInForce) {
     mount_->stop();
     const auto file = mount_->temporary() / "rules";

@@ -2,7 +2,14 @@
 
 namespace mmapstress {
 
-Durable durable_after(const Op& op, CommitBy commit_by) {
+SyncReaches sync_reaches(std::string_view filesystem) {
+    return filesystem.starts_with("fuse") || filesystem == "virtiofs" || filesystem == "9p"
+               ? SyncReaches::nothing
+               : SyncReaches::disk;
+}
+
+Durable durable_after(const Op& op, CommitBy commit_by, SyncReaches sync) {
+    const Durable synced = sync == SyncReaches::disk ? Durable::all_files : Durable::nothing;
     switch (op.kind) {
     case OpKind::msync:
         return Durable::range;
@@ -12,9 +19,9 @@ Durable durable_after(const Op& op, CommitBy commit_by) {
     case OpKind::drop_pages:
         return Durable::file;
     case OpKind::sync:
-        return Durable::all_files;
+        return synced;
     case OpKind::commit:
-        return commit_by == CommitBy::sibling ? Durable::nothing : Durable::all_files;
+        return commit_by == CommitBy::sibling ? Durable::nothing : synced;
     default:
         return Durable::nothing;
     }

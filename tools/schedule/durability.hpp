@@ -6,6 +6,7 @@
 #include "tools/schedule/schedule.hpp"
 
 #include <cstdint>
+#include <string_view>
 
 namespace mmapstress {
 
@@ -16,7 +17,18 @@ enum class Durable : std::uint8_t {
     all_files, ///< all files
 };
 
+/// What sync(2) and syncfs(2) do on a filesystem.
+enum class SyncReaches : std::uint8_t {
+    disk,    ///< all is durable when they return
+    nothing, ///< dirty pages are given to a server, which is not told to make them durable
+};
+
+/// Of a filesystem of this type, as mountinfo names it. A FUSE daemon is never told (FUSE_SYNCFS is
+/// for virtiofs, and for block devices since Linux 6.18), and what the servers of the others make
+/// of it is not known.
+SyncReaches sync_reaches(std::string_view filesystem);
+
 /// What POSIX and the manual pages of Linux promise of it. `commit_by` is the schedule's.
-Durable durable_after(const Op& op, CommitBy commit_by);
+Durable durable_after(const Op& op, CommitBy commit_by, SyncReaches sync);
 
 } // namespace mmapstress

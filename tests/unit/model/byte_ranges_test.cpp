@@ -41,5 +41,13 @@ TEST(Joined, RangesThatOverlapOrTouchBecomeOne) {
     EXPECT_THAT(joined({bytes(7, 7), bytes(9, 3)}), IsEmpty());
 }
 
+TEST(Without, LeavesWhatIsInNoneOfTheOthers) {
+    const std::vector<ByteRange> all{bytes(0, 10), bytes(20, 30)};
+    EXPECT_EQ(without(all, {}), all);
+    EXPECT_THAT(without(all, std::vector{bytes(2, 4), bytes(6, 7), bytes(9, 22), bytes(29, 40)}),
+                ElementsAre(bytes(0, 2), bytes(4, 6), bytes(7, 9), bytes(22, 29)));
+    EXPECT_THAT(without(all, std::vector{bytes(0, 30)}), IsEmpty());
+}
+
 } // namespace
 } // namespace partialfs::model

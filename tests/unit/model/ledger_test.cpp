@@ -170,9 +170,12 @@ TEST(Ledger, IsReadAFewEntriesAtATime) {
 TEST(Ledger, HasTheSizesThatACutTookAmongTheRest) {
     Ledger ledger(kBlockSize);
     record(ledger, 1, {bytes(0, 10)});
-    ledger.record_size(kInode, "file", Nanoseconds{2}, {ByteOffset{9000}, ByteOffset{10}});
+    const auto cut = [](std::uint64_t when) {
+        return Loss{.kind = LossKind::cut, .lost_at = Nanoseconds{when}};
+    };
+    ledger.record_size(kInode, "file", cut(2), {ByteOffset{9000}, ByteOffset{10}});
     record(ledger, 3, {bytes(100, 110)});
-    ledger.record_size(InodeId{3}, "other", Nanoseconds{4}, {ByteOffset{0}, ByteOffset{5}});
+    ledger.record_size(InodeId{3}, "other", cut(4), {ByteOffset{0}, ByteOffset{5}});
     std::vector<LostStore> entries;
     LedgerPosition next;
     for (auto part = ledger.read(next, 4, 1); !part.empty(); part = ledger.read(next, 4, 1)) {
@@ -190,6 +193,42 @@ TEST(Ledger, HasTheSizesThatACutTookAmongTheRest) {
     EXPECT_EQ(entries[3].bytes.begin, ByteOffset{0});
     EXPECT_EQ(ledger.counts().open, 4U);
     EXPECT_EQ(ledger.counts().open_bytes, 20U);
+}
+
+TEST(Ledger, ASizeThatAFaultLeftOutGoesWithTheFilesNextSize) {
+    Ledger ledger(kBlockSize);
+    const Loss fault{.kind = LossKind::fault, .lost_at = Nanoseconds{1}};
+    const Loss cut{.kind = LossKind::cut, .lost_at = Nanoseconds{1}};
+    const LostSize size{ByteOffset{9000}, ByteOffset{10}};
+    ledger.record_size(kInode, "file", fault, size);
+    ledger.record_size(kInode, "file", cut, size);
+    ledger.record_size(InodeId{3}, "other", fault, size);
+    EXPECT_TRUE(ledger.has_open(kInode));
+    ledger.truncate(kInode, ByteOffset{5000});
+    EXPECT_FALSE(ledger.has_open(kInode)) << "what a cut took is settled";
+    const auto entries = ledger.read();
+    ASSERT_EQ(entries.size(), 2U);
+    EXPECT_EQ(entries[0].loss.kind, LossKind::cut);
+    EXPECT_EQ(entries[1].loss.kind, LossKind::fault);
+    EXPECT_EQ(entries[1].path, "other");
+    EXPECT_EQ(ledger.counts().open, 2U);
+    EXPECT_EQ(ledger.counts().dropped, 1U);
+    ledger.forget(InodeId{3});
+    EXPECT_EQ(ledger.read().size(), 1U);
+}
+
+TEST(Ledger, WhatAPowerCutSettlesKeepsItsPathAndStays) {
+    Ledger ledger(kBlockSize);
+    record(ledger, 1, {bytes(0, 10)});
+    ledger.record_size(kInode, "file", {.kind = LossKind::fault}, {ByteOffset{9}, ByteOffset{1}});
+    EXPECT_FALSE(ledger.read()[0].settled);
+    EXPECT_FALSE(ledger.read()[1].settled);
+    ledger.settle(kInode, "renamed");
+    ledger.settle(InodeId{70}, "nothing of it is known");
+    for (const LostStore& entry : ledger.read()) {
+        EXPECT_TRUE(entry.settled);
+        EXPECT_EQ(entry.path, "renamed");
+    }
 }
 
 } // namespace

@@ -43,6 +43,10 @@ TEST(PowerCommand, WhatIsWrongIsNamed) {
     refuses("on now", "on stands alone");
     refuses("cut tear=1024", "tear=1024");
     refuses("cut seed=x tear=512", "seed=x");
+    refuses("cut tear=512 tear=none", "'tear' stands twice");
+    refuses("cut at=fsync:1 at=op:1", "'at' stands twice");
+    refuses("cut " + std::string(100'000, 'x'), std::string(80, 'x') + "...'");
+    refuses("cut \1x\2", "'?x?'");
     refuses("cut seed=1", "seed= goes with");
     refuses("cut tear=none keep-order", "keep-order goes with");
     refuses("cut at=fsync", "at=fsync:1");

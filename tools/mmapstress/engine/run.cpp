@@ -170,8 +170,8 @@ void Run::note_pressure() {
 
 Outcome<> Run::note_done(const Crew& crew, const Op& op) {
     const Header& header = walker_.header();
-    const bool matters =
-        header.workers() > 1 || durable_after(op, header.commit_by) != Durable::nothing;
+    const bool matters = header.workers() > 1 ||
+                         durable_after(op, header.commit_by, SyncReaches::disk) != Durable::nothing;
     if (!matters || crew.reached() == noted_) {
         return {};
     }

@@ -101,7 +101,7 @@ std::string Run::evict_all(Crew& crew) {
 
 void Run::verify_what_was_synced() {
     std::ranges::sort(synced_points_);
-    CrashState state(factory_, {begun_, synced_points_, false});
+    CrashState state(factory_, {begun_, synced_points_, false}, sync_reaches(place_.filesystem));
     std::vector<EvictedFile> files;
     std::string evicted;
     for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {
@@ -148,7 +148,7 @@ void Run::verify_after_cut(PowerCut& power) {
     remove_what_workers_left();
     result_.interrupted = true;
     std::ranges::sort(synced_points_);
-    CrashState state(factory_, {begun_, synced_points_, false});
+    CrashState state(factory_, {begun_, synced_points_, false}, sync_reaches(place_.filesystem));
     std::vector<partialfs::base::Fd> owners;
     std::vector<EvictedFile> files;
     for (std::uint32_t i = 0; i < directory_.files().size(); ++i) {

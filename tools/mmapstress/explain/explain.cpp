@@ -1,6 +1,7 @@
 #include "tools/mmapstress/explain/explain.hpp"
 
 #include "tools/mmapstress/explain/block_picture.hpp"
+#include "tools/mmapstress/explain/taken_chain.hpp"
 #include "tools/mmapstress/explain/words.hpp"
 #include "tools/mmapstress/result/known_faults.hpp"
 #include "tools/schedule/page_history.hpp"
@@ -172,7 +173,9 @@ class Explainer {
         std::vector<TraceEvent> of_file;
         const std::string path = trace_path(result_, file);
         std::ranges::copy_if(*evidence_.trace, std::back_inserter(of_file),
-                             [&](const TraceEvent& event) { return event.path == path; });
+                             [&](const TraceEvent& event) {
+                                 return event.path == path || concerns_all_files(event);
+                             });
         return of_file;
     }
 
@@ -195,9 +198,11 @@ class Explainer {
         const std::vector<TraceEvent> of_file = events_of(damage.file);
         const auto chain = chain_of(damage, of_file);
         if (chain.empty()) {
+            const bool known = std::ranges::any_of(
+                of_file, [](const TraceEvent& event) { return !concerns_all_files(event); });
             line("  the trace does not tell of this loss" +
-                 (of_file.empty() ? " (nor of the file " + trace_path(result_, damage.file) + ")"
-                                  : std::string()));
+                 (!known ? " (nor of the file " + trace_path(result_, damage.file) + ")"
+                         : std::string()));
             return;
         }
         tell_steps(chain);

@@ -1,6 +1,7 @@
 #include "tools/mmapstress/explain/html.hpp"
 
 #include "tools/mmapstress/explain/block_picture.hpp"
+#include "tools/mmapstress/explain/taken_chain.hpp"
 #include "tools/mmapstress/explain/words.hpp"
 
 #include <nlohmann/json.hpp>
@@ -150,6 +151,11 @@ class PageMaker {
             files[trace_path(result_, FileIndex{i})] = FileIndex{i};
         }
         for (const TraceEvent& event : *evidence_.trace) {
+            if (concerns_all_files(event)) {
+                std::ranges::for_each(pasts_,
+                                      [&](PagePast& past) { past.events.push_back(event); });
+                continue;
+            }
             const auto file = files.find(event.path);
             if (file == files.end()) {
                 continue;
@@ -158,9 +164,13 @@ class PageMaker {
                 blocks != 0) {
                 block_ = kPageSize / (event.blocks.empty() ? event.written : event.blocks).size();
             }
-            if (event.page || event.event == "explicit-write") {
+            if (event.page || event.event == "explicit-write" || event.event == "fault" ||
+                event.event.starts_with("cut-")) {
+                constexpr ByteRange kWhole{ByteOffset{0}, ByteOffset{~std::uint64_t{0}}};
                 for_each_past(file->second,
-                              event.page ? partialfs::model::range_of(*event.page) : event.bytes,
+                              event.page            ? partialfs::model::range_of(*event.page)
+                              : event.bytes.empty() ? kWhole
+                                                    : event.bytes,
                               [&](PagePast& past) { past.events.push_back(event); });
             }
         }

@@ -1,5 +1,7 @@
 #include "tools/mmapstress/explain/loss_chain.hpp"
 
+#include "tools/mmapstress/explain/taken_chain.hpp"
+
 #include <algorithm>
 #include <ranges>
 #include <string_view>
@@ -72,6 +74,9 @@ ChainStep first_stored(const DamagedRange& damage, const Events& events,
 
 std::vector<ChainStep> loss_chain(const DamagedRange& damage, const Events& events,
                                   const OpTimes& times) {
+    if (auto taken = taken_chain(damage, events, times); !taken.empty()) {
+        return taken;
+    }
     const PageIndex page = damage.range.first_page();
     const auto passed_over = last_before(events, events.end(), [&](const TraceEvent& event) {
         return event.event == "writepage" && event.page == page &&

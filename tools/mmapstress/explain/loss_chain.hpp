@@ -26,8 +26,8 @@ struct ChainStep {
 };
 
 /// The steps that lost `damage`: stored, flushed by a commit, stored again, passed over by
-/// writepage. Empty if the events do not tell of the loss. `events` are those of the damaged file,
-/// in order.
+/// writepage; or, if that is not how, those of taken_chain(). Empty if the events do not tell of
+/// the loss. `events` are those of the damaged file and those that concern all files, in order.
 std::vector<ChainStep> loss_chain(const DamagedRange& damage, const std::vector<TraceEvent>& events,
                                   const OpTimes& times);
 

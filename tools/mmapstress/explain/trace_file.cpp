@@ -26,6 +26,13 @@ TraceEvent event_of(const json& line) {
     event.commit = line.value("commit", std::uint64_t{0});
     const auto offset = line.value("offset", std::uint64_t{0});
     event.bytes = {ByteOffset{offset}, ByteOffset{offset + line.value("length", std::uint64_t{0})}};
+    event.operation = line.value("operation", std::string{});
+    event.action = line.value("action", std::string{});
+    event.rule = line.value("rule", std::uint64_t{0});
+    event.error = line.value("errno", 0);
+    event.amount = line.value("amount", std::uint64_t{0});
+    event.size_was = line.value("size_was", std::uint64_t{0});
+    event.size_is = line.value("size_is", std::uint64_t{0});
     return event;
 }
 

@@ -25,6 +25,13 @@ struct TraceEvent {
     std::string skipped; ///< of a writepage
     std::uint64_t commit = 0;
     partialfs::model::ByteRange bytes; ///< offset and length
+    std::string operation;             ///< of a fault, and so are these
+    std::string action;
+    std::uint64_t rule = 0;
+    int error = 0;
+    std::uint64_t amount = 0;   ///< bytes that a torn or short one let through
+    std::uint64_t size_was = 0; ///< of cut-resized
+    std::uint64_t size_is = 0;
 
     bool operator==(const TraceEvent&) const = default;
     /// Whether it concerns any byte of the page.

@@ -1,6 +1,5 @@
 #include "tools/mmapstress/verify/crash_state.hpp"
 
-#include "tools/schedule/durability.hpp"
 #include "tools/schedule/op_effect.hpp"
 #include "tools/schedule/op_walker.hpp"
 
@@ -53,9 +52,10 @@ std::vector<ByteCount> first_sizes(const OpWalker& walker) {
 
 } // namespace
 
-CrashState::CrashState(const OpSourceFactory& factory, const RunProgress& progress)
+CrashState::CrashState(const OpSourceFactory& factory, const RunProgress& progress,
+                       SyncReaches sync)
     : files_(factory()->header().files.size()), synced_(emptied(factory()->header())) {
-    find_bounds(factory, progress);
+    find_bounds(factory, progress, sync);
     OpWalker walker(factory());
     start(walker.header());
     std::vector<ByteCount> sizes = first_sizes(walker);
@@ -85,7 +85,8 @@ CrashState::CrashState(const OpSourceFactory& factory, const RunProgress& progre
     }
 }
 
-void CrashState::find_bounds(const OpSourceFactory& factory, const RunProgress& progress) {
+void CrashState::find_bounds(const OpSourceFactory& factory, const RunProgress& progress,
+                             SyncReaches reaches) {
     OpWalker walker(factory());
     const Header& header = walker.header();
     for (std::uint32_t i = 0; i < files_.size(); ++i) {
@@ -108,7 +109,7 @@ void CrashState::find_bounds(const OpSourceFactory& factory, const RunProgress& 
                 mapped_in_pieces[op->file.value] = true;
             }
         }
-        const Durable durable = durable_after(*op, header.commit_by);
+        const Durable durable = durable_after(*op, header.commit_by, reaches);
         if (durable == Durable::nothing) {
             continue;
         }

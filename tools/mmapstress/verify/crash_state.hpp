@@ -7,6 +7,7 @@
 
 #include "tools/mmapstress/report/progress_file.hpp"
 #include "tools/mmapstress/verify/expected.hpp"
+#include "tools/schedule/durability.hpp"
 #include "tools/schedule/op_source.hpp"
 
 #include <cstddef>
@@ -20,8 +21,9 @@ namespace mmapstress {
 /// Not thread-safe; const functions may run at the same time as one another.
 class CrashState {
   public:
-    /// Walks through the operations twice.
-    CrashState(const OpSourceFactory& factory, const RunProgress& progress);
+    /// Walks through the operations twice. `sync` is the filesystem's.
+    CrashState(const OpSourceFactory& factory, const RunProgress& progress,
+               SyncReaches sync = SyncReaches::disk);
 
     /// The bytes as they were synced last; zeros where nothing was. Its sizes are what settle()
     /// made of them.
@@ -66,7 +68,7 @@ class CrashState {
         std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> at;
     };
 
-    void find_bounds(const OpSourceFactory& factory, const RunProgress& progress);
+    void find_bounds(const OpSourceFactory& factory, const RunProgress& progress, SyncReaches sync);
     void start(const Header& header);
     /// Takes in what an operation does to `range` and to the size of its file.
     void take(const Op& op, ByteRange range, ByteCount size);

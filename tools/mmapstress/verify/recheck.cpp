@@ -79,7 +79,8 @@ class Should {
   public:
     Should(const OpSourceFactory& factory, const LoadedReport& loaded) {
         if (loaded.progress) {
-            crash_.emplace(factory, *loaded.progress);
+            crash_.emplace(factory, *loaded.progress,
+                           sync_reaches(loaded.report.result.filesystem));
             last_ = loaded.progress->begun;
             OpWalker walker(factory());
             for (const Op* op = walker.next();

@@ -72,5 +72,49 @@ TEST(LossChain, SaysNothingOfWhatTheTraceDoesNotShow) {
     EXPECT_TRUE(loss_chain(damage(4196, 4300), {}, {}).empty());
 }
 
+/// A sync that pretends, a cut, and what it took; before and behind it things that do not matter.
+constexpr std::string_view kCut =
+    R"({"t":50,"seq":1,"event":"fault","inode":7,"path":"f","operation":"pwrite","action":"torn","rule":1,"errno":5,"offset":0,"length":10,"amount":3}
+{"t":100,"seq":2,"event":"fault","inode":7,"path":"f","operation":"fdatasync","action":"skip","rule":2}
+{"t":110,"seq":3,"event":"fault","operation":"syncfs","action":"skip","rule":3}
+{"t":120,"seq":4,"event":"power-cut"}
+{"t":130,"seq":5,"event":"cut-took","inode":7,"path":"f","offset":4100,"length":8}
+{"t":140,"seq":6,"event":"cut-resized","inode":7,"path":"f","size_was":9000,"size_is":8000}
+{"t":150,"seq":7,"event":"power-on"}
+{"t":160,"seq":8,"event":"power-cut"}
+)";
+
+std::vector<std::string> words_of(const std::vector<ChainStep>& chain) {
+    std::vector<std::string> words;
+    for (const ChainStep& step : chain) {
+        words.push_back(step.what);
+    }
+    return words;
+}
+
+TEST(TakenChain, TellsTheFaultsBeforeACutAndWhatItTook) {
+    using testing::ElementsAre;
+    using testing::HasSubstr;
+    const auto events = parse_trace(kCut).value();
+    const OpTimes times{{OpId{9}, Nanoseconds{60}}};
+    EXPECT_THAT(words_of(loss_chain(damage(4104, 4200), events, times)),
+                ElementsAre("made", HasSubstr("fdatasync only pretended (rule 2"),
+                            HasSubstr("syncfs only pretended (rule 3"), HasSubstr("power was cut"),
+                            "it took 8 bytes at 4100, which memory or the cache of the disk had"));
+    EXPECT_THAT(words_of(loss_chain(damage(8500, 8600), events, times)).back(),
+                HasSubstr("9000 bytes were seen, 8000 are on disk"));
+    EXPECT_EQ(loss_chain(damage(8500, 8600), events, times)[3].time, Nanoseconds{120});
+    EXPECT_THAT(loss_chain(damage(5000, 5010), events, times), testing::IsEmpty());
+}
+
+TEST(TakenChain, TellsAFaultThatLeftBytesOutByItself) {
+    const auto events = parse_trace(kCut).value();
+    EXPECT_THAT(words_of(loss_chain(damage(5, 9), events, {})),
+                testing::Contains(
+                    testing::StartsWith("pwrite of 10 bytes at 0 was torn after 3 bytes (rule 1")));
+    EXPECT_THAT(loss_chain(damage(5, 9), events, {{OpId{9}, Nanoseconds{60}}}), testing::IsEmpty())
+        << "it struck before";
+}
+
 } // namespace
 } // namespace mmapstress

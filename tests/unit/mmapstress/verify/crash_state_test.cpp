@@ -108,6 +108,22 @@ TEST_F(OneByte, WhatPromisesNothingSyncsNothing) {
     }
 }
 
+TEST_F(OneByte, ASyncThatAServerIsNotToldOfPromisesNothing) {
+    EXPECT_EQ(sync_reaches("ext4"), SyncReaches::disk);
+    for (const char* filesystem : {"fuse", "fuse.partialfs", "fuseblk", "virtiofs", "9p"}) {
+        EXPECT_EQ(sync_reaches(filesystem), SyncReaches::nothing) << filesystem;
+    }
+    const std::string file = "file 0 size=16 start=sparse\n1 store file=0 off=10 len=1\n";
+    for (const std::string op : {"2 sync\n", "2 commit\n"}) {
+        const Schedule schedule = schedule_of_lines("commit-by syncfs\n" + file + op);
+        std::vector<std::byte> disk(16); // without the store
+        for (const SyncReaches sync : {SyncReaches::disk, SyncReaches::nothing}) {
+            CrashState state(source_of(schedule), progress_of(3, {OpId{2}}), sync);
+            EXPECT_EQ(refused(state, disk).empty(), sync == SyncReaches::nothing) << op;
+        }
+    }
+}
+
 TEST_F(OneByte, ATruncationThatWasNotSyncedMayHaveHappened) {
     const std::string lines =
         "1 write file=0 off=0 len=16\n2 fsync file=0\n3 truncate file=0 size=4\n"
