@@ -4,14 +4,24 @@
 #pragma once
 
 #include <bit>
-#include <cassert>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <optional>
 
 namespace partialfs::model {
+
+/// What a caller must see to. With PARTIALFS_CHECKS (debug, sanitizers, fuzzing) it ends the
+/// program if it is not so; without, nobody looks.
+constexpr void expects([[maybe_unused]] bool condition) {
+#ifdef PARTIALFS_CHECKS
+    if (!condition) {
+        std::abort();
+    }
+#endif
+}
 
 /// A number that is only ever compared with, and moved by, its own kind.
 /// `Tag` makes two such numbers different types.
@@ -64,7 +74,7 @@ constexpr ByteOffset operator+(ByteOffset offset, ByteCount count) {
 }
 /// Bytes from `from` to `to`; `to` must not lie before `from`.
 constexpr ByteCount operator-(ByteOffset to, ByteOffset from) {
-    assert(from <= to);
+    expects(from <= to);
     return ByteCount{to.value - from.value};
 }
 
@@ -83,7 +93,7 @@ struct ByteRange {
     [[nodiscard]] constexpr PageIndex first_page() const { return page_of(begin); }
     /// Last page the range touches. The range must not be empty.
     [[nodiscard]] constexpr PageIndex last_page() const {
-        assert(!empty());
+        expects(!empty());
         return page_of(ByteOffset{end.value - 1});
     }
 };
@@ -141,7 +151,7 @@ class BlockMask {
     constexpr explicit BlockMask(std::uint8_t bits) : bits_(bits) {}
     /// `block` must be one of the eight.
     static constexpr BlockMask of(BlockInPage block) {
-        assert(block.value < 8);
+        expects(block.value < 8);
         return BlockMask{static_cast<std::uint8_t>(1U << block.value)};
     }
 
@@ -157,7 +167,7 @@ class BlockMask {
     [[nodiscard]] constexpr bool empty() const { return bits_ == 0; }
     /// `block` must be one of the eight.
     [[nodiscard]] constexpr bool contains(BlockInPage block) const {
-        assert(block.value < 8);
+        expects(block.value < 8);
         return ((bits_ >> block.value) & 1U) != 0;
     }
     [[nodiscard]] constexpr int count() const { return std::popcount(bits_); }
@@ -214,12 +224,12 @@ class BlockSize {
     }
     /// `block` must be one of a page's, as in range_of().
     [[nodiscard]] constexpr BlockIndex index_of(PageIndex page, BlockInPage block) const {
-        assert(block.value < per_page());
+        expects(block.value < per_page());
         return BlockIndex{page.value * per_page() + block.value};
     }
     /// The bytes of one block of a page.
     [[nodiscard]] constexpr ByteRange range_of(PageIndex page, BlockInPage block) const {
-        assert(block.value < per_page());
+        expects(block.value < per_page());
         const ByteOffset begin{start_of(page).value + block.value * std::uint64_t{bytes_}};
         return {begin, ByteOffset{begin.value + bytes_}};
     }

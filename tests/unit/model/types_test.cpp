@@ -45,5 +45,15 @@ TEST(ByteRange, EmptyRangesHaveNoSize) {
     EXPECT_EQ(backwards.size(), ByteCount{0});
 }
 
+#ifdef PARTIALFS_CHECKS
+TEST(PreconditionsDeathTest, EndABuildThatChecks) {
+    const BlockSize block_size = *BlockSize::from_bytes(1024);
+    EXPECT_DEATH(ByteOffset{1} - ByteOffset{2}, "");
+    EXPECT_DEATH(static_cast<void>(ByteRange{ByteOffset{7}, ByteOffset{7}}.last_page()), "");
+    EXPECT_DEATH(BlockMask::of(BlockInPage{8}), "");
+    EXPECT_DEATH(static_cast<void>(block_size.range_of(PageIndex{0}, BlockInPage{4})), "");
+}
+#endif
+
 } // namespace
 } // namespace partialfs::model
