@@ -18,9 +18,10 @@ class FileTimes {
     /// Of a file that has this ctime, as nothing of it is held back.
     explicit FileTimes(const timespec& ctime = {}) : shown_ctime_(ctime) {}
 
-    /// The data has changed at `now`.
+    /// The data has changed at `now`. ctime does not go back, whatever the clock does.
     void data_changed(const timespec& now) {
-        mtime_ = shown_ctime_ = now;
+        mtime_ = now;
+        attributes_changed(now);
         stored_before_ = on_their_way_ = PageSet{};
     }
     /// The attributes have changed, and the backing inode has this ctime since.

@@ -35,6 +35,16 @@ TEST(FileTimes, HoldsBackTheTimeOfAChange) {
     EXPECT_EQ(status.st_mtim.tv_sec, 8);
 }
 
+TEST(FileTimes, CtimeDoesNotGoBackWhereTheClockDoes) {
+    FileTimes times;
+    times.data_changed({.tv_sec = 9, .tv_nsec = 0});
+    times.data_changed({.tv_sec = 8, .tv_nsec = 0});
+    struct stat status = stat_with(5, 6);
+    times.adjust(status, /*flushing=*/false);
+    EXPECT_EQ(status.st_ctim.tv_sec, 9);
+    EXPECT_EQ(status.st_mtim.tv_sec, 8);
+}
+
 TEST(FileTimes, HidesTheCtimeOfAFlush) {
     FileTimes times;
     times.data_changed({.tv_sec = 8, .tv_nsec = 0});
