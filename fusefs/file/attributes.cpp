@@ -81,8 +81,8 @@ Result<struct stat> Attributes::read(PageCache& cache) {
             std::max(on_disk, std::min(whole, on_disk + (to_come + stored) / 512)));
     }
     status.st_size = static_cast<off_t>(size);
+    parts_.context.clock.given_out(status); // before SOURCE's ctime is hidden
     parts_.times.adjust(status, /*flushing=*/parts_.writing != 0);
-    parts_.context.clock.given_out(status);
     return status;
 }
 

@@ -22,20 +22,15 @@ class StampClock {
         const std::int64_t stamp = std::max(read(CLOCK_REALTIME_COARSE), latest_.load());
         return {.tv_sec = stamp / kSecond, .tv_nsec = stamp % kSecond};
     }
-    /// These attributes are given to a program. mtime counts as well: what the daemon writes moves
-    /// it, with a ctime that nobody is shown. One that a program has set is no later than now.
+    /// A program is given times of what has these attributes in SOURCE. Its ctime stands for its
+    /// mtime: the kernel moves no mtime past it. One that a program has set may lie past it, by the
+    /// finer clock of the program, and past the stamps that SOURCE gives next: a stamp of ours must
+    /// not follow it, or SOURCE's ctime, which is shown once ours is forgotten, would be older.
     void given_out(const struct stat& status) {
-        given_out(status.st_ctim);
-        given_out(status.st_mtim);
-    }
-
-  private:
-    static constexpr std::int64_t kSecond = 1'000'000'000;
-
-    void given_out(const timespec& time) {
+        const timespec& time = status.st_ctim;
         const std::int64_t now = read(CLOCK_REALTIME);
-        // A stamp of the future is of another clock (a backup, a machine whose clock was wrong).
-        // One that a program has set may be of a time that nanoseconds cannot count to.
+        // A stamp of the future is of another clock (a backup, a machine whose clock was wrong),
+        // and may be of a time that nanoseconds cannot count to.
         if (time.tv_sec < 0 || time.tv_sec > now / kSecond) {
             return;
         }
@@ -44,6 +39,9 @@ class StampClock {
         while (stamp > latest && stamp <= now && !latest_.compare_exchange_weak(latest, stamp)) {
         }
     }
+
+  private:
+    static constexpr std::int64_t kSecond = 1'000'000'000;
 
     static std::int64_t read(clockid_t clock) {
         timespec now{};

@@ -1,4 +1,5 @@
 // Time stamps: set exactly, and moved by what moves them on a plain directory.
+#include "fusefs/base/fd.hpp"
 #include "tests/mounted/mounted_test.hpp"
 
 #include <fcntl.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace partialfs::testing {
@@ -117,6 +119,34 @@ TEST_F(TimeStamps, TimesMoveWithWhatIsDone) {
         watch("dir", "unlink in it", [&] { ::unlink(s.at("dir/x").c_str()); });
         watch("file", "O_TRUNC", [&] { s.open("file", O_RDWR | O_TRUNC); });
     });
+}
+
+/// What a mount shows of a ctime while it holds data back, SOURCE's own must not be before once the
+/// data is there: it is what is shown when the daemon has forgotten the file.
+TEST_F(TimeStamps, NoCtimeIsShownThatSourceLeavesBehind) {
+    const auto created = [&](const char* name) {
+        return base::Fd(::open((mount().path() / name).c_str(), O_CREAT | O_RDWR, 0644));
+    };
+    const base::Fd fd = created("file");
+    const base::Fd other = created("other");
+    for (int i = 0; i < 100; ++i) {
+        // A program's own stamp, which is finer than the filesystem's.
+        std::array<timespec, 2> set{};
+        ::clock_gettime(CLOCK_REALTIME, &set[1]);
+        ASSERT_EQ(::futimens(other.get(), set.data()), 0);
+        struct stat status{};
+        ASSERT_EQ(::fstat(other.get(), &status), 0);
+        ASSERT_EQ(::pwrite(fd.get(), "x", 1, 0), 1);
+        struct stat shown{};
+        ASSERT_EQ(::fstat(fd.get(), &shown), 0);
+        ASSERT_EQ(::fsync(fd.get()), 0);
+        struct stat left{};
+        ASSERT_EQ(::stat((mount().source() / "file").c_str(), &left), 0);
+        const auto nanoseconds = [](const timespec& time) {
+            return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+        };
+        ASSERT_GE(nanoseconds(left.st_ctim), nanoseconds(shown.st_ctim)) << "round " << i;
+    }
 }
 
 } // namespace

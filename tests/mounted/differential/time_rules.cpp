@@ -7,11 +7,6 @@
 namespace partialfs::differential {
 namespace {
 
-/// Nanoseconds. Under load a ctime was seen to go back by 2 and by 25 ms, twice in some forty
-/// hunts. Why is not known yet; what is worth a longer step (a file that gets another's times, a
-/// lost change) is still found.
-constexpr std::int64_t kCtimeMayGoBack = 100'000'000;
-
 std::string pair_of(std::string_view what, std::string_view rule, Stamp mounted, Stamp other) {
     std::ostringstream text;
     text << what << ": " << rule << ": " << mounted << " against " << other << " ("
@@ -71,7 +66,7 @@ void TimeRules::look(std::string_view what, const Identity& file, const Both<str
     Seen& seen = files_[file];
     if (seen.at != 0) {
         checks_.require(
-            Check::times, changed.mounted + kCtimeMayGoBack >= seen.changed.mounted,
+            Check::times, changed.mounted >= seen.changed.mounted,
             pair_of(what, "the change time went back", changed.mounted, seen.changed.mounted));
     }
     if (seen.stores != Stores::pending && seen.stores != Stores::settled) {
