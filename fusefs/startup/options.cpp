@@ -1,14 +1,13 @@
 #include "fusefs/startup/options.hpp"
 
 #include "fusefs/base/nearest_name.hpp"
-#include "fusefs/base/units.hpp"
 #include "fusefs/startup/mount_options.hpp"
+#include "fusefs/startup/settings.hpp"
 #include "fusefs/version.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <sstream>
 #include <string_view>
@@ -16,150 +15,11 @@
 namespace partialfs::startup {
 namespace {
 
-/// The daemon leaves the directory that relative paths start from.
-std::filesystem::path absolute(const std::filesystem::path& path) {
-    return std::filesystem::absolute(path).lexically_normal();
-}
-
-/// A value that an option does not take.
-[[noreturn]] void bad_value(std::string_view option, std::string_view value,
-                            std::string_view expected) {
-    std::ostringstream message;
-    message << option << ": '" << value << "' is not " << expected;
-    throw CLI::ValidationError(message.str());
-}
-
-template <typename Value>
-Value checked(std::string_view option, const std::string& text, std::optional<Value> value,
-              std::string_view expected) {
-    if (!value) {
-        bad_value(option, text, expected);
+void apply(const Setting& setting, Options& options, const std::string& value) {
+    if (const auto set = setting.set(options, value); !set) {
+        throw CLI::ValidationError(set.error());
     }
-    return *value;
 }
-
-/// The value of an enumeration that `text` names.
-template <base::NamedEnum Enum>
-Enum named(std::string_view option, const std::string& text) {
-    return checked(option, text, base::from_name<Enum>(text), base::all_names<Enum>());
-}
-
-/// Several writes of the least size that the kernel sends must fit.
-constexpr std::uint64_t kLeastDirtyLimit = std::uint64_t{64} << 10U;
-
-/// An option of ours that takes a value: its long name and what its value does.
-struct Setting {
-    std::string_view name;
-    std::string_view value_name;
-    std::string_view help;
-    void (*set)(Options&, const std::string& value);
-};
-
-constexpr std::array kSettings{
-    Setting{"contract", "NAME",
-            "what the VM promises before writepage: linux-2.6.19 (default; mapped stores get "
-            "lost), linux-2.6.20 (the fix) or linux-6.12-blockdev (lost again, on block devices "
-            "without buffer heads; implies --flush-policy writeback)",
-            [](Options& options, const std::string& value) {
-                options.contract = named<model::Contract>("--contract", value);
-            }},
-    Setting{
-        "flush-policy", "NAME",
-        "what a commit writes by itself: ext3 (default; as jbd did), eager (every dirty block) or "
-        "writeback (no mapped page: nothing is lost)",
-        [](Options& options, const std::string& value) {
-            options.flush_policy = named<model::FlushPolicy>("--flush-policy", value);
-            options.flush_policy_is_given = true;
-        }},
-    Setting{"after-write-error", "HOW",
-            "what becomes of blocks that the disk refuses: keep (default; tried again), clean (as "
-            "Linux 4.13 on: called clean and lost, each open file told once at fsync) or forget "
-            "(as before that: the first fsync alone is told)",
-            [](Options& options, const std::string& value) {
-                options.after_write_error =
-                    named<model::AfterWriteError>("--after-write-error", value);
-            }},
-    Setting{
-        "block-size", "BYTES",
-        "bytes of a block, the part of a page that is dirty or clean: 512, 1024 (default), 2048 or "
-        "4096",
-        [](Options& options, const std::string& value) {
-            const auto bytes = base::parse_size(value);
-            options.block_size =
-                checked("--block-size", value,
-                        bytes ? model::BlockSize::from_bytes(bytes->value) : std::nullopt,
-                        "512, 1024, 2048 or 4096");
-        }},
-    Setting{"commit-interval", "TIME",
-            "time between commits, a number of ms, s, min or h (default 5s; 0: no timer)",
-            [](Options& options, const std::string& value) {
-                options.commit_interval =
-                    checked("--commit-interval", value, base::parse_duration(value),
-                            "a time such as 250ms, 5s or 1min, or 0");
-            }},
-    Setting{
-        "dirty-limit", "SIZE",
-        "most bytes of write(2) that memory holds before they are on disk, a number of KiB, MiB, "
-        "GiB or TiB (default 256MiB, at least 64KiB)",
-        [](Options& options, const std::string& value) {
-            options.dirty_limit = checked("--dirty-limit", value, base::parse_size(value),
-                                          "a size such as 64MiB or 1GiB");
-            if (options.dirty_limit.value < kLeastDirtyLimit) {
-                bad_value("--dirty-limit", value, "at least 64KiB");
-            }
-        }},
-    Setting{"probe", "HOW",
-            "how pages stored into through a mapping are found: auto (default), cachestat (needs "
-            "Linux 6.5) or compare (retrieves the cached pages; slower)",
-            [](Options& options, const std::string& value) {
-                options.probe = named<ProbeChoice>("--probe", value);
-            }},
-    Setting{"power-undo", "SIZE",
-            "with --power: most bytes kept beside SOURCE of what unsynced changes have replaced "
-            "there (default 256MiB); at more, all is synced",
-            [](Options& options, const std::string& value) {
-                options.power_undo = checked("--power-undo", value, base::parse_size(value),
-                                             "a size such as 64MiB or 1GiB");
-            }},
-    Setting{"trace", "FILE", "write every event to FILE as JSON Lines",
-            [](Options& options, const std::string& value) { options.trace = absolute(value); }},
-    Setting{"faults", "FILE",
-            "begin with the rules of faults in FILE, as if they were written to .partialfs/faults: "
-            "what fails, or is slow, torn, skipped, wrong",
-            [](Options& options, const std::string& value) { options.faults = absolute(value); }},
-    Setting{"log-level", "LEVEL",
-            "how much is logged: trace, debug, info (default), warning, error or off",
-            [](Options& options, const std::string& value) {
-                options.log_level = named<LogLevel>("--log-level", value);
-                options.log_level_is_given = true;
-            }},
-    Setting{"log-file", "FILE",
-            "log to FILE (default: to stderr in the foreground, to syslog in the background)",
-            [](Options& options, const std::string& value) { options.log_file = absolute(value); }},
-    Setting{"threads", "N",
-            "most threads that serve requests, 1 to 1024 (default 10; 1 means two, as one request "
-            "may wait "
-            "for another)",
-            [](Options& options, const std::string& value) {
-                const auto number = base::parse_whole_number(value);
-                options.threads = static_cast<unsigned>(
-                    checked("--threads", value,
-                            number && *number >= 1 && *number <= 1024 ? number : std::nullopt,
-                            "a number from 1 to 1024"));
-            }},
-};
-
-/// An option of ours that takes no value, when given to -o.
-struct Flag {
-    std::string_view name;
-    void (*set)(Options&);
-};
-constexpr std::array kFlags{
-    Flag{"foreground", [](Options& options) { options.foreground = true; }},
-    Flag{"debug", [](Options& options) { options.debug = true; }},
-    Flag{"nonempty", [](Options& options) { options.nonempty = true; }},
-    Flag{"power", [](Options& options) { options.power = true; }},
-};
 
 /// One option of -o. Whether it is one of ours.
 bool apply_own_option(Options& options, const std::string& option) {
@@ -167,20 +27,20 @@ bool apply_own_option(Options& options, const std::string& option) {
     std::string name = option.substr(0, equals);
     std::ranges::replace(name, '_', '-');
     const bool has_value = equals != std::string::npos;
-    for (const Setting& setting : kSettings) {
+    for (const Setting& setting : settings()) {
         if (setting.name == name) {
             if (!has_value || equals + 1 == option.size()) {
                 throw CLI::ValidationError("-o " + option + ": write " + std::string(setting.name) +
                                            "=" + std::string(setting.value_name));
             }
             const std::string value = option.substr(equals + 1);
-            setting.set(options, value);
+            apply(setting, options, value);
             options.given.emplace_back(name, value);
             return true;
         }
     }
-    const auto* const flag = std::ranges::find(kFlags, name, &Flag::name);
-    if (has_value || flag == kFlags.end()) {
+    const auto flag = std::ranges::find(flags(), name, &Flag::name);
+    if (has_value || flag == flags().end()) {
         return false;
     }
     flag->set(options);
@@ -195,11 +55,11 @@ std::string proposal(std::string_view mistyped, const std::vector<std::string_vi
 
 [[noreturn]] void unknown_mount_option(const std::string& option) {
     std::vector<std::string> own;
-    for (const Setting& setting : kSettings) {
+    for (const Setting& setting : settings()) {
         std::ranges::replace(own.emplace_back(setting.name), '-', '_');
     }
     std::vector<std::string_view> names(own.begin(), own.end());
-    for (const Flag& flag : kFlags) {
+    for (const Flag& flag : flags()) {
         names.push_back(flag.name);
     }
     std::ranges::copy(MountOptions::names(), std::back_inserter(names));
@@ -276,10 +136,10 @@ struct Words {
 void add_options(CLI::App& app, Options& options, Words& words) {
     app.add_option("SOURCE", words.source, "the directory underneath: the \"disk\"");
     app.add_option("MOUNTPOINT", words.mountpoint, "an empty directory");
-    for (const Setting& setting : kSettings) {
+    for (const Setting& setting : settings()) {
         app.add_option_function<std::string>(
                "--" + std::string(setting.name),
-               [&](const std::string& value) { setting.set(options, value); },
+               [&](const std::string& value) { apply(setting, options, value); },
                std::string(setting.help))
             ->type_name(std::string(setting.value_name))
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);

@@ -13,12 +13,11 @@
 // serves all requests, so nothing here is locked.
 #define FUSE_USE_VERSION 312
 
-#include "tests/lossyfs/dropped_blocks.hpp"
+#include "tests/lossyfs/filesystem.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <fuse3/fuse.h>
-#include <nlohmann/json.hpp>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -29,7 +28,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,113 +46,6 @@ struct Options {
     int nodirect = 0;
     int unreadable = 0;
     char* hang = nullptr;
-};
-
-/// Ways to fail that have nothing to do with losing data.
-struct Failings {
-    bool nodirect = false;
-    bool unreadable = false;
-    std::string hang;
-};
-
-class Filesystem {
-  public:
-    Filesystem(std::string source, const std::string& log, std::uint64_t every, BlockSize block,
-               bool unmappable, Failings failings)
-        : unmappable_(unmappable), failings_(std::move(failings)), source_(std::move(source)),
-          log_(log, std::ios::app), every_(every), block_size_(block), dropped_(block) {}
-
-    [[nodiscard]] bool unmappable() const { return unmappable_; }
-    [[nodiscard]] const Failings& failings() const { return failings_; }
-    [[nodiscard]] bool log_is_open() const { return log_.is_open(); }
-    [[nodiscard]] std::string host(const char* path) const { return source_ + path; }
-    [[nodiscard]] DroppedBlocks& dropped() { return dropped_; }
-
-    /// Bytes [range) of the descriptor's file, as many as there are.
-    static std::vector<std::byte> read_all(int fd, ByteRange range) {
-        std::vector<std::byte> bytes(range.size().value);
-        std::size_t done = 0;
-        while (done < bytes.size()) {
-            const ssize_t got = ::pread(fd, bytes.data() + done, bytes.size() - done,
-                                        static_cast<off_t>(range.begin.value + done));
-            if (got <= 0) {
-                break;
-            }
-            done += static_cast<std::size_t>(got);
-        }
-        bytes.resize(done);
-        return bytes;
-    }
-
-    /// 0, or -errno.
-    int write(const std::string& path, int fd, ByteOffset offset, std::span<const std::byte> data) {
-        dropped_.written(path, offset, data, [&](ByteRange range) { return read_all(fd, range); });
-        std::size_t done = 0;
-        while (done < data.size()) {
-            const ssize_t put = ::pwrite(fd, data.data() + done, data.size() - done,
-                                         static_cast<off_t>(offset.value + done));
-            if (put < 0) {
-                return -errno;
-            }
-            done += static_cast<std::size_t>(put);
-        }
-        return 0;
-    }
-
-    /// Writes one page that the kernel writes back, all of it or all but one block.
-    int write_page(const std::string& path, int fd, ByteOffset offset,
-                   std::span<const std::byte> data) {
-        ++pages_;
-        if (pages_ % every_ != 0) {
-            return write(path, fd, offset, data);
-        }
-        // Another block each time, by a fixed rule: the same run loses the same blocks.
-        const std::uint64_t blocks = (data.size() + block_size_.bytes() - 1) / block_size_.bytes();
-        const std::size_t first = (drops_ * 7 % blocks) * block_size_.bytes();
-        const std::size_t last = std::min<std::size_t>(first + block_size_.bytes(), data.size());
-        if (const int error = write(path, fd, offset, data.first(first)); error != 0) {
-            return error;
-        }
-        const ByteOffset block{offset.value + first};
-        ++drops_;
-        log_ << nlohmann::json{{"event", "drop"},
-                               {"path", path},
-                               {"offset", block.value},
-                               {"length", last - first}}
-             << '\n';
-        dropped_.dropped(path, block, data.subspan(first, last - first),
-                         read_all(fd, {block, ByteOffset{block.value + block_size_.bytes()}}));
-        // A page at the end of the file makes the file grow even if its last block is dropped.
-        const auto size = ::lseek(fd, 0, SEEK_END);
-        if (size >= 0 && static_cast<std::uint64_t>(size) < offset.value + data.size() &&
-            ::ftruncate(fd, static_cast<off_t>(offset.value + data.size())) != 0) {
-            return -errno;
-        }
-        return write(path, fd, ByteOffset{offset.value + last}, data.subspan(last));
-    }
-
-    void finish() {
-        for (const Owed& owed : dropped_.owed()) {
-            log_ << nlohmann::json{{"event", "lost"},
-                                   {"path", owed.path},
-                                   {"offset", owed.bytes.begin.value},
-                                   {"length", owed.bytes.size().value}}
-                 << '\n';
-        }
-        log_ << nlohmann::json{{"event", "end"}, {"pages", pages_}, {"drops", drops_}} << '\n';
-        log_.flush();
-    }
-
-  private:
-    bool unmappable_;
-    Failings failings_;
-    std::string source_;
-    std::ofstream log_;
-    std::uint64_t every_;
-    BlockSize block_size_;
-    DroppedBlocks dropped_;
-    std::uint64_t pages_ = 0;
-    std::uint64_t drops_ = 0;
 };
 
 Filesystem& filesystem() {
