@@ -115,6 +115,9 @@ Answer lookup_inode(Mount& mount, std::string_view name) {
     }
     auto entry = TRY(entry_of(mount, std::move(inode)));
     entry.parameters.entry_timeout = 0;
+    // Nor the attributes: they come beside what programs ask, and the kernel keeps those that
+    // arrive first. A program that has seen a change would be shown what was before it again.
+    entry.parameters.attr_timeout = 0;
     return entry;
 }
 
