@@ -59,12 +59,16 @@ TimeRules::Stores TimeRules::after_look(Stores stores, bool moved) {
     }
 }
 
-void TimeRules::look(std::string_view what, const Identity& file, const Both<struct stat>& status) {
+void TimeRules::look(std::string_view what, const Identity& file, const Both<struct stat>& status,
+                     const AskDaemon& ask) {
     const auto modified = for_both([&](Side side) { return stamp_of(status[side].st_mtim); });
-    const auto changed = for_both([&](Side side) { return stamp_of(status[side].st_ctim); });
+    auto changed = for_both([&](Side side) { return stamp_of(status[side].st_ctim); });
     const Stamp looked_at = clock_now(CLOCK_REALTIME_COARSE);
     Seen& seen = files_[file];
     if (seen.at != 0) {
+        if (changed.mounted < seen.changed.mounted) {
+            changed.mounted = ask();
+        }
         checks_.require(
             Check::times, changed.mounted >= seen.changed.mounted,
             pair_of(what, "the change time went back", changed.mounted, seen.changed.mounted));

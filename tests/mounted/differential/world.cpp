@@ -52,6 +52,16 @@ int status_of(const std::string& path, struct stat& status) {
     return 0;
 }
 
+/// The change time of what `path`, or without one `fd`, is: as the daemon says, not as the kernel
+/// remembers. 0 if it does not say.
+Stamp told_by_daemon(int fd, const std::string& path) {
+    struct statx fresh{};
+    const int flags = AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
+    return ::statx(fd, path.c_str(), flags, STATX_CTIME, &fresh) == 0
+               ? stamp_of(time_of(fresh.stx_ctime))
+               : 0;
+}
+
 } // namespace
 
 Mapping::~Mapping() {
@@ -93,7 +103,8 @@ void World::look_at(std::string_view what, const Handle& handle) {
     const auto answers =
         answers_of([&](Side side) { return ::fstat(handle.fd[side].get(), &status[side]); });
     if (checks_.same(std::string(what) + ", fstat", answers)) {
-        compare(what, identity_of(handle.fd.plain.get()), status);
+        compare(what, identity_of(handle.fd.plain.get()), status,
+                [&] { return told_by_daemon(handle.fd.mounted.get(), ""); });
     }
 }
 
@@ -113,11 +124,13 @@ void World::look_at_path(std::string_view what, std::string_view path) {
     const auto answers =
         answers_of([&](Side side) { return status_of(base_[side] / path, status[side]); });
     if (checks_.same(text, answers)) {
-        compare(text, identity_of(base_.plain / path, false), status);
+        compare(text, identity_of(base_.plain / path, false), status,
+                [&] { return told_by_daemon(AT_FDCWD, base_.mounted / path); });
     }
 }
 
-void World::compare(std::string_view what, const Identity& file, const Both<struct stat>& status) {
+void World::compare(std::string_view what, const Identity& file, const Both<struct stat>& status,
+                    const TimeRules::AskDaemon& ask) {
     checks_.same_text(what, for_both([&](Side side) { return attributes_of(status[side]); }));
     if (!S_ISDIR(status.plain.st_mode)) {
         checks_.require(Check::sizes, status.mounted.st_size == status.plain.st_size,
@@ -130,7 +143,7 @@ void World::compare(std::string_view what, const Identity& file, const Both<stru
                     std::string(what) + ": the inode number was " + std::to_string(known->second) +
                         " and is now " + std::to_string(status.mounted.st_ino));
     if (S_ISREG(status.plain.st_mode) || S_ISDIR(status.plain.st_mode)) {
-        times_.look(what, file, status);
+        times_.look(what, file, status, ask);
     }
 }
 

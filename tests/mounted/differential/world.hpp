@@ -96,7 +96,8 @@ class World {
 
   private:
     void look_at_path(std::string_view what, std::string_view path);
-    void compare(std::string_view what, const Identity& file, const Both<struct stat>& status);
+    void compare(std::string_view what, const Identity& file, const Both<struct stat>& status,
+                 const TimeRules::AskDaemon& ask);
 
     Both<std::filesystem::path> base_;
     const Checks& checks_;
