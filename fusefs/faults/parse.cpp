@@ -2,6 +2,7 @@
 #include "fusefs/base/nearest_name.hpp"
 #include "fusefs/base/quoted.hpp"
 #include "fusefs/base/units.hpp"
+#include "fusefs/base/words.hpp"
 #include "fusefs/faults/rule.hpp"
 
 #include <fmt/format.h>
@@ -52,36 +53,6 @@ std::optional<int> errno_of(std::string_view symbol) {
 std::string proposal(std::string_view word, std::span<const std::string_view> names) {
     const auto nearest = base::nearest_name(word, names);
     return nearest ? fmt::format("; did you mean '{}'?", *nearest) : std::string();
-}
-
-/// The words of a line up to its comment. A word may have parts in double quotes.
-std::expected<std::vector<std::string>, Problem> words_of(std::string_view line) {
-    constexpr std::string_view kBlanks = " \t\r";
-    std::vector<std::string> words;
-    std::string word;
-    bool quoted = false;
-    bool inside = false; // a word has begun, maybe with an empty quotation
-    for (const char c : line) {
-        if (c == '"') {
-            quoted = !quoted;
-            inside = true;
-        } else if (quoted || kBlanks.find(c) == std::string_view::npos) {
-            if (c == '#' && !quoted && !inside) {
-                break;
-            }
-            inside = true;
-            word += c;
-        } else if (std::exchange(inside, false)) {
-            words.push_back(std::exchange(word, {}));
-        }
-    }
-    if (quoted) {
-        return std::unexpected("a double quote is not closed");
-    }
-    if (inside) {
-        words.push_back(std::move(word));
-    }
-    return words;
 }
 
 /// A line while it is being read.
@@ -357,7 +328,7 @@ std::expected<std::vector<Change>, BadLine> parse_changes(std::string_view text)
         const auto newline = text.find('\n');
         const std::string_view line = text.substr(0, newline);
         text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
-        const auto words = words_of(line);
+        const auto words = base::words_of(line);
         if (!words) {
             return std::unexpected(BadLine{number, words.error()});
         }

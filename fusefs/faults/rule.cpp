@@ -1,5 +1,7 @@
 #include "fusefs/faults/rule.hpp"
 
+#include "fusefs/base/words.hpp"
+
 #include <fmt/format.h>
 #include <string.h>
 
@@ -8,12 +10,6 @@
 namespace partialfs::faults {
 
 namespace {
-
-std::string quoted(std::string_view value) {
-    return value.find_first_of(" \t#") == std::string_view::npos && !value.empty()
-               ? std::string(value)
-               : fmt::format("\"{}\"", value);
-}
 
 std::string action_text(const FaultRule& rule) {
     switch (rule.action) {
@@ -70,10 +66,10 @@ std::string to_text(const FaultRule& rule) {
         add("delay", fmt::format("{}ms", rule.delay.count()));
     }
     if (rule.name != "*") {
-        add("name", quoted(rule.name));
+        add("name", base::word_for(rule.name));
     }
     if (rule.path != "*") {
-        add("path", quoted(rule.path));
+        add("path", base::word_for(rule.path));
     }
     if (rule.range) {
         const bool open_ended = rule.range->end.value == UINT64_MAX;

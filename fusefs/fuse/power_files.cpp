@@ -229,7 +229,9 @@ Answer write_power(fuse_req_t req, std::string_view text, std::size_t size) {
             answer(req, report ? Answer{Written{size}} : Answer{base::failed(ENODEV)});
         };
         if (!power.cut(*command, done)) {
-            return refused("the power is off already: write on first", EBUSY);
+            return refused(power.is_cutting() ? "the power is being cut just now"
+                                              : "the power is off already: write on first",
+                           EBUSY);
         }
         return Later{};
     }

@@ -7,6 +7,7 @@
 #include "fusefs/fuse/inode_table.hpp"
 #include "fusefs/fuse/mount.hpp"
 #include "fusefs/journal/journal.hpp"
+#include "fusefs/power/power.hpp"
 #include "fusefs/trace/recorder.hpp"
 #include "fusefs/version.hpp"
 
@@ -58,6 +59,15 @@ std::string status_json(const Mount& mount) {
     status["faults"] = {{"rules", faults.rules},
                         {"fired", faults.fired},
                         {"refused", refused.empty() ? nullptr : nlohmann::ordered_json(refused)}};
+    status["power"] = nullptr;
+    if (power::Power* const power = context.power; power != nullptr) {
+        const power::DiskCache& cache = power->cache();
+        status["power"] = {{"on", power->is_on()},
+                           {"cuts", power->status().cuts},
+                           {"undo_bytes", cache.used()},
+                           {"undo_cap", cache.cap()},
+                           {"undo_times_full", cache.times_full()}};
+    }
     status["ledger"] = {{"recorded", ledger.recorded},
                         {"open", ledger.open},
                         {"open_bytes", ledger.open_bytes},

@@ -2,9 +2,10 @@
 
 #include "fusefs/base/quoted.hpp"
 #include "fusefs/base/units.hpp"
+#include "fusefs/base/words.hpp"
 
 #include <algorithm>
-#include <sstream>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -105,8 +106,8 @@ struct Words {
         }
         if (key == "path") {
             has_filter = true;
-            trigger.path = value;
-            return {};
+            trigger.path = value.substr(std::min(value.find_first_not_of('/'), value.size()));
+            return trigger.path.empty() ? Problem{quoted(word) + " names no file"} : Problem{};
         }
         if (key == "when") {
             has_filter = true;
@@ -146,26 +147,33 @@ struct Words {
 } // namespace
 
 std::expected<Command, std::string> parse_command(std::string_view text) {
-    std::istringstream stream{std::string(text)};
-    std::string word;
-    if (!(stream >> word)) {
+    const std::string_view line = text.substr(0, text.find_last_not_of('\n') + 1);
+    if (line.contains('\n')) {
+        return std::unexpected("more than one line: write one command at a time");
+    }
+    const auto all = base::words_of(line);
+    if (!all) {
+        return std::unexpected(all.error());
+    }
+    if (all->empty()) {
         return std::unexpected("nothing is written: write cut, cut-and-on, on or disarm");
     }
+    const std::string& word_of_verb = all->front();
     Command command;
     bool known = false;
     for (const auto& [name, verb] : kVerbs) {
-        if (name == word) {
+        if (name == word_of_verb) {
             command.verb = verb;
             known = true;
         }
     }
     if (!known) {
-        return std::unexpected(quoted(word) + " is none of cut, cut-and-on, on and disarm");
+        return std::unexpected(quoted(word_of_verb) + " is none of cut, cut-and-on, on and disarm");
     }
     const bool cuts =
         command.verb == Command::Verb::cut || command.verb == Command::Verb::cut_and_on;
     Words words;
-    while (stream >> word) {
+    for (const std::string& word : std::span(*all).subspan(1)) {
         if (!cuts) {
             return std::unexpected(quoted(word) + ": " + std::string(name_of_verb(command.verb)) +
                                    " stands alone");
@@ -208,7 +216,7 @@ std::string to_text(const Command& command) {
     if (command.at) {
         text += " at=" + std::string(name_of(command.at->at)) + ':' +
                 std::to_string(command.at->nth) + " when=" + std::string(name_of(command.at->when));
-        text += command.at->path.empty() ? "" : " path=" + command.at->path;
+        text += command.at->path.empty() ? "" : " path=" + base::word_for(command.at->path);
     }
     return text;
 }

@@ -3,8 +3,10 @@
 //     cut [tear=all|none|512|4096] [keep-order] [seed=N]     all that is not on disk is gone
 //     cut-and-on ...                                         the same, and the power is on again
 //     cut at=MOMENT:N [when=before|after] [path=GLOB] ...    the same, at the Nth MOMENT from now
-//     on on                                                     the power is on again disarm
-//     nothing is armed any more
+//     on                                                     the power is on again
+//     disarm                                                 nothing is armed any more
+//
+// One line; a value with blanks is put in double quotes, as in the rules of faults.
 //
 // Pure; any thread.
 #pragma once
@@ -72,7 +74,8 @@ struct Trigger {
     Moment at = Moment::op;
     std::uint64_t nth = 1;
     When when = When::before;
-    std::string path{}; ///< fnmatch(3) pattern for the whole path in the mount; empty: any
+    std::string path{}; ///< fnmatch(3) pattern for the whole path in the mount, without a
+                        ///< slash before it; empty: any
 
     bool operator==(const Trigger&) const = default;
 };

@@ -16,10 +16,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <future>
+#include <memory>
 #include <utility>
 
 namespace partialfs::startup {
@@ -57,11 +59,15 @@ std::unique_ptr<power::DiskCache> make_disk_cache(const Options& options, const 
                            source +
                            "', which cannot be made: " + std::strerror(store.error().value));
     }
-    return std::make_unique<power::DiskCache>(std::move(*store), [&trace] {
-        trace.record({.kind = trace::Kind::undo_full});
-        spdlog::info("--power: what a cut could take was more than --power-undo keeps: all of it "
-                     "has been synced");
-    });
+    return std::make_unique<power::DiskCache>(
+        std::move(*store), [&trace, said = std::make_shared<std::atomic_flag>()] {
+            trace.record({.kind = trace::Kind::undo_full});
+            if (!said->test_and_set()) { // a small store is full at each other write
+                spdlog::warn("--power: there is no room for more of what a cut could take "
+                             "(--power-undo, or SOURCE is full): all of it has been synced, and a "
+                             "cut takes it no more. Said once; status counts how often");
+            }
+        });
 }
 
 backing::Object open_root(const std::string& source) {

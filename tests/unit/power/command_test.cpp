@@ -19,13 +19,17 @@ TEST(PowerCommand, IsReadAsItIsWritten) {
     EXPECT_EQ(understood("cut seed=3 keep-order"), "cut tear=512 keep-order seed=3");
     EXPECT_EQ(understood("cut at=fsync:2 path=*.db when=after tear=none"),
               "cut tear=none at=fsync:2 when=after path=*.db");
-    EXPECT_EQ(understood("on"), "on");
+    EXPECT_EQ(understood("cut at=op:1  # a comment"), "cut tear=all at=op:1 when=before");
+    EXPECT_EQ(understood("cut path=\"/my db/*\" at=fsync:1"),
+              "cut tear=all at=fsync:1 when=before path=\"my db/*\"");
+    EXPECT_EQ(understood("on\n\n"), "on");
     EXPECT_EQ(understood("disarm"), "disarm");
 }
 
 TEST(PowerCommand, WhatItSaysCanBeReadAgain) {
-    for (const char* text : {"cut tear=512 keep-order seed=9 at=rename:1 when=after path=a/*",
-                             "cut-and-on at=op:1000", "cut at=commit:3", "cut tear=4096 seed=1"}) {
+    for (const char* text :
+         {"cut tear=512 keep-order seed=9 at=rename:1 when=after path=a/*", "cut-and-on at=op:1000",
+          "cut at=fsync:1 path=\"a b\tc*\"", "cut at=commit:3", "cut tear=4096 seed=1"}) {
         const auto once = parse_command(text);
         ASSERT_TRUE(once) << text;
         EXPECT_EQ(parse_command(to_text(*once)), once) << text;
@@ -39,6 +43,11 @@ TEST(PowerCommand, WhatIsWrongIsNamed) {
         EXPECT_NE(answer.find(word), std::string::npos) << text << ": " << answer;
     };
     refuses("", "nothing is written");
+    refuses("\n", "nothing is written");
+    refuses("cut\non", "one command at a time");
+    refuses("cut at=fsync:1 path=\"a", "not closed");
+    refuses("cut at=fsync:1 path=my db", "'db' is not understood");
+    refuses("cut at=fsync:1 path=//", "names no file");
     refuses("off", "'off'");
     refuses("on now", "on stands alone");
     refuses("cut tear=1024", "tear=1024");
