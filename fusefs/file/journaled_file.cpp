@@ -20,7 +20,7 @@ JournaledFile::Keep JournaledFile::keep() {
         return {.joined = false, .known = false};
     }
     const bool losses = parts_.losses.still_any();
-    return {.joined = !parts_.lock_clean() || parts_.held.needs_sync(),
+    return {.joined = changes_coming_ > 0 || !parts_.lock_clean() || parts_.held.needs_sync(),
             .known = losses || parts_.mappable_handles > 0};
 }
 

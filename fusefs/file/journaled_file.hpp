@@ -35,9 +35,22 @@ class JournaledFile {
     [[nodiscard]] bool dead() const { return parts_.dead; }
     /// The transaction commits: what changes from now on is of the next one.
     void left() { joined_ = false; }
+    /// While one lives a change of the file is on its way, and keep() says that it is to join the
+    /// next transaction. To be made before asking whether the file has joined(): then a commit
+    /// either sees the change coming or has let the file leave by the time it is asked.
+    class Coming {
+      public:
+        explicit Coming(JournaledFile& file) : file_(file) { ++file_.changes_coming_; }
+        Coming(const Coming&) = delete;
+        Coming& operator=(const Coming&) = delete;
+        ~Coming() { --file_.changes_coming_; }
+
+      private:
+        JournaledFile& file_;
+    };
     /// What a commit has still to do for the file, or must remember it for.
     struct Keep {
-        bool joined; ///< something is held back: the next commit has to look again
+        bool joined; ///< something is held back or coming: the next commit has to look again
         bool known;  ///< a mapping may store into it, or the ledger has losses of it
     };
     [[nodiscard]] Keep keep();
@@ -116,6 +129,7 @@ class JournaledFile {
     FileParts& parts_;
     const dev_t device_;
     std::atomic<bool> joined_{false};
+    std::atomic<int> changes_coming_{0};
 };
 
 } // namespace partialfs::file

@@ -6,6 +6,7 @@
 #include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/dispatch.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
+#include "fusefs/journal/change.hpp"
 
 #include <linux/capability.h>
 #include <sys/statvfs.h>
@@ -49,37 +50,38 @@ Answer getattr(fuse_req_t req, const InodePtr& inode, fuse_file_info* /*info*/) 
     return Later{};
 }
 
-Result<void> set_owner(Mount& /*mount*/, const Inode& inode, const struct stat& wanted,
+Result<void> set_owner(Mount& /*mount*/, const InodePtr& inode, const struct stat& wanted,
                        int to_set) {
     if ((to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) == 0) {
         return {};
     }
     const uid_t uid = (to_set & FUSE_SET_ATTR_UID) != 0 ? wanted.st_uid : static_cast<uid_t>(-1);
     const gid_t gid = (to_set & FUSE_SET_ATTR_GID) != 0 ? wanted.st_gid : static_cast<gid_t>(-1);
-    return backing::change_owner(inode.fd(), uid, gid);
+    return backing::change_owner(inode->fd(), uid, gid);
 }
 
-Result<void> set_mode(Mount& /*mount*/, const Inode& inode, const struct stat& wanted, int to_set) {
+Result<void> set_mode(Mount& /*mount*/, const InodePtr& inode, const struct stat& wanted, int to_set) {
     if ((to_set & FUSE_SET_ATTR_MODE) == 0) {
         return {};
     }
-    return backing::change_mode(inode.fd(), wanted.st_mode & 07777U);
+    return backing::change_mode(inode->fd(), wanted.st_mode & 07777U);
 }
 
-Result<void> set_size(Mount& /*mount*/, const Inode& inode, const struct stat& wanted, int to_set) {
+Result<void> set_size(Mount& mount, const InodePtr& inode, const struct stat& wanted, int to_set) {
     if ((to_set & FUSE_SET_ATTR_SIZE) == 0) {
         return {};
     }
-    if (inode.data() == nullptr) {
-        return base::failed(inode.type() == S_IFDIR ? EISDIR : EINVAL);
+    if (inode->data() == nullptr) {
+        return base::failed(inode->type() == S_IFDIR ? EISDIR : EINVAL);
     }
     const model::ByteOffset size = model::offset_of(wanted.st_size);
     if (size.value > 0) {
         // While growth is held back, SOURCE would not be asked.
         const model::ByteOffset last{size.value - 1};
-        TRY(inode.data()->within_largest_size(last, 1));
+        TRY(inode->data()->within_largest_size(last, 1));
     }
-    return inode.data()->truncate(size);
+    const journal::Change change(mount.journal, shared_data(inode));
+    return inode->data()->truncate(size);
 }
 
 /// What utimensat(2) gets for one time: the time, now, or to leave it.
@@ -90,20 +92,20 @@ timespec time_to_set(const timespec& wanted, int to_set, int when_given, int whe
     return (to_set & when_given) != 0 ? wanted : timespec{0, UTIME_OMIT};
 }
 
-Result<void> set_times(Mount& mount, const Inode& inode, const struct stat& wanted, int to_set) {
+Result<void> set_times(Mount& mount, const InodePtr& inode, const struct stat& wanted, int to_set) {
     const std::array times{
         time_to_set(wanted.st_atim, to_set, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW),
         time_to_set(wanted.st_mtim, to_set, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW)};
     if (times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT) {
         return {};
     }
-    return inode.data() != nullptr ? inode.data()->set_times(times, mount.page_cache)
-                                   : backing::change_times(inode.fd(), times);
+    return inode->data() != nullptr ? inode->data()->set_times(times, mount.page_cache)
+                                   : backing::change_times(inode->fd(), times);
 }
 
 /// In this order: a change of owner takes setuid and setgid bits away that the same request may
 /// mean to keep, and a change of size moves the times that it may mean to set.
-Result<void> set_all(Mount& mount, const Inode& inode, const struct stat& wanted, int to_set) {
+Result<void> set_all(Mount& mount, const InodePtr& inode, const struct stat& wanted, int to_set) {
     for (const auto set : {set_owner, set_mode, set_size, set_times}) {
         TRY(set(mount, inode, wanted, to_set));
     }
@@ -112,7 +114,7 @@ Result<void> set_all(Mount& mount, const Inode& inode, const struct stat& wanted
 
 Answer setattr(fuse_req_t req, const InodePtr& inode, struct stat* wanted, int to_set,
                fuse_file_info* /*info*/) {
-    TRY(set_all(mount_of(req), *inode, *wanted, to_set));
+    TRY(set_all(mount_of(req), inode, *wanted, to_set));
     if (inode->data() != nullptr) {
         inode->data()->attributes_changed();
     }

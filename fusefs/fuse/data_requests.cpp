@@ -10,7 +10,7 @@
 #include "fusefs/fuse/power_cut.hpp"
 #include "fusefs/fuse/reply.hpp"
 #include "fusefs/fuse/session.hpp"
-#include "fusefs/journal/journal.hpp"
+#include "fusefs/journal/change.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -93,9 +93,9 @@ void fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length,
                const HandlePtr& handle) {
     Mount& mount = mount_of(req);
     const ByteOffset begin = model::offset_of(offset);
+    const journal::Change change(mount.journal, shared_data(handle->inode));
     const Result<void> done = handle->data().allocate(
         mode, {begin, begin + ByteCount{static_cast<std::uint64_t>(length)}});
-    join(mount, handle->inode);
     answer(req, done);
 }
 

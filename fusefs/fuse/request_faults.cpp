@@ -5,7 +5,7 @@
 #include "fusefs/fuse/control_requests.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
 #include "fusefs/fuse/session.hpp"
-#include "fusefs/journal/journal.hpp"
+#include "fusefs/journal/change.hpp"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -155,7 +155,7 @@ Answer torn(Mount& mount, const StruckRequest& request, const Fault& fault) {
     const ByteOffset begin = range_of_request(request).begin;
     const std::span<const std::byte> bytes =
         bytes_of(request).first(std::min<std::size_t>(request.size, fault.amount));
-    mount.journal.join(shared_data(inode));
+    const journal::Change change(mount.journal, shared_data(inode));
     base::Result<void> done;
     if (request.operation == Operation::writepage) {
         done = inode->data()->writepage(begin, bytes);

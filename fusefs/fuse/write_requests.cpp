@@ -11,7 +11,7 @@
 #include "fusefs/fuse/reply.hpp"
 #include "fusefs/fuse/resource_limits.hpp"
 #include "fusefs/fuse/session.hpp"
-#include "fusefs/journal/journal.hpp"
+#include "fusefs/journal/change.hpp"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -70,7 +70,7 @@ void write_through(Mount& mount, const Write& write) {
         if (write.inode->is_dead()) {
             return base::failed(EIO);
         }
-        join(mount, write.inode); // first: there may be no memory for it
+        const journal::Change change(mount.journal, shared_data(write.inode));
         const ResourceLimits limits(write.caller);
         return write.inode->data()->write_through(write.offset, write.bytes, write.via);
     });
@@ -82,7 +82,7 @@ void write_through(Mount& mount, const Write& write) {
 }
 
 bool try_write(Mount& mount, Write& write, const FileData::TakeMemory& take) {
-    join(mount, write.inode); // first: there may be no memory for it
+    const journal::Change change(mount.journal, shared_data(write.inode));
     const bool done = write.inode->data()->write(write.offset, write.bytes, write.via, take);
     if (done) {
         fuse_reply_write(write.req, write.bytes.size());
@@ -157,7 +157,7 @@ Answer writepage(fuse_req_t req, fuse_ino_t number, std::span<const std::byte> b
         // that the kernel could not drop then, as somebody stored into it or held it just then.
         return mount.context.power->is_on() ? Answer{Written{bytes.size()}} : base::failed(EIO);
     }
-    join(mount, inode); // first: there may be no memory for it
+    const journal::Change change(mount.journal, shared_data(inode));
     TRY(inode->data()->writepage(offset, bytes));
     return moment->ended() ? Answer{Written{bytes.size()}} : base::failed(EIO);
 }

@@ -1,4 +1,5 @@
 // Commits and writepages: what reaches the disk, in which order, and what is lost.
+#include "fusefs/journal/change.hpp"
 #include "tests/unit/journal/commit_fixture.hpp"
 
 #include <fcntl.h>
@@ -60,6 +61,24 @@ TEST_F(CommitTest, ACommitWithNothingToDoLetsCleanFilesGo) {
     }
     EXPECT_TRUE(gone());
     EXPECT_EQ(journal_->status().commits, 1U) << "no commit was made for it";
+}
+
+// Between the moment at which a request finds the file in the running transaction and the moment at
+// which its data comes, that transaction may commit, and find nothing.
+TEST_F(CommitTest, AFileWhoseChangeIsStillComingIsNotLetGo) {
+    context_.settings.policy = FlushPolicy::ext3;
+    join();
+    {
+        const Change change(*journal_, file_);
+        EXPECT_EQ(commit(), 0);
+        const std::string late = "late";
+        ASSERT_TRUE(file_->write(ByteOffset{0}, std::as_bytes(std::span(late)),
+                                 file::FileData::Via::page_cache, [] { return nullptr; }));
+    }
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(disk(), "late");
+    EXPECT_EQ(commit(), 0);
+    EXPECT_FALSE(file_->joined()) << "a change that has come keeps nothing";
 }
 
 TEST_F(CommitTest, AWritepagePastTheEndOfTheDiskWritesWhatIsPendingBelowFirst) {
