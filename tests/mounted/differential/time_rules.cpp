@@ -61,13 +61,16 @@ TimeRules::Stores TimeRules::after_look(Stores stores, bool moved) {
 
 void TimeRules::look(std::string_view what, const Identity& file, const Both<struct stat>& status,
                      const AskDaemon& ask) {
-    const auto modified = for_both([&](Side side) { return stamp_of(status[side].st_mtim); });
+    auto modified = for_both([&](Side side) { return stamp_of(status[side].st_mtim); });
     auto changed = for_both([&](Side side) { return stamp_of(status[side].st_ctim); });
     const Stamp looked_at = clock_now(CLOCK_REALTIME_COARSE);
     Seen& seen = files_[file];
     if (seen.at != 0) {
-        if (changed.mounted < seen.changed.mounted) {
-            changed.mounted = ask();
+        const bool has_news = changed.plain != seen.changed.plain;
+        if (changed.mounted < seen.changed.mounted + Stamp{has_news ? 1 : 0}) {
+            const Told told = ask();
+            modified.mounted = told.modified;
+            changed.mounted = told.changed;
         }
         checks_.require(
             Check::times, changed.mounted >= seen.changed.mounted,

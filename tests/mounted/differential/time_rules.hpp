@@ -36,10 +36,10 @@ using Identity = std::pair<ino_t, Stamp>;
 /// - one that does not move on the plain side does not move on the mount;
 /// - one that moves is not older than the moment at which the file was looked at last, and not
 ///   older than any that the mount had given out by then;
-/// - a change time never goes back, as the daemon tells it. The kernel may show an older one for a
-///   moment: of two replies with a file's attributes that cross each other it keeps the first that
-///   arrives, if the other was asked for before that (fuse_change_attributes(), attr_version), and
-///   shows the other once.
+/// - a change time never goes back.
+/// All that as the daemon tells it. The kernel may show older attributes for a moment: of two
+/// replies that cross each other it keeps the first that arrives, if the other was asked for before
+/// that (fuse_change_attributes(), attr_version), and shows the other once.
 /// A store through a mapping moves the modification time at some moment between the store and the
 /// next sync of the file, so that nothing is asked of it meanwhile. Stores from before the time was
 /// set do not move it, until a later change has.
@@ -58,8 +58,12 @@ class TimeRules {
     /// Whether stores may still move the modification time, or have moved that of the mount alone,
     /// although it was set before them.
     [[nodiscard]] bool may_move(const Identity& file) const;
-    /// The change time that the daemon of the mount tells now, whatever the kernel has kept.
-    using AskDaemon = std::function<Stamp()>;
+    /// What the daemon of the mount tells now, whatever the kernel has kept.
+    struct Told {
+        Stamp modified = 0;
+        Stamp changed = 0;
+    };
+    using AskDaemon = std::function<Told()>;
     /// Looks at the file's times on both sides.
     void look(std::string_view what, const Identity& file, const Both<struct stat>& status,
               const AskDaemon& ask);

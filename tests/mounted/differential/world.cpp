@@ -52,14 +52,15 @@ int status_of(const std::string& path, struct stat& status) {
     return 0;
 }
 
-/// The change time of what `path`, or without one `fd`, is: as the daemon says, not as the kernel
+/// The times of what `path`, or without one `fd`, is: as the daemon says, not as the kernel
 /// remembers. 0 if it does not say.
-Stamp told_by_daemon(int fd, const std::string& path) {
+TimeRules::Told told_by_daemon(int fd, const std::string& path) {
     struct statx fresh{};
     const int flags = AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
-    return ::statx(fd, path.c_str(), flags, STATX_CTIME, &fresh) == 0
-               ? stamp_of(time_of(fresh.stx_ctime))
-               : 0;
+    if (::statx(fd, path.c_str(), flags, STATX_MTIME | STATX_CTIME, &fresh) != 0) {
+        return {};
+    }
+    return {stamp_of(time_of(fresh.stx_mtime)), stamp_of(time_of(fresh.stx_ctime))};
 }
 
 } // namespace
