@@ -60,7 +60,8 @@ Result<void> set_owner(Mount& /*mount*/, const InodePtr& inode, const struct sta
     return backing::change_owner(inode->fd(), uid, gid);
 }
 
-Result<void> set_mode(Mount& /*mount*/, const InodePtr& inode, const struct stat& wanted, int to_set) {
+Result<void> set_mode(Mount& /*mount*/, const InodePtr& inode, const struct stat& wanted,
+                      int to_set) {
     if ((to_set & FUSE_SET_ATTR_MODE) == 0) {
         return {};
     }
@@ -100,7 +101,7 @@ Result<void> set_times(Mount& mount, const InodePtr& inode, const struct stat& w
         return {};
     }
     return inode->data() != nullptr ? inode->data()->set_times(times, mount.page_cache)
-                                   : backing::change_times(inode->fd(), times);
+                                    : backing::change_times(inode->fd(), times);
 }
 
 /// In this order: a change of owner takes setuid and setgid bits away that the same request may
