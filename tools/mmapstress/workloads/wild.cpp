@@ -11,7 +11,8 @@ namespace mmapstress {
 
 namespace {
 
-constexpr std::uint64_t kDefaultOps = 2000;
+/// Few: what one store lost the next one heals.
+constexpr std::uint64_t kDefaultOps = 500;
 constexpr std::uint64_t kHugePage = 2U << 20U;
 
 /// What an operation is given.
@@ -91,18 +92,34 @@ constexpr std::array kChoices{
     Choice{OpKind::pause, 3, Shape::wait},
 };
 
-const Choice& choose(Dice& dice) {
-    static const unsigned all =
-        std::accumulate(kChoices.begin(), kChoices.end(), 0U,
-                        [](unsigned sum, const Choice& choice) { return sum + choice.weight; });
-    std::uint64_t die = dice.below(all);
-    const auto* choice = kChoices.begin();
-    while (die >= choice->weight) {
-        die -= choice->weight;
-        ++choice;
+/// What one schedule does how often: some things not at all and some many times as often as others,
+/// for two that must meet rarely do where everything is done a little ("Swarm Testing", Groce et
+/// al., ISSTA 2012).
+class Mood {
+  public:
+    explicit Mood(Dice& dice) {
+        constexpr std::array<unsigned, 4> kFactors{0, 0, 1, 10};
+        std::ranges::transform(kChoices, weights_.begin(), [&](const Choice& choice) {
+            return choice.weight * dice.pick(kFactors);
+        });
+        weights_.front() = kChoices.front().weight; // there are always stores
+        all_ = std::accumulate(weights_.begin(), weights_.end(), 0U);
     }
-    return *choice;
-}
+
+    [[nodiscard]] const Choice& choose(Dice& dice) const {
+        std::uint64_t die = dice.below(all_);
+        std::size_t i = 0;
+        while (die >= weights_[i]) {
+            die -= weights_[i];
+            ++i;
+        }
+        return kChoices[i];
+    }
+
+  private:
+    std::array<unsigned, kChoices.size()> weights_{};
+    unsigned all_ = 0;
+};
 
 /// How many workers, and of what, where nobody said.
 void choose_workers(Dice& dice, const WorkloadSettings& settings, Header& header) {
@@ -117,11 +134,16 @@ void choose_workers(Dice& dice, const WorkloadSettings& settings, Header& header
     header.processes = settings.processes.value_or(settings.threads ? 1 : workers.processes);
 }
 
+/// 0 up to 2^bits - 1, of each order of magnitude as often: many are small, and some are large.
+std::uint64_t of_any_order(Dice& dice, std::uint64_t bits) {
+    return dice.below(1ULL << dice.below(bits + 1));
+}
+
 /// Sizes that end anywhere in a page; one in eight has room for a huge page.
 FileSpec file_of_some_size(Dice& dice, std::optional<ByteCount> size) {
     FileSpec file;
     const std::uint64_t any = 1 + dice.below(4 * kPageSize);
-    const std::uint64_t pages = dice.below(8) == 0 ? kHugePage : dice.below(64) * kPageSize;
+    const std::uint64_t pages = dice.below(8) == 0 ? kHugePage : of_any_order(dice, 11) * kPageSize;
     file.size = size.value_or(ByteCount{pages + any});
     file.start = dice.pick(std::array{Start::sparse, Start::written, Start::written_fsync});
     return file;
@@ -145,7 +167,7 @@ class WildSource final : public BuiltSource {
         build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(worker_)});
         file_ = some_file();
         const MapIndex map{static_cast<std::uint8_t>(dice_.below(4) == 0 ? 1 : 0)};
-        const Choice& choice = choose(dice_);
+        const Choice& choice = mood_.choose(dice_);
         if (size() == 0) {
             build_.resize(out, file_, ByteCount{1 + dice_.below(4 * kPageSize)});
         } else if (!emit(out, choice, map)) {
@@ -181,7 +203,7 @@ class WildSource final : public BuiltSource {
         case Shape::field:
             return emit_bytes(out, choice.kind, 200, map);
         case Shape::chunk:
-            return emit_bytes(out, choice.kind, 64U << 10U, map);
+            return emit_bytes(out, choice.kind, 1 + of_any_order(dice_, 16), map);
         case Shape::bulk:
             return emit_bulk(out, choice.kind);
         case Shape::pages:
@@ -366,6 +388,7 @@ class WildSource final : public BuiltSource {
         return ByteRange{ByteOffset{begin}, ByteOffset{end}};
     }
 
+    Mood mood_{dice_};
     std::uint64_t stripe_; ///< bytes that one worker after another has for itself
     std::vector<ByteCount> sizes_;
     std::vector<ByteCount> largest_; ///< that the files are let grow to
