@@ -105,13 +105,13 @@ class RuleReader {
         for (const OperationRow& row : kOperations) {
             names.push_back(row.name);
         }
-        return fmt::format("{} is no operation{}", base::quoted(whole), proposal(whole, names));
+        return fmt::format("{} is no operation{}", base::in_quotes(whole), proposal(whole, names));
     }
 
     Problem read_word(const std::string& word) {
         if (const auto number = errno_of(word)) {
             if (error_.value != 0) {
-                return fmt::format("{} is a second errno", base::quoted(word));
+                return fmt::format("{} is a second errno", base::in_quotes(word));
             }
             error_ = base::Errno{*number};
             return {};
@@ -133,7 +133,7 @@ class RuleReader {
 
     Problem read_pair(const std::string& word, const std::string& key, const std::string& value) {
         if (std::ranges::find(seen_, key) != seen_.end()) {
-            return fmt::format("{} stands twice", base::quoted(key));
+            return fmt::format("{} stands twice", base::in_quotes(key));
         }
         seen_.push_back(key);
         for (const Action action : {Action::short_count, Action::torn, Action::full}) {
@@ -311,7 +311,7 @@ class RuleReader {
                                     std::string_view{"pid"},   std::string_view{"bad_alloc"}};
         const std::string_view key = word.substr(0, word.find('='));
         const bool known = std::ranges::find(kWords, key) != kWords.end();
-        return fmt::format("{} is not understood{}", base::quoted(word),
+        return fmt::format("{} is not understood{}", base::in_quotes(word),
                            known ? std::string() : proposal(key, kWords));
     }
 

@@ -21,7 +21,7 @@ constexpr std::size_t kShortestLine = 150;
 /// Entries taken from the ledger under one lock.
 constexpr std::size_t kMostAtOnce = 1024;
 
-std::string quoted(const std::string& path) {
+std::string in_quotes(const std::string& path) {
     return nlohmann::json(path).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -70,12 +70,12 @@ void LedgerReader::add_lines(std::size_t size) {
     for (const LostStore& entry : entries) {
         // The name of a file that is no more may lead to another.
         if (entry.healed_at || entry.settled || entry.loss.kind == model::LossKind::cut) {
-            append_line(lines, entry, quoted(entry.path), book_.block_size());
+            append_line(lines, entry, in_quotes(entry.path), book_.block_size());
             continue;
         }
         auto path = paths.find(entry.inode);
         if (path == paths.end()) {
-            path = paths.emplace(entry.inode, quoted(book_.path_of(entry.inode))).first;
+            path = paths.emplace(entry.inode, in_quotes(book_.path_of(entry.inode))).first;
         }
         append_line(lines, entry, path->second, book_.block_size());
     }

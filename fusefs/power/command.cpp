@@ -12,7 +12,7 @@
 namespace partialfs::power {
 namespace {
 
-using base::quoted;
+using base::in_quotes;
 using Problem = std::optional<std::string>; ///< nothing: all is well
 
 constexpr std::array kVerbs{
@@ -41,21 +41,21 @@ Problem set_tear(Tear& tear, std::string_view value) {
         tear.sector = value == "512" ? 512 : 4096;
         return {};
     }
-    return quoted("tear=" + std::string(value)) + " is none of all, none, 512 and 4096";
+    return in_quotes("tear=" + std::string(value)) + " is none of all, none, 512 and 4096";
 }
 
 Problem set_moment(Trigger& trigger, std::string_view value) {
     const auto colon = value.find(':');
     const auto moment = base::from_name<Moment>(value.substr(0, colon));
     if (!moment) {
-        return quoted(value.substr(0, colon)) + " is no moment: write at=MOMENT:N with " +
+        return in_quotes(value.substr(0, colon)) + " is no moment: write at=MOMENT:N with " +
                base::all_names<Moment>();
     }
     const auto nth = colon == std::string_view::npos
                          ? std::nullopt
                          : base::parse_whole_number(value.substr(colon + 1));
     if (!nth || *nth == 0) {
-        return quoted("at=" + std::string(value)) +
+        return in_quotes("at=" + std::string(value)) +
                ": write a number from 1 on, as at=" + std::string(name_of(*moment)) + ":1";
     }
     trigger.at = *moment;
@@ -83,10 +83,10 @@ struct Words {
         const std::string_view value =
             equals == std::string_view::npos ? std::string_view{} : word.substr(equals + 1);
         if (value.empty()) {
-            return quoted(word) + " is not understood";
+            return in_quotes(word) + " is not understood";
         }
         if (std::ranges::find(seen, key) != seen.end()) {
-            return quoted(key) + " stands twice";
+            return in_quotes(key) + " stands twice";
         }
         seen.emplace_back(key);
         if (key == "tear") {
@@ -98,7 +98,7 @@ struct Words {
             tear.seed = seed.value_or(0);
             has_seed = true;
             return seed ? Problem{}
-                        : quoted("seed=" + std::string(value)) + " is not a whole number";
+                        : in_quotes("seed=" + std::string(value)) + " is not a whole number";
         }
         if (key == "at") {
             has_at = true;
@@ -107,16 +107,16 @@ struct Words {
         if (key == "path") {
             has_filter = true;
             trigger.path = value.substr(std::min(value.find_first_not_of('/'), value.size()));
-            return trigger.path.empty() ? Problem{quoted(word) + " names no file"} : Problem{};
+            return trigger.path.empty() ? Problem{in_quotes(word) + " names no file"} : Problem{};
         }
         if (key == "when") {
             has_filter = true;
             const auto when = base::from_name<When>(value);
             trigger.when = when.value_or(When::before);
             return when ? Problem{}
-                        : quoted("when=" + std::string(value)) + " is neither before nor after";
+                        : in_quotes("when=" + std::string(value)) + " is neither before nor after";
         }
-        return quoted(word) + " is not understood";
+        return in_quotes(word) + " is not understood";
     }
 
     /// What contradicts itself.
@@ -168,15 +168,16 @@ std::expected<Command, std::string> parse_command(std::string_view text) {
         }
     }
     if (!known) {
-        return std::unexpected(quoted(word_of_verb) + " is none of cut, cut-and-on, on and disarm");
+        return std::unexpected(in_quotes(word_of_verb) +
+                               " is none of cut, cut-and-on, on and disarm");
     }
     const bool cuts =
         command.verb == Command::Verb::cut || command.verb == Command::Verb::cut_and_on;
     Words words;
     for (const std::string& word : std::span(*all).subspan(1)) {
         if (!cuts) {
-            return std::unexpected(quoted(word) + ": " + std::string(name_of_verb(command.verb)) +
-                                   " stands alone");
+            return std::unexpected(in_quotes(word) + ": " +
+                                   std::string(name_of_verb(command.verb)) + " stands alone");
         }
         if (const Problem problem = words.add(word)) {
             return std::unexpected(*problem);

@@ -15,7 +15,7 @@ class OpReader {
 
     std::expected<void, std::string> take(const Setting& item) {
         if (std::ranges::find(seen_, item.key) != seen_.end()) {
-            return Error("given twice: " + quoted(item.key));
+            return Error("given twice: " + in_quotes(item.key));
         }
         seen_.push_back(item.key);
         if ((item.key == "fill" || item.key == "data") && traits_.has_content) {
@@ -24,7 +24,7 @@ class OpReader {
         if (item.key == "commits" && (op_.kind == OpKind::fsync || op_.kind == OpKind::fdatasync ||
                                       op_.kind == OpKind::msync)) {
             if (item.value != "yes" && item.value != "no") {
-                return Error("commits= is yes or no, not " + quoted(item.value));
+                return Error("commits= is yes or no, not " + in_quotes(item.value));
             }
             op_.commits = item.value == "yes";
             return {};
@@ -76,7 +76,7 @@ class OpReader {
         const auto narrow = [&](auto& field,
                                 std::uint64_t max) -> std::expected<void, std::string> {
             if (*value > max) {
-                return Error("the number is too large: " + quoted(item.value));
+                return Error("the number is too large: " + in_quotes(item.value));
             }
             field.value = static_cast<decltype(field.value)>(*value);
             return {};
@@ -103,7 +103,7 @@ class OpReader {
         } else if (item.key == "us" && op_.kind == OpKind::pause) {
             op_.pause = *value;
         } else {
-            return Error(std::string(traits_.name) + " has no " + quoted(item.key));
+            return Error(std::string(traits_.name) + " has no " + in_quotes(item.key));
         }
         return {};
     }
@@ -118,12 +118,12 @@ class OpReader {
 std::expected<Op, std::string> parse_op(std::string_view first, Words words) {
     const auto id = number(first, std::numeric_limits<std::uint64_t>::max());
     if (!id) {
-        return Error("neither a header keyword nor an operation's number: " + quoted(first));
+        return Error("neither a header keyword nor an operation's number: " + in_quotes(first));
     }
     const std::string_view name = words.next();
     const auto kind = kind_named(name);
     if (!kind) {
-        return Error("no such operation: " + quoted(name));
+        return Error("no such operation: " + in_quotes(name));
     }
     Op op;
     op.id.value = *id;

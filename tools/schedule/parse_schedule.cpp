@@ -13,7 +13,7 @@ namespace {
 
 using text::Error;
 using text::number;
-using text::quoted;
+using text::in_quotes;
 using text::Words;
 
 /// More files than anybody's descriptor limit allows are surely a damaged schedule.
@@ -45,13 +45,13 @@ std::expected<void, std::string> parse_file(Header& header, Words& words) {
         } else if (item->key == "start") {
             const auto start = from_name<Start>(item->value);
             if (!start) {
-                return Error("no such start: " + quoted(item->value));
+                return Error("no such start: " + in_quotes(item->value));
             }
             file.start = *start;
         } else if (item->key == "fill") {
             TRY(text::set_content(file.content, *item));
         } else {
-            return Error("file has no " + quoted(item->key));
+            return Error("file has no " + in_quotes(item->key));
         }
     }
     if (!has_size) {
@@ -75,7 +75,7 @@ std::expected<void, std::string> parse_workers(Header& header, Words& words) {
             return Error("no workers at all");
         }
         if (item->key != "threads" && item->key != "processes") {
-            return Error("workers has no " + quoted(item->key));
+            return Error("workers has no " + in_quotes(item->key));
         }
         (item->key == "threads" ? header.threads : header.processes) =
             static_cast<std::uint16_t>(*count);
@@ -122,19 +122,19 @@ std::expected<bool, std::string> parse_header_line(Header& header, std::string_v
     } else if (keyword == "block") {
         const auto block = number(value, kPageSize);
         if (!block || !partialfs::model::BlockSize::from_bytes(*block)) {
-            return Error("not a block size (512, 1024, 2048, 4096): " + quoted(value));
+            return Error("not a block size (512, 1024, 2048, 4096): " + in_quotes(value));
         }
         header.block_size = static_cast<std::uint32_t>(*block);
     } else if (keyword == "commit-by") {
         const auto by = from_name<CommitBy>(value);
         if (!by) {
-            return Error("no such way to commit: " + quoted(value));
+            return Error("no such way to commit: " + in_quotes(value));
         }
         header.commit_by = *by;
     } else {
         const auto end = from_name<End>(value);
         if (!end) {
-            return Error("no such end: " + quoted(value));
+            return Error("no such end: " + in_quotes(value));
         }
         header.end = *end;
     }
@@ -194,7 +194,7 @@ class Parser {
         }
         const std::string_view version = words.next();
         if (version != text::kVersion) {
-            return Error("schedule format " + quoted(version) + "; this program knows format 1");
+            return Error("schedule format " + in_quotes(version) + "; this program knows format 1");
         }
         magic_ = true;
         return {};

@@ -18,7 +18,7 @@ std::expected<std::vector<std::byte>, std::string> bytes_of_hex(std::string_view
         unsigned value = 0;
         const char* const end = hex.data() + i + 2;
         if (std::from_chars(hex.data() + i, end, value, 16).ptr != end) {
-            return Error("not hexadecimal: " + quoted(hex.substr(i, 2)));
+            return Error("not hexadecimal: " + in_quotes(hex.substr(i, 2)));
         }
         bytes.push_back(static_cast<std::byte>(value));
     }
@@ -27,7 +27,7 @@ std::expected<std::vector<std::byte>, std::string> bytes_of_hex(std::string_view
 
 } // namespace
 
-std::string quoted(std::string_view word) {
+std::string in_quotes(std::string_view word) {
     constexpr std::size_t kShown = 40;
     std::string shown;
     for (const char c : word.substr(0, kShown)) {
@@ -40,10 +40,10 @@ std::expected<std::uint64_t, std::string> number(std::string_view word, std::uin
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
     if (word.empty() || error == std::errc::invalid_argument || end != word.data() + word.size()) {
-        return Error("not a number: " + quoted(word));
+        return Error("not a number: " + in_quotes(word));
     }
     if (error != std::errc{} || value > max) {
-        return Error("the number is too large: " + quoted(word) + " (at most " +
+        return Error("the number is too large: " + in_quotes(word) + " (at most " +
                      std::to_string(max) + ")");
     }
     return value;
@@ -63,7 +63,7 @@ void Words::skip_blanks() {
 std::expected<Setting, std::string> setting(std::string_view word) {
     const std::size_t equals = word.find('=');
     if (equals == std::string_view::npos) {
-        return Error("not of the form name=value: " + quoted(word));
+        return Error("not of the form name=value: " + in_quotes(word));
     }
     return Setting{word.substr(0, equals), word.substr(equals + 1)};
 }

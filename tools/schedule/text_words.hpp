@@ -19,7 +19,7 @@ inline constexpr std::string_view kVersion = "1";
 using Error = std::unexpected<std::string>;
 
 /// The word in quotes, shortened and made printable, for a message.
-std::string quoted(std::string_view word);
+std::string in_quotes(std::string_view word);
 
 /// A decimal number of at most `max`.
 std::expected<std::uint64_t, std::string> number(std::string_view word, std::uint64_t max);

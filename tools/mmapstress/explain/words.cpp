@@ -11,7 +11,7 @@ namespace mmapstress {
 namespace {
 
 /// As one word of a shell.
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
     const auto is_plain = [](char letter) {
         return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
                (letter >= 'A' && letter <= 'Z') ||
@@ -80,7 +80,7 @@ std::string instead_words(const RunResult& result, const DamagedRange& damage) {
 std::string replay_line(const RunResult& result, const std::string& report) {
     const std::size_t slash = result.directory.rfind('/');
     const std::string parent = slash == 0 ? "/" : result.directory.substr(0, slash);
-    return "mmapstress replay " + quoted(parent) + " " + quoted(report);
+    return "mmapstress replay " + in_quotes(parent) + " " + in_quotes(report);
 }
 
 } // namespace mmapstress
