@@ -105,7 +105,7 @@ std::string epilogue() {
            "fired,\n"
            "unsynced.\n\n"
            "Example: run a program on a mount that commits every 50 ms, see what it lost, "
-           "unmount:\n"
+           "unmount.\n"
            "  mkdir disk mnt\n"
            "  partialfs disk mnt --commit-interval 50ms\n"
            "  my-program mnt/data\n"
@@ -134,8 +134,9 @@ struct Words {
 };
 
 void add_options(CLI::App& app, Options& options, Words& words) {
-    app.add_option("SOURCE", words.source, "the directory underneath: the \"disk\"");
-    app.add_option("MOUNTPOINT", words.mountpoint, "an empty directory");
+    app.add_option("SOURCE", words.source, "the directory that holds the files: the \"disk\"")
+        ->type_name("");
+    app.add_option("MOUNTPOINT", words.mountpoint, "an empty directory")->type_name("");
     for (const Setting& setting : settings()) {
         app.add_option_function<std::string>(
                "--" + std::string(setting.name),
@@ -145,23 +146,23 @@ void add_options(CLI::App& app, Options& options, Words& words) {
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
     app.add_flag("--power", options.power,
-                 "let .partialfs/power cut the power: what is not on disk is gone, as on a machine "
-                 "whose power fails");
+                 "allow power cuts by .partialfs/power: what is not on disk then is lost, as when "
+                 "a machine's power fails");
     app.add_flag("-f,--foreground", options.foreground, "stay in the foreground");
-    app.add_flag("-s", words.single_threaded, "as few request threads as can be: --threads 1");
+    app.add_flag("-s", words.single_threaded, "the same as --threads 1");
     app.add_flag("-d,--debug", options.debug,
-                 "log every request and reply of the kernel's, at level debug; implies -f");
+                 "log every request of the kernel and its reply, at level debug; implies -f");
     app.add_option("-o", words.mount_options, "mount options, separated by commas")
         ->type_name("OPTION,...")
         ->expected(1)
         ->allow_extra_args(false) // what follows is SOURCE
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     app.add_option("--wait", words.wait,
-                   "mount nothing: return when the daemon of a mount of SOURCE that is being "
-                   "unmounted has made its last commit; the exit status is that commit's errno")
+                   "mount nothing; after an unmount, wait until the daemon of SOURCE has made its "
+                   "last commit; the exit status is that commit's errno")
         ->type_name("SOURCE");
     app.add_option("--unmount", words.unmount,
-                   "mount nothing: unmount MOUNTPOINT, then as --wait for its SOURCE")
+                   "mount nothing; unmount MOUNTPOINT, then do as --wait for its SOURCE")
         ->type_name("MOUNTPOINT");
 }
 
@@ -257,7 +258,9 @@ std::expected<Options, ExitRequest> parse_options(int argc, const char* const* a
         if (error.get_exit_code() == 0) {
             std::ostringstream text;
             app.exit(error, text, text);
-            return std::unexpected(ExitRequest{0, text.str()});
+            std::string said = text.str();
+            said.erase(said.find_last_not_of('\n') + 1); // whoever prints it ends the line
+            return std::unexpected(ExitRequest{0, said});
         }
         return std::unexpected(ExitRequest{2, std::string("partialfs: ") + error.what()});
     }

@@ -59,9 +59,10 @@ constexpr std::array kSettings{
             return {};
         }},
     Setting{"after-write-error", "HOW",
-            "what becomes of blocks that the disk refuses: keep (default; tried again), clean (as "
-            "Linux 4.13 on: called clean and lost, each open file told once at fsync) or forget "
-            "(as before that: the first fsync alone is told)",
+            "what happens to blocks after a write error: keep (default; they stay dirty and are "
+            "tried again), clean (as Linux 4.13 and later: they are lost, and fsync reports the "
+            "error once to each open file) or forget (as before 4.13: only the first fsync reports "
+            "it)",
             [](Options& options, const std::string& value) -> Set {
                 options.after_write_error =
                     TRY(named<model::AfterWriteError>("--after-write-error", value));
@@ -80,35 +81,35 @@ constexpr std::array kSettings{
             return {};
         }},
     Setting{"commit-interval", "TIME",
-            "time between commits, a number of ms, s, min or h (default 5s; 0: no timer)",
+            "time between commits, a number and ms, s, min or h (default 5s; 0: no timer)",
             [](Options& options, const std::string& value) -> Set {
                 options.commit_interval =
                     TRY(checked("--commit-interval", value, base::parse_duration(value),
                                 "a time such as 250ms, 5s or 1min, or 0"));
                 return {};
             }},
-    Setting{
-        "dirty-limit", "SIZE",
-        "most bytes of write(2) that memory holds before they are on disk, a number of KiB, MiB, "
-        "GiB or TiB (default 256MiB, at least 64KiB)",
-        [](Options& options, const std::string& value) -> Set {
-            options.dirty_limit = TRY(checked("--dirty-limit", value, base::parse_size(value),
-                                              "a size such as 64MiB or 1GiB"));
-            if (options.dirty_limit.value < kLeastDirtyLimit) {
-                return bad_value("--dirty-limit", value, "at least 64KiB");
-            }
-            return {};
-        }},
+    Setting{"dirty-limit", "SIZE",
+            "how much written data may wait in memory, a number and KiB, MiB, GiB or TiB (default "
+            "256MiB, at least 64KiB)",
+            [](Options& options, const std::string& value) -> Set {
+                options.dirty_limit = TRY(checked("--dirty-limit", value, base::parse_size(value),
+                                                  "a size such as 64MiB or 1GiB"));
+                if (options.dirty_limit.value < kLeastDirtyLimit) {
+                    return bad_value("--dirty-limit", value, "at least 64KiB");
+                }
+                return {};
+            }},
     Setting{"probe", "HOW",
-            "how pages stored into through a mapping are found: auto (default), cachestat (needs "
+            "how pages that were stored into through a mapping are found: auto (default), "
+            "cachestat (needs "
             "Linux 6.5) or compare (retrieves the cached pages; slower)",
             [](Options& options, const std::string& value) -> Set {
                 options.probe = TRY(named<ProbeChoice>("--probe", value));
                 return {};
             }},
     Setting{"power-undo", "SIZE",
-            "with --power: most bytes kept beside SOURCE of what unsynced changes have replaced "
-            "there (default 256MiB); at more, all is synced",
+            "with --power: how much of what unsynced changes overwrote is kept (default 256MiB); "
+            "when it is full, all files are synced",
             [](Options& options, const std::string& value) -> Set {
                 options.power_undo = TRY(checked("--power-undo", value, base::parse_size(value),
                                                  "a size such as 64MiB or 1GiB"));
@@ -120,8 +121,7 @@ constexpr std::array kSettings{
                 return {};
             }},
     Setting{"faults", "FILE",
-            "begin with the rules of faults in FILE, as if they were written to .partialfs/faults: "
-            "what fails, or is slow, torn, skipped, wrong",
+            "start with the fault rules in FILE, as if they were written to .partialfs/faults",
             [](Options& options, const std::string& value) -> Set {
                 options.faults = absolute(value);
                 return {};
@@ -140,8 +140,8 @@ constexpr std::array kSettings{
                 return {};
             }},
     Setting{"threads", "N",
-            "most threads that serve requests, 1 to 1024 (default 10; 1 means two, as one request "
-            "may wait for another)",
+            "how many threads may serve requests, 1 to 1024 (default 10; 1 means two, as one "
+            "request may wait for another)",
             [](Options& options, const std::string& value) -> Set {
                 const auto number = base::parse_whole_number(value);
                 options.threads = static_cast<unsigned>(

@@ -40,7 +40,7 @@ def collected(directory, filesystem="reiserfs", doubtful=(), **sides):
                 {"file": file, "offset": offset, "length": length, "stages": ["evicted"]}
                 for file, offset, length in sides["partialfs"][name]]}))
     for side in ("model", "fuse", "emulated"):
-        rule = filesystem if side == "model" else "ordered"
+        rule = filesystem if side == "model" else "ext3"
         write(f"{directory}/{side}.jsonl", "".join(
             json.dumps({"id": name, "filesystem": rule, "damage": sides[side][name],
                         "doubts": ["the clock"] if name in doubtful else []}) + "\n"
@@ -86,13 +86,13 @@ class Compare(unittest.TestCase):
 
     def test_an_ext3_may_differ_where_that_is_predicted(self):
         """What a daemon cannot know, vmmodel --through fuse knows."""
-        code, said = run(collected(self.path, "ordered", **self.sides(
+        code, said = run(collected(self.path, "ext3", **self.sides(
             kernel={"a": [], "b": []}, model={"a": [], "b": []}, emulated={"a": [], "b": []})))
         self.assertEqual(code, 0)
         self.assertIn("kernel and partialfs: 1 of 2 (50.0 %)\n    predicted of the 1 others: 1\n", said)
 
     def test_an_ext3_may_not_differ_where_nothing_predicts_it(self):
-        code, said = run(collected(self.path, "ordered", **self.sides(partialfs={"a": [], "b": []})))
+        code, said = run(collected(self.path, "ext3", **self.sides(partialfs={"a": [], "b": []})))
         self.assertEqual(code, 1)
         self.assertIn("kernel and partialfs: 1 of 2 (50.0 %)\n    predicted of the 1 others: 0\n", said)
 

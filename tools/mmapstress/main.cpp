@@ -13,6 +13,12 @@
 
 namespace {
 
+using partialfs::tools::add_choice;
+using partialfs::tools::add_command;
+using partialfs::tools::add_format;
+using partialfs::tools::add_size;
+using partialfs::tools::kSizeIs;
+using partialfs::tools::kTimeIs;
 using partialfs::tools::kWholeNumber;
 using partialfs::tools::what_is_wrong;
 using partialfs::tools::whole_number;
@@ -22,24 +28,23 @@ void add_helper_directory(CLI::App& command, RunSettings& run) {
     command
         .add_option(
             "--helper-dir", run.helper_directory,
-            "where the files are from which the kernel stores into the mappings, on another "
-            "filesystem say; default: the run's own directory in DIR")
-        ->check(CLI::ExistingDirectory)
+            "directory for the files that the kernel reads into the mappings, for example on "
+            "another filesystem (default: the run's own directory in DIR)")
+        ->check(CLI::Validator(CLI::ExistingDirectory).description(""))
         ->type_name("PATH");
 }
 
 void add_result(CLI::App& command, std::string& report, Output& output) {
-    command.add_option("--report", report, "write the report here, as JSON")->type_name("FILE");
-    add_choice<Format>(command, "--format", output.format,
-                       {{"human", Format::human},
+    command.add_option("--report", report, "write the report to FILE, as JSON")->type_name("FILE");
+    add_format<Format>(command, output.format,
+                       {{"text", Format::human},
                         {"json", Format::json},
                         {"ktap", Format::ktap},
                         {"junit", Format::junit}},
-                       "what is printed")
-        ->default_str("human");
+                       Format::json, {{"human", Format::human}});
     command
         .add_option("--max-ranges", output.max_ranges,
-                    "how many damaged ranges are shown; the report has all")
+                    "how many damaged ranges are printed; the report has all")
         ->check(kWholeNumber)
         ->type_name("N")
         ->capture_default_str();
@@ -61,35 +66,35 @@ void add_shard(CLI::App& command, std::optional<Shard>& shard) {
                                                               "the third of eight");
                 }
             },
-            "run part K of N of a campaign, 1/N to N/N, each on a machine of its own: all with one "
-            "--seed, no two run the same schedule; merge puts their reports together")
+            "run part K of a campaign of N parts, each on a machine of its own, say: all get the "
+            "same --seed, no two run the same schedule, and merge combines their reports")
         ->type_name("K/N");
 }
 
 void add_directory(CLI::App& command, RunSettings& run) {
-    command.add_option("DIR", run.directory, "a directory on the filesystem to be tested")
+    command.add_option("DIR", run.directory, "a directory on the filesystem under test")
         ->required()
         ->type_name("");
     command
         .add_option(
             "--disk", run.disk,
-            "the directory behind DIR or behind its mount, compared too; found by itself on "
-            "partialfs")
+            "the directory in which DIR's filesystem, or DIR itself, has its files, compared too "
+            "(default: found automatically on partialfs)")
         ->type_name("PATH");
 }
 
 void add_hang_after(CLI::App& command, std::chrono::milliseconds& hang_after) {
     add_time(
         command, "--hang-after", [&hang_after](auto time) { hang_after = time; },
-        "end with status 4 if one call of the filesystem takes longer, and say which; 0: never")
+        "exit with 4, and name the call, if a system call takes longer than this; 0: wait for ever")
         ->default_str("5min");
 }
 
 void add_overwrite_device(CLI::App& command, RunSettings& run) {
     command.add_flag(
         "--overwrite-device", run.overwrite_device,
-        "DIR is a block device, which is written over: not one that is mounted, in use "
-        "or holds a filesystem");
+        "DIR is a block device, to be overwritten; one that is mounted, in use or has a filesystem "
+        "is refused");
 }
 
 void add_without(CLI::App& command, RunSettings& run) {
@@ -107,7 +112,7 @@ void add_without(CLI::App& command, RunSettings& run) {
                     add_left_out(run.unwanted, all_in(*group, "--without " + name));
                 }
             },
-            "leave out operations that meet known faults of kernels (several with commas): gup, "
+            "leave out operations that meet known kernel bugs, several separated by commas: gup, "
             "grow, past-eof")
         ->delimiter(',')
         ->type_name("GROUPS");
@@ -116,8 +121,8 @@ void add_without(CLI::App& command, RunSettings& run) {
 void add_past_eof(CLI::App& command, RunSettings& run) {
     add_choice<bool>(command, "--past-eof", run.past_eof_is_damage,
                      {{"any", false}, {"zero", true}},
-                     "what the bytes may be that were stored past the end of a file, once it has "
-                     "grown: mmap(2) leaves it open")
+                     "what bytes stored past the end of a file may be once the file has grown, as "
+                     "mmap(2) leaves that open")
         ->default_str("any");
 }
 
@@ -135,8 +140,8 @@ void add_place(CLI::App& command, CommonOptions& options) {
                     options.run.direct_stage &= stage != "direct";
                 }
             },
-            "leave a stage of the verification out: live, pread or direct")
-        ->check(CLI::IsMember({"live", "pread", "direct"}))
+            "skip a stage of the verification: live, pread, direct")
+        ->check(CLI::Validator(CLI::IsMember({"live", "pread", "direct"})).description(""))
         ->type_name("STAGE");
 }
 
@@ -146,46 +151,47 @@ void add_files(CLI::App& command, CommonOptions& options) {
     add_without(command, options.run);
     add_overwrite_device(command, options.run);
     command.add_flag("--may-hang", options.run.may_hang,
-                     "carry out what is known to hang this filesystem, too");
-    command.add_flag("--keep", options.run.keep, "keep the files even if all is well");
+                     "also carry out operations that are known to hang this filesystem");
+    command.add_flag("--keep", options.run.keep, "keep the files even if no damage is found");
     command
         .add_option("--schedule", options.run.schedule_file,
-                    "write the schedule here; replay runs it again")
+                    "write the schedule to FILE; replay runs it again")
         ->type_name("FILE");
     add_output(command, options);
 }
 
 void add_run(CLI::App& app, Verdict& verdict) {
-    CLI::App* const command =
-        app.add_subcommand("run", "run a workload on fresh files in DIR and verify every byte");
+    CLI::App* const command = add_command(
+        app, "run", "Runs a workload on fresh files in DIR and verifies every byte.",
+        "/mnt/test --size 8MiB --duration 30s --report r.json", kSizeIs + '\n' + kTimeIs);
     const auto options = std::make_shared<RunOptions>();
-    const auto memory = std::make_shared<std::optional<ByteCount>>();
     add_files(*command, options->common);
     options->workload = workloads().front().name;
     command
         ->add_option(
             "--workload,-w", options->workload,
-            "which, or all for each in turn, with new seeds until --duration; see mmapstress "
-            "workloads")
+            "the workload; all: each in turn, with new seeds until --duration is over; see "
+            "mmapstress workloads")
         ->type_name("NAME")
         ->capture_default_str();
     command
         ->add_option("--seed", options->settings.seed,
-                     "what all random choices follow from: same seed, same schedule")
+                     "seed of all random choices: the same seed gives the same schedule")
         ->check(kWholeNumber)
         ->type_name("N")
         ->capture_default_str();
-    add_size(*command, "--size", options->settings.size,
-             "the size of each file, as 64K or 8M; default: the workload's");
+    add_size(
+        *command, "--size", [options](ByteCount size) { options->settings.size = size; },
+        "the size of each file (default: the workload's)");
     command
         ->add_option("--files", options->settings.files,
-                     "how many files, 1 to 65536; default: the workload's")
+                     "number of files, 1 to 65536 (default: the workload's)")
         ->check(whole_number(1, 65536))
         ->type_name("N");
     command
         ->add_option("--ops", options->settings.ops,
-                     "how many operations (of each round, with --duration); default: the "
-                     "workload's")
+                     "number of operations, of each round with --duration (default: the "
+                     "workload's)")
         ->check(whole_number(1))
         ->type_name("N");
     add_shard(*command, options->shard);
@@ -197,50 +203,55 @@ void add_run(CLI::App& app, Verdict& verdict) {
             }
             options->duration = time;
         },
-        "run rounds with one seed after another until the time is up or damage is found");
+        "run rounds with one seed after another for this long, or until damage is found");
     command
-        ->add_option("--power-cut", options->power_cuts,
-                     "on partialfs mounted with --power: cut its power at some moment of each of N "
-                     "rounds, turn it on, and verify what had been synced")
+        ->add_option(
+            "--power-cut", options->power_cuts,
+            "on partialfs mounted with --power: run N rounds, cut the power at some moment "
+            "of each, turn it on again and verify what had been synced")
         ->check(whole_number(1))
         ->type_name("N");
     command
         ->add_option("--threads", options->settings.threads,
-                     "threads in each process, 1 to 1024; default: the workload's")
+                     "threads in each process, 1 to 1024 (default: the workload's)")
         ->check(whole_number(1, 1024))
         ->type_name("N");
     command
         ->add_option("--processes", options->settings.processes,
-                     "processes, each with its own mappings, 1 to 1024; default: the workload's")
+                     "processes, each with its own mappings, 1 to 1024 (default: the workload's)")
         ->check(whole_number(1, 1024))
         ->type_name("N");
     add_choice<CommitBy>(
         *command, "--commit-by", options->settings.commit_by,
         {{"sibling", CommitBy::sibling}, {"syncfs", CommitBy::syncfs}, {"sync", CommitBy::sync}},
-        "how the journal is made to commit: by fsync of a new file (sibling), syncfs or sync")
+        "how a journal commit is triggered; sibling: by fsync of a new file")
         ->default_str("sibling");
-    add_size(*command, "--memory", *memory,
-             "memory that the workload pressure may use, as 64M; default 64M");
-    command->callback([options, memory, &verdict] {
-        options->settings.memory = memory->value_or(options->settings.memory);
-        verdict = run_command(*options);
-    });
+    add_size(
+        *command, "--memory", [options](ByteCount size) { options->settings.memory = size; },
+        "memory that the workload pressure may use")
+        ->default_str("64MiB");
+    command->callback([options, &verdict] { verdict = run_command(*options); });
 }
 
 void add_replay(CLI::App& app, Verdict& verdict) {
     CLI::App* const command =
-        app.add_subcommand("replay", "run a schedule: one that run wrote, a report's, or recorded "
-                                     "schedules (JSON lines)");
+        add_command(app, "replay",
+                    "Runs a schedule again: one that run wrote, that of a report, or recorded ones "
+                    "(JSON Lines).",
+                    "/mnt/test r.json", kTimeIs);
     const auto options = std::make_shared<CommonOptions>();
     const auto path = std::make_shared<std::string>();
     add_files(*command, *options);
-    command->add_option("SCHEDULE", *path, "the schedule's file")->required()->type_name("");
+    command->add_option("SCHEDULE", *path, "the file of the schedule, or a report")
+        ->required()
+        ->type_name("");
     command->callback([options, path, &verdict] { verdict = replay_command(*options, *path); });
 }
 
 void add_verify(CLI::App& app, Verdict& verdict) {
-    CLI::App* const command = app.add_subcommand(
-        "verify", "check the files that an earlier run left in DIR, from its report");
+    CLI::App* const command = add_command(
+        app, "verify", "Checks the files that an earlier run left in DIR against its report.",
+        "/mnt/test r.json", kTimeIs);
     const auto options = std::make_shared<CommonOptions>();
     const auto path = std::make_shared<std::string>();
     add_place(*command, *options);
@@ -250,9 +261,10 @@ void add_verify(CLI::App& app, Verdict& verdict) {
 }
 
 void add_merge(CLI::App& app, Verdict& verdict) {
-    CLI::App* const command = app.add_subcommand(
-        "merge", "put the reports of several runs together into one verdict: of the shards of a "
-                 "campaign, or of any runs");
+    CLI::App* const command = add_command(
+        app, "merge",
+        "Combines the reports of several runs, or of the shards of a campaign, into one verdict.",
+        "shard-*.json --format junit");
     const auto options = std::make_shared<MergeOptions>();
     command->add_option("REPORT", options->reports, "the runs' reports")->required()->type_name("");
     add_result(*command, options->report, options->output);
@@ -260,61 +272,69 @@ void add_merge(CLI::App& app, Verdict& verdict) {
 }
 
 void add_minimise(CLI::App& app, Verdict& verdict) {
-    CLI::App* const command = app.add_subcommand(
-        "minimise", "write the smallest part of a schedule that still loses data");
+    CLI::App* const command = add_command(
+        app, "minimise", "Reduces a schedule to the smallest one that still loses data.",
+        "/mnt/test r.json -o small.schedule", kTimeIs);
     const auto options = std::make_shared<MinimiseOptions>();
     add_directory(*command, options->run);
     add_helper_directory(*command, options->run);
     add_overwrite_device(*command, options->run);
     add_past_eof(*command, options->run);
     add_hang_after(*command, options->hang_after);
-    command->add_option("SCHEDULE", options->schedule, "a schedule's file, or a report's")
+    command->add_option("SCHEDULE", options->schedule, "the file of a schedule, or a report")
         ->required()
         ->type_name("");
-    command->add_option("-o,--output", options->output, "where the smallest schedule is written")
+    command
+        ->add_option("-o,--output", options->output,
+                     "the file that the smallest schedule is written to")
         ->required()
         ->type_name("OUT");
     command->callback([options, &verdict] { verdict = minimise_command(*options); });
 }
 
 void add_explain(CLI::App& app, Verdict& verdict) {
-    CLI::App* const command = app.add_subcommand(
-        "explain", "tell which store each damaged range of a report is, and how it was lost");
+    CLI::App* const command = add_command(
+        app, "explain", "Says which store was lost in each damaged range of a report, and how.",
+        "r.json --html r.html");
     const auto options = std::make_shared<ExplainOptions>();
     command->add_option("REPORT", options->report, "a run's report")->required()->type_name("");
     command
-        ->add_option("--trace", options->trace,
-                     "a partialfs trace; on a mounted partialfs it is found by itself")
+        ->add_option(
+            "--trace", options->trace,
+            "the trace of a partialfs mount (default: found automatically while it is mounted)")
         ->type_name("FILE");
-    command->add_flag("--all", options->all,
-                      "everything that is known of every range, instead of ten lines for each");
+    command->add_flag(
+        "--all", options->all,
+        "print all that is known of every range, instead of at most ten lines for each");
     command
         ->add_option("--html", options->html,
-                     "write one page for a browser, with a map of each file, instead of the text")
+                     "write an HTML page, with a map of each file, instead of printing text")
         ->type_name("FILE");
     command
         ->add_option("--max-ranges", options->max_ranges,
-                     "how many damaged ranges are explained; default 20, with --all every one")
+                     "how many damaged ranges are explained (default: 20, with --all every one)")
         ->check(kWholeNumber)
         ->type_name("N");
     command->callback([options, &verdict] { verdict = explain_command(*options); });
 }
 
 void add_selftest(CLI::App& app, Verdict& verdict) {
-    CLI::App* const command = app.add_subcommand(
-        "selftest",
-        "prove that the detector detects: leave one store out per run, find exactly it");
+    CLI::App* const command = add_command(
+        app, "selftest",
+        "Tests the verification: leaves one store out in each run, and must find exactly that one.",
+        "--runs 100");
     const auto options = std::make_shared<SelftestOptions>();
     command
-        ->add_option("DIR", options->common.run.directory, "where; default: $TMPDIR, else /var/tmp")
+        ->add_option("DIR", options->common.run.directory,
+                     "the directory to run in (default: $TMPDIR, else /var/tmp)")
         ->type_name("");
     command
         ->add_option("--seed", options->seed,
-                     "what all random choices follow from: same seed, same stores left out")
+                     "seed of all random choices: the same seed leaves the same stores out")
         ->check(kWholeNumber)
         ->type_name("N")
         ->capture_default_str();
-    command->add_option("--runs", options->runs, "how many runs, 1 to 1000000")
+    command->add_option("--runs", options->runs, "number of runs, 1 to 1000000")
         ->check(whole_number(1, 1000000))
         ->type_name("N")
         ->capture_default_str();
@@ -322,7 +342,7 @@ void add_selftest(CLI::App& app, Verdict& verdict) {
 }
 
 void add_workloads(CLI::App& app, Verdict& verdict) {
-    app.add_subcommand("workloads", "list the workloads")->callback([&verdict] {
+    add_command(app, "workloads", "Lists the workloads.", "")->callback([&verdict] {
         verdict = workloads_command();
     });
 }
@@ -330,15 +350,13 @@ void add_workloads(CLI::App& app, Verdict& verdict) {
 } // namespace
 
 int main(int argc, char** argv) try {
-    CLI::App app{
-        "Finds lost mapped stores on any filesystem, and says why they were lost.\n"
-        "Exit status: 0 every byte as expected, 1 damage found, 2 wrong usage, 3 could not "
-        "tell,\n4 the filesystem hangs. SIZE is a number and K, M, G or T (powers of 1024), TIME a "
-        "number and ms, s, min or h.\nFor example: mmapstress run /mnt/test --size 8M --duration "
-        "30s --report r.json",
-        "mmapstress"};
+    CLI::App app{"Finds lost mapped stores on any filesystem, and says why they were lost.",
+                 "mmapstress"};
     app.set_version_flag("-V,--version", "mmapstress " + std::string(partialfs::kVersion));
     app.require_subcommand(1);
+    app.footer("Exit status: 0 every byte as expected, 1 damage found, 2 wrong usage, 3 could not "
+               "tell,\n4 the filesystem hangs.\n\nExample: mmapstress run /mnt/test --size 8MiB "
+               "--duration 30s --report r.json");
     Verdict verdict = Verdict::clean;
     add_run(app, verdict);
     add_replay(app, verdict);
@@ -353,7 +371,7 @@ int main(int argc, char** argv) try {
     } catch (const CLI::Success& success) {
         return app.exit(success); // --help, --version
     } catch (const CLI::ParseError& error) {
-        complain(what_is_wrong(app, argc, argv, error) + "; see mmapstress --help");
+        complain(what_is_wrong(app, argc, argv, error));
         return static_cast<int>(Verdict::usage);
     }
     return static_cast<int>(verdict);

@@ -108,11 +108,12 @@ struct FilesystemRules {
     bool is_block_device = false;
 };
 
-/// Those that the machine knows, with the eras of 2006.
+/// Those that the machine knows, with the eras of 2006. They are called as the flush policies of
+/// partialfs are that do the same.
 inline constexpr std::array<FilesystemRules, 3> kFilesystems{{
-    {Filesystem::ordered, "ordered", partialfs::model::FlushPolicy::ext3,
+    {Filesystem::ordered, "ext3", partialfs::model::FlushPolicy::ext3,
      "a commit writes the dirty blocks on its ordered list (joined by write(2) and writepage)"},
-    {Filesystem::ordered_eager, "ordered-eager", partialfs::model::FlushPolicy::eager,
+    {Filesystem::ordered_eager, "eager", partialfs::model::FlushPolicy::eager,
      "a commit writes every dirty block"},
     {Filesystem::writeback, "writeback", std::nullopt, "a commit writes no data"},
 }};
@@ -183,15 +184,7 @@ struct AskedSetting {
 std::expected<Setting, std::string> setting_for(const AskedSetting& asked,
                                                 const Setting& otherwise = {});
 
-/// The era or filesystem of that name; nothing for any other text.
+/// The era of that name; nothing for any other text.
 std::optional<Era> era_from(std::string_view name);
-std::optional<Filesystem> filesystem_from(std::string_view name);
-/// The same with reiserfs.
-std::optional<Filesystem> predicted_filesystem_from(std::string_view name);
-
-/// Every name, separated by commas, for messages.
-std::string era_names();
-std::string filesystem_names();
-std::string predicted_filesystem_names();
 
 } // namespace vmmodel

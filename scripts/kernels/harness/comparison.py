@@ -77,7 +77,7 @@ class Collected:
                 self.sets[side][prediction["id"]] = joined(prediction["damage"])
                 if prediction["doubts"]:
                     self.uncertain.add(prediction["id"])
-                if side == "model" and prediction["filesystem"] != "ordered":
+                if side == "model" and prediction["filesystem"] != "ext3":
                     self.titles["model"] = f"vmmodel --filesystem {prediction['filesystem']}"
 
     def differ(self, name, one, other):

@@ -26,7 +26,7 @@ class Sides:
         if self.options.on_device:
             return "blockdev"
         if way == "kernel" and name in (None, "ext3"):
-            return "ordered"
+            return "ext3"
         return "reiserfs" if name in (None, "reiserfs") else "writeback"
 
     @property
@@ -45,7 +45,7 @@ class Sides:
             self._on_partialfs(directory, block, paths)
             note(f"{len(paths)} schedules on the kernel, block size {block}")
             self._on_kernel(directory, block, paths)
-        emulated = "blockdev" if self.options.on_device else "ordered"
+        emulated = "blockdev" if self.options.on_device else "ext3"
         for file, through, filesystem in (("model", "kernel", self.kernel_filesystem), ("emulated", "kernel", emulated),
                                           ("fuse", "fuse", emulated)):
             with open(directory / f"{file}.jsonl", "w", encoding="utf-8") as answers:

@@ -301,7 +301,7 @@ TEST_F(Lossy, AFilesystemThatHangsIsReportedThoughNothingCanBeKilled) {
     const std::string output = (aside / "output").string();
     const std::string command = MMAPSTRESS " run " + mount.mountpoint().string() +
                                 " --workload recipe --ops 50 --hang-after 1s --seed 5 --format ";
-    for (const std::string format : {"human", "ktap", "junit", "json"}) {
+    for (const std::string format : {"text", "ktap", "junit", "json"}) {
         // Into a file: the process that hangs has it open, too.
         const auto said = partialfs::testing::said_by(command + format + " > " + output);
         const std::string text = text_of(output);

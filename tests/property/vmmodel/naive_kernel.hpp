@@ -14,7 +14,7 @@ namespace naive {
 
 struct Kernel {
     std::string era;        // "linux-2.6.18", ...
-    std::string filesystem; // "ordered", "ordered-eager", "writeback", "blockdev"
+    std::string filesystem; // "ext3", "eager", "writeback", "blockdev"
     long block = 1024;
 
     static constexpr long kPages = 4; // no file is longer
@@ -90,7 +90,7 @@ struct Kernel {
             if (filesystem == "writeback" || is_device()) {
                 continue;
             }
-            const std::set<long> list = filesystem == "ordered" ? f.journal : f.block_dirty;
+            const std::set<long> list = filesystem == "ext3" ? f.journal : f.block_dirty;
             for (const long b : list) {
                 if (b * block < f.size && f.block_dirty.contains(b)) {
                     out(f, b);

@@ -297,7 +297,7 @@ class MachinePair {
         for (int block = 0; block < bounds_.blocks; ++block) {
             const BlockInPage b{static_cast<std::uint8_t>(block)};
             EXPECT_EQ(cell.fs.dirty.contains(b), file.block_dirty.contains(block));
-            if (naive_.filesystem == "ordered") {
+            if (naive_.filesystem == "ext3") {
                 EXPECT_EQ(cell.fs.ordered.contains(b), file.journal.contains(block));
                 EXPECT_EQ(cell.fs.mapped.contains(b), file.mapped.contains(block));
             }

@@ -108,6 +108,7 @@ TEST(Options, HelpAndVersionAreNoErrors) {
     const ExitRequest version = parse({"--version"}).error();
     EXPECT_EQ(version.code, 0);
     EXPECT_THAT(version.text, StartsWith("partialfs "));
+    EXPECT_FALSE(version.text.ends_with('\n'));
 }
 
 TEST(Options, WhatMountsNothingStandsAlone) {

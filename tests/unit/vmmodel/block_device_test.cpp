@@ -267,7 +267,6 @@ TEST(Setting, EraAndDeviceImplyEachOther) {
               (Setting{Era::linux_2_6_19, Filesystem::writeback}));
     EXPECT_FALSE(setting_for({device.era, Filesystem::ordered}));
     EXPECT_FALSE(setting_for({Era::linux_2_6_19, device.filesystem}));
-    EXPECT_EQ(filesystem_from("linux-6.12-blockdev"), Filesystem::blockdev);
     for (const Setting& setting : kSettings) {
         EXPECT_TRUE(go_together(setting));
         EXPECT_EQ(rules_of(setting.era).era, setting.era);

@@ -22,7 +22,8 @@ const std::string kGolden = VMMODEL_GOLDEN_DIR "/ext3-ordered-2.6.19.jsonl.zst";
 const std::string kSmall = "--stores 2 --writes 0 --commits 1 --writepages 1 --msyncs 0";
 
 TEST(Command, ExitCodesTellWhatWasFound) {
-    EXPECT_EQ(vmmodel("explore --filesystem ordered-eager " + kSmall).code, 1);
+    EXPECT_EQ(vmmodel("explore --filesystem eager " + kSmall).code, 1);
+    EXPECT_EQ(vmmodel("explore --filesystem ordered-eager " + kSmall).code, 1) << "its old name";
     EXPECT_EQ(vmmodel("explore --era linux-2.6.23 " + kSmall).code, 0);
     const Said full = vmmodel("explore --era linux-2.6.23 --memory 1M");
     EXPECT_EQ(full.code, 3);
@@ -68,7 +69,7 @@ TEST(Command, PredictChecksRecordedSchedules) {
 }
 
 TEST(Command, PlayWithoutATerminalPrintsTheRun) {
-    const Said printed = vmmodel("play --filesystem ordered-eager");
+    const Said printed = vmmodel("play --filesystem eager");
     EXPECT_EQ(printed.code, 0);
     EXPECT_THAT(printed.text, HasSubstr("try_to_free_buffers, page freed"));
     EXPECT_THAT(printed.text, ::testing::Not(HasSubstr("\x1b")));
@@ -86,20 +87,27 @@ void expect_refused(const std::string& arguments, const std::string& said) {
 
 TEST(Command, BadInputIsRefusedInOneLine) {
     expect_refused("", "subcommand is required");
-    expect_refused("explore --era linux-3", "'linux-3' is none of: linux-2.6.18");
-    expect_refused("explore --filesystem ext9", "ordered-eager");
+    expect_refused("explore --era linux-3", "'linux-3' is none of linux-2.6.18");
+    expect_refused(
+        "explore --filesystem ext9",
+        "'ext9' is none of ext3, eager, writeback, blockdev; see vmmodel explore --help");
     for (const std::string& command : {std::string{"explore"}, std::string{"simulate"},
                                        std::string{"play"}, "predict " + kGolden}) {
         expect_refused(command + " --era linux-2.6.19 --filesystem blockdev",
                        "--era linux-2.6.19 does not go with --filesystem blockdev");
         expect_refused(command + " --era linux-6.12-blockdev --filesystem ordered",
-                       "does not go with --filesystem ordered");
+                       "does not go with --filesystem ext3");
     }
     expect_refused("explore --pages 3", "--pages must be from 1 to 2, not 3");
     expect_refused("explore --blocks 5", "--blocks must be from 1 to 4");
     expect_refused("explore --stores 15 --writes 15", "together must be at most 15");
     expect_refused("explore --stores x", "--stores");
-    expect_refused("explore --filesystem reiserfs", "'reiserfs' is none of");
+    expect_refused("explore --filesystem reiserfs", "only predict has it");
+    expect_refused("play --filesystem reiserfs " + kGolden, "only predict has it");
+    expect_refused("explor", "no such command: 'explor'; did you mean 'explore'?");
+    expect_refused("explore --page 2", "no such option: '--page'; did you mean '--pages'?; see "
+                                       "vmmodel explore --help");
+    expect_refused("explore --xyzzy", "no such option: '--xyzzy'; see vmmodel explore --help");
     expect_refused("explore --memory -5", "'-5' is not a size");
     expect_refused("simulate --ops -5", "'-5' is not a whole number");
     expect_refused("simulate --ops 1e6", "'1e6' is not a whole number");
@@ -117,7 +125,7 @@ TEST(Command, BadInputIsRefusedInOneLine) {
     std::ofstream(schedule) << "mmapstress-schedule 1\nseed 1\nfile 0 size=4096 start=sparse\n"
                                "1 store file=0 off=0 len=1\n";
     expect_refused("predict " + schedule.string(), "--block-size");
-    expect_refused("predict --block-size 3 " + schedule.string(), "512, 1024, 2048 or 4096");
+    expect_refused("predict --block-size 3 " + schedule.string(), "none of 512, 1024, 2048, 4096");
 }
 
 TEST(Command, WhatTheModelDoesNotKnowIsRefusedByName) {

@@ -43,7 +43,7 @@ TEST(Render, NothingFoundIsClaimedOnlyWhenTheSearchWasComplete) {
     EXPECT_THAT(text, HasSubstr("incomplete"));
     EXPECT_THAT(text, ::testing::Not(HasSubstr("no store can be lost")));
     EXPECT_THAT(rendered(found, Format::svg), ::testing::Not(HasSubstr("no store can be lost")));
-    EXPECT_THAT(era_table({found}), HasSubstr("not met (incomplete)"));
+    EXPECT_THAT(era_table({found}), HasSubstr("not found (incomplete)"));
 }
 
 TEST(Render, JsonHasEveryStepWithItsState) {
@@ -73,7 +73,7 @@ TEST(Render, DotAndSvgAreWhole) {
 
 TEST(Render, TheEraTableHasALineForEachRow) {
     const std::string table = era_table({losing(), clean()});
-    EXPECT_THAT(table, HasSubstr("linux-2.6.19  ordered-eager  store, commit, store, writepage"));
+    EXPECT_THAT(table, HasSubstr("linux-2.6.19  eager       store, commit, store, writepage"));
     EXPECT_THAT(table, HasSubstr("never"));
     EXPECT_EQ(nlohmann::json::parse(era_table_json({losing(), clean()})).size(), 2U);
 }

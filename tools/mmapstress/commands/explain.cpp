@@ -3,12 +3,12 @@
 
 #include "fusefs/base/try.hpp"
 #include "tools/mmapstress/commands/commands.hpp"
-#include "tools/mmapstress/commands/progress.hpp"
 #include "tools/mmapstress/explain/html.hpp"
 #include "tools/mmapstress/explain/words.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/system/files.hpp"
+#include "tools/progress.hpp"
 
 #include <unistd.h>
 
@@ -84,7 +84,7 @@ Verdict explain_command(const ExplainOptions& options) {
     ExplainStyle style;
     style.all = options.all;
     style.max_ranges = options.max_ranges.value_or(options.all ? report->result.damage.size() : 20);
-    style.colours = partialfs::base::colours_for(is_terminal(STDOUT_FILENO));
+    style.colours = partialfs::base::colours_for(partialfs::tools::is_terminal(STDOUT_FILENO));
     std::string story = explain(*report, evidence, style);
     if (evidence.schedule) {
         story += "\nTo run it again:\n  " + style.colours.as_strong(command) + "\n";

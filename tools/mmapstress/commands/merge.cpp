@@ -1,11 +1,11 @@
 // mmapstress merge.
 #include "fusefs/base/try.hpp"
 #include "tools/mmapstress/commands/commands.hpp"
-#include "tools/mmapstress/commands/progress.hpp"
 #include "tools/mmapstress/report/campaign_report.hpp"
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/result/campaign.hpp"
 #include "tools/mmapstress/system/files.hpp"
+#include "tools/progress.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -108,7 +108,8 @@ std::string present(const Campaign& campaign, const Output& output) {
     case Format::human:
         break;
     }
-    return human_text(campaign, partialfs::base::colours_for(is_terminal(STDOUT_FILENO)));
+    return human_text(campaign,
+                      partialfs::base::colours_for(partialfs::tools::is_terminal(STDOUT_FILENO)));
 }
 
 } // namespace

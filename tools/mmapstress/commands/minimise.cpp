@@ -2,10 +2,10 @@
 #include "tools/mmapstress/minimise/minimise.hpp"
 
 #include "tools/mmapstress/commands/commands.hpp"
-#include "tools/mmapstress/commands/progress.hpp"
 #include "tools/mmapstress/commands/supervise.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/system/files.hpp"
+#include "tools/progress.hpp"
 
 #include <fmt/format.h>
 
@@ -38,8 +38,8 @@ Verdict search(const MinimiseOptions& options) {
     MinimiseSettings settings;
     settings.run = options.run;
     settings.run.stop = stop_signalled;
-    settings.progress = [line = ProgressLine()](std::uint64_t candidates,
-                                                std::size_t operations) mutable {
+    settings.progress = [line = partialfs::tools::ProgressLine("mmapstress")](
+                            std::uint64_t candidates, std::size_t operations) mutable {
         if (line.is_due()) {
             line.show(-1, fmt::format("candidate {}: {} operations", candidates, operations));
         }
@@ -47,7 +47,7 @@ Verdict search(const MinimiseOptions& options) {
     const auto begin = std::chrono::steady_clock::now();
     const auto found = minimise(settings, *schedule);
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-    clear_progress_bar();
+    partialfs::tools::clear_progress_bar();
     if (!found) {
         complain(found.error().message);
         return found.error().verdict;

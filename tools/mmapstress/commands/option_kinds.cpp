@@ -13,22 +13,6 @@ constexpr std::uint64_t kMostShards = 1'000'000;
 
 } // namespace
 
-CLI::Option* add_size(CLI::App& command, const char* name, std::optional<ByteCount>& to,
-                      const char* help) {
-    return command
-        .add_option_function<std::string>(
-            name,
-            [&to, name](const std::string& text) {
-                to = partialfs::base::parse_size(text);
-                if (!to) {
-                    throw CLI::ValidationError(name,
-                                               "'" + text + "' is not a size, as 64K, 8M, 2G");
-                }
-            },
-            help)
-        ->type_name("SIZE");
-}
-
 CLI::Option* add_time(CLI::App& command, const char* name,
                       const std::function<void(std::chrono::milliseconds)>& take,
                       const char* help) {
@@ -38,8 +22,8 @@ CLI::Option* add_time(CLI::App& command, const char* name,
             [take, name](const std::string& text) {
                 const auto time = partialfs::base::parse_duration(text);
                 if (!time) {
-                    throw CLI::ValidationError(name, "'" + text +
-                                                         "' is not a time, as 500ms, 30s, 60min");
+                    throw CLI::ValidationError(name,
+                                               "'" + text + "' is not a time, as 500ms, 30s, 5min");
                 }
                 take(*time);
             },

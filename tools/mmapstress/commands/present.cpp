@@ -1,9 +1,9 @@
 #include "tools/mmapstress/commands/present.hpp"
 
-#include "tools/mmapstress/commands/progress.hpp"
 #include "tools/mmapstress/report/formats.hpp"
 #include "tools/mmapstress/report/report.hpp"
 #include "tools/mmapstress/result/known_faults.hpp"
+#include "tools/progress.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -292,7 +292,7 @@ std::string present(const RunResult& result, const Output& output,
         break;
     }
     return human_text(result, output.max_ranges, story,
-                      partialfs::base::colours_for(is_terminal(STDOUT_FILENO)));
+                      partialfs::base::colours_for(partialfs::tools::is_terminal(STDOUT_FILENO)));
 }
 
 namespace {
@@ -314,7 +314,8 @@ double part_of(const Extent& extent, std::uint64_t round, std::optional<double> 
 
 std::function<void(const Progress&)> progress_bar(const Extent& extent,
                                                   const std::uint64_t& round) {
-    return [extent, &round, line = ProgressLine()](const Progress& progress) mutable {
+    return [extent, &round,
+            line = partialfs::tools::ProgressLine("mmapstress")](const Progress& progress) mutable {
         if (!line.is_due()) {
             return;
         }

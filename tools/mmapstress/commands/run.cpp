@@ -1,6 +1,5 @@
 // mmapstress run, replay, verify, workloads.
 #include "tools/mmapstress/commands/commands.hpp"
-#include "tools/mmapstress/commands/progress.hpp"
 #include "tools/mmapstress/commands/supervise.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/engine/rounds.hpp"
@@ -11,6 +10,7 @@
 #include "tools/mmapstress/system/mount_info.hpp"
 #include "tools/mmapstress/verify/recheck.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
+#include "tools/progress.hpp"
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
@@ -24,7 +24,7 @@ namespace mmapstress {
 namespace {
 
 Verdict refuse(const std::string& message, Verdict verdict = Verdict::usage) {
-    clear_progress_bar();
+    partialfs::tools::clear_progress_bar();
     complain(message);
     return verdict;
 }
@@ -33,7 +33,7 @@ Verdict refuse(const std::string& message, Verdict verdict = Verdict::usage) {
 /// than a clean verdict, but not than damage.
 Verdict deliver(const CommonOptions& options, const RunResult& result,
                 const std::vector<std::string>& story) {
-    clear_progress_bar();
+    partialfs::tools::clear_progress_bar();
     Verdict verdict = result.verdict();
     const auto worsen = [&](const std::string& message) {
         complain(message);

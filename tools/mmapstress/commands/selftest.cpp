@@ -3,6 +3,7 @@
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/verify/expected.hpp"
 #include "tools/mmapstress/workloads/dice.hpp"
+#include "tools/progress.hpp"
 #include "tools/schedule/op_walker.hpp"
 
 #include <fmt/format.h>
@@ -82,7 +83,12 @@ Verdict test_detector(SelftestOptions options) {
                                                 workload_named("linus")};
     Dice dice(options.seed);
     std::uint64_t done = 0;
+    partialfs::tools::ProgressLine line("mmapstress");
     for (; done < options.runs && !stop_signalled(); ++done) {
+        if (line.is_due()) {
+            line.show(static_cast<double>(done) / static_cast<double>(options.runs),
+                      fmt::format("run {} of {}", done + 1, options.runs));
+        }
         const WorkloadInfo& workload = *used[done % used.size()];
         WorkloadSettings settings;
         settings.seed = dice.below(~std::uint64_t{0});
@@ -121,6 +127,7 @@ Verdict test_detector(SelftestOptions options) {
             return Verdict::unknown;
         }
     }
+    partialfs::tools::clear_progress_bar();
     print(fmt::format("selftest: {} of {} stores left out were found, exactly\n", done,
                       options.runs));
     return done == options.runs ? Verdict::clean : Verdict::unknown;

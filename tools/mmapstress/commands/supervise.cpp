@@ -2,9 +2,9 @@
 
 #include "fusefs/base/fd.hpp"
 #include "tools/mmapstress/commands/present.hpp"
-#include "tools/mmapstress/commands/progress.hpp"
 #include "tools/mmapstress/system/busy.hpp"
 #include "tools/mmapstress/system/files.hpp"
+#include "tools/progress.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -261,7 +261,7 @@ class Child {
 } // namespace
 
 void complain_of_hang(const std::vector<Problem>& hung) {
-    clear_progress_bar();
+    partialfs::tools::clear_progress_bar();
     for (const Problem& problem : hung) {
         complain(problem.message);
     }
@@ -278,7 +278,7 @@ Verdict supervise(const Supervision& supervision, const std::function<Verdict()>
         return Verdict::unknown;
     }
     board = shared.get();
-    note_terminals();
+    partialfs::tools::note_terminals();
     Child child;
     const pid_t parent = ::getpid();
     handle_stop_signals();

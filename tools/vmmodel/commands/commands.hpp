@@ -1,6 +1,7 @@
 // The commands of vmmodel, one function each: settings in, text on the standard output, exit code.
 #pragma once
 
+#include "fusefs/base/colour.hpp"
 #include "tools/vmmodel/predict/predictor.hpp"
 #include "tools/vmmodel/show/render.hpp"
 #include "tools/vmmodel/simulate/simulate.hpp"
@@ -17,7 +18,7 @@ enum ExitCode : int {
     kClean = 0,      ///< nothing is harmed, and that is certain
     kHarm = 1,       ///< a store is harmed
     kUsage = 2,      ///< wrong options or input
-    kCannotTell = 3, ///< not everything was looked at
+    kCannotTell = 3, ///< the search is incomplete
 };
 
 struct ExploreSettings {
@@ -73,6 +74,8 @@ int play_command(const PlaySettings& settings);
 
 /// One line on the standard error: "vmmodel: ...". Returns the code.
 int fail(ExitCode code, const std::string& why);
+/// For the standard output: none unless it is a terminal.
+partialfs::base::Colours output_colours();
 /// The text on the standard output; kCannotTell if it could not be written.
 int print(const std::string& text, int code);
 

@@ -1,11 +1,15 @@
+#include "tools/progress.hpp"
 #include "tools/vmmodel/commands/commands.hpp"
+#include "tools/vmmodel/show/patience.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
+#include <utility>
 
 namespace vmmodel {
 
@@ -22,7 +26,31 @@ int print(const std::string& text, int code) {
     return code;
 }
 
+partialfs::base::Colours output_colours() {
+    return partialfs::base::colours_for(partialfs::tools::is_terminal(STDOUT_FILENO));
+}
+
 namespace {
+
+/// What `work` gives when it is called with `limits`; meanwhile says how far its `all` searches
+/// are.
+template <typename Work>
+auto with_progress(ExploreLimits limits, std::size_t all, Work work) {
+    SearchProgress progress;
+    limits.progress = &progress;
+    const Patience patience(
+        [&progress, all] {
+            return all == 1 ? -1
+                            : static_cast<double>(progress.searches) / static_cast<double>(all);
+        },
+        [&progress, all] {
+            const auto states = fmt::format("{} states", progress.states.load());
+            return all == 1 ? states
+                            : fmt::format("{} of {} searches, {}", progress.searches.load(), all,
+                                          states);
+        });
+    return work(std::as_const(limits));
+}
 
 int code_for(bool harm, bool complete) {
     if (harm) {
@@ -37,9 +65,10 @@ int explore_command(const ExploreSettings& settings) {
     if (const std::string why = refusal_of(settings.bounds); !why.empty()) {
         return fail(kUsage, why);
     }
-    const Search result =
-        search(settings.era, settings.filesystem, settings.bounds, settings.races, settings.limits);
-    return print(rendered(result, settings.format),
+    const Search result = with_progress(settings.limits, 1, [&](const ExploreLimits& limits) {
+        return search(settings.era, settings.filesystem, settings.bounds, settings.races, limits);
+    });
+    return print(rendered(result, settings.format, output_colours()),
                  code_for(!result.found.empty(), result.complete));
 }
 
@@ -47,7 +76,10 @@ int table_command(const TableSettings& settings) {
     if (const std::string why = refusal_of(settings.bounds); !why.empty()) {
         return fail(kUsage, why);
     }
-    const std::vector<Search> searches = search_all(settings.bounds, settings.limits);
+    const std::vector<Search> searches =
+        with_progress(settings.limits, kSettings.size(), [&](const ExploreLimits& limits) {
+            return search_all(settings.bounds, limits);
+        });
     const bool complete = std::ranges::all_of(searches, &Search::complete);
     const int code = complete ? kClean : kCannotTell;
     switch (settings.format) {
@@ -58,7 +90,7 @@ int table_command(const TableSettings& settings) {
     case TableFormat::table:
         break;
     }
-    return print(era_table(searches), code);
+    return print(era_table(searches, output_colours()), code);
 }
 
 } // namespace vmmodel

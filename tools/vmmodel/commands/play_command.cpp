@@ -61,11 +61,12 @@ std::expected<Reel, std::string> reel_of_search(const PlaySettings& settings) {
 }
 
 void play_on(Terminal& terminal, const Reel& reel) {
+    const bool colour = !output_colours().end.empty();
     std::size_t film = 0;
     std::size_t frame = 0;
     for (;;) {
         const Film& now = reel.films[film];
-        if (!Terminal::show(draw(now, frame, Terminal::size(), /*colour=*/true))) {
+        if (!Terminal::show(draw(now, frame, Terminal::size(), colour))) {
             return;
         }
         const std::size_t last = now.frames.size() - 1;

@@ -127,21 +127,27 @@ std::string cause(const Damage& damage, const mmapstress::Schedule& schedule, co
 }
 
 std::string human_lines(const LoadedSchedule& loaded, const Prediction& prediction,
-                        const Rules& rules, BlockSize block_size) {
+                        const Rules& rules, BlockSize block_size,
+                        const partialfs::base::Colours& colours) {
     std::string out;
     if (loaded.recorded) {
-        out += fmt::format("{}: {} damaged range{}, {} the recorded\n", loaded.name,
-                           prediction.damage.size(), prediction.damage.size() == 1 ? "" : "s",
-                           equal(prediction.damage, loaded.damage) ? "equal to" : "DIFFERENT from");
+        out +=
+            fmt::format("{}: {} damaged range{}, {} the recorded\n", loaded.name,
+                        prediction.damage.size(), prediction.damage.size() == 1 ? "" : "s",
+                        equal(prediction.damage, loaded.damage) ? std::string("equal to")
+                                                                : colours.as_bad("DIFFERENT from"));
     } else if (prediction.damage.empty()) {
-        out += fmt::format("{}: no byte will be lost\n", loaded.name);
+        out += loaded.name + ": " + colours.as_good("no byte will be lost") + '\n';
     }
     for (const Damage& one : prediction.damage) {
-        out += fmt::format("file {} offset {} length {}{}\n", one.file.value, one.range.begin.value,
-                           one.range.size().value, cause(one, loaded.schedule, rules, block_size));
+        out +=
+            fmt::format("{}{}\n",
+                        colours.as_bad(fmt::format("file {} offset {} length {}", one.file.value,
+                                                   one.range.begin.value, one.range.size().value)),
+                        cause(one, loaded.schedule, rules, block_size));
     }
     for (const std::string& doubt : prediction.doubts) {
-        out += "not certain: " + doubt + '\n';
+        out += colours.as_doubtful("not certain") + ": " + doubt + '\n';
     }
     return out;
 }
@@ -176,8 +182,8 @@ std::expected<std::unique_ptr<Predictor>, std::string> predictor_for(const Rules
     }
     const FilesystemRules& filesystem = rules_of(settings.filesystem);
     if (filesystem.list != OrderedList::ext3) {
-        return std::unexpected("--through fuse has the filesystems ordered (flush policy ext3), "
-                               "ordered-eager (eager), writeback and blockdev, not " +
+        return std::unexpected("--through fuse has the filesystems ext3, eager, writeback and "
+                               "blockdev, not " +
                                std::string{filesystem.name});
     }
     return std::make_unique<FusePredictor>(
@@ -216,8 +222,9 @@ int predict_command(const PredictSettings& settings) {
         damaged += prediction->damage.empty() ? 0U : 1U;
         recorded += loaded.recorded ? 1U : 0U;
         different += loaded.recorded && !equal(prediction->damage, loaded.damage) ? 1U : 0U;
-        out += settings.json ? json_line(loaded, *prediction, *rules)
-                             : human_lines(loaded, *prediction, *rules, *block_size);
+        out += settings.json
+                   ? json_line(loaded, *prediction, *rules)
+                   : human_lines(loaded, *prediction, *rules, *block_size, output_colours());
     }
     if (settings.check) {
         if (recorded == 0) {

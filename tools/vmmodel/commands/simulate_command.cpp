@@ -1,8 +1,11 @@
 #include "tools/vmmodel/commands/commands.hpp"
+#include "tools/vmmodel/show/patience.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 
 namespace vmmodel {
@@ -21,8 +24,8 @@ std::string loss_line(const LostVersion& loss) {
                            : fmt::format("; cleaned by the commit of {}", loss.cleaned_by));
 }
 
-std::string human(const SimulateSettings& settings, const SimulationResult& result,
-                  double seconds) {
+std::string human(const SimulateSettings& settings, const SimulationResult& result, double seconds,
+                  const partialfs::base::Colours& colours) {
     std::string out;
     for (const LostVersion& loss : result.losses) {
         out += loss_line(loss);
@@ -30,11 +33,13 @@ std::string human(const SimulateSettings& settings, const SimulationResult& resu
     if (result.lost > result.losses.size()) {
         out += fmt::format("... and {} more\n", result.lost - result.losses.size());
     }
+    const std::string count = fmt::format("{} lost", result.lost);
+    const std::string lost = result.lost == 0 ? colours.as_good(count) : colours.as_bad(count);
     out += fmt::format(
-        "{}, {}, seed {}: {} operations, {} stores, {} lost, {} passed over and healed, {} of {} "
+        "{}, {}, seed {}: {} operations, {} stores, {}, {} passed over and healed, {} of {} "
         "fsyncs not durable; {:.1f} million operations a second\n",
         rules_of(settings.simulation.era).name, rules_of(settings.simulation.filesystem).name,
-        settings.simulation.seed, result.operations, result.stores, result.lost, result.healed,
+        settings.simulation.seed, result.operations, result.stores, lost, result.healed,
         result.broken_syncs, result.syncs, static_cast<double>(result.operations) / seconds / 1e6);
     return out;
 }
@@ -68,10 +73,21 @@ std::string json(const SimulateSettings& settings, const SimulationResult& resul
 
 int simulate_command(const SimulateSettings& settings) {
     const auto begin = std::chrono::steady_clock::now();
-    const SimulationResult result = simulate(settings.simulation, settings.max_losses, nullptr);
+    std::atomic<std::uint64_t> done{0};
+    SimulationResult result;
+    {
+        const Patience patience(
+            [&] {
+                return static_cast<double>(done) / static_cast<double>(std::max<std::uint64_t>(
+                                                       settings.simulation.operations, 1));
+            },
+            [&] { return fmt::format("{} operations", done.load()); });
+        result = simulate(settings.simulation, settings.max_losses, nullptr, &done);
+    }
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    return print(settings.json ? json(settings, result, seconds) : human(settings, result, seconds),
+    return print(settings.json ? json(settings, result, seconds)
+                               : human(settings, result, seconds, output_colours()),
                  result.lost + result.broken_syncs == 0 ? kClean : kHarm);
 }
 

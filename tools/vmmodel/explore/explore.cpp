@@ -215,8 +215,13 @@ class Explorer {
             const auto end =
                 static_cast<std::uint32_t>(std::min<std::size_t>(table_.size(), index + kBatch));
             expand(index, end);
+            const std::size_t before = table_.size();
             room = insert_all(index, end);
             index = end;
+            if (limits_.progress != nullptr) {
+                limits_.progress->states.fetch_add(table_.size() - before,
+                                                   std::memory_order_relaxed);
+            }
         }
         result_.stopped_early = room && done();
         result_.states = table_.size();

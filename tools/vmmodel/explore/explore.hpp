@@ -4,11 +4,18 @@
 
 #include "tools/vmmodel/machine/machine.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 namespace vmmodel {
+
+/// How far searches have come; may be read from another thread at any time.
+struct SearchProgress {
+    std::atomic<std::uint64_t> states{0};   ///< found so far, by all searches
+    std::atomic<std::uint64_t> searches{0}; ///< that are over
+};
 
 /// When to give up.
 struct ExploreLimits {
@@ -18,6 +25,8 @@ struct ExploreLimits {
     bool all = false;
     /// Take states for one that differ only in what processes, pages and blocks are called.
     bool symmetry = true;
+    /// Is kept up to date; may be null.
+    SearchProgress* progress = nullptr;
 };
 
 /// A run: the state it starts from, and each step with the state it led to.

@@ -84,6 +84,9 @@ std::vector<Search> search_all(const Bounds& bounds, const ExploreLimits& limits
         for (std::size_t row = next++; row < kRows; row = next++) {
             rows[row] = search(kSettings[row].era, kSettings[row].filesystem, bounds,
                                Races::automatic, share);
+            if (limits.progress != nullptr) {
+                ++limits.progress->searches;
+            }
         }
     };
     {

@@ -11,8 +11,6 @@ namespace vmmodel {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kFormats{"table", "json", "dot", "svg"};
-
 std::string per_page(const Search& search, const auto& text) {
     std::string all;
     for (int page = 0; page < search.bounds.pages; ++page) {
@@ -71,14 +69,6 @@ std::string counts(const Search& search) {
 
 } // namespace
 
-std::optional<Format> format_from(std::string_view name) {
-    const auto* found = std::ranges::find(kFormats, name);
-    if (found == kFormats.end()) {
-        return std::nullopt;
-    }
-    return static_cast<Format>(found - kFormats.begin());
-}
-
 std::string run_table(const Run& run, const Search& search) {
     std::vector<Row> rows{{"#", "who", "step", "PTE", "page", "blocks", "memory", "disk", ""}};
     const State* before = &run.start;
@@ -97,12 +87,12 @@ std::string run_table(const Run& run, const Search& search) {
     return aligned(rows);
 }
 
-std::string search_text(const Search& search) {
+std::string search_text(const Search& search, const partialfs::base::Colours& colours) {
     std::string out;
     for (const Found& found : search.found) {
         const auto events = events_of(found.run);
         out += fmt::format("{}: {}.\nIn {} events{}: {}.\n\n{}\n", heading(search),
-                           sentence_of(found.harm), events.size(),
+                           colours.as_bad(sentence_of(found.harm)), events.size(),
                            found.needs_race ? ", in a race" : "", list_of(events),
                            run_table(found.run, search));
     }
@@ -119,18 +109,20 @@ std::string search_text(const Search& search) {
         out += '\n';
     }
     if (search.found.empty() && search.complete) {
-        out += fmt::format("{}: no store can be lost within these bounds: {}\n", heading(search),
+        out += fmt::format("{}: {}: {}\n", heading(search),
+                           colours.as_good("no store can be lost within these bounds"),
                            counts(search));
     } else if (search.found.empty()) {
-        out += fmt::format("{}: no harm met so far, but not everything was looked at: {}\n",
-                           heading(search), counts(search));
+        out += fmt::format("{}: {}: {}\n", heading(search),
+                           colours.as_doubtful("no harm found, but the search is incomplete"),
+                           counts(search));
     } else {
         out += counts(search) + '\n';
     }
     return out;
 }
 
-std::string rendered(const Search& search, Format format) {
+std::string rendered(const Search& search, Format format, const partialfs::base::Colours& colours) {
     switch (format) {
     case Format::json:
         return search_json(search);
@@ -141,7 +133,7 @@ std::string rendered(const Search& search, Format format) {
     case Format::table:
         break;
     }
-    return search_text(search);
+    return search_text(search, colours);
 }
 
 } // namespace vmmodel

@@ -13,11 +13,22 @@ namespace {
 
 constexpr std::array kHarmColumns{Harm::lost, Harm::fsync_not_durable, Harm::msync_not_durable};
 
+constexpr const char* kNever = "never";
+constexpr const char* kIncomplete = "not found (incomplete)";
+
 std::string cell_of(const Search& search, Harm harm) {
     if (const Found* found = search.of(harm)) {
         return (found->needs_race ? "race: " : "") + list_of(events_of(found->run));
     }
-    return search.complete ? "never" : "not met (incomplete)";
+    return search.complete ? kNever : kIncomplete;
+}
+
+/// A cell of the table in its colour.
+std::string painted(const std::string& cell, const partialfs::base::Colours& colours) {
+    if (cell == kNever) {
+        return colours.as_good(cell);
+    }
+    return cell == kIncomplete ? colours.as_doubtful(cell) : colours.as_bad(cell);
 }
 
 std::string bounds_text(const Bounds& bounds) {
@@ -52,7 +63,8 @@ Total total_of(const std::vector<Search>& searches) {
 
 } // namespace
 
-std::string era_table(const std::vector<Search>& searches) {
+std::string era_table(const std::vector<Search>& searches,
+                      const partialfs::base::Colours& colours) {
     std::array<std::size_t, 5> widths{3, 10, 4, 17, 17};
     std::vector<std::array<std::string, 5>> rows{
         {"era", "filesystem", "lost", "fsync not durable", "msync not durable"}};
@@ -72,7 +84,9 @@ std::string era_table(const std::vector<Search>& searches) {
     for (const auto& row : rows) {
         std::string line;
         for (std::size_t i = 0; i < row.size(); ++i) {
-            line += fmt::format("{:<{}}  ", row[i], widths[i]);
+            const bool is_harm = &row != &rows.front() && i >= 2;
+            line += (is_harm ? painted(row[i], colours) : row[i]) +
+                    std::string(widths[i] - row[i].size() + 2, ' ');
         }
         line.erase(line.find_last_not_of(' ') + 1);
         out += line + '\n';
@@ -82,9 +96,9 @@ std::string era_table(const std::vector<Search>& searches) {
         "\nlost: evicted while the disk had older bytes, gone for good. not durable: the call\n"
         "returned success and the bytes are not on disk, though a later unmap may save them.\n"
         "race: only if threads interrupt each other; the rest happens one after another.\n"
-        "Bounds: {}. {} states, {}, {:.1f} s of search.\n",
+        "Bounds: {}. {} states, {}; the {} searches took {:.1f} s together, several at a time.\n",
         searches.empty() ? "" : bounds_text(searches.front().bounds), total.states,
-        total.complete ? "complete" : "incomplete", total.seconds);
+        total.complete ? "complete" : "incomplete", searches.size(), total.seconds);
     return out;
 }
 

@@ -252,7 +252,7 @@ std::string search_svg(const Search& search) {
                        "<text x=\"10\" y=\"24\">{}, {}: {}</text>\n</svg>\n",
                        rules_of(search.era).name, rules_of(search.filesystem).name,
                        search.complete ? "no store can be lost within these bounds"
-                                       : "no harm met, but not everything was looked at");
+                                       : "no harm found, but the search is incomplete");
 }
 
 } // namespace vmmodel

@@ -36,10 +36,14 @@ class Simulation {
           filesystem_(rules_of(settings.filesystem)), all_(settings.block_size.all()), keep_(keep),
           listener_(listener), random_(settings.seed), pages_(settings.pages) {}
 
-    SimulationResult run() {
+    SimulationResult run(std::atomic<std::uint64_t>* done) {
+        constexpr std::uint64_t kOftenEnough = 1U << 16U;
         while (result_.operations < settings_.operations) {
             ++result_.operations;
             step();
+            if (done != nullptr && result_.operations % kOftenEnough == 0) {
+                done->store(result_.operations, std::memory_order_relaxed);
+            }
         }
         return std::move(result_);
     }
@@ -265,8 +269,8 @@ class Simulation {
 } // namespace
 
 SimulationResult simulate(const SimulationSettings& settings, std::size_t keep,
-                          SimulationListener* listener) {
-    return Simulation(settings, keep, listener).run();
+                          SimulationListener* listener, std::atomic<std::uint64_t>* done) {
+    return Simulation(settings, keep, listener).run(done);
 }
 
 } // namespace vmmodel

@@ -7,6 +7,7 @@
 #include "fusefs/model/page_state.hpp"
 #include "tools/vmmodel/era.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -66,8 +67,9 @@ struct SimulationResult {
     std::vector<LostVersion> losses; ///< the first `keep` of them
 };
 
-/// Runs it; the same settings give the same result. `listener` may be null.
+/// Runs it; the same settings give the same result. `listener` may be null. In
+/// `done`, if it is given, is now and then put how many operations are done.
 SimulationResult simulate(const SimulationSettings& settings, std::size_t keep,
-                          SimulationListener* listener);
+                          SimulationListener* listener, std::atomic<std::uint64_t>* done = nullptr);
 
 } // namespace vmmodel

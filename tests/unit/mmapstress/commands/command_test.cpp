@@ -18,21 +18,24 @@ namespace fs = std::filesystem;
 using partialfs::testing::Said;
 
 TEST_F(Command, WrongUsageIsToldInOneLine) {
-    const std::array<std::pair<std::string, std::string>, 16> wrong{{
+    const std::array<std::pair<std::string, std::string>, 18> wrong{{
         {"", "mmapstress: A subcommand is required; see mmapstress --help\n"},
         {"rnu /", "mmapstress: no such command: 'rnu'; did you mean 'run'?; see"},
+        {"run / --sede 1",
+         "mmapstress: no such option: '--sede'; did you mean '--seed'?; see mmapstress run --help"},
+        {"run", "mmapstress: DIR is required; see mmapstress run --help"},
         {"run / --seed -1", "mmapstress: --seed: '-1' is not a whole number from 0 to "},
         {"run / --threads 0", "mmapstress: --threads: '0' is not a whole number from 1 to 1024"},
         {"run /nonexistent", "mmapstress: cannot use /nonexistent: No such file or directory\n"},
         {"run / --workload x", "mmapstress: no such workload: 'x'; see mmapstress workloads\n"},
-        {"run / --format x",
-         "mmapstress: --format: 'x' is none of human, json, ktap, junit; see mmapstress --help\n"},
+        {"run / --format x", "mmapstress: --format: 'x' is none of text, json, ktap, junit; see "
+                             "mmapstress run --help\n"},
         {"run / --duration soon", "mmapstress: --duration: 'soon' is not a time, as 500ms, 30s, "
-                                  "60min; see mmapstress --help\n"},
+                                  "5min; see mmapstress run --help\n"},
         {"run / --duration 0s", "mmapstress: --duration: no time at all; see "},
         {"run / --ops 0", "mmapstress: --ops: "},
-        {"run / --size big",
-         "mmapstress: --size: 'big' is not a size, as 64K, 8M, 2G; see mmapstress --help\n"},
+        {"run / --size big", "mmapstress: --size: 'big' is not a size, as 64KiB, 8MiB, 2GiB; see "
+                             "mmapstress run --help\n"},
         {"run " + here() + " --report /nonexistent/r", "mmapstress: cannot create /nonexistent/r"},
         {"run " + here() + " --schedule /nonexistent/s",
          "mmapstress: cannot write the schedule to /nonexistent/s: No such file or directory\n"},
@@ -128,7 +131,7 @@ TEST_F(Command, ShardsAreMergedIntoOneVerdict) {
 
 TEST_F(Command, AllWorkloadsHaveTheirTurnAndOneReport) {
     const std::string report = here() + "/r";
-    for (const std::string format : {"human", "ktap", "junit"}) {
+    for (const std::string format : {"text", "ktap", "junit"}) {
         const Said said =
             run("run " + here() + " --workload all --ops 30 --memory 16M --size 512K " +
                 "--format " + format + " --report " + report);
@@ -136,7 +139,7 @@ TEST_F(Command, AllWorkloadsHaveTheirTurnAndOneReport) {
             GTEST_SKIP() << "temporary files cannot be evicted here: " << said.text;
         }
         EXPECT_EQ(said.code, 0) << said.text;
-        if (format == "human") {
+        if (format == "text") {
             EXPECT_NE(said.text.find("  in all   10 rounds (wild 1, mix 1, recipe 1, linus 1, "
                                      "torrent 1, apt 1, pressure 1, gup 1, grow 1, writeback 1): "),
                       std::string::npos)

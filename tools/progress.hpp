@@ -4,13 +4,14 @@
 #include <chrono>
 #include <string>
 
-namespace mmapstress {
+namespace partialfs::tools {
 
 /// On a terminal one line, drawn anew ten times a second. Elsewhere a line of its own after 5 s,
 /// and then once in 10 s: a log that nobody looks at stays short.
 class ProgressLine {
   public:
-    ProgressLine();
+    /// `program` begins each line that stays.
+    explicit ProgressLine(std::string program);
 
     /// Whether it is time to show something again.
     [[nodiscard]] bool is_due();
@@ -22,6 +23,7 @@ class ProgressLine {
   private:
     using Clock = std::chrono::steady_clock;
 
+    std::string program_;
     bool terminal_;
     Clock::time_point begin_;
     Clock::time_point next_;
@@ -36,4 +38,4 @@ bool is_terminal(int stream);
 /// Takes the line off the terminal.
 void clear_progress_bar();
 
-} // namespace mmapstress
+} // namespace partialfs::tools

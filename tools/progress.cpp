@@ -1,4 +1,4 @@
-#include "tools/mmapstress/commands/progress.hpp"
+#include "tools/progress.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -7,8 +7,9 @@
 #include <array>
 #include <cstdio>
 #include <optional>
+#include <utility>
 
-namespace mmapstress {
+namespace partialfs::tools {
 
 namespace {
 
@@ -26,8 +27,8 @@ bool is_terminal(int stream) {
     return terminals.at(static_cast<std::size_t>(stream)).value_or(::isatty(stream) != 0);
 }
 
-ProgressLine::ProgressLine()
-    : terminal_(is_terminal(STDERR_FILENO)), begin_(Clock::now()),
+ProgressLine::ProgressLine(std::string program)
+    : program_(std::move(program)), terminal_(is_terminal(STDERR_FILENO)), begin_(Clock::now()),
       next_(begin_ + (terminal_ ? std::chrono::seconds(0) : std::chrono::seconds(5))) {}
 
 bool ProgressLine::is_due() {
@@ -46,7 +47,7 @@ double ProgressLine::seconds() const {
 void ProgressLine::show(double part, const std::string& what) const {
     const double full = std::min(part, 1.0);
     if (!terminal_) {
-        fmt::print(stderr, "mmapstress: {:.0f} s{}, {}\n", seconds(),
+        fmt::print(stderr, "{}: {:.0f} s{}, {}\n", program_, seconds(),
                    part < 0 ? std::string() : fmt::format(", {:.0f} %", full * 100), what);
         return;
     }
@@ -68,4 +69,4 @@ void clear_progress_bar() {
     }
 }
 
-} // namespace mmapstress
+} // namespace partialfs::tools
