@@ -78,7 +78,7 @@ void add_format(CLI::App& command, Format& to, const Choices<Format>& choices, F
 
 /// As "64KiB", "8MiB"; 64K and 8M are the same. What is no size is wrong usage.
 template <typename Take>
-CLI::Option* add_size(CLI::App& command, const std::string& name, Take take,
+CLI::Option* add_size(CLI::App& command, const std::string& name, const Take& take,
                       const std::string& help) {
     return command
         .add_option_function<std::string>(

@@ -12,8 +12,8 @@ namespace mmapstress {
 namespace {
 
 using text::Error;
-using text::number;
 using text::in_quotes;
+using text::number;
 using text::Words;
 
 /// More files than anybody's descriptor limit allows are surely a damaged schedule.
