@@ -80,7 +80,8 @@ std::string status_json(const Mount& mount) {
                                ? nullptr
                                : nlohmann::ordered_json(mount.settings.trace_file);
     status["trace_file_errno"] = context.trace.file_error();
-    return status.dump(2);
+    // Paths and what was refused need not be UTF-8.
+    return status.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 } // namespace partialfs::fuse

@@ -81,6 +81,13 @@ TEST_F(Faults, APieceOfALargerFileIsRefusedAndNoLongWordIsRepeated) {
     EXPECT_LT(mount_->read_control("status").size(), 10'000U);
 }
 
+TEST_F(Faults, RefusedBytesThatAreNoTextHarmNothing) {
+    EXPECT_EQ(mount_->write_control("faults", "open EIO path=\xff\xfe\x80 \xc3(\n"), EINVAL);
+    EXPECT_THAT(mount_->read_control("status"), HasSubstr("is not understood"));
+    EXPECT_THAT(mount_->read_control("faults"), HasSubstr("# refused: line 1"));
+    EXPECT_EQ(run_program({"ls", "-l", at(".partialfs")}).code, 0);
+}
+
 TEST_F(Faults, RulesOfTheStartAreInForce) {
     mount_->stop();
     const auto file = mount_->temporary() / "rules";

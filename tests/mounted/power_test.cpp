@@ -188,6 +188,27 @@ TEST_F(PowerOf, CommitsWritepagesAndRequestsAreCounted) {
     }
 }
 
+TEST_F(PowerOf, ARequestIsAlsoAWriteAndAWritepage) {
+    start();
+    put("file", std::string(4096, 'a'), true);
+    for (const bool mapped : {false, true}) {
+        const Fd fd = open("file");
+        std::byte* const bytes = map(fd, 4096);
+        bytes[0] = std::byte{'b'};
+        ASSERT_EQ(tell(mapped ? "cut at=op:2" : "cut at=op:1"), 0);
+        if (mapped) {
+            EXPECT_EQ(::msync(bytes, 4096, MS_SYNC), -1) << "the writepage is one, the fsync two";
+        } else {
+            EXPECT_EQ(::pwrite(fd.get(), "c", 1, 0), -1);
+        }
+        EXPECT_EQ(errno, EIO);
+        read_file(control("fired"));
+        ASSERT_EQ(tell("on"), 0);
+        EXPECT_EQ(content("file").substr(0, 1), mapped ? "b" : "a");
+        ::munmap(bytes, 4096);
+    }
+}
+
 TEST_F(PowerOf, WhoWaitsForItCanBeInterruptedAndTakesNoThread) {
     start({"--threads", "2"});
     std::vector<pid_t> readers;

@@ -108,6 +108,36 @@ TEST_F(DiskCacheOf, BytesThatAreTakenAreTold) {
               (std::vector{range(100, 101), range(102, 103), range(1998, 2001)}));
 }
 
+TEST_F(DiskCacheOf, OfASizeThatIsTakenAllBytesPastItAreTold) {
+    bool taken_at_all = false;
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        const Fd fd = file("a", "old");
+        write(fd, 3, std::string(4000, 'n'));
+        const auto reverted = cache_.revert({.kind = Tear::Kind::sectors, .seed = seed});
+        ASSERT_EQ(reverted.files.size(), 1U);
+        if (reverted.files[0].size_after == ByteOffset{3}) {
+            taken_at_all = true;
+            // Sectors of them that have survived, too.
+            EXPECT_EQ(reverted.files[0].bytes,
+                      (std::vector{ByteRange{ByteOffset{3}, ByteOffset{4003}}}))
+                << seed;
+            EXPECT_EQ(content("a"), "old");
+        }
+    }
+    EXPECT_TRUE(taken_at_all);
+}
+
+TEST_F(DiskCacheOf, ASyncThatFailsSavesNothing) {
+    const Fd fd = file("a", "old");
+    write(fd, 0, "new");
+    const auto path = Fd::open(AT_FDCWD, (temporary_ / "a").c_str(), O_PATH);
+    EXPECT_EQ(cache_.fdatasync(path->get()), -1);
+    EXPECT_EQ(cache_.fsync(path->get()), -1);
+    EXPECT_EQ(cache_.syncfs(path->get()), -1);
+    cache_.revert(kNone);
+    EXPECT_EQ(content("a"), "old");
+}
+
 TEST_F(DiskCacheOf, PunchedBytesComeBackAndTimesStay) {
     const Fd fd = file("a", std::string(20000, 'a'));
     ASSERT_EQ(cache_.fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, 15000),

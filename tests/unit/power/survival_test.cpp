@@ -89,6 +89,16 @@ TEST(Survival, ALaterWriteThatSurvivesKeepsItsWholeSector) {
     }
 }
 
+TEST(Survival, EachWriteOfASectorHasAFateOfItsOwn) {
+    std::set<std::uint64_t> kept;
+    for (std::uint64_t seed = 0; seed < 64; ++seed) {
+        kept.insert(
+            aftermath_of(std::vector{data(0, 512), data(0, 512)}, tear(Tear::Kind::sectors, seed))
+                .sectors_kept);
+    }
+    EXPECT_EQ(kept, (std::set<std::uint64_t>{0, 1, 2})) << "1: the later one alone is lost";
+}
+
 TEST(Survival, TheSeedDecides) {
     std::set<std::vector<ByteRange>> results;
     for (std::uint64_t seed = 0; seed < 100; ++seed) {
