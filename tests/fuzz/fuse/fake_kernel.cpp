@@ -119,7 +119,7 @@ void FakeKernel::transmit(std::uint32_t opcode, std::uint64_t unique, std::uint6
     }
 }
 
-void FakeKernel::send(const ScriptedRequest& request) {
+int FakeKernel::send(const ScriptedRequest& request) {
     // More than this many the kernel does not send in the background either.
     constexpr std::size_t kMostWaiting = 8;
     const RequestLayout* layout = layout_of(request.opcode);
@@ -143,12 +143,15 @@ void FakeKernel::send(const ScriptedRequest& request) {
         } else if (layout == nullptr || layout->answered) {
             waiting_.emplace(unique, request.opcode);
         }
+        awaited_ = request.waits ? unique : 0;
+        awaited_error_ = 0;
     }
     transmit(request.opcode, unique, inode, request.by_root, arguments);
     base::Lock lock(mutex_);
     while (request.waits && waiting_.contains(unique)) {
         answered_.wait(lock);
     }
+    return awaited_error_;
 }
 
 void FakeKernel::wait() {
@@ -215,6 +218,9 @@ void FakeKernel::take_answer(std::uint64_t unique, std::int32_t error,
     require(request != waiting_.end(), "an answer to no request, or a second one");
     if (error == 0) {
         numbers_.learn(request->second, body);
+    }
+    if (unique == awaited_) {
+        awaited_error_ = -error;
     }
     waiting_.erase(request);
     answered_.notify_all();

@@ -34,7 +34,8 @@ class FakeKernel {
     base::Fd take_daemon_end();
 
     /// Sends a request with what its bytes stand for just now. May wait until some are answered.
-    void send(const ScriptedRequest& request);
+    /// The errno that it is answered with, if it waits for that; else 0.
+    int send(const ScriptedRequest& request);
     /// As an unmount does, once all is answered. The other end is at its end, once it has read what
     /// is left.
     void hang_up();
@@ -57,7 +58,9 @@ class FakeKernel {
     base::CondVar answered_;
     std::map<std::uint64_t, std::uint32_t> waiting_ GUARDED_BY(mutex_); ///< opcodes
     std::uint64_t last_unique_ GUARDED_BY(mutex_) = 0; ///< even; INTERRUPT has odd ones
-    unsigned interrupts_ GUARDED_BY(mutex_) = 0;       ///< that have been sent
+    std::uint64_t awaited_ GUARDED_BY(mutex_) = 0;
+    int awaited_error_ GUARDED_BY(mutex_) = 0;   ///< errno
+    unsigned interrupts_ GUARDED_BY(mutex_) = 0; ///< that have been sent
     Numbers numbers_ GUARDED_BY(mutex_);
     std::deque<RetrievedBytes> retrieved_ GUARDED_BY(mutex_);
 };
