@@ -157,6 +157,9 @@ void name_removed(Mount& mount, const InodePtr& inode) {
     if (status && status->st_nlink == 0) {
         inode->data()->last_name_removed();
         mount.page_cache.close_way(inode->id());
+        if (mount.context.power != nullptr) {
+            mount.context.power->cache().forget({status->st_dev, status->st_ino});
+        }
     } else {
         inode->data()->attributes_changed();
     }

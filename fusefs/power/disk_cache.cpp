@@ -82,6 +82,9 @@ ssize_t DiskCache::watched(int fd, ByteRange bytes, Call change) {
     if (::fstat(fd, &before) != 0) {
         return -1;
     }
+    if (before.st_nlink == 0) {
+        return change(); // after a cut nobody can look
+    }
     const FileKey key{before.st_dev, before.st_ino};
     Fd own = own_descriptor(fd, key);
     const int readable = own ? own.get() : fd;
@@ -92,7 +95,18 @@ ssize_t DiskCache::watched(int fd, ByteRange bytes, Call change) {
         own = own_descriptor(fd, key);
         kept = keep(own ? own.get() : fd, bytes, places);
     }
-    const ssize_t done = change();
+    ssize_t done = change();
+    if (done < 0 && (errno == ENOSPC || errno == EDQUOT) && used() != 0) {
+        // What is kept must take no room from programs.
+        {
+            const base::Lock lock(mutex_);
+            drop(places);
+        }
+        places.clear();
+        kept = false;
+        sync_all();
+        done = change();
+    }
     struct stat after{};
     if (done < 0 || ::fstat(fd, &after) != 0) {
         const int error = errno;
@@ -104,6 +118,11 @@ ssize_t DiskCache::watched(int fd, ByteRange bytes, Call change) {
     {
         const base::Lock lock(mutex_);
         kept = kept && (own || files_.contains(key));
+    }
+    if (after.st_nlink == 0) { // meanwhile
+        const base::Lock lock(mutex_);
+        drop(places);
+        return done;
     }
     if (!kept) {
         const base::Lock lock(mutex_);
@@ -235,6 +254,20 @@ int DiskCache::syncfs(int fd) {
     }
     return synced_by([&] { return FileIo::syncfs(fd); },
                      [&](FileKey key) { return key.device == status.st_dev; });
+}
+
+void DiskCache::forget(FileKey key) {
+    Fd closed; // after the lock
+    const base::Lock lock(mutex_);
+    const auto file = files_.find(key);
+    if (file == files_.end()) {
+        return;
+    }
+    for (const Entry& entry : file->second.entries) {
+        drop(entry.before);
+    }
+    closed = std::move(file->second.fd);
+    files_.erase(file);
 }
 
 void DiskCache::sync_all() {

@@ -29,7 +29,7 @@ namespace partialfs::power {
 class DiskCache final : public backing::FileIo {
   public:
     /// `full` is called, with no lock held, whenever all files have been synced as the store could
-    /// not keep more.
+    /// not keep more, or as what it kept left no room for a change.
     DiskCache(UndoStore store, std::function<void()> full)
         : store_(std::move(store)), full_(std::move(full)) {}
 
@@ -49,6 +49,9 @@ class DiskCache final : public backing::FileIo {
     };
     /// Of each file; descriptors are copies.
     [[nodiscard]] std::vector<Unsynced> unsynced() const;
+
+    /// The file has no name any more: nobody can see what a cut takes of it.
+    void forget(FileKey key);
 
     /// Puts back what a cut leaves of the changes, and forgets them. Times stay what they are.
     Reverted revert(const Tear& tear);

@@ -41,7 +41,10 @@ Result<UndoStore::Place> UndoStore::keep(std::span<const std::byte> bytes) {
             continue;
         }
         if (put <= 0) {
-            return put == 0 ? base::failed(ENOSPC) : base::last_error();
+            const base::Errno error{put == 0 ? ENOSPC : errno};
+            static_cast<void>(
+                ::ftruncate(fd_.get(), static_cast<off_t>(end_))); // the room of a part
+            return std::unexpected(error);
         }
         done += static_cast<std::size_t>(put);
     }

@@ -223,6 +223,9 @@ void interpret(Options& options, const Words& words) {
         }
         options.flush_policy = model::FlushPolicy::writeback;
     }
+    if (options.power_undo_is_given && !options.power) {
+        throw CLI::ValidationError("--power-undo is of use with --power alone");
+    }
     if (words.single_threaded) {
         options.threads = 1;
     }

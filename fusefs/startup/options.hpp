@@ -78,6 +78,7 @@ struct Options {
     LogLevel log_level = LogLevel::info;
     bool log_level_is_given = false;
     bool flush_policy_is_given = false;
+    bool power_undo_is_given = false;
     std::optional<std::filesystem::path> log_file;
 
     /// Request threads at most.

@@ -113,6 +113,7 @@ constexpr std::array kSettings{
             [](Options& options, const std::string& value) -> Set {
                 options.power_undo = TRY(checked("--power-undo", value, base::parse_size(value),
                                                  "a size such as 64MiB or 1GiB"));
+                options.power_undo_is_given = true;
                 return {};
             }},
     Setting{"trace", "FILE", "write every event to FILE as JSON Lines",

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -188,27 +189,6 @@ TEST_F(PowerOf, CommitsWritepagesAndRequestsAreCounted) {
     }
 }
 
-TEST_F(PowerOf, ARequestIsAlsoAWriteAndAWritepage) {
-    start();
-    put("file", std::string(4096, 'a'), true);
-    for (const bool mapped : {false, true}) {
-        const Fd fd = open("file");
-        std::byte* const bytes = map(fd, 4096);
-        bytes[0] = std::byte{'b'};
-        ASSERT_EQ(tell(mapped ? "cut at=op:2" : "cut at=op:1"), 0);
-        if (mapped) {
-            EXPECT_EQ(::msync(bytes, 4096, MS_SYNC), -1) << "the writepage is one, the fsync two";
-        } else {
-            EXPECT_EQ(::pwrite(fd.get(), "c", 1, 0), -1);
-        }
-        EXPECT_EQ(errno, EIO);
-        read_file(control("fired"));
-        ASSERT_EQ(tell("on"), 0);
-        EXPECT_EQ(content("file").substr(0, 1), mapped ? "b" : "a");
-        ::munmap(bytes, 4096);
-    }
-}
-
 TEST_F(PowerOf, WhoWaitsForItCanBeInterruptedAndTakesNoThread) {
     start({"--threads", "2"});
     std::vector<pid_t> readers;
@@ -278,6 +258,34 @@ TEST_F(PowerOf, AtTheCapAllIsSynced) {
     ASSERT_EQ(tell("cut-and-on tear=none"), 0);
     const std::string left = content("renamed");
     EXPECT_EQ(left.substr(0, 900'000), std::string(900'000, 'b')) << "it had been synced";
+}
+
+TEST_F(PowerOf, WhatIsKeptTakesNoRoomFromPrograms) {
+    mount_.put_source_on_tmpfs("size=1m");
+    start();
+    const auto put_and_flush = [&](const std::string& name, std::size_t size, char letter) {
+        put(name, std::string(size, letter), false);
+        EXPECT_EQ(::rename(at(name).c_str(), at("moved").c_str()), 0);
+        EXPECT_EQ(::rename(at("moved").c_str(), at(name).c_str()), 0);
+    };
+    put("file", std::string(300 << 10, 'a'), true);
+    put_and_flush("file", 300 << 10, 'b');
+    EXPECT_GT(power()["undo"]["bytes"], 0);
+    put("other", std::string(600 << 10, 'o'), true);
+    EXPECT_EQ(content("other"), std::string(600 << 10, 'o')) << "there is room for it on the disk";
+    // What is deleted is not held either.
+    const auto remove = [&](const char* name) {
+        ASSERT_EQ(::unlink(at(name).c_str()), 0);
+        EXPECT_EQ(mount_.write_control("commit", "now"), 0); // which lets go of the file
+        EXPECT_TRUE(wait_until([&] {
+            struct statvfs space{};
+            return ::statvfs(mount_.source().c_str(), &space) == 0 &&
+                   space.f_bavail * space.f_bsize >= std::size_t{600 << 10};
+        })) << name;
+    };
+    remove("other");
+    put_and_flush("another", 500 << 10, 'x');
+    remove("another");
 }
 
 TEST_F(PowerOf, TheMountEndsWellWithThePowerOff) {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
@@ -136,6 +137,19 @@ TEST_F(DiskCacheOf, ASyncThatFailsSavesNothing) {
     EXPECT_EQ(cache_.syncfs(path->get()), -1);
     cache_.revert(kNone);
     EXPECT_EQ(content("a"), "old");
+}
+
+TEST_F(DiskCacheOf, OfAFileWithoutANameNothingIsKept) {
+    const Fd fd = file("a", "old");
+    write(fd, 0, "new");
+    struct stat status{};
+    ASSERT_EQ(::fstat(fd.get(), &status), 0);
+    ASSERT_EQ(::unlink((temporary_ / "a").c_str()), 0);
+    cache_.forget({status.st_dev, status.st_ino});
+    EXPECT_EQ(cache_.used(), 0U);
+    write(fd, 0, "newer");
+    EXPECT_EQ(cache_.used(), 0U);
+    EXPECT_TRUE(cache_.unsynced().empty());
 }
 
 TEST_F(DiskCacheOf, PunchedBytesComeBackAndTimesStay) {

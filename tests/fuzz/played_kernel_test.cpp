@@ -1,5 +1,5 @@
-// A page of a file of before a power cut that the kernel writes back late reaches nothing. Linux
-// drops all of them at the cut, so that a mount hardly shows this: a kernel is played.
+// Power cuts, where a kernel is played: what Linux sends so rarely, or with so much beside it, that
+// no mount shows it.
 #include "fusefs/fuse/control_nodes.hpp"
 #include "fusefs/startup/filesystem.hpp"
 #include "tests/fuzz/fuse/fake_kernel.hpp"
@@ -40,9 +40,9 @@ Bytes bytes_of(const Structure& structure, std::string_view behind) {
     return bytes;
 }
 
-class LateWritepage : public ::testing::Test {
+class PlayedKernel : public ::testing::Test {
   protected:
-    LateWritepage() {
+    PlayedKernel() {
         spdlog::set_level(spdlog::level::off);
         startup::Options options = small_mount();
         options.source = directory_.path();
@@ -59,7 +59,7 @@ class LateWritepage : public ::testing::Test {
                 {.opcode = FUSE_CREATE, .inode = kRoot, .arguments = bytes_of(arguments, "file")}),
             0);
     }
-    ~LateWritepage() override {
+    ~PlayedKernel() override {
         kernel_.hang_up();
         server_.join();
     }
@@ -102,7 +102,8 @@ class LateWritepage : public ::testing::Test {
     std::thread server_;
 };
 
-TEST_F(LateWritepage, ReachesNothingAndIsNobodysError) {
+/// Of a file of before the cut. Linux drops all such pages at the cut.
+TEST_F(PlayedKernel, ALateWritepageReachesNothingAndIsNobodysError) {
     ASSERT_EQ(write(kOldFile, kOldHandle, "old."), 0);
     ASSERT_EQ(fsync_old(), 0);
     ASSERT_EQ(writepage(kOldFile, "page"), 0);
@@ -124,6 +125,14 @@ TEST_F(LateWritepage, ReachesNothingAndIsNobodysError) {
     EXPECT_EQ(writepage(kNewFile, "late"), EIO) << "while the power is off";
     ASSERT_EQ(tell("on"), 0);
     EXPECT_EQ(on_disk(), "new.");
+}
+
+TEST_F(PlayedKernel, EachKindOfRequestIsCounted) {
+    ASSERT_EQ(tell("cut-and-on at=op:4"), 0);
+    EXPECT_EQ(write(kOldFile, kOldHandle, "one."), 0);
+    EXPECT_EQ(writepage(kOldFile, "two."), 0);
+    EXPECT_EQ(look_up(), 0);
+    EXPECT_EQ(fsync_old(), EIO) << "the fourth";
 }
 
 } // namespace
