@@ -97,6 +97,12 @@ TEST_F(Faults, RulesOfTheStartAreInForce) {
     EXPECT_THAT(mount_->errors(), HasSubstr("1 rules of faults are in force"));
     mount_->set_faults("");
     EXPECT_EQ(error_of(::mkdir(at("directory").c_str(), 0755)), 0);
+    // The way to the control directory is free, though the kernel has never been there.
+    mount_->stop();
+    std::ofstream(file) << "lookup EIO\n";
+    mount_->start({"--faults", file});
+    EXPECT_EQ(mount_->write_control("faults", "clear"), 0);
+    EXPECT_EQ(error_of(::rmdir(at("directory").c_str())), 0);
 }
 
 TEST_F(Faults, EachFiringIsAnEventOfTheTrace) {
