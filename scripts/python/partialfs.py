@@ -80,7 +80,7 @@ class Power:
 
     def cut(self, command="cut", **how):
         """The machine is off; or will be at a moment: cut(tear=512, seed=7), cut(at="commit:3")."""
-        self._mount.write_control("power", " ".join([command, *(f"{key}={value}" for key, value in how.items())]))
+        self._mount.write_control("power", " ".join([command, *(f'{key}="{value}"' for key, value in how.items())]))
 
     def cut_and_on(self, **how):
         """The same, and on() once it is off."""

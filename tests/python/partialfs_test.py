@@ -62,3 +62,22 @@ def test_a_power_cut_takes_what_was_not_synced(partialfs_mount):
         os.close(file)  # of before the cut: dead for good
     assert (mount.path / "file").read_bytes() == b"synced"
     assert [entry["kind"] for entry in mount.ledger.lost("file")] == ["cut", "cut"]  # the bytes and the size
+
+
+@pytest.mark.partialfs_options("--power", "--contract", "linux-2.6.20")
+def test_an_armed_cut_of_a_path_with_blanks(partialfs_mount):
+    mount = partialfs_mount
+    mount.power.cut(at="fsync:1", path="my file*", tear="none")
+    another, mine = (os.open(mount.path / name, os.O_CREAT | os.O_WRONLY) for name in ("another", "my file 1"))
+    os.write(another, b"text")
+    os.fsync(another)
+    os.write(mine, b"text")
+    with pytest.raises(OSError):
+        os.fsync(mine)
+    assert '"armed":true' in mount.read_control("fired")
+    mount.power.on()
+    assert (mount.path / "another").read_bytes() == b"text"
+    assert (mount.path / "my file 1").read_bytes() == b""
+    for file in another, mine:
+        with pytest.raises(OSError):
+            os.close(file)
