@@ -13,3 +13,13 @@ def test_what_is_lost(tmp_path, client, after, loses):
         if lost:
             break
     assert bool(lost) == loses
+
+
+@pytest.mark.parametrize("client, loses", [("rewrite", False), ("trust", True)])
+def test_what_power_cuts_take(tmp_path, client, loses):
+    for seed in range(1, 31 if loses else 4):
+        acknowledged, lost = run(tmp_path / str(seed), seed, 300, client, ["--power"])
+        assert acknowledged
+        if lost:
+            break
+    assert bool(lost) == loses
