@@ -402,7 +402,7 @@ std::expected<std::unique_ptr<OpSource>, std::string> make_wild(const WorkloadSe
     auto header = TRY(header_for(settings, "wild", ByteCount{kPageSize}, 1));
     Dice dice(settings.seed);
     choose_workers(dice, settings, header);
-    const auto files = settings.files.value_or(static_cast<std::uint32_t>(1 + dice.below(4)));
+    const auto files = settings.files.value_or(dice.pick(std::array<std::uint32_t, 4>{1, 1, 2, 4}));
     header.files.clear();
     for (std::uint32_t i = 0; i < files; ++i) {
         header.files.push_back(file_of_some_size(dice, settings.size));
