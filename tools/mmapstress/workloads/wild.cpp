@@ -1,10 +1,10 @@
 // Everything that there is, weighted, by several workers at a time.
 #include "fusefs/base/try.hpp"
 #include "tools/mmapstress/workloads/built_source.hpp"
+#include "tools/mmapstress/workloads/mood.hpp"
 #include "tools/schedule/op_effect.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 
 namespace mmapstress {
@@ -14,112 +14,6 @@ namespace {
 /// Few: what one store lost the next one heals.
 constexpr std::uint64_t kDefaultOps = 500;
 constexpr std::uint64_t kHugePage = 2U << 20U;
-
-/// What an operation is given.
-enum class Shape : std::uint8_t {
-    nothing,  ///< no file
-    wait,     ///< a pause
-    whole,    ///< a file
-    mapping,  ///< a mapping, all of it
-    field,    ///< a few bytes, as a program's field
-    chunk,    ///< up to 64 KiB
-    bulk,     ///< up to 1 MiB, one after another: large folios
-    pages,    ///< whole pages
-    part,     ///< pages, or all of the file
-    longer,   ///< what the file grows by
-    size,     ///< a size for the file
-    cut,      ///< pages to take out
-    gap,      ///< where pages are to be put in
-    other,    ///< a place, and one to copy from
-    twin,     ///< a file, and another one to be made like
-    past_eof, ///< behind the end of the file, in its last page
-};
-
-struct Choice {
-    OpKind kind;
-    unsigned weight;
-    Shape shape;
-};
-
-constexpr std::array kChoices{
-    Choice{OpKind::store, 300, Shape::field},
-    Choice{OpKind::store, 60, Shape::chunk},
-    Choice{OpKind::fork_store, 3, Shape::chunk},
-    Choice{OpKind::direct_read_store, 25, Shape::chunk},
-    Choice{OpKind::uring_read_store, 15, Shape::chunk},
-    Choice{OpKind::uring_fixed_store, 5, Shape::chunk},
-    Choice{OpKind::vm_write_store, 3, Shape::chunk},
-    Choice{OpKind::read_store, 10, Shape::chunk},
-    Choice{OpKind::recvmsg_store, 10, Shape::chunk},
-    Choice{OpKind::past_eof_store, 10, Shape::past_eof},
-    Choice{OpKind::write, 60, Shape::field},
-    Choice{OpKind::write, 10, Shape::bulk},
-    Choice{OpKind::write, 10, Shape::longer},
-    Choice{OpKind::append, 15, Shape::longer},
-    Choice{OpKind::dontcache_write, 20, Shape::chunk},
-    Choice{OpKind::direct_write, 15, Shape::chunk},
-    Choice{OpKind::truncate, 25, Shape::size},
-    Choice{OpKind::punch, 12, Shape::chunk},
-    Choice{OpKind::zero_range, 12, Shape::chunk},
-    Choice{OpKind::collapse, 3, Shape::cut},
-    Choice{OpKind::insert, 3, Shape::gap},
-    Choice{OpKind::copy, 8, Shape::other},
-    Choice{OpKind::clone, 6, Shape::other},
-    Choice{OpKind::clone_file, 3, Shape::twin},
-    Choice{OpKind::fsync, 15, Shape::whole},
-    Choice{OpKind::fdatasync, 15, Shape::whole},
-    Choice{OpKind::msync, 10, Shape::part},
-    Choice{OpKind::msync_async, 15, Shape::part},
-    Choice{OpKind::sync_file_range, 15, Shape::pages},
-    Choice{OpKind::start_writeback, 40, Shape::pages},
-    Choice{OpKind::commit, 15, Shape::nothing},
-    Choice{OpKind::sync, 2, Shape::nothing},
-    Choice{OpKind::fchmod, 5, Shape::whole},
-    Choice{OpKind::map, 3, Shape::mapping},
-    Choice{OpKind::unmap, 3, Shape::mapping},
-    Choice{OpKind::remap, 3, Shape::mapping},
-    Choice{OpKind::mremap, 4, Shape::mapping},
-    Choice{OpKind::mprotect, 4, Shape::mapping},
-    Choice{OpKind::madvise_dontneed, 10, Shape::pages},
-    Choice{OpKind::madvise_pageout, 6, Shape::pages},
-    Choice{OpKind::madvise_cold, 6, Shape::pages},
-    Choice{OpKind::read_fault, 30, Shape::field},
-    Choice{OpKind::drop_pages, 6, Shape::whole},
-    Choice{OpKind::evict, 2, Shape::whole},
-    Choice{OpKind::read_check, 4, Shape::part},
-    Choice{OpKind::live_check, 4, Shape::part},
-    Choice{OpKind::direct_read_check, 2, Shape::part},
-    Choice{OpKind::pause, 3, Shape::wait},
-};
-
-/// What one schedule does how often: some things not at all and some many times as often as others,
-/// for two that must meet rarely do where everything is done a little ("Swarm Testing", Groce et
-/// al., ISSTA 2012).
-class Mood {
-  public:
-    explicit Mood(Dice& dice) {
-        constexpr std::array<unsigned, 4> kFactors{0, 0, 1, 10};
-        std::ranges::transform(kChoices, weights_.begin(), [&](const Choice& choice) {
-            return choice.weight * dice.pick(kFactors);
-        });
-        weights_.front() = kChoices.front().weight; // there are always stores
-        all_ = std::accumulate(weights_.begin(), weights_.end(), 0U);
-    }
-
-    [[nodiscard]] const Choice& choose(Dice& dice) const {
-        std::uint64_t die = dice.below(all_);
-        std::size_t i = 0;
-        while (die >= weights_[i]) {
-            die -= weights_[i];
-            ++i;
-        }
-        return kChoices[i];
-    }
-
-  private:
-    std::array<unsigned, kChoices.size()> weights_{};
-    unsigned all_ = 0;
-};
 
 /// How many workers, and of what, where nobody said.
 void choose_workers(Dice& dice, const WorkloadSettings& settings, Header& header) {

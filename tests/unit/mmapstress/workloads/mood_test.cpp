@@ -1,0 +1,65 @@
+// The moods of `wild`: what a schedule does often, and what not at all.
+#include "tools/mmapstress/workloads/mood.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace mmapstress {
+namespace {
+
+using Counts = std::map<OpKind, unsigned>;
+
+constexpr unsigned kDraws = 2000;
+
+Counts drawn(std::uint64_t seed) {
+    Dice dice(seed);
+    const Mood mood(dice);
+    Counts counts;
+    for (unsigned i = 0; i != kDraws; ++i) {
+        ++counts[mood.choose(dice).kind];
+    }
+    return counts;
+}
+
+TEST(Mood, EveryMoodStoresAndLeavesOutAboutHalfOfTheRest) {
+    std::map<OpKind, unsigned> moods_with;
+    constexpr unsigned kMoods = 200;
+    for (unsigned seed = 0; seed != kMoods; ++seed) {
+        const Counts counts = drawn(seed);
+        EXPECT_TRUE(counts.contains(OpKind::store)) << "seed " << seed;
+        EXPECT_GT(counts.size(), 5U) << "seed " << seed;
+        for (const auto& [kind, count] : counts) {
+            ++moods_with[kind];
+        }
+    }
+    EXPECT_EQ(moods_with.at(OpKind::store), kMoods);
+    moods_with.erase(OpKind::store);
+    moods_with.erase(OpKind::write); // of several shapes
+    for (const auto& [kind, moods] : moods_with) {
+        EXPECT_GT(moods, kMoods / 10) << static_cast<int>(kind);
+        EXPECT_LT(moods, kMoods * 7 / 10) << static_cast<int>(kind);
+    }
+}
+
+TEST(Mood, TwoThatMustMeetAreBothFrequentInSomeSchedule) {
+    // As kernel stores and growth must, which are 1 of 40 each without a mood.
+    const auto is_frequent = [](const Counts& counts, OpKind kind) {
+        const auto found = counts.find(kind);
+        return found != counts.end() && found->second > kDraws / 20;
+    };
+    unsigned moods = 0;
+    for (unsigned seed = 0; seed != 200; ++seed) {
+        const Counts counts = drawn(seed);
+        moods +=
+            is_frequent(counts, OpKind::direct_read_store) && is_frequent(counts, OpKind::truncate)
+                ? 1U
+                : 0U;
+    }
+    EXPECT_GE(moods, 4U);
+}
+
+} // namespace
+} // namespace mmapstress
