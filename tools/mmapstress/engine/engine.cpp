@@ -1,6 +1,7 @@
 #include "tools/mmapstress/engine/engine.hpp"
 
 #include "tools/mmapstress/engine/lacking.hpp"
+#include "tools/mmapstress/engine/power_cut.hpp"
 #include "tools/mmapstress/engine/recorder.hpp"
 #include "tools/mmapstress/engine/run.hpp"
 #include "tools/mmapstress/engine/run_directory.hpp"
@@ -9,6 +10,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <filesystem>
 #include <utility>
 
@@ -19,6 +23,13 @@ namespace {
 std::unexpected<StartError> cannot_start(const Failure& failure,
                                          Verdict verdict = Verdict::unknown) {
     return std::unexpected(StartError{verdict, failure.message()});
+}
+
+/// Whether somebody who names another directory mends it; a disk that is full or broken is what is
+/// being tested.
+bool is_for_the_user(const Failure& failure) {
+    constexpr std::array kOfTheDisk{EIO, ENOSPC, EDQUOT, ENOMEM, ESHUTDOWN, ENOTCONN};
+    return std::ranges::find(kOfTheDisk, failure.error) == kOfTheDisk.end();
 }
 
 /// What a filesystem has and a block device has not: syncfs(2) there means the filesystem that the
@@ -108,12 +119,19 @@ std::expected<RunResult, StartError> run(const RunSettings& settings, const OpSo
     auto directory =
         is_device ? RunDirectory::on_device(parent.string()) : RunDirectory::make(parent.string());
     if (!directory) {
-        return cannot_start(directory.error(), is_device ? Verdict::usage : Verdict::unknown);
+        return cannot_start(directory.error(), is_device || is_for_the_user(directory.error())
+                                                   ? Verdict::usage
+                                                   : Verdict::unknown);
     }
     auto place = is_device ? place_of_device(directory->path())
                            : find_place(directory->path(), settings.disk);
     if (!place) {
         return cannot_start(place.error(), Verdict::usage);
+    }
+    if (settings.cuts_power && !PowerCut::is_possible(place->partialfs)) {
+        return cannot_start(Failure{0, settings.directory + " is not on partialfs mounted with "
+                                                            "--power, which --power-cut needs"},
+                            Verdict::usage);
     }
     auto commits = CommitWatch::of_filesystem(directory->path());
     if (!commits) {

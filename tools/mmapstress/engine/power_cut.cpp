@@ -59,10 +59,11 @@ std::string tear(std::mt19937_64& random) {
 
 } // namespace
 
+bool PowerCut::is_possible(const std::string& root) {
+    return !root.empty() && ::access((root + "/.partialfs/power").c_str(), F_OK) == 0;
+}
+
 Outcome<PowerCut> PowerCut::arm(const std::string& root, std::uint64_t seed) {
-    if (root.empty()) {
-        return refused("--power-cut needs a directory on partialfs, mounted with --power");
-    }
     std::mt19937_64 random(seed);
     const std::string at = moment(random);
     const std::string torn = tear(random);

@@ -11,8 +11,9 @@ namespace mmapstress {
 /// Works with the files of the mount's control directory. Not thread-safe.
 class PowerCut {
   public:
-    /// Arms a cut. Moment and torn sectors follow from the seed. Fails where the mount at `root`
-    /// has no power to cut.
+    /// Whether `root` is where a partialfs is mounted that has power to cut; empty: no partialfs.
+    static bool is_possible(const std::string& root);
+    /// Arms a cut. Moment and torn sectors follow from the seed. Fails where it is not possible.
     static Outcome<PowerCut> arm(const std::string& root, std::uint64_t seed);
 
     /// Nothing of the run is under way any more: cuts, if that has not happened yet, waits until it

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using partialfs::testing::Said;
 
 TEST_F(Command, WrongUsageIsToldInOneLine) {
-    const std::array<std::pair<std::string, std::string>, 18> wrong{{
+    const std::array<std::pair<std::string, std::string>, 20> wrong{{
         {"", "mmapstress: A subcommand is required; see mmapstress --help\n"},
         {"rnu /", "mmapstress: no such command: 'rnu'; did you mean 'run'?; see"},
         {"run / --sede 1",
@@ -27,6 +27,9 @@ TEST_F(Command, WrongUsageIsToldInOneLine) {
         {"run / --seed -1", "mmapstress: --seed: '-1' is not a whole number from 0 to "},
         {"run / --threads 0", "mmapstress: --threads: '0' is not a whole number from 1 to 1024"},
         {"run /nonexistent", "mmapstress: cannot use /nonexistent: No such file or directory\n"},
+        {"run /proc", "mmapstress: cannot make a directory in /proc: "},
+        {"run " + here() + " --power-cut 2",
+         "mmapstress: " + here() + " is not on partialfs mounted with --power, which"},
         {"run / --workload x", "mmapstress: no such workload: 'x'; see mmapstress workloads\n"},
         {"run / --format x", "mmapstress: --format: 'x' is none of text, json, ktap, junit; see "
                              "mmapstress run --help\n"},
