@@ -11,6 +11,8 @@ usage: docs_test.py SOURCE_DIR PARTIALFS MMAPSTRESS VMMODEL
 - Where a Markdown file shows a command line of vmmodel after a `$` and what it prints, it prints that (and perhaps more
   after it).
 - README.md has at most 150 lines.
+- The workflow of continuous integration runs scripts that exist, .ci/run among them, on each Debian that we support,
+  where tests may mount, and keeps the results and the package.
 
 Exit code: 0 all good; 1 not; 77 man is not installed.
 """
@@ -112,6 +114,19 @@ def check_outputs(name, text, programs):
             fail(f"{name}: this is not what `{command}` prints:\n{shown}but:\n{said}")
 
 
+def check_workflow(source, name=".github/workflows/ci.yml"):
+    with open(os.path.join(source, name), encoding="utf-8") as workflow:
+        text = workflow.read()
+    for wanted in ("debian: ['12', '13']", "image: debian:${{ matrix.debian }}", "--privileged --device /dev/fuse",
+                   "test -c /dev/fuse", ".ci/run", "scripts/reproduce.sh", "build/release/results.xml",
+                   "build/release/*.deb"):
+        if wanted not in text:
+            fail(f"{name} has no {wanted}")
+    for script in re.findall(r"- run: ((?:\.ci|scripts)/\S+)", text):
+        if not os.access(os.path.join(source, script), os.X_OK):
+            fail(f"{name} runs {script}, which is no program here")
+
+
 def main(source, *programs):
     if not shutil.which("man"):
         print("skip: man is not installed")
@@ -139,6 +154,7 @@ def main(source, *programs):
         check_outputs(name, text, by_name)
         if name == "README.md" and text.count("\n") > 150:
             fail(f"{name} has {text.count(chr(10))} lines, more than 150")
+    check_workflow(source)
     print(f"{len(found)} documents, {len(pages)} man pages, {failures} failures")
     return 1 if failures else 0
 

@@ -44,6 +44,12 @@ expect "without the right to mount" 0 $? 'No mount is possible here: .*mount.* n
 "$reproduce" --installed >"$mine/out" 2>&1
 expect "on a mount" 0 $? "$lossy" "$fixed" 'writepage passed over' 'X passed over: lost'
 expect_nothing_left "on a mount"
+# The README shows these lines, with other numbers.
+shape() { sed -nE '/Result: bytes wrong/,/linux-2\.6\.20/{s/[0-9]+( |$)/N\1/g;s/ +/ /g;s/^ //;p}' "$1"; }
+readme=$(dirname "$reproduce")/../README.md
+if [ -z "$(shape "$mine/out")" ] || [ "$(shape "$mine/out")" != "$(shape "$readme")" ]; then
+    fail "the README shows other lines: $(diff <(shape "$mine/out") <(shape "$readme"))"
+fi
 
 # shellcheck disable=SC2016  # expanded by the program that stands in
 second_fails=$(instead partialfs '[[ $* != *linux-2.6.20* ]] || { echo "partialfs: out of mounts"; exit 1; }; exec "$real" "$@"')
