@@ -60,16 +60,17 @@ progress() {
         fi
     done
 }
-# build_programs NAME...: in build/reproduce, a unity build: it takes the least processor time where nothing is built yet.
+# build_programs NAME...: in build/reproduce, as takes the least processor time where nothing is built yet.
 build_programs() {
     local setting
+    export CCACHE_SLOPPINESS=pch_defines,time_macros # else ccache has no use for precompiled headers
     mkdir -p build
     (
         flock 9 # one build at a time in this directory
-        # Should two sources that are compiled as one have a name in common, each is compiled by itself.
+        # What makes it quick, sources compiled as one and precompiled headers, may fail with another compiler.
         for setting in ON OFF; do
             cmake -S . -B build/reproduce -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPARTIALFS_TESTS=OFF \
-                -DCMAKE_UNITY_BUILD=$setting >/dev/null
+                -DPARTIALFS_QUICK=$setting >/dev/null
             if cmake --build build/reproduce --target "$@" | progress; then exit 0; fi
         done
         exit 1

@@ -1,0 +1,1 @@
+// A target with a precompiled header must have a source.
