@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds everything as somebody would who reads no document, with a compiler and a build type of their own, and asks each
-# program for its version.
+# Builds everything as somebody would who reads no document, with a compiler and a build type of their own, sees that
+# there is no warning, and asks each program for its version.
 #
 # usage: build_test.sh SOURCE_DIR gcc|clang BUILD_TYPE
 set -euo pipefail
@@ -19,6 +19,7 @@ cmake -S "$source" -B "$work/build" -DCMAKE_BUILD_TYPE="$3" \
     -DCMAKE_C_COMPILER="${compilers[0]}" -DCMAKE_CXX_COMPILER="${compilers[1]}" >"$work/log" 2>&1 ||
     { cat "$work/log"; exit 1; }
 cmake --build "$work/build" -j2 >"$work/log" 2>&1 || { grep -E 'error|warning' -A5 "$work/log" | tail -n 60; exit 1; }
+! grep -B1 -A5 'warning:' "$work/log" || { echo "FAILED: there are warnings" >&2; exit 1; }
 for program in fusefs/partialfs tools/mmapstress/mmapstress tools/vmmodel/vmmodel; do
     "$work/build/$program" --version
 done

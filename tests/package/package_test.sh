@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the Debian package, installs it into a fresh Debian made by debootstrap, and uses what it
 # installed: the programs, the man pages, the completions, mount -t fuse.partialfs and lines in /etc/fstab.
-# lintian must have nothing to say of it.
+# Its programs are hardened, and lintian, this machine's and that of SUITE, must have nothing to say of it.
 #
 # usage: package_test.sh BUILD_DIR [SUITE]
 #
@@ -41,6 +41,18 @@ for path in usr/bin/partialfs usr/bin/mmapstress usr/bin/vmmodel usr/sbin/mount.
     grep -qE " \./$path$" "$work/contents" || fail "$path is not in the package"
 done
 
+! grep -qE ' \./(s?bin|lib[0-9]*)/' "$work/contents" || fail "something is installed outside /usr"
+
+# Position-independent, nothing bound late, and calls that are checked: __memcpy_chk and its like.
+dpkg-deb -x "$deb" "$work/tree"
+for program in partialfs mmapstress vmmodel; do
+    file=$work/tree/usr/bin/$program
+    readelf -hW "$file" | grep -q 'Position-Independent Executable' || fail "$program is not position-independent"
+    readelf -dW "$file" | grep -qE 'FLAGS_1.*\bNOW\b' || fail "$program binds symbols late"
+    readelf -lW "$file" | grep -q GNU_RELRO || fail "$program has no GNU_RELRO"
+done
+readelf -sW --dyn-syms "$work/tree/usr/bin/partialfs" | grep -q '__[a-z]*_chk@' || fail "partialfs is not fortified"
+
 if command -v lintian >/dev/null; then
     lintian --no-cfg --allow-root --fail-on error,warning "$deb" || fail "lintian"
 fi
@@ -54,6 +66,12 @@ mount --bind /dev "$root/dev"
 in_root() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@"; }
 in_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
     "/tmp/$(basename "$deb")" >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail "the package does not install"; }
+
+if [ "$suite" != bookworm ]; then
+    in_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends lintian >"$work/install.log" 2>&1 ||
+        { cat "$work/install.log"; fail "lintian cannot be installed"; }
+    in_root lintian --no-cfg --allow-root --fail-on error,warning "/tmp/$(basename "$deb")" || fail "lintian of $suite"
+fi
 
 for program in partialfs mmapstress vmmodel; do
     in_root "$program" --version >/dev/null || fail "$program --version"
