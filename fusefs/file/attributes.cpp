@@ -133,7 +133,7 @@ void Attributes::may_have_been_read(const BackingFile::Handle& handle) {
     std::byte first{};
     const base::Lock lock(setting_times_);
     if (!atime_set_) {
-        static_cast<void>(::pread(handle->get(), &first, 1, 0));
+        [[maybe_unused]] const ssize_t got = ::pread(handle->get(), &first, 1, 0);
     }
 }
 

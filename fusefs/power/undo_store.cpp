@@ -42,8 +42,8 @@ Result<UndoStore::Place> UndoStore::keep(std::span<const std::byte> bytes) {
         }
         if (put <= 0) {
             const base::Errno error{put == 0 ? ENOSPC : errno};
-            static_cast<void>(
-                ::ftruncate(fd_.get(), static_cast<off_t>(end_))); // the room of a part
+            // The room of a part.
+            [[maybe_unused]] const int cut = ::ftruncate(fd_.get(), static_cast<off_t>(end_));
             return std::unexpected(error);
         }
         done += static_cast<std::size_t>(put);
