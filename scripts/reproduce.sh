@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Shows the corruption, its cause and the fix: installs what is missing, builds, mounts partialfs with
 # the contract of Linux 2.6.19, runs a schedule that loses data there, explains one lost store, and
-# runs the same schedule under the contract of 2.6.20. Needs a few seconds after the build, which takes two minutes on two
-# cores.
+# runs the same schedule under the contract of 2.6.20. Needs a few seconds after the build, which takes a minute and a
+# half on two cores that have nothing else to do.
 #
 #   scripts/reproduce.sh              build, then show it on a mount; by the model where none is possible
 #   scripts/reproduce.sh --model      show it by vmmodel, which needs neither FUSE nor privileges
@@ -81,7 +81,7 @@ if $build; then
     scripts/install-deps.sh --build
     wanted=(partialfs mmapstress)
     if $model || [ -n "$reason" ]; then wanted=(vmmodel); fi
-    seconds=$((200 / $(nproc) + 20))
+    seconds=$((180 / $(nproc) + 20))
     echo "Building ${wanted[*]}: up to $seconds s if nothing is built yet; what is shown then takes a few seconds." >&2
     build_programs "${wanted[@]}"
     for folder in fusefs tools/mmapstress tools/vmmodel; do PATH=$PWD/build/reproduce/$folder:$PATH; done
