@@ -1,5 +1,9 @@
-// What most sources include and none of us wrote, for a quick build: compiled once (precompiled.cmake).
+// What most sources include and none of us wrote, for a quick build: compiled once
+// (precompiled.cmake).
 #pragma once
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -9,7 +13,6 @@
 #include <deque>
 #include <expected>
 #include <filesystem>
-#include <fmt/format.h>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -19,7 +22,6 @@
 #include <random>
 #include <set>
 #include <span>
-#include <spdlog/spdlog.h>
 #include <sstream>
 #include <string>
 #include <thread>
