@@ -180,6 +180,7 @@ std::expected<void, std::string> Filesystem::mount() {
 
 std::expected<void, std::string> Filesystem::connect(const fuse_custom_io& io,
                                                      base::Fd connection) {
+    TRY(start_trace());
     const auto connected = session_.connect(io, std::move(connection));
     if (connected) {
         begin_session();

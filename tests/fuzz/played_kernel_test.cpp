@@ -1,5 +1,5 @@
-// Power cuts, where a kernel is played: what Linux sends so rarely, or with so much beside it, that
-// no mount shows it.
+// Power cuts and faults, where a kernel is played: what Linux sends so rarely, or with so much
+// beside it, that no mount shows it.
 #include "fusefs/fuse/control_nodes.hpp"
 #include "fusefs/startup/filesystem.hpp"
 #include "tests/fuzz/fuse/fake_kernel.hpp"
@@ -48,6 +48,7 @@ class PlayedKernel : public ::testing::Test {
         options.source = directory_.path();
         options.mountpoint = directory_ / "no-mountpoint";
         options.power = true;
+        options.trace = directory_ / "trace";
         filesystem_.emplace(options, fuse::Probe::compare, faults_);
         EXPECT_TRUE(filesystem_->connect(FakeKernel::io(), kernel_.take_daemon_end()));
         server_ = std::thread([this] { filesystem_->serve([] { return true; }); });
@@ -59,9 +60,14 @@ class PlayedKernel : public ::testing::Test {
                 {.opcode = FUSE_CREATE, .inode = kRoot, .arguments = bytes_of(arguments, "file")}),
             0);
     }
-    ~PlayedKernel() override {
-        kernel_.hang_up();
-        server_.join();
+    ~PlayedKernel() override { end(); }
+    /// The trace is complete then.
+    void end() {
+        if (server_.joinable()) {
+            kernel_.hang_up();
+            server_.join();
+            filesystem_.reset();
+        }
     }
     int write(std::uint8_t inode, std::uint8_t handle, std::string_view text,
               std::uint32_t flags = 0) {
@@ -82,16 +88,15 @@ class PlayedKernel : public ::testing::Test {
         return kernel_.send(
             {.opcode = FUSE_FSYNC, .inode = kOldFile, .arguments = bytes_of(arguments, "")});
     }
-    int look_up() {
-        const std::string_view name = "file";
+    int look_up(const std::string_view name = "file") {
         const auto bytes = std::as_bytes(std::span(name));
         return kernel_.send({.opcode = FUSE_LOOKUP,
                              .inode = kRoot,
                              .arguments = Bytes(bytes.begin(), bytes.end())});
     }
-    std::string on_disk() {
+    std::string on_disk(const char* name = "file") {
         std::ostringstream text;
-        text << std::ifstream(directory_ / "file").rdbuf();
+        text << std::ifstream(directory_ / name).rdbuf();
         return text.str();
     }
 
@@ -133,6 +138,46 @@ TEST_F(PlayedKernel, EachKindOfRequestIsCounted) {
     EXPECT_EQ(writepage(kOldFile, "two."), 0);
     EXPECT_EQ(look_up(), 0);
     EXPECT_EQ(fsync_old(), EIO) << "the fourth";
+}
+
+TEST_F(PlayedKernel, TheWayToTheControlDirectoryIsFreeWhileThePowerIsOff) {
+    ASSERT_EQ(tell("cut"), 0);
+    EXPECT_EQ(look_up(), EIO);
+    EXPECT_EQ(look_up(".partialfs"), 0);
+}
+
+TEST_F(PlayedKernel, TheWayToTheControlDirectoryIsFreeOfFaults) {
+    ASSERT_TRUE(faults_.change("lookup EREMOTEIO"));
+    EXPECT_EQ(look_up(), EREMOTEIO);
+    EXPECT_EQ(look_up(".partialfs"), 0);
+}
+
+/// What the kernel knows no more is taken, too.
+TEST_F(PlayedKernel, AFileThatIsForgottenLosesWhatNoSyncHasMadeDurable) {
+    ASSERT_EQ(write(kOldFile, kOldHandle, "old."), 0);
+    ASSERT_EQ(fsync_old(), 0);
+    ASSERT_EQ(write(kOldFile, kOldHandle, "unsynced"), 0);
+    fuse_rename2_in rename{};
+    rename.newdir = kRoot;
+    ASSERT_EQ(kernel_.send({.opcode = FUSE_RENAME2, // flushes, and syncs nothing
+                            .inode = kRoot,
+                            .arguments = bytes_of(rename, std::string_view("file\0new\0", 9))}),
+              0);
+    fuse_release_in release{};
+    release.fh = kOldHandle;
+    ASSERT_EQ(kernel_.send(
+                  {.opcode = FUSE_RELEASE, .inode = kOldFile, .arguments = bytes_of(release, "")}),
+              0);
+    kernel_.send({.opcode = FUSE_FORGET,
+                  .inode = kOldFile,
+                  .arguments = bytes_of(fuse_forget_in{.nlookup = 1}, "")});
+    EXPECT_EQ(on_disk("new"), "unsynced");
+    ASSERT_EQ(tell("cut-and-on tear=none"), 0);
+    EXPECT_EQ(on_disk("new"), "old.");
+    end();
+    const std::string trace = on_disk("trace");
+    EXPECT_NE(trace.find(R"("event":"cut-took")"), std::string::npos) << trace;
+    EXPECT_NE(trace.find(R"("event":"cut-resized")"), std::string::npos) << trace;
 }
 
 } // namespace

@@ -97,12 +97,25 @@ TEST_F(Faults, RulesOfTheStartAreInForce) {
     EXPECT_THAT(mount_->errors(), HasSubstr("1 rules of faults are in force"));
     mount_->set_faults("");
     EXPECT_EQ(error_of(::mkdir(at("directory").c_str(), 0755)), 0);
-    // The way to the control directory is free, though the kernel has never been there.
+}
+
+TEST_F(Faults, TheDaemonsOwnLookIsNotStruck) {
     mount_->stop();
-    std::ofstream(file) << "lookup EIO\n";
-    mount_->start({"--faults", file});
-    EXPECT_EQ(mount_->write_control("faults", "clear"), 0);
-    EXPECT_EQ(error_of(::rmdir(at("directory").c_str())), 0);
+    mount_->start({"--flush-policy", "eager", "--commit-interval", "0"});
+    const int fd = open("file");
+    ASSERT_EQ(::ftruncate(fd, 4096), 0);
+    ASSERT_EQ(error_of(::fsync(fd)), 0);
+    auto* const map =
+        static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+    ASSERT_NE(map, MAP_FAILED);
+    map[0] = 'x';
+    mount_->set_faults("request:any EIO");
+    EXPECT_EQ(commit(), 0);
+    EXPECT_EQ(on_disk("file")[0], 'x') << "a commit finds the store";
+    EXPECT_THAT(mount_->read_control("faults"), HasSubstr("fired 0"));
+    mount_->set_faults("");
+    ::munmap(map, 4096);
+    ::close(fd);
 }
 
 TEST_F(Faults, EachFiringIsAnEventOfTheTrace) {

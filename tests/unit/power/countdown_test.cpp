@@ -33,6 +33,11 @@ TEST(Countdown, CountsOnlyThePathsThatMatch) {
     EXPECT_TRUE(fsync_of("dir/two.db"));
 }
 
+TEST(Countdown, AStarOfAPathMatchesSlashesToo) {
+    Countdown first = armed("cut at=fsync:1 path=*.db");
+    EXPECT_TRUE(first.counts(Moment::fsync, [] { return std::string("a/b/one.db"); }));
+}
+
 TEST(Countdown, AsksForNoPathThatItNeedsNot) {
     Countdown first = armed("cut at=fsync:1");
     EXPECT_TRUE(first.counts(Moment::fsync, []() -> std::string {
