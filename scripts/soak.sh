@@ -4,20 +4,20 @@
 #   scripts/soak.sh                     build, then one hour on partialfs mounts with the contract linux-2.6.20: a new
 #                                       mount each time round, with each flush policy and commit intervals of 5, 20 and
 #                                       50 ms in turn; its ledger must stay empty
-#   scripts/soak.sh --duration 30min    another time: s, min or h. The run that is going on then still ends
+#   scripts/soak.sh --duration 30min    for this long, a number and s, min or h; the run under way then is finished
 #   scripts/soak.sh --dir DIR           on the filesystem of DIR instead
 #   scripts/soak.sh --workload NAME     only this workload; may be given several times
-#   scripts/soak.sh --seed N            the first seed; default: by chance, and printed
+#   scripts/soak.sh --seed N            the first seed (default: a random one, which is printed)
 #   scripts/soak.sh --contract NAME     another contract of partialfs
 #   scripts/soak.sh --installed         use the programs on PATH instead of building them
 #
-# The workers change each time, too: one thread, two, two processes, two of two threads each. On FUSE filesystems stores
-# that the kernel makes into mappings are left out (--without gup), and beside other workers what wild and grow do to make
-# files longer (--without gup,grow): they meet known faults of Linux 6.18, K1 and K4.
+# The workers change each time, too: one thread, two threads, two processes, two processes of two threads each. On FUSE
+# filesystems stores that the kernel makes into mappings are left out (--without gup), and with several workers also the
+# operations of wild and grow that make files longer (--without gup,grow): they meet known bugs of Linux 6.18, K1 and K4.
 # The last lines count what was run and compared. Exit code: 0, every run was clean; 1, damage, or something in the
 # ledger; 2, wrong usage; 3, a run could not tell, or a mount failed; 130, 143, 129: stopped by ^C, SIGTERM or SIGHUP,
-# all clean until then. Where something was found, the report, the schedule, what was printed, the mount's trace and
-# the files themselves are left, and the last line says where; else nothing is.
+# all clean until then. If something is found, the report, the schedule, the output, the mount's trace and the files
+# are kept, and the last line says where; otherwise nothing is kept.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
