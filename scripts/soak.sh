@@ -13,7 +13,8 @@
 #
 # The workers change each time, too: one thread, two threads, two processes, two processes of two threads each. On FUSE
 # filesystems stores that the kernel makes into mappings are left out (--without gup), and with several workers also the
-# operations of wild and grow that make files longer (--without gup,grow): they meet known bugs of Linux 6.18, K1 and K4.
+# operations of wild and grow that make files longer or zero ranges (--without gup,grow,punch): they meet known bugs of
+# Linux 6.18, K1, K4 and K7.
 # The last lines count what was run and compared. Exit code: 0, every run was clean; 1, damage, or something in the
 # ledger; 2, wrong usage; 3, a run could not tell, or a mount failed; 130, 143, 129: stopped by ^C, SIGTERM or SIGHUP,
 # all clean until then. If something is found, the report, the schedule, the output, the mount's trace and the files
@@ -174,7 +175,7 @@ without() { # WORKLOAD OPTION...
     if $fuse; then
         case "$*" in
         *"--threads 1 --processes 1"*) echo --without gup ;;
-        wild* | grow*) echo --without gup,grow ;; # they write(2) beyond the end, beside stores
+        wild* | grow*) echo --without gup,grow,punch ;; # beside stores
         *) echo --without gup ;;
         esac
     fi

@@ -113,7 +113,7 @@ void add_without(CLI::App& command, RunSettings& run) {
                 }
             },
             "leave out operations that meet known kernel bugs, several separated by commas: gup, "
-            "grow, past-eof")
+            "grow, past-eof, punch")
         ->delimiter(',')
         ->type_name("GROUPS");
 }

@@ -36,7 +36,7 @@ class PowerCut : public testing::Test {
     /// The faults of FUSE that the kernel has are left out.
     Said run(const std::string& arguments) {
         return partialfs::testing::said_by(MMAPSTRESS " run " + mount_.path().string() +
-                                           " --without grow,gup,past-eof --report " +
+                                           " --without grow,gup,past-eof,punch --report " +
                                            report().string() + " " + arguments);
     }
     [[nodiscard]] std::filesystem::path report() const { return mount_.temporary() / "report"; }

@@ -16,7 +16,7 @@
 //     "totals": of all rounds: {"rounds", "operations", "seconds", "by_kind", "past_eof": ranges,
 //               "workloads": [{"workload", "rounds", "operations"}],
 //               "stages": [{"stage", "bytes", "stored", "wrong", "seconds"}]}
-//     "known_faults": [{"name": "K1" to "K5", "text"}], those that the run met
+//     "known_faults": [{"name": "K1" to "K7", "text"}], those that the run met
 //     "operations": {"done", "last", "seconds", "by_kind": {"store": n, ...}}
 //     "left_out": [{"operation": its name, or "size-changes", "reason"}], operations that the
 //               schedule or the workload has, and that were not carried out

@@ -46,6 +46,12 @@ bool has_punched_beside_the_kernels_stores(const RunResult& result) {
            });
 }
 
+/// What K6 takes: whether the lost bytes lay behind what was put in or taken out is not looked at.
+bool has_moved_extents(const RunResult& result) {
+    return has_done(result,
+                    [](OpKind kind) { return kind == OpKind::insert || kind == OpKind::collapse; });
+}
+
 } // namespace
 
 bool is_stored_by_kernel(std::string_view line) {
@@ -57,6 +63,11 @@ bool is_cleared_growth(const DamagedRange& range, std::string_view line) {
     const auto kind = kind_of_line(line);
     return range.kind == DamageKind::zeros &&
            (kind == OpKind::append || kind == OpKind::write || kind == OpKind::dontcache_write);
+}
+
+bool is_zeroing_undone(const DamagedRange& range, std::string_view line) {
+    const auto kind = kind_of_line(line);
+    return range.kind != DamageKind::zeros && (kind == OpKind::punch || kind == OpKind::zero_range);
 }
 
 std::vector<KnownFault> known_faults(const RunResult& result) {
@@ -105,6 +116,20 @@ std::vector<KnownFault> known_faults(const RunResult& result) {
                        "or ends in that page, if the kernel stores through a mapping "
                        "into the same large folio meanwhile (seen on Linux 6.18); "
                        "--without gup leaves such stores out"});
+    }
+    if (!result.damage.empty() && result.journals_data && has_moved_extents(result)) {
+        all.push_back({"K6", ranges(result.damage.size()) +
+                                 " of a file that pages were put into or taken out of. Known of "
+                                 "ext4 with data=journal, if what a mapping stored behind that "
+                                 "place has not been synced (seen on Linux 6.1)"});
+    }
+    const auto undone = lost_ranges(result, is_zeroing_undone);
+    if (undone != 0 && on_fuse) {
+        all.push_back({"K7", ranges(undone) +
+                                 " zeroed by fallocate, with old bytes again. Known of FUSE when "
+                                 "a mapping stores into the page in which the range begins or "
+                                 "ends, and it is written back meanwhile (seen on Linux 6.18); "
+                                 "--without punch leaves such zeroing out"});
     }
     return all;
 }

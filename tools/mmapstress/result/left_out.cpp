@@ -16,18 +16,23 @@ LeaveOut all_of(const std::vector<LeftOut>& left_out) {
 }
 
 std::vector<LeftOut> all_in(OpGroup group, const std::string& reason) {
+    OpSet kinds;
     switch (group) {
     case OpGroup::grow:
         return {{std::string(LeftOut::kSizeChanges), reason}};
     case OpGroup::past_eof:
-        return {{std::string(traits_of(OpKind::past_eof_store).name), reason}};
+        kinds = only(OpKind::past_eof_store);
+        break;
+    case OpGroup::punch:
+        kinds = only(OpKind::punch) | only(OpKind::zero_range);
+        break;
     case OpGroup::gup:
+        kinds = kinds_with(&OpTraits::by_kernel);
         break;
     }
-    const OpSet by_kernel = kinds_with(&OpTraits::by_kernel);
     std::vector<LeftOut> all;
     for (std::size_t i = 0; i < kOpKinds; ++i) {
-        if (by_kernel[i]) {
+        if (kinds[i]) {
             all.push_back({std::string(traits_of(static_cast<OpKind>(i)).name), reason});
         }
     }

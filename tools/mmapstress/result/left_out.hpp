@@ -30,10 +30,11 @@ enum class OpGroup : std::uint8_t {
     gup,      ///< stores that the kernel makes into a mapping
     grow,     ///< whatever changes a file's size
     past_eof, ///< stores past the end of a file
+    punch,    ///< zeroing by fallocate
 };
-inline constexpr std::array kOpGroups{EnumName{OpGroup::gup, "gup"},
-                                      EnumName{OpGroup::grow, "grow"},
-                                      EnumName{OpGroup::past_eof, "past-eof"}};
+inline constexpr std::array kOpGroups{
+    EnumName{OpGroup::gup, "gup"}, EnumName{OpGroup::grow, "grow"},
+    EnumName{OpGroup::past_eof, "past-eof"}, EnumName{OpGroup::punch, "punch"}};
 constexpr const auto& enum_names(OpGroup) {
     return kOpGroups;
 }

@@ -91,6 +91,34 @@ TEST(KnownFaults, K5IsZerosOnXfsBesidePunchAndTheKernelsStores) {
     EXPECT_EQ(names(zeroed), "") << "stale bytes are another fault";
 }
 
+TEST(KnownFaults, K6IsWhatIsLostWhereExtentsMoveAndTheJournalHasTheData) {
+    RunResult result = lost("store file=0 off=0 len=512");
+    result.filesystem = "ext4";
+    result.journals_data = true;
+    EXPECT_EQ(names(result), "") << "nothing was put into a file";
+    result.ops_by_kind[static_cast<std::size_t>(OpKind::insert)] = 1;
+    EXPECT_EQ(names(result), "K6 ");
+    result.ops_by_kind[static_cast<std::size_t>(OpKind::insert)] = 0;
+    result.ops_by_kind[static_cast<std::size_t>(OpKind::collapse)] = 1;
+    EXPECT_EQ(names(result), "K6 ");
+    result.journals_data = false;
+    EXPECT_EQ(names(result), "") << "not known there";
+    result.journals_data = true;
+    result.damage.clear();
+    EXPECT_EQ(names(result), "") << "nothing was lost";
+}
+
+TEST(KnownFaults, K7IsAZeroingUndoneOnFuse) {
+    RunResult undone = lost("zero-range file=1 off=11496 len=10");
+    EXPECT_EQ(names(undone), "K7 ");
+    EXPECT_EQ(names(lost("punch file=1 off=11496 len=10")), "K7 ");
+    undone.damage[0].kind = DamageKind::zeros;
+    EXPECT_EQ(names(undone), "") << "zeros are what it is to leave";
+    undone.damage[0].kind = DamageKind::stale;
+    undone.filesystem = "ext4";
+    EXPECT_EQ(names(undone), "") << "not known there";
+}
+
 TEST(Totals, AreSumsAndNameTheWorkloads) {
     RunResult round = lost("store file=0 off=0 len=1");
     round.header.workload = "mix";
@@ -119,6 +147,8 @@ TEST(LeftOut, GroupsAreTheOperationsTheyNameAndNoOthers) {
     EXPECT_FALSE(gup.size_changes);
     EXPECT_TRUE(all_of(all_in(OpGroup::grow, "")).size_changes);
     EXPECT_EQ(all_of(all_in(OpGroup::past_eof, "")).kinds, only(OpKind::past_eof_store));
+    EXPECT_EQ(all_of(all_in(OpGroup::punch, "")).kinds,
+              only(OpKind::punch) | only(OpKind::zero_range));
     std::vector<LeftOut> all = all_in(OpGroup::grow, "one reason");
     add_left_out(all, all_in(OpGroup::grow, "another"));
     EXPECT_EQ(all, all_in(OpGroup::grow, "one reason"));
