@@ -71,7 +71,9 @@ TEST_F(PowerCut, ASyncThatDoesNothingIsFound) {
 
 TEST_F(PowerCut, OneSyncInFiveThatDoesNothingIsFoundToo) {
     start("linux-2.6.20");
-    ASSERT_EQ(mount_.write_control("faults", "any skip probability=20% path=*/file*\n"), 0);
+    ASSERT_EQ(mount_.write_control("faults",
+                                   "fdatasync skip probability=20%\nfsync skip probability=20%\n"),
+              0);
     const Said said = run("--power-cut 200");
     EXPECT_EQ(said.code, 1) << said.text;
 }
