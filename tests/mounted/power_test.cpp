@@ -108,6 +108,37 @@ TEST_F(PowerOf, TheCacheOfTheDiskLosesWhatNoSyncHasMadeDurable) {
     EXPECT_EQ(read_file(control("unsynced")), "");
 }
 
+// A sync has lied, and the kernel has forgotten the file, and the daemon with it: only the disk's
+// cache knows.
+TEST_F(PowerOf, OfAFileThatIsForgottenTheLedgerHasWhatWasTakenToo) {
+    start();
+    put("file", "old", true);
+    ASSERT_EQ(mount_.write_control("faults", "fdatasync skip\nfsync skip\n"), 0);
+    put("file", "newer", true);
+    ASSERT_EQ(mount_.write_control("commit", "1"), 0); // which lets it go
+    const auto known = [&] {
+        return json::parse(read_file(control("status")))["known_inodes"].get<int>();
+    };
+    const int before = known();
+    std::ofstream("/proc/sys/vm/drop_caches") << "2";
+    if (!wait_until([&] { return known() < before; })) {
+        GTEST_SKIP() << "the kernel forgets nothing here";
+    }
+    ASSERT_EQ(tell("cut-and-on tear=none"), 0);
+    std::vector<std::string> taken;
+    for (const json& line : lines(control("ledger"))) {
+        EXPECT_EQ(line["kind"], "cut") << line;
+        EXPECT_EQ(line["path"], "file") << line;
+        taken.push_back(line.contains("size_was")
+                            ? line["size_was"].dump() + ">" + line["size_is"].dump()
+                            : line["offset"].dump() + "+" + line["length"].dump());
+    }
+    std::ranges::sort(taken);
+    EXPECT_EQ(taken, (std::vector<std::string>{"0+5", "5>3"}));
+    EXPECT_EQ(power()["last"]["files"], 1);
+    EXPECT_EQ(content("file"), "old");
+}
+
 TEST_F(PowerOf, UnsyncedTellsWhatACutWouldTake) {
     start();
     put("file", std::string(8192, 'a'), true);
