@@ -220,7 +220,7 @@ TEST(OnAReadOnlyLoop, TheRunDoesNotBegin) {
     run_settings.directory = mount.path();
     const auto result = run(run_settings, factory_of(workload, {}), workload.judge);
     ASSERT_FALSE(result);
-    EXPECT_EQ(result.error().verdict, Verdict::unknown);
+    EXPECT_EQ(result.error().verdict, Verdict::usage);
     EXPECT_NE(result.error().message.find("Read-only file system"), std::string::npos);
 }
 
