@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -62,6 +63,19 @@ class PowerOf : public ::testing::Test {
             all.push_back(json::parse(line));
         }
         return all;
+    }
+    /// What the ledger says that cuts took, all of this file: ranges and sizes, sorted.
+    std::vector<std::string> taken_from(const std::string& name) {
+        std::vector<std::string> taken;
+        for (const json& line : lines(control("ledger"))) {
+            EXPECT_EQ(line["kind"], "cut") << line;
+            EXPECT_EQ(line["path"], name) << line;
+            taken.push_back(line.contains("size_was")
+                                ? line["size_was"].dump() + ">" + line["size_is"].dump()
+                                : line["offset"].dump() + "+" + line["length"].dump());
+        }
+        std::ranges::sort(taken);
+        return taken;
     }
     [[nodiscard]] Fd open(const std::string& name, int flags = O_RDWR | O_CREAT) const {
         return Fd(::open(at(name).c_str(), flags | O_CLOEXEC, 0644));

@@ -71,16 +71,8 @@ TEST_F(PowerOf, TheLedgerHasWhatWasTakenToTheByte) {
     bytes[5000] = std::byte{'m'};
     write(fd, 8192, "grown");
     ASSERT_EQ(tell("cut-and-on"), 0);
-    std::vector<std::string> taken;
-    for (const json& line : lines(control("ledger"))) {
-        EXPECT_EQ(line["kind"], "cut") << line;
-        EXPECT_EQ(line["path"], "file") << line;
-        taken.push_back(line.contains("size_was")
-                            ? line["size_was"].dump() + ">" + line["size_is"].dump()
-                            : line["offset"].dump() + "+" + line["length"].dump());
-    }
-    std::ranges::sort(taken);
-    EXPECT_EQ(taken, (std::vector<std::string>{"100+1", "102+1", "5000+1", "8192+5", "8197>8192"}));
+    EXPECT_EQ(taken_from("file"),
+              (std::vector<std::string>{"100+1", "102+1", "5000+1", "8192+5", "8197>8192"}));
     EXPECT_EQ(content("file"), std::string(8192, 'a'));
     ::munmap(bytes, 8192);
 }
@@ -125,16 +117,7 @@ TEST_F(PowerOf, OfAFileThatIsForgottenTheLedgerHasWhatWasTakenToo) {
         GTEST_SKIP() << "the kernel forgets nothing here";
     }
     ASSERT_EQ(tell("cut-and-on tear=none"), 0);
-    std::vector<std::string> taken;
-    for (const json& line : lines(control("ledger"))) {
-        EXPECT_EQ(line["kind"], "cut") << line;
-        EXPECT_EQ(line["path"], "file") << line;
-        taken.push_back(line.contains("size_was")
-                            ? line["size_was"].dump() + ">" + line["size_is"].dump()
-                            : line["offset"].dump() + "+" + line["length"].dump());
-    }
-    std::ranges::sort(taken);
-    EXPECT_EQ(taken, (std::vector<std::string>{"0+5", "5>3"}));
+    EXPECT_EQ(taken_from("file"), (std::vector<std::string>{"0+5", "5>3"}));
     EXPECT_EQ(power()["last"]["files"], 1);
     EXPECT_EQ(content("file"), "old");
 }
