@@ -3,6 +3,7 @@
 #include "tools/mmapstress/result/run_result.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 namespace mmapstress {
@@ -19,16 +20,6 @@ std::optional<OpKind> kind_of_line(std::string_view line) {
     return kind_named(line.substr(name, line.find(' ', name) - name));
 }
 
-/// How many damaged ranges there are of which `matches(range, the lost operation's line)`.
-template <typename Matches>
-std::size_t lost_ranges(const RunResult& result, Matches matches) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(result.damage, [&](const DamagedRange& one) {
-            const auto line = result.named_ops.find(one.lost);
-            return line != result.named_ops.end() && matches(one, line->second);
-        }));
-}
-
 bool has_done(const RunResult& result, bool (*matches)(OpKind)) {
     for (std::size_t i = 0; i < kOpKinds; ++i) {
         if (result.ops_by_kind[i] != 0 && matches(static_cast<OpKind>(i))) {
@@ -38,18 +29,67 @@ bool has_done(const RunResult& result, bool (*matches)(OpKind)) {
     return false;
 }
 
-/// What K5 takes: whether the page of these zeros has been punched is not looked at.
-bool has_punched_beside_the_kernels_stores(const RunResult& result) {
-    return has_done(result, [](OpKind kind) { return traits_of(kind).by_kernel; }) &&
+bool on_fuse(const RunResult& result) {
+    return result.filesystem.starts_with("fuse");
+}
+
+/// Whether the page of the zeros has been punched is not looked at.
+bool on_xfs_punched_beside_the_kernels_stores(const RunResult& result) {
+    return result.filesystem == "xfs" &&
+           has_done(result, [](OpKind kind) { return traits_of(kind).by_kernel; }) &&
            has_done(result, [](OpKind kind) {
                return kind == OpKind::punch || kind == OpKind::zero_range;
            });
 }
 
-/// What K6 takes: whether the lost bytes lay behind what was put in or taken out is not looked at.
-bool has_moved_extents(const RunResult& result) {
-    return has_done(result,
-                    [](OpKind kind) { return kind == OpKind::insert || kind == OpKind::collapse; });
+/// Whether the lost bytes lay behind what was put in or taken out is not looked at.
+bool where_extents_moved_and_the_journal_has_the_data(const RunResult& result) {
+    return result.journals_data && has_done(result, [](OpKind kind) {
+               return kind == OpKind::insert || kind == OpKind::collapse;
+           });
+}
+
+/// A fault that shows by what was lost.
+struct Loss {
+    std::string_view name;
+    bool (*is_known_of)(const RunResult&);
+    /// Of a damaged range, with the line of text of the operation that was lost, or none.
+    bool (*explains)(const DamagedRange&, std::string_view);
+    std::string_view text; ///< after "3 ranges"
+};
+
+constexpr std::array kLosses{
+    Loss{"K1", on_fuse,
+         [](const DamagedRange&, std::string_view line) { return is_stored_by_kernel(line); },
+         " stored by the kernel through a mapping: returned by the kernel, then gone. Known of "
+         "FUSE when the file changes its size meanwhile (seen on Linux 6.18); --without gup leaves "
+         "such stores out"},
+    Loss{"K4", on_fuse, is_cleared_growth,
+         " written by write(2), zeros now. Known of FUSE when the write makes the file longer and "
+         "the page that it ended in is written back meanwhile (seen on Linux 6.18); --without grow "
+         "leaves such writes out"},
+    Loss{
+        "K5", on_xfs_punched_beside_the_kernels_stores,
+        [](const DamagedRange& range, std::string_view) { return range.kind == DamageKind::zeros; },
+        " zeros now. Known of XFS beside a punch or zero-range that begins or ends in that page, "
+        "if the kernel stores through a mapping into the same large folio meanwhile (seen on "
+        "Linux 6.18); --without gup leaves such stores out"},
+    Loss{"K6", where_extents_moved_and_the_journal_has_the_data,
+         [](const DamagedRange&, std::string_view) { return true; },
+         " of a file that pages were put into or taken out of. Known of ext4 with data=journal, if "
+         "what a mapping stored behind that place has not been synced (seen on Linux 6.1)"},
+    Loss{"K7", on_fuse, is_zeroing_undone,
+         " zeroed by fallocate, with old bytes again. Known of FUSE when a mapping stores into the "
+         "page in which the range begins or ends, and it is written back meanwhile (seen on Linux "
+         "6.18); --without punch leaves such zeroing out"},
+};
+
+std::size_t explained_by(const Loss& loss, const RunResult& result) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(result.damage, [&](const DamagedRange& one) {
+            const auto line = result.named_ops.find(one.lost);
+            return loss.explains(one, line == result.named_ops.end() ? "" : line->second);
+        }));
 }
 
 } // namespace
@@ -72,16 +112,11 @@ bool is_zeroing_undone(const DamagedRange& range, std::string_view line) {
 
 std::vector<KnownFault> known_faults(const RunResult& result) {
     std::vector<KnownFault> all;
-    const bool on_fuse = result.filesystem.starts_with("fuse");
-    const auto lost_by_kernel = lost_ranges(result, [](const DamagedRange&, std::string_view line) {
-        return is_stored_by_kernel(line);
-    });
-    if (lost_by_kernel != 0 && on_fuse) {
-        all.push_back(
-            {"K1", ranges(lost_by_kernel) +
-                       " stored by the kernel through a mapping: returned by the kernel, "
-                       "then gone. Known of FUSE when the file changes its size meanwhile "
-                       "(seen on Linux 6.18); --without gup leaves such stores out"});
+    for (const Loss& loss : kLosses) {
+        const std::size_t count = loss.is_known_of(result) ? explained_by(loss, result) : 0;
+        if (count != 0) {
+            all.push_back({loss.name, ranges(count) + std::string(loss.text)});
+        }
     }
     if (result.hung && result.journals_data) {
         all.push_back({"K2",
@@ -97,40 +132,7 @@ std::vector<KnownFault> known_faults(const RunResult& result) {
                        "Known of FUSE and tmpfs; mmap(2) leaves it open, and it is damage only "
                        "with --past-eof zero; --without past-eof leaves such stores out"});
     }
-    const auto cleared = lost_ranges(result, is_cleared_growth);
-    if (cleared != 0 && on_fuse) {
-        all.push_back({"K4", ranges(cleared) +
-                                 " written by write(2), zeros now. Known of FUSE when the write "
-                                 "makes the file longer and the page that it ended in is written "
-                                 "back meanwhile (seen on Linux 6.18); --without grow leaves such "
-                                 "writes out"});
-    }
-    const auto zeroed = lost_ranges(result, [](const DamagedRange& range, std::string_view) {
-        return range.kind == DamageKind::zeros;
-    });
-    if (zeroed != 0 && result.filesystem == "xfs" &&
-        has_punched_beside_the_kernels_stores(result)) {
-        all.push_back(
-            {"K5", ranges(zeroed) +
-                       " zeros now. Known of XFS beside a punch or zero-range that begins "
-                       "or ends in that page, if the kernel stores through a mapping "
-                       "into the same large folio meanwhile (seen on Linux 6.18); "
-                       "--without gup leaves such stores out"});
-    }
-    if (!result.damage.empty() && result.journals_data && has_moved_extents(result)) {
-        all.push_back({"K6", ranges(result.damage.size()) +
-                                 " of a file that pages were put into or taken out of. Known of "
-                                 "ext4 with data=journal, if what a mapping stored behind that "
-                                 "place has not been synced (seen on Linux 6.1)"});
-    }
-    const auto undone = lost_ranges(result, is_zeroing_undone);
-    if (undone != 0 && on_fuse) {
-        all.push_back({"K7", ranges(undone) +
-                                 " zeroed by fallocate, with old bytes again. Known of FUSE when "
-                                 "a mapping stores into the page in which the range begins or "
-                                 "ends, and it is written back meanwhile (seen on Linux 6.18); "
-                                 "--without punch leaves such zeroing out"});
-    }
+    std::ranges::sort(all, {}, &KnownFault::name);
     return all;
 }
 
