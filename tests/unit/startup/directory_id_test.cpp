@@ -45,13 +45,14 @@ TEST(DirectoryId, ADirectoryMadeAnewIsAnother) {
         GTEST_SKIP() << temporary.path() << " does not say when a directory was made";
     }
     fs::remove(temporary / "a");
-    // Its number may be used again, and filesystems stamp with the clock of the last tick.
-    timespec now{};
-    const auto tick = [&now] {
+    // Its number may be used again. New inodes are stamped with the clock of the last tick, which may stay behind a finer
+    // stamp that the kernel gave out before (Linux 6.13); from then on both directories would get that one.
+    const auto coarse_now = [] {
+        timespec now{};
         ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-        return now.tv_nsec;
+        return now.tv_sec * 1'000'000'000 + now.tv_nsec;
     };
-    for (const long last = tick(); tick() == last;) {
+    while (coarse_now() <= before.born) {
         std::this_thread::yield();
     }
     fs::create_directory(temporary / "a");
