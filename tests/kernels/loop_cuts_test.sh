@@ -27,7 +27,7 @@ mount -o loop "$temporary/image" "$temporary/reflinks" 2>"$temporary/said" ||
 cuts() {
     local wanted=$1 status=0
     shift
-    "$here/../../scripts/kernels/loop-cuts.sh" --mmapstress "$mmapstress" --json "$temporary/rows.json" "$@" \
+    "$here/../../scripts/kernels/loop-cuts.sh" --mmapstress "$mmapstress" --report "$temporary/rows.json" "$@" \
         >"$temporary/said" 2>&1 || status=$?
     cat "$temporary/said"
     [ "$status" -eq "$wanted" ] || { echo "exit code $status, not $wanted"; return 1; }

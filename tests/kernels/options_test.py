@@ -14,7 +14,7 @@ from unittest import mock
 
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/kernels")
 sys.path[:0] = [SCRIPTS, os.path.join(SCRIPTS, "../support")]
-from harness import base, compare, filesystems, run  # noqa: E402
+from harness import base, compare, filesystems, options, run  # noqa: E402
 
 
 class Refusals(unittest.TestCase):
@@ -65,7 +65,10 @@ class Refusals(unittest.TestCase):
                 ("--fix has no meaning", "--fix", "undone", "--kernel", f"{self.path}/image"),
                 ("--bus takes", "--bus", "scsi"), ("--bus ide goes with", "--bus", "ide"),
                 ("take a suite", "--debian", "Bookworm/main"), ("are two kernels", "--debian", "sid", "--source"),
-                ("--json: cannot write", "--json", f"{self.path}/none/rows.json"),
+                ("--report: cannot write", "--report", f"{self.path}/none/rows.json"),
+                ("--report: cannot write", "--json", f"{self.path}/none/rows.json"),
+                ("--memory takes a number and MiB or GiB", "--memory", "512KiB"),
+                ("--timeout takes a number and s or min or h", "--timeout", "2 weeks"),
                 ("--ktap: cannot write", "--ktap", self.path)):
             self.refuses(2, words, *arguments)
 
@@ -75,7 +78,7 @@ class Refusals(unittest.TestCase):
                 (2, "there is no file {}/none", "--schedules", f"{self.path}/none"),
                 (2, "--seed and --explain take a number", "--seed", "x"),
                 (2, "--fs takes one filesystem here", "--fs", "ext3,reiserfs"),
-                (2, "--json: cannot write", "--json", f"{self.path}/none/sets.json"),
+                (2, "--report: cannot write", "--report", f"{self.path}/none/sets.json"),
                 (2, "--record goes with", "--record", f"{self.path}/r.jsonl"),
                 (2, "--record: cannot write", "--source", "--config", "blockdev", "--record", f"{self.path}/none/r"),
                 (3, "no program {}/none", "--partialfs", f"{self.path}/none")):
@@ -108,6 +111,22 @@ class Refusals(unittest.TestCase):
         for name in ("run.sh", "compare.sh"):
             done = subprocess.run([f"{SCRIPTS}/{name}", "--fish"], capture_output=True, text=True, check=False)
             self.assertEqual((done.returncode, done.stderr), (2, f"{name}: unknown option '--fish'; see --help\n"))
+
+
+    def test_what_has_an_older_name_or_no_unit(self):
+        now = options.parse_run(["--format", "text", "--report", f"{self.path}/r", "--memory", "1GiB", "--timeout", "2min",
+                                 "--disk", "40MiB"])
+        before = options.parse_run(["--format", "table", "--json", f"{self.path}/r", "--memory", "1024", "--timeout", "120",
+                                    "--disk", "40"])
+        self.assertEqual(vars(now), vars(before))
+        self.assertEqual((now.format, now.memory, now.timeout, now.disk), ("text", 1024, 120, 40))
+
+    def test_every_help_has_an_example_and_no_older_name(self):
+        for name in ("run.sh", "compare.sh", "loop-cuts.sh"):
+            text = subprocess.run([f"{SCRIPTS}/{name}", "--help"], capture_output=True, text=True, check=True).stdout
+            self.assertRegex(text, rf"\nExample: scripts/kernels/{name} ")
+            self.assertNotIn("--json", text)
+            self.assertNotIn("table|", text)
 
 
 class Commands(unittest.TestCase):

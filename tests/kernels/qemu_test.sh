@@ -34,7 +34,7 @@ trap 'rm -rf "$temporary"' EXIT
 # rows ARGUMENT...: run.sh with these; the rows as JSON in $temporary/rows.json.
 rows() {
     local status=0
-    "$run" --cache "$cache" --timeout 600 --json "$temporary/rows.json" "$@" >"$temporary/table" 2>"$temporary/said" ||
+    "$run" --cache "$cache" --timeout 600 --report "$temporary/rows.json" "$@" >"$temporary/table" 2>"$temporary/said" ||
         status=$?
     cat "$temporary/table" "$temporary/said"
     return "$status"
@@ -143,7 +143,7 @@ compare)
     compared() {
         local status=0
         "$(dirname "$run")/compare.sh" --cache "$cache" --timeout 600 --partialfs "$partialfs" \
-            --mmapstress "$mmapstress" --vmmodel "$vmmodel" --explain 1 --json "$temporary/sets.json" "$@" >"$temporary/compared" 2>&1 ||
+            --mmapstress "$mmapstress" --vmmodel "$vmmodel" --explain 1 --report "$temporary/sets.json" "$@" >"$temporary/compared" 2>&1 ||
             status=$?
         cat "$temporary/compared"
         return "$status"

@@ -7,23 +7,24 @@ from pathlib import Path
 
 from .base import UNKNOWN, USAGE, Failure, can_write, command, need, run_as, talk, temporary_directory, usage_error
 from .comparison import Collected, as_json, differing, exit_code, parts, summary, without_answer
-from .options import Parser, add_common_options, add_kernel_options, add_machine_options, settle_way
+from .options import Parser, add_common_options, add_kernel_options, add_machine_options, add_report, settle_way
 from .device_schedules import device_lines
 from .schedules import make_random, prefixes, split
 from .sides import Sides, default_program
 
 _DESCRIPTION = """\
-The same schedules on a kernel in QEMU, on a partialfs mount here (contract linux-2.6.19, flush policy
-ext3) and in vmmodel's prediction: for how many are the sets of damaged bytes equal, and where do they
-part? A 2.6.19 of yours with ext3 (--kernel IMAGE) should come out as vmmodel says in all schedules, as
-should Debian's kernel with reiserfs and the fix undone (--debian)."""
+Runs the same schedules on a kernel in QEMU, on a partialfs mount here (contract linux-2.6.19, flush policy
+ext3) and in vmmodel, and compares which bytes each of them damages: for how many schedules is it the same, and
+where do they begin to differ? vmmodel should predict every schedule of a 2.6.19 with ext3 (--kernel IMAGE), and of
+Debian's kernel with reiserfs and the fix undone (--debian)."""
 _EPILOG = """\
-The kernel must lose what vmmodel predicts for its filesystem, and partialfs what vmmodel predicts for a
-daemon that knows what partialfs can know. partialfs follows ext3; other filesystems have other rules
-(reiserfs' commit writes only blocks that have just got their place on disk), so the kernel and partialfs
-may differ, as predicted.
+The kernel must lose what vmmodel predicts for its filesystem, and partialfs what vmmodel predicts for a daemon that
+knows no more than partialfs can. partialfs follows ext3; other filesystems have other rules (a commit of reiserfs
+writes only blocks that were allocated just before), so the kernel and partialfs may differ, as predicted.
 
-Exit code: 0 all sets are as they must be, 1 some are not, 2 usage, 3 could not tell."""
+Exit status: 0 all as predicted, 1 some not, 2 wrong usage, 3 could not tell.
+
+Example: scripts/kernels/compare.sh --debian --schedules 20 --report sets.json"""
 _PROGRAMS = {"partialfs": "fusefs/partialfs", "mmapstress": "tools/mmapstress/mmapstress",
              "vmmodel": "tools/vmmodel/vmmodel"}
 
@@ -52,19 +53,19 @@ def parse():
     parser = Parser("compare.sh", description=_DESCRIPTION, epilog=_EPILOG)
     add_kernel_options(parser)
     parser.add_argument("--schedules", metavar="N|FILE", type=_schedules, default=50,
-                        help="N seeded random schedules (%(default)s), half with 1 KiB and half with 4 KiB blocks; or "
-                             "recorded ones, as JSON Lines (compressed with zstd if .zst)")
-    parser.add_argument("--seed", metavar="N", type=_number, default=1, help="the first one's seed (%(default)s)")
+                        help="N random schedules (%(default)s), half of them with blocks of 1 KiB and half of 4 KiB; or a file "
+                             "of recorded ones, as JSON Lines (.zst: compressed with zstd)")
+    parser.add_argument("--seed", metavar="N", type=_number, default=1, help="seed of the first schedule (%(default)s)")
     parser.add_argument("--explain", metavar="N", type=_number, default=3,
-                        help="find the operation at which the sides part for the first N schedules that differ "
-                             "(%(default)s): each is run again, cut off after each operation")
-    parser.add_argument("--json", metavar="FILE", help="all sets")
+                        help="for the first N schedules that differ (%(default)s), find the operation after which they do: "
+                             "run each again, cut off after each operation")
+    add_report(parser, ())
     parser.add_argument("--record", metavar="FILE",
-                        help="the schedules of --config blockdev with what the kernel lost, one a line, as in "
-                             "tests/golden (compressed with zstd if .zst)")
+                        help="with --config blockdev: write the schedules to FILE with what the kernel lost, one on each line, "
+                             "as in tests/golden (.zst: compressed with zstd)")
     for name, path in _PROGRAMS.items():
         parser.add_argument(f"--{name}", metavar="FILE", default=default_program(path), type=Path,
-                            help="the program (build/release's)")
+                            help=f"the program {name} (that in build/release)")
     parser.add_argument("--fs", metavar="NAME", type=_filesystem,
                         help="the kernel's filesystem (reiserfs; with --kernel ext3)")
     add_machine_options(parser)
@@ -74,7 +75,7 @@ def parse():
     options.on_device = options.config == "blockdev" or options.fs == "blockdev"
     if options.record and not options.on_device:
         raise usage_error("--record goes with --config blockdev or --fs blockdev")
-    can_write("--json", options.json)
+    can_write("--report", options.json)
     can_write("--record", options.record)
     return options
 

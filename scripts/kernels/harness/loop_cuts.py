@@ -17,7 +17,7 @@ from .base import UNKNOWN, Failure, Stopped, attempt, can_write, command, need, 
 from .cut_disk import CutDisk
 from .cut_results import add, count, deliver, empty_part, empty_row, judge
 from .filesystems import FILESYSTEMS
-from .options import Parser, list_of, number, one_of
+from .options import Parser, add_report, list_of, number, one_of, seconds
 from .run import find_program
 
 _FICLONE = 0x40049409
@@ -31,28 +31,28 @@ _POSSIBLE = tuple(name for name, one in FILESYSTEMS.items() if not (one.over or 
 
 def parser():
     what = Parser("loop-cuts.sh", description=(
-        "Power cuts for the kernel that runs here: mmapstress stores on a loop device whose file is in DIRECTORY, and\n"
-        "reflinks of that file are made meanwhile. Each is mounted afterwards, and verified. As root."),
-        epilog="Exit code: 0 nothing lost and every control caught, 1 not so, 2 usage, 3 could not tell.")
-    what.add_argument("directory", metavar="DIRECTORY", help="on a filesystem with reflinks: btrfs, or XFS with reflink=1")
+        "Emulates power cuts for the kernel that runs here: mmapstress runs on a loop device whose file is in DIRECTORY,\n"
+        "and meanwhile reflinks of that file are made. Each of them is mounted afterwards and verified. Needs root."),
+        epilog="Exit status: 0 nothing lost and every control found, 1 something lost or a control not found, 2 wrong usage,\n"
+               "3 could not tell.\n\nExample: scripts/kernels/loop-cuts.sh /mnt/btrfs --fs ext4,xfs --cuts 40")
+    what.add_argument("directory", metavar="DIRECTORY",
+                      help="a directory on a filesystem with reflinks: btrfs, or XFS with reflink=1")
     what.add_argument("--fs", metavar="LIST", default=("ext4",),
                       type=list_of(one_of(*_POSSIBLE, says="no filesystem '{}': " + ", ".join(_POSSIBLE))),
-                      help=", ".join(_POSSIBLE) + "; comma-separated (ext4)")
-    what.add_argument("--cuts", metavar="N", type=number("--cuts"), default=20, help="how many moments (%(default)s)")
-    what.add_argument("--ops", metavar="N", type=number("--ops"), default=20000, help="of a run (%(default)s)")
-    what.add_argument("--seed", metavar="N", type=number("--seed"), default=1, help="of the first run (%(default)s)")
+                      help="filesystems, separated by commas: " + ", ".join(_POSSIBLE) + " (ext4)")
+    what.add_argument("--cuts", metavar="N", type=number("--cuts"), default=20, help="number of power cuts (%(default)s)")
+    what.add_argument("--ops", metavar="N", type=number("--ops"), default=20000, help="operations of each run (%(default)s)")
+    what.add_argument("--seed", metavar="N", type=number("--seed"), default=1, help="seed of the first run (%(default)s)")
     what.add_argument("--workload", metavar="LIST", type=lambda text: tuple(text.split(",")), default=_WORKLOADS,
-                      help="in turn (mix,wild)")
+                      help="workloads, separated by commas, which run in turn (mix,wild)")
     what.add_argument("--control", action="store_true",
-                      help="one row more in which something must be lost: the filesystem of a cut beside the report of the "
-                           "next one")
-    what.add_argument("--mmapstress", metavar="FILE", help="that mmapstress (build/release's, or the installed one)")
-    what.add_argument("--timeout", metavar="N", type=number("--timeout"), default=120, help="seconds for each run (%(default)s)")
-    what.add_argument("--format", metavar="table|json", default="table",
-                      type=one_of("table", "json", says="no format '{}': table or json"), help="(%(default)s)")
-    what.add_argument("--json", metavar="FILE", help="also there, as JSON")
+                      help="add a row in which something must be lost: each cut is compared with the report of the next one")
+    what.add_argument("--mmapstress", metavar="FILE", help="the program mmapstress (that in build/release, or else the installed one)")
+    what.add_argument("--timeout", metavar="TIME", type=seconds("--timeout"), default=120,
+                      help="how long one run may take, a number and s, min or h (2min)")
+    add_report(what, ("text", "json"))
     what.add_argument("--keep", action="store_true", help="keep the temporary directory, with the cuts, in DIRECTORY")
-    what.add_argument("--verbose", action="store_true", help="say what is being done")
+    what.add_argument("--verbose", action="store_true", help="print each step")
     return what
 
 
@@ -227,7 +227,7 @@ def cut_row(options, name, control, program, directory, results):
 def main():
     options = parser().parse_args(sys.argv[1:])
     talk(options.verbose)
-    can_write("--json", options.json)
+    can_write("--report", options.json)
     if not os.path.isdir(options.directory):
         raise usage_error(f"no directory {options.directory}")
     if os.geteuid() != 0:

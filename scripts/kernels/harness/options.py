@@ -42,6 +42,39 @@ def one_of(*words, says):
     return parse
 
 
+def quantity(name, units):
+    """A number from 1 with one of `units`, {name: worth}, the first of which need not be written."""
+    def parse(text):
+        found = re.fullmatch("([1-9][0-9]{0,6})(%s)?" % "|".join(units), text)
+        if not found:
+            raise usage_error(f"{name} takes a number and {' or '.join(units)}, not '{text}'")
+        return int(found[1]) * units[found[2] or next(iter(units))]
+    return parse
+
+
+def mebibytes(name):
+    return quantity(name, {"MiB": 1, "GiB": 1024})
+
+
+def seconds(name):
+    return quantity(name, {"s": 1, "min": 60, "h": 3600})
+
+
+def add_report(parser, formats=tuple(FORMATS)):
+    """--format, and --report with the name that it had before."""
+    def parse(text):
+        if text == "table":  # what the first was called before
+            text = formats[0]
+        if text not in formats:
+            raise usage_error(f"no format '{text}': {', '.join(formats[:-1])} or {formats[-1]}")
+        return text
+    if formats:
+        parser.add_argument("--format", metavar="WORD", type=parse, default=formats[0],
+                            help=f"what is printed: {', '.join(formats)} (%(default)s)")
+    parser.add_argument("--report", dest="json", metavar="FILE", help="write the report to FILE, as JSON")
+    parser.add_argument("--json", dest="json", metavar="FILE", help=argparse.SUPPRESS)
+
+
 def list_of(parse):
     return lambda text: tuple(parse(word) for word in text.split(","))
 
@@ -79,26 +112,29 @@ def add_kernel_options(parser):
     """Which kernel: the same for run.sh and compare.sh."""
     ways = parser.add_argument_group("the kernel")
     ways.add_argument("--debian", metavar="SUITE", nargs="?", const="bookworm",
-                      help="Debian's kernel of this suite, with the fix undone by a module (bookworm; also trixie, "
-                           "backports, sid, as far as the mirror has them)")
-    ways.add_argument("--kernel", metavar="IMAGE", help="a kernel of yours: 2.6.19, 2.6.20, ...")
+                      help="Debian's kernel of this suite, with the fix undone by a module: bookworm (default), trixie, "
+                           "backports or sid, where the mirror has it")
+    ways.add_argument("--kernel", metavar="IMAGE", help="your own kernel, for example a 2.6.19 or a 2.6.20")
     ways.add_argument("--source", metavar="SUITE", nargs="?", const="bookworm",
-                      help="Linux built here from the suite's linux-source, with and without the fix (bookworm)")
+                      help="a kernel that is built here from the suite's package linux-source, with the fix and without "
+                           "it (bookworm)")
     ways.add_argument("--config", metavar="|".join(CONFIGS), default="filesystems",
                       type=one_of(*CONFIGS, says="no configuration '{}': " + ", ".join(CONFIGS)),
-                      help="of --source: with which filesystems (filesystems), or none that has buffer heads, to run on the "
-                           "disk itself: as Debian's source is (undone), with one line of ours (present), and with buffer "
-                           "heads (buffer-heads)")
+                      help="for --source: filesystems (default), or blockdev, a kernel whose block devices have no "
+                           "buffer heads. With blockdev the runs use the disk itself, and --fix means: undone, Debian's "
+                           "source as it is; present, with one line of ours; buffer-heads, with buffer heads")
     ways.add_argument("--mirror", metavar="URI", default=MIRROR, help="Debian's archive (%(default)s)")
 
 
 def add_machine_options(parser):
     machine = parser.add_argument_group("the machine")
-    for name, default, what in (("--smp", 1, "processors"), ("--memory", 512, "MiB"),
-                                ("--timeout", 120, "seconds for each run")):
-        machine.add_argument(name, metavar="N", type=number(name), default=default, help=f"{what} (%(default)s)")
+    machine.add_argument("--smp", metavar="N", type=number("--smp"), default=1, help="number of processors (%(default)s)")
+    machine.add_argument("--memory", metavar="SIZE", type=mebibytes("--memory"), default=512,
+                         help="its memory, a number and MiB or GiB (512MiB)")
+    machine.add_argument("--timeout", metavar="TIME", type=seconds("--timeout"), default=120,
+                         help="how long one run may take, a number and s, min or h (2min)")
     machine.add_argument("--bus", type=one_of("virtio", "ide", says="--bus takes virtio or ide, not '{}'"),
-                         metavar="virtio|ide", help="of the test disk (virtio; with --kernel ide)")
+                         metavar="virtio|ide", help="what the test disk is connected to (virtio; with --kernel ide)")
     machine.add_argument("--append", metavar="WORDS", default="", help="more words for the kernel's command line")
     machine.add_argument("--kvm", action="store_true",
                          help="use /dev/kvm (default: QEMU's own translator, which runs everywhere)")
@@ -106,71 +142,75 @@ def add_machine_options(parser):
 
 def add_common_options(parser):
     parser.add_argument("--engine", metavar="FILE",
-                        help="a static program built before from tools/mmapstress, in place of building it")
-    parser.add_argument("--cache", metavar="DIR", help="what is fetched and built stays here "
+                        help="use this static program, built from tools/mmapstress before, instead of building one")
+    parser.add_argument("--cache", metavar="DIR", help="keep what is downloaded and built in this directory "
                         "(${XDG_CACHE_HOME:-~/.cache}/partialfs-kernels)",
                         default=Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "partialfs-kernels")
     parser.add_argument("--keep", action="store_true", help="keep the temporary directory: consoles, disks, initramfs")
-    parser.add_argument("--verbose", action="store_true", help="say what is being done")
+    parser.add_argument("--verbose", action="store_true", help="print each step")
 
 
 def _add_what_is_run(parser):
     runs = parser.add_argument_group("what is run")
     runs.add_argument("--workload", metavar="LIST", type=lambda text: tuple(text.split(",")),
-                      help="as `mmapstress workloads` lists them; comma-separated (recipe; with --matrix "
-                      + ", ".join(MATRIX_WORKLOADS) + ", as far as the engine has them)")
+                      help="workloads, separated by commas; `mmapstress workloads` lists them (recipe; with --matrix "
+                      + ", ".join(MATRIX_WORKLOADS) + ", those that the engine has)")
     runs.add_argument("--seeds", metavar="N|A-B", type=seeds,
-                      help=f"one run for each seed (10: seeds 1 to 10; of {' and '.join(TIMED)}, which run for 20 s, 1)")
-    runs.add_argument("--long", action="store_true", help=f"{' and '.join(TIMED)} run for two minutes")
+                      help=f"one run for each seed; N means 1 to N (10; 1 for {' and '.join(TIMED)}, which run for 20 s each)")
+    runs.add_argument("--long", action="store_true", help=f"{' and '.join(TIMED)} run for 2 min each")
     for name, what in (("--size", "SIZE"), ("--files", "N"), ("--ops", "N"), ("--duration", "TIME")):
-        runs.add_argument(name, metavar=what, help="the workload's, as mmapstress run has it")
+        runs.add_argument(name, metavar=what, help="as in mmapstress run (default: the workload's)")
     runs.add_argument("--minimise", action="store_true",
-                      help="of each setup that is damaged: look in its kernel for the smallest schedule that still loses "
-                           "data, and print it; on a block device with the reason, by vmmodel")
+                      help="for each row with damage: find the smallest schedule that still loses data in that kernel, and "
+                           "print it; on a block device with the reason that vmmodel gives")
     for name in ("mmapstress", "vmmodel"):
-        runs.add_argument(f"--{name}", metavar="FILE", help=f"the {name} for --minimise (build/release's, or the installed "
-                                                            "one)")
+        runs.add_argument(f"--{name}", metavar="FILE", help=f"the program {name} for --minimise (that in build/release, or else "
+                                                            "the installed one)")
     runs.add_argument("--schedule", metavar="FILE", type=schedule, action="append", default=[],
-                      help="run this schedule of mmapstress instead, or that of this report; may be given often "
-                           "(for recorded ones, .jsonl, see compare.sh)")
+                      help="run this schedule of mmapstress, or that of this report, instead of a workload; may be given "
+                           "several times (compare.sh runs recorded ones, .jsonl)")
 
 
 def _add_on_what(parser):
     what = parser.add_argument_group("on what")
-    what.add_argument("--fs", metavar="LIST", help=f"{', '.join(FILESYSTEMS)}; comma-separated (reiserfs; with "
-                      "--kernel ext3)",
+    what.add_argument("--fs", metavar="LIST", help=f"filesystems, separated by commas: {', '.join(FILESYSTEMS)} (reiserfs; "
+                      "with --kernel ext3)",
                       type=list_of(one_of(*FILESYSTEMS, says="no filesystem '{}': " + ", ".join(FILESYSTEMS))))
-    what.add_argument("--mount-options", metavar="OPTIONS", default="", help="more options for the mount")
+    what.add_argument("--mount-options", metavar="OPTIONS", default="", help="additional options for the mount")
     what.add_argument("--matrix", action="store_true", help="every filesystem of the first tier, fix undone and present "
                       "(the second tier by --fs: "
                       + ", ".join(name for name, filesystem in FILESYSTEMS.items() if filesystem.tier == 2) + ")")
-    what.add_argument("--block-size", metavar="LIST", help="1024, 4096 (both); of blockdev also 512 (its default) and 2048",
+    what.add_argument("--block-size", metavar="LIST", help="block sizes in bytes, separated by commas: 1024, 4096 (both); for blockdev also 512 (its "
+                      "default) and 2048",
                       type=lambda text: tuple(map(int, list_of(one_of(
                           "512", "1024", "2048", "4096",
                           says="--block-size takes 512, 1024, 2048 and 4096, with commas, not '{}'"))(text))))
     what.add_argument("--fix", metavar="undone|present|both", type=one_of(
         "undone", "present", "buffer-heads", "both", says="--fix takes undone, present, buffer-heads or both, not '{}'"),
-                      help="with --debian and --source (both); a kernel of yours is as built")
+                      help="with --debian and --source: with the fix, without it, or both (both)")
     what.add_argument("--partialfs", metavar="LIST", type=contracts, default=(),
-                      help="put a partialfs with this contract (linux-2.6.19, linux-2.6.20 or both) over the filesystem "
-                           "inside the guest, and run on that")
-    what.add_argument("--partialfs-program", metavar="FILE", help="that partialfs (build/release's, or the installed one)")
+                      help="mount a partialfs with this contract (linux-2.6.19, linux-2.6.20 or both) over the filesystem "
+                           "in the guest, and run on that")
+    what.add_argument("--partialfs-program", metavar="FILE", help="the program for --partialfs (that in build/release, or "
+                      "else the installed one)")
     what.add_argument("--background-writeback", action="store_true",
-                      help="leave the kernel's own writeback timers on (they are stretched to an hour, so that only the "
-                           "schedule decides what is written when)")
+                      help="leave the kernel's writeback timers as they are (default: one hour, so that only the schedule "
+                           "decides what is written when)")
 
 
 _EPILOG = """\
 --expect [ROW=]damage|clean|oops|hang|warning: ROW is a pattern for FILESYSTEM/BLOCK/FIX, such as
-'reiserfs/*/undone', or for that and /WORKLOAD; without it: every row. The last that matches counts. Default: clean, but damage for recipe and linus on reiserfs with the fix
-undone, and for these and mix on partialfs with linux-2.6.19; nothing for other workloads there, and nothing with
---kernel: then any answer is good, as long as there is one.
+'reiserfs/*/undone', or for that and /WORKLOAD; without it: every row. The last that matches counts. By default damage
+is expected of recipe and linus on reiserfs with the fix undone, and of these and mix on partialfs with linux-2.6.19;
+nothing is expected of other workloads there, nor with --kernel: any answer is good then. All else must be clean.
 
-A run that hangs, oopses or makes the kernel warn is a kind of its own, never clean. What cannot be made here says
-why in its row.
+A run that hangs, oopses or makes the kernel warn counts as that, never as clean. A row that cannot be run here says
+why.
 
-Exit code: 0 every row as expected, 1 a row is not, 2 usage, 3 could not tell: no QEMU, a hang, an oops, a warning, a
-report that did not arrive, a row of --fs that cannot be made."""
+Exit status: 0 every row as expected, 1 a row is not, 2 wrong usage, 3 could not tell: no QEMU, a hang, an oops, a
+warning, a report that did not arrive, a row of --fs that cannot be run.
+
+Example: scripts/kernels/run.sh --debian --fs reiserfs,ext4 --seeds 3 --report rows.json"""
 
 
 def run_parser():
@@ -181,40 +221,40 @@ def run_parser():
     _add_what_is_run(parser)
     _add_on_what(parser)
     add_machine_options(parser)
-    parser.add_argument("--disk", metavar="MiB", type=number("--disk"), help="size of the test disk (192; with --mutants, whose runs keep their files, 4096, most of it a hole)")
+    parser.add_argument("--disk", metavar="SIZE", type=mebibytes("--disk"),
+                        help="size of the test disk, a number and MiB or GiB (192MiB; with --mutants, whose runs keep "
+                             "their files, 4GiB in a sparse file)")
     bugs = parser.add_argument_group("seeded kernel bugs")
     bugs.add_argument("--mutants", metavar="LIST", nargs="?", const="", type=lambda text: text,
-                      help="build a kernel with each of the patches of source/mutants (or those named, comma-separated) from "
-                           "--source (trixie), and run every workload there in turn until something is found, or for "
-                           "--duration (5min): what is found, by which workload, after how long")
+                      help="build a kernel from --source (trixie) with each patch in source/mutants, or with those named, "
+                           "separated by commas; run all workloads in turn on it until one finds something, or for "
+                           "--duration (5min); print what was found, by which workload and after what time")
     bugs.add_argument("--peers", action="store_true",
-                      help="the same with fsx, fsstress and stress-ng, as far as they are on PATH")
-    bugs.add_argument("--peer-duration", metavar="TIME", help="for each of those (as long as mmapstress)")
-    bugs.add_argument("--again", action="store_true", help="also what an earlier run has found out")
+                      help="the same with fsx, fsstress and stress-ng, those of them that are on PATH")
+    bugs.add_argument("--peer-duration", metavar="TIME", help="how long each of those runs (default: --duration)")
+    bugs.add_argument("--again", action="store_true", help="run also the mutants whose result an earlier run has kept")
     power = parser.add_argument_group("power cuts")
     power.add_argument("--power-cut", action="store_true",
-                       help="record the test disk while mmapstress runs (workloads mix and wild in turn), rebuild it as it may "
-                            "have been at many moments, mount each, and check that all is there that fsync, fdatasync and "
-                            "msync had answered for; --fs (ext4), --ops (4000)")
-    power.add_argument("--cuts", metavar="N", type=number("--cuts"), default=50, help="how many moments (%(default)s)")
+                       help="record what is written to the test disk while mmapstress runs (workloads mix and wild in turn); "
+                            "make the disk as it may have been at many moments, mount each, and check that everything "
+                            "is there for which fsync, fdatasync or msync had returned; --fs (ext4), --ops (4000)")
+    power.add_argument("--cuts", metavar="N", type=number("--cuts"), default=50, help="number of moments (%(default)s)")
     power.add_argument("--disk-lies", action="store_true",
-                       help="the disk says that it has flushed its cache and has not: something must be lost")
-    power.add_argument("--mutant", metavar="NAME", help="with the kernel of this seeded bug, of --source (trixie)")
+                       help="use a disk that claims to have flushed its cache but has not: something must be lost")
+    power.add_argument("--mutant", metavar="NAME", help="use the kernel with this seeded bug, built from --source (trixie)")
     power.add_argument("--controls", action="store_true",
-                       help="three rows more in which something must be lost: ext4 with data=writeback,nobarrier, a disk that "
+                       help="add three rows in which something must be lost: ext4 with data=writeback,nobarrier, a disk that "
                             "lies, and, with --source, a kernel whose fsync does not wait")
     result = parser.add_argument_group("the result")
     result.add_argument("--expect", metavar="[ROW=]WORD", type=expectation, action="append", default=[],
                         help="see below")
-    result.add_argument("--format", metavar="|".join(FORMATS), default="table", help="on standard output (%(default)s)",
-                        type=one_of(*FORMATS, says="no format '{}': table, json or ktap"))
-    result.add_argument("--json", metavar="FILE", help="also there, as JSON")
-    result.add_argument("--ktap", metavar="FILE", help="also there, as KTAP")
+    add_report(result)
+    result.add_argument("--ktap", metavar="FILE", help="write the result to FILE, as KTAP")
     add_common_options(parser)
     parser.add_argument("--jobs", metavar="N", type=number("--jobs"), default=os.cpu_count(),
-                        help="boots at the same time (one for each processor)")
-    parser.add_argument("--shell", action="store_true", help="no runs: a shell in the guest, on this terminal")
-    parser.add_argument("--check", action="store_true", help="only say whether what --debian needs is there")
+                        help="number of guests at the same time (one for each processor)")
+    parser.add_argument("--shell", action="store_true", help="run nothing; open a shell in the guest on this terminal")
+    parser.add_argument("--check", action="store_true", help="run nothing; say whether everything that --debian needs is there")
     return parser
 
 
@@ -288,7 +328,7 @@ def parse_run(arguments):
         raise usage_error("--fs blockdev wants --bus virtio")
     if options.way == "kernel" and options.matrix:
         raise usage_error("--matrix goes with --debian and --source")
-    can_write("--json", options.json)
+    can_write("--report", options.json)
     can_write("--ktap", options.ktap)
     return options
 

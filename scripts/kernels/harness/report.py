@@ -1,4 +1,4 @@
-"""Prints the rows that results.py made: as a table, JSON or KTAP."""
+"""Prints the rows that results.py made: as text (a table), JSON or KTAP."""
 import json
 
 from .base import UNKNOWN
@@ -79,7 +79,7 @@ def as_json(rows):
                       indent=1) + "\n"
 
 
-FORMATS = {"table": table, "json": as_json, "ktap": ktap}
+FORMATS = {"text": table, "json": as_json, "ktap": ktap}
 
 
 def exit_code(rows):

@@ -84,7 +84,7 @@ class Sides:
         rows = directory / f"kernel-{block}.json"
         said = self.temporary / "kernel.log"
         with open(said, "wb") as log, processes.started(
-                [sys.executable, "-m", "harness.run", *self.run_options, "--block-size", block, "--json", rows,
+                [sys.executable, "-m", "harness.run", *self.run_options, "--block-size", block, "--report", rows,
                  *(word for path in paths for word in ("--schedule", directory / "schedules" / path.name))],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log) as process:
             code = process.wait()
@@ -95,7 +95,8 @@ class Sides:
     def _predicted(self, path, block, through, filesystem):
         """vmmodel's answer, a line of JSON."""
         code, said = attempt([self.options.vmmodel, "predict", "--filesystem", filesystem,
-                              *([] if self.options.on_device else ["--era", "linux-2.6.19"]), "--through", through, "--json", "--block-size", str(block), path], 600)
+                              *([] if self.options.on_device else ["--era", "linux-2.6.19"]), "--through", through, "--format", "json", "--block-size",
+                              str(block), path], 600)
         if code not in (0, 1):  # 1: some are lost
             raise Failure(UNKNOWN, f"vmmodel cannot predict {path.name}: {last_line(said)}")
         return json.dumps(json.loads(said)) + "\n"
