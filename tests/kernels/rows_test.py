@@ -154,6 +154,24 @@ class Boots(unittest.TestCase):
             echo '@@guest {"event":"end"}'; } >"$console" """, "--seeds", "3")
         self.assertEqual([result["verdict"] for result in got[0]["results"]], ["oops", "oops", "unknown"])
 
+    def test_a_guest_whose_kernel_oopses_and_goes_on_is_ended(self):
+        with mock.patch.object(qemu, "_AFTER_OOPS", 0):
+            got, = self.boots('first=${all##*guest.first=}; first=${first%% *}; {\n' + self.BOOTED + """
+                echo '@@guest {"event":"begin","run":'"$first"'}'
+                if [ "$first" = 1 ]; then
+                    echo 'BUG: Bad page cache in process x'
+                    echo '@@guest {"event":"run","run":1}'
+                    echo '@@guest {"event":"begin","run":2}'
+                fi
+                [ "$first" = 2 ] || exec sleep 1000
+                echo 'WARNING: CPU: 0'
+                echo '@@guest {"event":"run","run":2}'
+                echo '@@guest {"event":"end"}'; } >"$console" """, "--seeds", "2")
+        # The second run began in a kernel that had oopsed: what counts is how it ended in a guest of its own.
+        self.assertEqual([result["verdict"] for result in got["results"]], ["oops", "warning"])
+        self.assertEqual((got["verdict"], got["reasons"][0]),
+                         ("oops", "BUG: Bad page cache in process x; the kernel went on, and was ended"))
+
     def test_setups_share_a_boot(self):
         got = self.boots('first=${all##*guest.first=}; first=${first%% *}; { echo "$all" | grep -o "if=virtio" >>"' +
                          str(self.path) + '/drives"\n' + self.BOOTED + """

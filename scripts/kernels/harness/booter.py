@@ -7,7 +7,7 @@ from .base import UNKNOWN, DiskFull, Failure, note, processes
 from .console import read_console
 from .filesystems import make_disk
 from .guest import Guest
-from .qemu import boot
+from .qemu import OOPSED, boot
 from .row_results import Boot, row_of, row_without_boot
 from .smallest import add_smallest
 
@@ -141,6 +141,8 @@ class Booter:
                 note("the kernel stopped at its IO-APIC: once more with noapic")
                 words.append("noapic")
                 continue
+            if status == OOPSED:
+                ended.console.forget_after_oops()
             batch.boots.append(ended)
             if ended.console.ended or not first <= ended.last_run < count:
                 return

@@ -44,6 +44,7 @@ class Console:
     tainted: int = 0
     ended: bool = False
     at_io_apic: bool = False
+    oopsed: tuple = ()  # the first time: the number of the last run that had begun, or 0, and the kernel's words
     last_line: str = ""
 
     def run(self, number):
@@ -85,8 +86,16 @@ class Console:
         for kind, pattern in _TROUBLE:
             found = pattern.search(line)
             if found:
-                (current or self).trouble.append((kind, found[1].decode(errors="replace").strip()))
+                words = found[1].decode(errors="replace").strip()
+                (current or self).trouble.append((kind, words))
+                if kind == "oops" and not self.oopsed:
+                    self.oopsed = (max(self.runs, default=0), words)
                 return
+
+    def forget_after_oops(self):
+        """Drops the runs that began when the kernel had oopsed: another guest has them."""
+        self.runs = {number: run for number, run in self.runs.items() if number <= self.oopsed[0]}
+        self.ended = False
 
 
 def read_console(raw):

@@ -152,7 +152,7 @@ class _Record:
         read = read_console(console.read_bytes())
         run = read.runs.get(1)
         if status != 0 or run is None or run.failures or run.programs.get("argv", {}).get("exit") not in (0, 1):
-            why = (run.failures if run else []) or read.failures or [words for _, words in read.trouble]
+            why = (run.failures if run else []) or read.failures or [words for _, words in (run or read).trouble + read.trouble]
             ended = run.programs.get("argv") if run else None
             raise Failure(UNKNOWN, f"{self.row.name}: the recorded run failed: " + (
                 why[0] if why else f"exit code {ended['exit']}" if ended else

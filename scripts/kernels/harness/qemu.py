@@ -6,8 +6,11 @@ import time
 from dataclasses import dataclass
 
 from .base import USAGE, Failure, processes, usage_error
+from .console import read_console
 
-TIME_IS_UP = 124  # the status of a QEMU that was ended
+# The status of a QEMU that was ended: after its time, or since its kernel had oopsed and gone on.
+TIME_IS_UP, OOPSED = 124, 125
+_AFTER_OOPS = 30  # seconds: what is damaged by then is still told
 _SLOW_READS = 200  # a second, of a slow disk
 
 
@@ -61,7 +64,7 @@ def version_of(image):
 def boot(machine, image, initramfs, disks, console, seconds, words=(), log=None, silence=None):
     """Runs a guest until it reboots: QEMU's exit status, negative for a signal. The serial console goes
     to the file `console`; the second result is what QEMU said itself. `words`: more for the kernel. `silence`: a guest
-    whose console says nothing new for so many seconds is ended, too."""
+    whose console says nothing new for so many seconds is ended, too, and so is one whose kernel has oopsed, soon after."""
     said = console.with_suffix(".qemu")
     console.write_bytes(b"")
     with open(said, "wb") as output:
@@ -72,12 +75,17 @@ def boot(machine, image, initramfs, disks, console, seconds, words=(), log=None,
 
 
 def _wait(process, seconds, console, silence):
-    end, size, heard = time.monotonic() + seconds, 0, time.monotonic()
+    size, heard, oopsed = 0, time.monotonic(), None
+    end = heard + seconds
     while time.monotonic() < min(end, heard + silence):
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.wait(min(1, seconds))
         if console.stat().st_size != size:
             size, heard = console.stat().st_size, time.monotonic()
+            # Looked at as a whole each time: half a report may look like words of the kernel.
+            oopsed = (oopsed or heard) if read_console(console.read_bytes()).oopsed else None
+        if oopsed and time.monotonic() >= oopsed + _AFTER_OOPS:
+            return OOPSED
     return TIME_IS_UP
 
 

@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 
 from .console import TROUBLES, Console
-from .qemu import TIME_IS_UP
+from .qemu import OOPSED, TIME_IS_UP
 from .results import one_run
 
 # What a row or a run can come to, worst first: a row is as bad as its worst run, but damage is damage.
@@ -30,6 +30,8 @@ class Boot:
         trouble = list(self.console.trouble)
         if self.status == TIME_IS_UP and self.console.release is not None:
             trouble.append(("hang", "QEMU was ended: its time was up"))
+        if self.status == OOPSED:
+            trouble.append(("oops", f"{self.console.oopsed[1]}; the kernel went on, and was ended"))
         return trouble
 
     def reasons(self):
@@ -38,7 +40,7 @@ class Boot:
         reasons = [words for _, words in self.kernel_trouble] + console.failures
         if self.status == TIME_IS_UP and console.release is None:
             reasons.append("QEMU was ended: its time was up")
-        elif self.status not in (0, TIME_IS_UP):
+        elif self.status not in (0, TIME_IS_UP, OOPSED):
             reasons.append(self._end_of_qemu())
         if console.release is None and not reasons:
             reasons.append("the kernel never started /init" + (
