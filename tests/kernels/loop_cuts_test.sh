@@ -70,5 +70,17 @@ cuts 3 "$temporary/none"
 grep -q "has no reflinks" "$temporary/said"
 cuts 3 "$temporary/reflinks" --mmapstress /bin/true --cuts 2
 grep -q "ended before there was a cut" "$temporary/said"
+# A run that has not written its report yet is not cut.
+cat >"$temporary/begun" <<'END'
+#!/bin/sh
+for report; do :; done
+echo head >"$report.progress"
+sleep 1
+echo more >>"$report.progress"
+sleep 1
+END
+chmod +x "$temporary/begun"
+cuts 3 "$temporary/reflinks" --mmapstress "$temporary/begun" --cuts 2
+grep -q "ended before there was a cut" "$temporary/said"
 cuts 2 "$temporary/reflinks" --fs none
 cuts 2 "$temporary/missing"

@@ -152,16 +152,18 @@ class Record:
 
     def _cut_while(self, process, partitions, image, most):
         dice, begin = random.Random(self.seed), time.monotonic()
-        progress, size = partitions.note / "report.json.progress", 0
+        report, size = partitions.note / "report.json", None
         while process.poll() is None and len(self.cuts) < most:
             if time.monotonic() - begin > self.options.timeout:
                 raise Failure(UNKNOWN, f"{self.workload}, seed {self.seed}: did not end within {self.options.timeout} s")
             time.sleep(dice.random() * _LONGEST_PAUSE)
+            before = size
             with contextlib.suppress(FileNotFoundError):  # not yet there, or the run has just ended
-                if progress.stat().st_size == size:
-                    continue  # nothing has happened since the last cut
-                size = progress.stat().st_size
-            if not size:
+                report.stat()
+                size = report.with_name("report.json.progress").stat().st_size
+            # The first size may be from before the report was on the disk; what is added to it is not. And without
+            # anything new nothing has happened since the last cut.
+            if before in (None, size):
                 continue
             cut = self.directory / f"cut-{len(self.cuts)}"
             clone(image, cut)
