@@ -9,10 +9,11 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/kernels")
 sys.path[:0] = [SCRIPTS, os.path.join(SCRIPTS, "../support")]
-from harness import base, blklog, cut_disk, cut_results, power  # noqa: E402
+from harness import base, blklog, cut_disk, cut_results, kernels, options, power  # noqa: E402
 from harness.console import read_console  # noqa: E402
 from results_test import BOOT, END, framed, program  # noqa: E402
 
@@ -111,6 +112,35 @@ class Logs(unittest.TestCase):
         self.assertEqual(power.describe(blklog.Cut(4, 2, ((2, (0,)),)), log),
                          "after entry 4 of 4, certain up to 2; missing: sector 1+2 (torn), sector 4+1")
         self.assertIn("no write was missing", power.describe(blklog.Cut(4, 2, ((2, None), (3, None))), log))
+
+
+class Rows(unittest.TestCase):
+    def rows(self, *arguments):
+        parsed = options.parse_run(["--power-cut", *arguments])
+        return parsed, power.list_rows(parsed)
+
+    def test_controls_are_beside_what_is_tested(self):
+        _, rows = self.rows("--fs", "xfs", "--controls")
+        self.assertEqual([(row.name, row.control) for row in rows], [
+            ("xfs/4096", False), ("ext4-writeback/4096, nobarrier", True), ("ext4/4096, disk lies", True),
+            ("ext4/4096, fsync-does-not-wait", True)])
+        self.assertEqual([row.control for row in self.rows("--disk-lies")[1]], [True])
+
+    def test_a_control_has_fewer_cuts(self):
+        parsed, rows = self.rows("--fs", "xfs", "--controls", "--cuts", "120")
+        asked = []
+
+        def recorded(row, kernel, _number, cuts):
+            asked.append((row.name, kernel.release, cuts))
+            return cut_results.empty_part(kernel.release, 0, cuts)
+        with tempfile.TemporaryDirectory() as directory:
+            cuts = power.PowerCuts(parsed, None, lambda mutant: kernels.Kernel("debian", mutant or "6.1", {}), {},
+                                   Path(directory), base.Cache(directory))
+            with mock.patch.object(cuts, "_record_and_cut", recorded):
+                cuts.run(rows)
+        self.assertEqual(asked, [("xfs/4096", "6.1", 100), ("xfs/4096", "6.1", 20), ("ext4-writeback/4096, nobarrier", "6.1", 50),
+                                 ("ext4/4096, disk lies", "6.1", 50),
+                                 ("ext4/4096, fsync-does-not-wait", "fsync-does-not-wait", 50)])
 
 
 def compared(report=None, code=0, before="", output=None):

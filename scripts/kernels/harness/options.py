@@ -9,7 +9,7 @@ from .filesystems import FILESYSTEMS
 from .qemu import Machine, check_image
 from .report import FORMATS
 from .rows import CONTRACTS, MATRIX_WORKLOADS, TIMED
-from .sources import CONFIGS
+from .sources import CONFIGS, OF_MUTANTS
 from .suites import MIRROR, Suite, suite_name
 
 
@@ -244,7 +244,7 @@ def run_parser():
     power.add_argument("--mutant", metavar="NAME", help="use the kernel with this seeded bug, built from --source (trixie)")
     power.add_argument("--controls", action="store_true",
                        help="add three rows in which something must be lost: ext4 with data=writeback,nobarrier, a disk that "
-                            "lies, and, with --source, a kernel whose fsync does not wait")
+                            "lies, and a kernel whose fsync does not wait, built from linux-source; of at most 50 cuts each")
     result = parser.add_argument_group("the result")
     result.add_argument("--expect", metavar="[ROW=]WORD", type=expectation, action="append", default=[],
                         help="see below")
@@ -288,7 +288,7 @@ def _settle_mutants(options):
             raise usage_error(f"--{name.replace('_', '-')} does not go with --mutants")
     if options.format == "ktap":
         raise usage_error("--format ktap does not go with --mutants")
-    options.source = options.source or "trixie"
+    options.source = options.source or OF_MUTANTS
     options.duration = options.duration or "5min"
     options.peer_duration = options.peer_duration or options.duration
     options.disk = options.disk or 4096
@@ -306,7 +306,7 @@ def _settle_power_cut(options):
         if filesystem.over or filesystem.is_device or filesystem.cannot:
             raise usage_error(f"--power-cut takes filesystems on a disk of their own, not {name}")
     if options.mutant:
-        options.source = options.source or "trixie"
+        options.source = options.source or OF_MUTANTS
 
 
 def parse_run(arguments):

@@ -4,7 +4,7 @@ whether all is there that fsync, fdatasync or msync had answered for."""
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .base import UNKNOWN, Failure, last_line, note
@@ -20,6 +20,7 @@ from .rows import Run
 
 LIES = 64  # writes that a disk which lies has not really flushed
 _CUTS_OF_A_RECORD = 100
+_CUTS_OF_A_CONTROL = 50  # at most: they catch it, or another record is needed
 _DISKS = 24  # of a guest that compares
 _TRIES = 3  # guests for a cut
 _SILENCE = 90  # seconds: longer than the slowest journal takes, and than a comparison
@@ -36,6 +37,7 @@ class CutRow:
     lies: bool = False
     mutant: str = ""
     control: bool = False  # something must be lost
+    most: int = 0  # cuts, if it has a limit of its own
 
     @property
     def name(self):
@@ -46,8 +48,10 @@ class CutRow:
 def controls(way):
     """What must lose something, or the whole says nothing."""
     ext4 = FILESYSTEMS["ext4"]
-    rows = [CutRow(FILESYSTEMS["ext4-writeback"], 4096, "nobarrier", control=True), CutRow(ext4, 4096, lies=True, control=True)]
-    return rows + ([CutRow(ext4, 4096, mutant="fsync-does-not-wait", control=True)] if way == "source" else [])
+    rows = [CutRow(FILESYSTEMS["ext4-writeback"], 4096, "nobarrier"), CutRow(ext4, 4096, lies=True)]
+    if way != "kernel":
+        rows.append(CutRow(ext4, 4096, mutant="fsync-does-not-wait"))
+    return [replace(row, control=True, most=_CUTS_OF_A_CONTROL) for row in rows]
 
 
 def list_rows(options):
@@ -75,8 +79,9 @@ class PowerCuts:
             self.results.append(result)
             try:
                 kernel = self.kernel_of(row.mutant)
-                for number, first in enumerate(range(0, self.options.cuts, _CUTS_OF_A_RECORD)):
-                    some = min(_CUTS_OF_A_RECORD, self.options.cuts - first)
+                every = min(self.options.cuts, row.most or self.options.cuts)
+                for number, first in enumerate(range(0, every, _CUTS_OF_A_RECORD)):
+                    some = min(_CUTS_OF_A_RECORD, every - first)
                     add(result, self._record_and_cut(row, kernel, number, some))
                     note(f"{row.name}: {result['cuts']} cuts, {len(result['alarms'])} alarms")
             except Failure as failure:

@@ -17,7 +17,8 @@ from .options import machine_of, parse_run, say_what_is_missing, suite_of
 from .qemu import boot_shell
 from .report import FORMATS, exit_code
 from .rows import MATRIX_WORKLOADS, list_runs, list_setups
-from .sources import SourceTree, source_kernel
+from .sources import OF_MUTANTS, SourceTree, source_kernel
+from .suites import Suite
 
 
 def prepare_kernel(options, cache, temporary, setups):
@@ -144,9 +145,9 @@ def run_power_cuts(options, machine, cache):
         def kernel_of(mutant):
             if options.way == "kernel":
                 return own_kernel(options.kernel)
-            suite = suite_of(options, cache)
-            if options.way == "debian":
-                return debian_kernel(suite, with_probes=False)
+            if options.way == "debian" and not mutant:
+                return debian_kernel(suite_of(options, cache), with_probes=False)
+            suite = suite_of(options, cache) if options.way == "source" else Suite(cache, OF_MUTANTS, options.mirror)
             tree = SourceTree(suite, temporary, options.jobs)
             return Kernel("source", tree.release, {"undone": tree.image(*mutant_patch(mutant))})
 

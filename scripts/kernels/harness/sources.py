@@ -9,6 +9,7 @@ from .guest import stamp_of
 from .kernels import Kernel
 
 SOURCE = HERE / "source"
+OF_MUTANTS = "trixie"  # the suite whose linux-source the patches of source/mutants fit
 # --config: what is added to guest.config, for each value of --fix the files and the patches.
 CONFIGS = {
     "filesystems": {"undone": (("filesystems.config",), ("undo-fix.patch",)),
