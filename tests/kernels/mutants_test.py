@@ -125,7 +125,7 @@ class Hunts(unittest.TestCase):
         for name in ("init", "engine"):
             (self.path / name).write_text(name, encoding="ascii")
         self.names = ("mkclean-writable", "zap-not-dirty", "truncate-tail")
-        self.boots = []
+        self.boots, self.durations = [], {}
 
     def hunt(self, *arguments, broken=(), verdict="found", others=()):
         """`others`: the programs that are on PATH."""
@@ -136,6 +136,7 @@ class Hunts(unittest.TestCase):
                                 self.path, base.Cache(self.path))
 
         def booted(mutant, _image, with_engine, some):
+            self.durations[mutant.name] = hunt._duration(mutant)
             self.boots += [mutant.name] * with_engine + [f"{peer.name} on {mutant.name}" for peer in some]
             own = mutants.told(mutant, ROW) if verdict == "found" else mutants._untold(mutant, "no boot")
             return own if with_engine else None, {peer.name: {"verdict": "not found", "words": "not found"} for peer in some}
@@ -165,6 +166,12 @@ class Hunts(unittest.TestCase):
         self.assertEqual(len(self.boots), 6)
         self.hunt("--peers", "--peer-duration", "8s", others=[fsx])
         self.assertEqual(len(self.boots), 9)
+
+    def test_a_masked_one_has_a_minute(self):
+        self.hunt()
+        self.assertEqual(self.durations, {"mkclean-writable": "5min", "zap-not-dirty": "1min", "truncate-tail": "5min"})
+        self.hunt("--duration", "9s")
+        self.assertEqual(set(self.durations.values()), {"9s"})
 
     def test_what_could_not_be_told_is_tried_again(self):
         self.hunt(verdict="unknown")

@@ -23,6 +23,7 @@ _KEYS = ("Breaks", "Function", "Needs", "Filesystem", "Processors", "Disk", "Gue
 # What the keys take that have a choice; the first is what a header without the key has.
 _CHOICES = {"Processors": ("1", "2"), "Disk": ("", "slow"), "Guest": ("", "compact", "drop-caches"), "Blind": ("", "yes")}
 _FOUND_OUT = ("found_by", "seconds", "damage", "reason")
+_MASKED = "1min"  # for a mutant in which nothing is expected
 _SPARE = 300  # seconds that a guest may take beyond the duration: rounds end late, and the comparison comes after
 
 
@@ -110,11 +111,14 @@ class Hunt:
         self.slots = Slots(options.jobs)
         self.results = {}  # by name, as they come
 
+    def _duration(self, mutant):
+        return min(_MASKED, self.options.duration, key=seconds_of) if mutant.masked else self.options.duration
+
     def _record(self, mutant, peer=None):
         """Where the result of mmapstress, or of the peer, is kept: another kernel, program, duration or seed is another
         result."""
         program = (peer.stamp, *peer.argv(0), self.options.peer_duration) if peer else (
-            stamp_of(self.programs["engine"]), self.options.duration, str(self.options.seeds))
+            stamp_of(self.programs["engine"]), self._duration(mutant), str(self.options.seeds))
         what = [self.tree.image_path(CONFIG, (mutant.patch,)).name, mutant.disk, stamp_of(self.programs["init"]), *program]
         name = f"{mutant.name}-{peer.name}" if peer else mutant.name
         return self.kept / f"{name}-{hashlib.sha256(' '.join(map(str, what)).encode()).hexdigest()[:16]}.json"
@@ -179,7 +183,7 @@ class Hunt:
         options = self.options
         seed = options.seeds[0] if options.seeds else 1
         runs = [Run(str(seed), "all", ("MMAPSTRESS_WORKLOAD=all", f"MMAPSTRESS_SEED={seed}",
-                                       f"MMAPSTRESS_DURATION={options.duration}"))] if with_engine else []
+                                       f"MMAPSTRESS_DURATION={self._duration(mutant)}"))] if with_engine else []
         seconds = seconds_of(options.peer_duration)
         runs += [Run(peer.name, peer.name, (), argv=peer.argv(seconds), seconds=peer.limit(seconds)) for peer in peers]
         machine = replace(self.machine, smp=mutant.processors, slow_disk=mutant.disk == "slow")
