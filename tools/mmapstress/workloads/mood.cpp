@@ -61,13 +61,29 @@ constexpr std::array kChoices{
 
 } // namespace
 
-Mood::Mood(Dice& dice) {
+Mood::Mood(Dice& dice) : weights_(kChoices.size()) {
+    if (dice.below(2) == 0) {
+        choose_factors(dice);
+    } else {
+        choose_few(dice);
+    }
+    all_ = std::accumulate(weights_.begin(), weights_.end(), 0U);
+}
+
+void Mood::choose_factors(Dice& dice) {
     constexpr std::array<unsigned, 4> kFactors{0, 0, 1, 10};
-    for (const Choice& choice : kChoices) {
-        weights_.push_back(choice.weight * dice.pick(kFactors));
+    for (std::size_t i = 0; i < kChoices.size(); ++i) {
+        weights_[i] = kChoices.at(i).weight * dice.pick(kFactors);
     }
     weights_.front() = kChoices.front().weight;
-    all_ = std::accumulate(weights_.begin(), weights_.end(), 0U);
+}
+
+void Mood::choose_few(Dice& dice) {
+    constexpr unsigned kFew = 5;
+    weights_.front() = 1;
+    for (unsigned i = 0; i < kFew; ++i) {
+        ++weights_[dice.below(weights_.size())];
+    }
 }
 
 const Choice& Mood::choose(Dice& dice) const {

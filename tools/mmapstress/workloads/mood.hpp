@@ -35,9 +35,10 @@ struct Choice {
     Shape shape;
 };
 
-/// Some things not at all and some many times as often as others, for two that must meet rarely do
-/// so where everything is done a little ("Swarm Testing", Groce et al., ISSTA 2012).
-/// Not thread-safe.
+/// Most faults take two or three things that meet, which rarely happens where everything is done a
+/// little. So half of the moods leave out half of the choices and do some of the rest many times as
+/// often as others ("Swarm Testing", Groce et al., ISSTA 2012), and the other half do nothing but
+/// store and a few choices, each as often. Not thread-safe.
 class Mood {
   public:
     /// Of the next schedule.
@@ -47,8 +48,11 @@ class Mood {
     [[nodiscard]] const Choice& choose(Dice& dice) const;
 
   private:
+    void choose_factors(Dice& dice);
+    void choose_few(Dice& dice);
+
     std::vector<unsigned> weights_; ///< of each choice
-    unsigned all_;                  ///< the sum of these
+    unsigned all_ = 0;              ///< the sum of these
 };
 
 } // namespace mmapstress

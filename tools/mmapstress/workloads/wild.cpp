@@ -43,6 +43,21 @@ FileSpec file_of_some_size(Dice& dice, std::optional<ByteCount> size) {
     return file;
 }
 
+bool changes_size(Shape shape) {
+    switch (shape) {
+    case Shape::longer:
+    case Shape::size:
+    case Shape::cut:
+    case Shape::gap:
+    case Shape::other:
+    case Shape::twin:
+    case Shape::past_eof:
+        return true;
+    default:
+        return false;
+    }
+}
+
 class WildSource final : public BuiltSource {
   public:
     WildSource(const WorkloadSettings& settings, Header header, Dice dice)
@@ -57,11 +72,11 @@ class WildSource final : public BuiltSource {
 
   private:
     void round(std::vector<Op>& out) override {
-        worker_ = dice_.below(header_.workers());
-        build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(worker_)});
         file_ = some_file();
         const MapIndex map{static_cast<std::uint8_t>(dice_.below(4) == 0 ? 1 : 0)};
         const Choice& choice = mood_.choose(dice_);
+        worker_ = worker_for(choice.shape);
+        build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(worker_)});
         if (size() == 0) {
             build_.resize(out, file_, ByteCount{1 + dice_.below(4 * kPageSize)});
         } else if (!emit(out, choice, map)) {
@@ -71,6 +86,11 @@ class WildSource final : public BuiltSource {
         if (traits_of(op.kind).has_file) {
             sizes_[op.file.value] = size_after(op, sizes_[op.file.value]);
         }
+    }
+
+    std::uint64_t worker_for(Shape shape) {
+        const std::uint64_t any = dice_.below(header_.workers());
+        return orderly_ && changes_size(shape) ? file_.value % header_.workers() : any;
     }
 
     [[nodiscard]] std::uint64_t size() const { return sizes_[file_.value].value; }
@@ -97,7 +117,7 @@ class WildSource final : public BuiltSource {
         case Shape::field:
             return emit_bytes(out, choice.kind, 200, map);
         case Shape::chunk:
-            return emit_bytes(out, choice.kind, 1 + of_any_order(dice_, 16), map);
+            return emit_chunk(out, choice.kind, map);
         case Shape::bulk:
             return emit_bulk(out, choice.kind);
         case Shape::pages:
@@ -137,6 +157,13 @@ class WildSource final : public BuiltSource {
             build_.range(out, kind, file_, *range, through);
         }
         return true;
+    }
+
+    /// Up to 64 KiB. What the kernel transfers in sectors takes longer, and so meets more, the more
+    /// of them it has.
+    bool emit_chunk(std::vector<Op>& out, OpKind kind, MapIndex map) {
+        const bool in_sectors = traits_of(kind).unit != 1;
+        return emit_bytes(out, kind, in_sectors ? 1U << 16U : 1 + of_any_order(dice_, 16), map);
     }
 
     /// Written from a multiple of its size on, as a program that copies a file does.
@@ -266,7 +293,7 @@ class WildSource final : public BuiltSource {
         const std::uint64_t stripes = (size() + stripe_ - 1) / stripe_;
         const std::uint64_t mine =
             stripes > worker_ ? (stripes - worker_ - 1) / header_.workers() + 1 : 0;
-        const bool anywhere = mine == 0 || dice_.below(8) == 0;
+        const bool anywhere = mine == 0 || (!orderly_ && dice_.below(8) == 0);
         const std::uint64_t index =
             anywhere ? dice_.below(stripes) : dice_.below(mine) * header_.workers() + worker_;
         const std::uint64_t first = index * stripe_;
@@ -283,6 +310,10 @@ class WildSource final : public BuiltSource {
     }
 
     Mood mood_{dice_};
+    /// Each worker keeps to its stripes, and one alone changes a file's size: few operations have
+    /// to wait for another, so many are under way at once. Otherwise anybody does anything
+    /// anywhere.
+    bool orderly_ = dice_.below(4) != 0;
     std::uint64_t stripe_; ///< bytes that one worker after another has for itself
     std::vector<ByteCount> sizes_;
     std::vector<ByteCount> largest_; ///< that the files are let grow to

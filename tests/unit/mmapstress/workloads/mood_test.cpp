@@ -24,23 +24,26 @@ Counts drawn(std::uint64_t seed) {
     return counts;
 }
 
-TEST(Mood, EveryMoodStoresAndLeavesOutAboutHalfOfTheRest) {
+TEST(Mood, EveryMoodStoresAndLeavesMuchOut) {
     std::map<OpKind, unsigned> moods_with;
+    unsigned with_few_kinds = 0;
     constexpr unsigned kMoods = 200;
     for (unsigned seed = 0; seed != kMoods; ++seed) {
         const Counts counts = drawn(seed);
         EXPECT_TRUE(counts.contains(OpKind::store)) << "seed " << seed;
-        EXPECT_GT(counts.size(), 5U) << "seed " << seed;
+        with_few_kinds += counts.size() <= 6 ? 1U : 0U;
         for (const auto& [kind, count] : counts) {
             ++moods_with[kind];
         }
     }
+    EXPECT_GT(with_few_kinds, kMoods / 3);
+    EXPECT_LT(with_few_kinds, kMoods * 2 / 3);
     EXPECT_EQ(moods_with.at(OpKind::store), kMoods);
     moods_with.erase(OpKind::store);
     moods_with.erase(OpKind::write); // of several shapes
     for (const auto& [kind, moods] : moods_with) {
         EXPECT_GT(moods, kMoods / 10) << static_cast<int>(kind);
-        EXPECT_LT(moods, kMoods * 7 / 10) << static_cast<int>(kind);
+        EXPECT_LT(moods, kMoods / 2) << static_cast<int>(kind);
     }
 }
 
@@ -58,7 +61,7 @@ TEST(Mood, TwoThatMustMeetAreBothFrequentInSomeSchedule) {
                 ? 1U
                 : 0U;
     }
-    EXPECT_GE(moods, 4U);
+    EXPECT_GE(moods, 8U);
 }
 
 } // namespace
