@@ -203,7 +203,8 @@ void add_run(CLI::App& app, Verdict& verdict) {
             }
             options->duration = time;
         },
-        "run rounds with one seed after another for this long, or until damage is found");
+        "run rounds with one seed after another for this long, or until damage is found that "
+        "no known fault of the kernel explains");
     command
         ->add_option(
             "--power-cut", options->power_cuts,

@@ -128,10 +128,16 @@ std::string totals_text(const Totals& totals) {
     for (const Totals::OfStage& stage : totals.stages) {
         compared += stage.bytes;
     }
-    return fmt::format("  in all   {} rounds ({}): {} in {:.2f} s; {} MiB compared, {} MiB of them "
-                       "after eviction\n",
-                       totals.rounds, each, plural(totals.ops, "operation"), totals.seconds,
-                       compared >> 20U, totals.bytes_after_eviction() >> 20U);
+    std::string out =
+        fmt::format("  in all   {} rounds ({}): {} in {:.2f} s; {} MiB compared, {} MiB of them "
+                    "after eviction\n",
+                    totals.rounds, each, plural(totals.ops, "operation"), totals.seconds,
+                    compared >> 20U, totals.bytes_after_eviction() >> 20U);
+    for (const Totals::OfFault& of : totals.known_faults) {
+        out += fmt::format("           {} met in {}, first by {} with seed {}\n", of.name,
+                           plural(of.rounds, "round"), of.workload, of.seed);
+    }
+    return out;
 }
 
 /// A line for each reason.

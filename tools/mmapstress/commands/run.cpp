@@ -6,6 +6,7 @@
 #include "tools/mmapstress/report/load_report.hpp"
 #include "tools/mmapstress/report/load_schedule.hpp"
 #include "tools/mmapstress/report/report.hpp"
+#include "tools/mmapstress/result/known_faults.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/system/mount_info.hpp"
 #include "tools/mmapstress/verify/recheck.hpp"
@@ -176,16 +177,33 @@ Verdict run_workload(const RunOptions& options) {
     if (shard) {
         shard->seed = options.settings.seed;
     }
+    std::vector<std::string> unwritten;
+    const auto keep_report = [&](const RunResult& result) {
+        for (const KnownFault& fault : known_faults(result)) {
+            const std::string path = options.common.report + '.' + std::string(fault.name);
+            if (const auto written = write_report(path, result); !written) {
+                unwritten.push_back(written.error());
+            }
+        }
+    };
     const auto done = run_rounds(settings, {.workloads = named,
                                             .settings = options.settings,
                                             .shard = shard,
                                             .duration = options.duration,
                                             .begin = [&](std::uint64_t number) { round = number; },
+                                            .met = options.common.report.empty()
+                                                       ? std::function<void(const RunResult&)>()
+                                                       : keep_report,
                                             .power_cuts = options.power_cuts});
     if (!done) {
         return refuse(done.error().message, done.error().verdict);
     }
-    return deliver(options.common, done->result, story_of(done->result, done->factory));
+    Verdict verdict = deliver(options.common, done->result, story_of(done->result, done->factory));
+    for (const std::string& error : unwritten) {
+        complain(error);
+        verdict = worse_of(verdict, Verdict::unknown);
+    }
+    return verdict;
 }
 
 Verdict replay(const CommonOptions& options, const std::string& path) {

@@ -2,7 +2,11 @@
 
 #include "fusefs/base/try.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
+#include "tools/mmapstress/result/known_faults.hpp"
+#include "tools/mmapstress/system/files.hpp"
+#include "tools/schedule/schedule.hpp"
 
+#include <filesystem>
 #include <utility>
 
 namespace mmapstress {
@@ -11,13 +15,28 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// The sums of all rounds take the place of the last one's.
-void take_in(RunResult& result, Totals& totals, std::vector<LeftOut>& left_out,
-             std::uint64_t round) {
-    totals.add(result);
-    add_left_out(left_out, result.left_out);
-    result.rounds = round;
-    result.totals = totals;
+/// Those of a round that has nothing new to show, if nobody asked for them.
+void remove_files(RunResult& result, const RunSettings& settings) {
+    if (settings.keep || settings.overwrite_device || !result.kept) {
+        return;
+    }
+    std::error_code error;
+    std::filesystem::remove_all(result.directory, error);
+    result.kept = static_cast<bool>(error);
+}
+
+/// The round to report; if it is not the last one, its schedule takes the other's place.
+RoundsResult reported(Findings findings, RoundsResult last, const RunSettings& settings) {
+    const std::uint64_t last_seed = last.result.header.seed;
+    RoundsResult told = std::move(findings).reported(std::move(last));
+    if (!settings.schedule_file.empty() && told.result.header.seed != last_seed) {
+        const auto written = write_file_atomically(settings.schedule_file,
+                                                   print_schedule(schedule_of(*told.factory())));
+        if (!written) {
+            told.result.problems.push_back({written.error(), OpId{}});
+        }
+    }
+    return told;
 }
 
 /// The power was cut before anything had been synced: nothing had to be there.
@@ -73,8 +92,7 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
     }
     const Shard shard = rounds.shard.value_or(Shard{.seed = rounds.settings.seed});
     rounds.settings.seed = shard.first_seed();
-    Totals totals;
-    std::vector<LeftOut> left_out;
+    Findings findings;
     for (std::uint64_t round = 1;; ++round, rounds.settings.seed += shard.of) {
         const WorkloadInfo& workload = *rounds.workloads[(round - 1) % rounds.workloads.size()];
         each.may_have = workload.may_have();
@@ -89,20 +107,38 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
         if (rounds.begin) {
             rounds.begin(round);
         }
-        auto result = TRY(run(each, factory, workload.judge));
+        auto ran = run(each, factory, workload.judge);
+        if (!ran) {
+            if (!findings.has_damage()) {
+                return std::unexpected(std::move(ran.error()));
+            }
+            RoundsResult none;
+            none.result.problems.push_back({ran.error().message, OpId{}});
+            return reported(std::move(findings), std::move(none), settings);
+        }
+        RoundsResult done{std::move(*ran), std::move(factory)};
+        RunResult& result = done.result;
         result.shard = rounds.shard;
-        take_in(result, totals, left_out, round);
+        const bool is_new = findings.is_new(result);
+        findings.add(done);
         const bool all_had_a_turn = rounds.power_cuts
                                         ? round >= *rounds.power_cuts
                                         : !rounds.duration && round == rounds.workloads.size();
-        const bool goes_on =
-            result.verdict() == Verdict::clean || (rounds.power_cuts && had_nothing(result));
+        const bool is_known = rounds.duration && is_known_damage(result);
+        const bool goes_on = result.verdict() == Verdict::clean || is_known ||
+                             (rounds.power_cuts && had_nothing(result));
+        if (is_known) {
+            if (!is_new) {
+                remove_files(result, settings);
+            } else if (rounds.met) {
+                rounds.met(result);
+            }
+        }
         if (all_had_a_turn || is_stopped() || !goes_on) {
             if (rounds.power_cuts) {
                 require_stores(result);
             }
-            result.left_out = std::move(left_out);
-            return RoundsResult{std::move(result), std::move(factory)};
+            return reported(std::move(findings), std::move(done), settings);
         }
     }
 }

@@ -1,10 +1,9 @@
 // Runs workloads for as long as it is asked for: one round after another.
 #pragma once
 
-#include "tools/mmapstress/result/run_result.hpp"
+#include "tools/mmapstress/engine/findings.hpp"
 #include "tools/mmapstress/result/run_settings.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
-#include "tools/schedule/op_source.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -20,11 +19,14 @@ struct Rounds {
     WorkloadSettings settings{};                ///< of each round, but for the seed
     /// Which seeds: of a run that is no shard those from settings.seed on.
     std::optional<Shard> shard{};
-    /// Rounds until the time is up or one is not clean; else one round of each workload. Of several
-    /// workloads no turn is longer than turn() then.
+    /// Rounds until the time is up, or one is not clean for another reason than known faults of the
+    /// kernel; else one round of each workload. Of several workloads no turn is longer than turn()
+    /// then.
     std::optional<std::chrono::milliseconds> duration{};
     /// Called before each round with its number, from 1.
     std::function<void(std::uint64_t)> begin{};
+    /// Called after a round that was damaged by a known fault which no round before it had met.
+    std::function<void(const RunResult&)> met{};
     /// So many rounds instead, or until one is not clean; in each the power of the mount is cut.
     std::optional<std::uint64_t> power_cuts{};
 
@@ -32,14 +34,10 @@ struct Rounds {
     [[nodiscard]] std::chrono::milliseconds turn() const;
 };
 
-/// The last round.
-struct RoundsResult {
-    RunResult result;        ///< `rounds`, `totals` and `left_out` are of all rounds
-    OpSourceFactory factory; ///< gives its operations
-};
-
-/// Runs the rounds, each on files of its own. settings.stop ends them, as does the time, in the
-/// middle of a round if need be. Settings that make no sense are a StartError of usage.
+/// Runs the rounds, each on files of its own, and gives the one to report (Findings::reported).
+/// Files are kept of the first round that a known fault damaged, and of none that met nothing new.
+/// settings.stop ends them, as does the time, in the middle of a round if need be. Settings that
+/// make no sense are a StartError of usage.
 std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, Rounds rounds);
 
 } // namespace mmapstress

@@ -47,6 +47,9 @@ std::set<std::string> faults_of(const Campaign& campaign) {
         for (const KnownFault& fault : known_faults(part.result)) {
             names.emplace(fault.name);
         }
+        for (const Totals::OfFault& fault : part.result.totals.known_faults) {
+            names.insert(fault.name);
+        }
     }
     return names;
 }

@@ -256,6 +256,12 @@ Totals read_totals(const Json& report) {
         totals.workloads.push_back(
             {text(of, "workload"), number(of, "rounds"), number(of, "operations")});
     }
+    if (json.contains("known_faults")) { // not in a report of the first 1.0.0
+        for (const Json& of : list(json, "known_faults")) {
+            totals.known_faults.push_back(
+                {text(of, "name"), number(of, "rounds"), text(of, "workload"), number(of, "seed")});
+        }
+    }
     for (const Json& of : list(json, "stages")) {
         totals.stages[static_cast<std::size_t>(named<Stage>(text(of, "stage")))] = {
             number(of, "bytes"), number(of, "stored"), number(of, "wrong"), real(of, "seconds")};

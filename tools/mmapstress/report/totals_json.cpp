@@ -24,6 +24,13 @@ Json totals_json(const Totals& totals) {
         workloads.push_back(
             {{"workload", of.workload}, {"rounds", of.rounds}, {"operations", of.ops}});
     }
+    Json faults = Json::array();
+    for (const Totals::OfFault& of : totals.known_faults) {
+        faults.push_back({{"name", of.name},
+                          {"rounds", of.rounds},
+                          {"workload", of.workload},
+                          {"seed", of.seed}});
+    }
     Json stages = Json::array();
     for (std::size_t i = 0; i < kStages; ++i) {
         const Totals::OfStage& of = totals.stages[i];
@@ -33,10 +40,10 @@ Json totals_json(const Totals& totals) {
                           {"wrong", of.wrong},
                           {"seconds", of.seconds}});
     }
-    return {{"rounds", totals.rounds},     {"operations", totals.ops},
-            {"seconds", totals.seconds},   {"by_kind", kinds_json(totals.ops_by_kind)},
-            {"past_eof", totals.past_eof}, {"workloads", std::move(workloads)},
-            {"stages", std::move(stages)}};
+    return {{"rounds", totals.rounds},           {"operations", totals.ops},
+            {"seconds", totals.seconds},         {"by_kind", kinds_json(totals.ops_by_kind)},
+            {"past_eof", totals.past_eof},       {"workloads", std::move(workloads)},
+            {"known_faults", std::move(faults)}, {"stages", std::move(stages)}};
 }
 
 } // namespace mmapstress

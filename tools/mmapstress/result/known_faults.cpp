@@ -84,12 +84,18 @@ constexpr std::array kLosses{
          "6.18); --without punch leaves such zeroing out"},
 };
 
+bool explains(const Loss& loss, const RunResult& result, const DamagedRange& range) {
+    const auto line = result.named_ops.find(range.lost);
+    return loss.explains(range, line == result.named_ops.end() ? "" : line->second);
+}
+
 std::size_t explained_by(const Loss& loss, const RunResult& result) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(result.damage, [&](const DamagedRange& one) {
-            const auto line = result.named_ops.find(one.lost);
-            return loss.explains(one, line == result.named_ops.end() ? "" : line->second);
-        }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        result.damage, [&](const DamagedRange& one) { return explains(loss, result, one); }));
+}
+
+bool is_past_eof(const DamagedRange& range) {
+    return range.kind == DamageKind::past_eof;
 }
 
 } // namespace
@@ -124,9 +130,8 @@ std::vector<KnownFault> known_faults(const RunResult& result) {
                        "a mapping beside sync_file_range and fsync (seen on Linux 6.18); "
                        "without --may-hang such stores are left out"});
     }
-    const bool as_damage = std::ranges::any_of(
-        result.damage, [](const DamagedRange& one) { return one.kind == DamageKind::past_eof; });
-    if (result.totals.past_eof != 0 || as_damage) {
+    if (result.totals.past_eof != 0 || !result.past_eof.empty() ||
+        std::ranges::any_of(result.damage, is_past_eof)) {
         all.push_back({"K3",
                        "bytes stored past the end of a file became part of it when it grew. "
                        "Known of FUSE and tmpfs; mmap(2) leaves it open, and it is damage only "
@@ -134,6 +139,16 @@ std::vector<KnownFault> known_faults(const RunResult& result) {
     }
     std::ranges::sort(all, {}, &KnownFault::name);
     return all;
+}
+
+bool is_known_damage(const RunResult& result) {
+    const auto is_explained = [&](const DamagedRange& range) {
+        return is_past_eof(range) || std::ranges::any_of(kLosses, [&](const Loss& loss) {
+                   return loss.is_known_of(result) && explains(loss, result, range);
+               });
+    };
+    return !result.damage.empty() && result.damage_not_kept == 0 && result.problems.empty() &&
+           result.judgement.empty() && std::ranges::all_of(result.damage, is_explained);
 }
 
 } // namespace mmapstress

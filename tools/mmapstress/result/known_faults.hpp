@@ -42,6 +42,9 @@ struct KnownFault {
 /// Those that a result shows. Pure; any thread.
 std::vector<KnownFault> known_faults(const RunResult& result);
 
+/// Whether there is damage, and known faults explain every range of it. Pure; any thread.
+bool is_known_damage(const RunResult& result);
+
 /// Whether K4 can explain that the bytes of the operation with this line of text are lost: it wrote
 /// them by write(2), and they are zeros. Whether it made the file longer the line does not say.
 bool is_cleared_growth(const DamagedRange& range, std::string_view line);

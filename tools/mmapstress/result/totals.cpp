@@ -1,5 +1,6 @@
 #include "tools/mmapstress/result/totals.hpp"
 
+#include "tools/mmapstress/result/known_faults.hpp"
 #include "tools/mmapstress/result/run_result.hpp"
 
 #include <algorithm>
@@ -18,6 +19,10 @@ void Totals::add(const RunResult& round) {
     });
     one.past_eof = round.past_eof.size();
     one.workloads.push_back({round.header.workload, 1, round.ops});
+    for (const KnownFault& fault : mmapstress::known_faults(round)) {
+        one.known_faults.push_back(
+            {std::string(fault.name), 1, round.header.workload, round.header.seed});
+    }
     add(one);
 }
 
@@ -41,6 +46,18 @@ void Totals::add(const Totals& others) {
         of->rounds += other.rounds;
         of->ops += other.ops;
     }
+    for (const OfFault& other : others.known_faults) {
+        const auto of = std::ranges::find(known_faults, other.name, &OfFault::name);
+        if (of == known_faults.end()) {
+            known_faults.push_back(other);
+        } else {
+            of->rounds += other.rounds;
+        }
+    }
+}
+
+bool Totals::has_met(std::string_view fault) const {
+    return std::ranges::find(known_faults, fault, &OfFault::name) != known_faults.end();
 }
 
 std::string Totals::workload() const {

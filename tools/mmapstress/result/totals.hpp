@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mmapstress {
@@ -20,6 +21,15 @@ struct Totals {
         std::uint64_t ops = 0;
 
         bool operator==(const OfWorkload&) const = default;
+    };
+    /// Rounds that met a known fault of the kernel (known_faults.hpp).
+    struct OfFault {
+        std::string name; ///< "K1"
+        std::uint64_t rounds = 0;
+        std::string workload; ///< of the first of them
+        std::uint64_t seed = 0;
+
+        bool operator==(const OfFault&) const = default;
     };
     struct OfStage {
         std::uint64_t bytes = 0;  ///< compared
@@ -37,6 +47,7 @@ struct Totals {
     std::array<OfStage, kStages> stages;
     std::uint64_t past_eof = 0; ///< ranges stored past the end of a file that appeared; no damage
     std::vector<OfWorkload> workloads;
+    std::vector<OfFault> known_faults; ///< in the order in which they were first met
 
     bool operator==(const Totals&) const = default;
     /// Adds what one more round did.
@@ -45,6 +56,7 @@ struct Totals {
     void add(const Totals& others);
     /// The workload, or "all" of several.
     [[nodiscard]] std::string workload() const;
+    [[nodiscard]] bool has_met(std::string_view fault) const;
     /// Bytes compared after eviction, in whatever stage.
     [[nodiscard]] std::uint64_t bytes_after_eviction() const;
 };

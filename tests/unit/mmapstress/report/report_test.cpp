@@ -70,6 +70,7 @@ RunResult everything() {
     result.totals.past_eof = 2;
     result.totals.stages[static_cast<std::size_t>(Stage::disk)] = {100, 50, 1, 0.5};
     result.totals.workloads = {{"mix", 2, 34}, {"gup", 1, 17}};
+    result.totals.known_faults = {{"K4", 2, "mix", 5}, {"K1", 1, "gup", 6}};
     result.problems = {{"no good", OpId{3}}, {"nor this", OpId{0}}};
     result.judgement = {"broken"};
     result.named_ops[OpId{9}] = "9 store file=1 off=4100 len=5";

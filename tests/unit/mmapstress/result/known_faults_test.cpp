@@ -154,5 +154,27 @@ TEST(LeftOut, GroupsAreTheOperationsTheyNameAndNoOthers) {
     EXPECT_EQ(all, all_in(OpGroup::grow, "one reason"));
 }
 
+TEST(KnownFaults, DamageIsKnownIfAllOfItIs) {
+    RunResult result;
+    EXPECT_FALSE(is_known_damage(result)) << "there is none";
+    result = lost("direct-read-store file=0 off=0 len=512");
+    EXPECT_TRUE(is_known_damage(result));
+    result.judgement = {"the archive is broken"};
+    EXPECT_FALSE(is_known_damage(result)) << "of that nothing is known";
+    result.judgement.clear();
+    result.problems.push_back({"cannot read", OpId{}});
+    EXPECT_FALSE(is_known_damage(result));
+    result.problems.clear();
+    result.damage_not_kept = 1;
+    EXPECT_FALSE(is_known_damage(result)) << "nobody has looked at that range";
+    result.damage_not_kept = 0;
+    DamagedRange other;
+    other.lost = OpId{8};
+    other.kind = DamageKind::stale;
+    result.damage.push_back(other);
+    result.named_ops[OpId{8}] = "8 store file=0 off=0 len=512";
+    EXPECT_FALSE(is_known_damage(result)) << "one of two";
+}
+
 } // namespace
 } // namespace mmapstress
