@@ -45,8 +45,9 @@ TEST(DirectoryId, ADirectoryMadeAnewIsAnother) {
         GTEST_SKIP() << temporary.path() << " does not say when a directory was made";
     }
     fs::remove(temporary / "a");
-    // Its number may be used again. New inodes are stamped with the clock of the last tick, which may stay behind a finer
-    // stamp that the kernel gave out before (Linux 6.13); from then on both directories would get that one.
+    // Its number may be used again. New inodes are stamped with the clock of the last tick, which
+    // may stay behind a finer stamp that the kernel gave out before (Linux 6.13); from then on both
+    // directories would get that one.
     const auto coarse_now = [] {
         timespec now{};
         ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
