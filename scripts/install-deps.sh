@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the project needs: the one list, used by
-# reproduce.sh, test.sh, continuous integration and the Dockerfile.
+# Installs the Debian packages that this project needs. reproduce.sh, test.sh, continuous integration and the Dockerfile
+# use this list.
 #
-#   scripts/install-deps.sh              what building and testing needs
-#   scripts/install-deps.sh --build      only what building needs
-#   scripts/install-deps.sh --label NAME only what building and the tests of this label need; may be given several
-#                                        times (labels: see scripts/test.sh; a regular expression selects all that match)
-#   scripts/install-deps.sh --apps       also the real programs of scripts/apps
-#   scripts/install-deps.sh --kernels    also what scripts/kernels needs (--oldkernel is its old name)
-#   scripts/install-deps.sh --slurm      also Slurm, for the test of campaigns
-#   scripts/install-deps.sh --list       print the packages instead of installing them
+# usage: scripts/install-deps.sh [options]
 #
-# A package that this Debian does not have is named and left out; what needs it is skipped or fails by itself. While
-# another process holds apt's lock, the script waits for it, up to ten minutes. Exit code: 0, all that exist are
-# installed; 1, not.
+#   (no option)       what building and testing needs
+#   --build           only what building needs
+#   --label REGEX     only what building needs, and the tests whose label matches (see scripts/test.sh); may be given
+#                     several times
+#   --apps            also the real programs of scripts/apps
+#   --kernels         also what scripts/kernels needs
+#   --slurm           also Slurm, for the test of campaigns
+#   --list            print the packages instead of installing them
+#
+# A package that this Debian does not have is named and left out; what needs it is skipped or fails. The script waits up to
+# 10 min for another process that uses apt. Exit status: 0 all that exist are installed, 1 not, 2 wrong usage.
+#
+# Example: scripts/install-deps.sh --label unit --list
 set -euo pipefail
 
 build=(g++ cmake ninja-build ccache pkg-config libc6-dev python3
@@ -53,7 +56,8 @@ while [ $# -gt 0 ]; do
     --label) labels+=("${2:?install-deps.sh: --label needs a label}"); shift ;;
     --label=*) labels+=("${1#*=}") ;;
     --apps) extra+=(apps) ;;
-    --kernels | --oldkernel) extra+=(qemu) ;;
+    --kernels | --oldkernel) # its old name
+        extra+=(qemu) ;;
     --slurm) extra+=(slurm) ;;
     --list) list=true ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;

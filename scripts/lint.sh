@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
-# Checks the format of the sources, and what clang-tidy and shellcheck say of them.
+# Checks the format of the sources, and runs clang-tidy and shellcheck on them: neither may report anything.
 #
-#   scripts/lint.sh [--fix] [--deep] [format|tidy|shell]...
+# usage: scripts/lint.sh [options] [CHECK]...
 #
-# --fix reformats instead of complaining. --deep adds clang-tidy's checks that follow paths through
-# the program, which take five times as long. clang-tidy checks each source by itself, with a compile_commands.json
-# of its own in build/lint. It also checks that what a mutex guards is used
-# with the mutex held (-Wthread-safety). A file that clang-tidy found clean is not
-# looked at again until it, a header of ours that it includes, or .clang-tidy changes; which were clean is
-# remembered in ${XDG_CACHE_HOME:-~/.cache}/partialfs/tidy, for every checkout.
+#   CHECK     format (clang-format), tidy (clang-tidy, and clang's check that what a mutex guards is used with the mutex
+#             held, -Wthread-safety) or shell (shellcheck); default: all
+#   --fix     reformat instead of reporting
+#   --deep    add the checks of clang-tidy that follow paths through the program; they take five times as long
+#
+# clang-tidy has a compile_commands.json of its own, in build/lint. It skips a file that it has found clean before, until
+# the file, one of our headers that it includes, or .clang-tidy changes; ${XDG_CACHE_HOME:-~/.cache}/partialfs/tidy
+# remembers that for every checkout. Exit status: 0 nothing to report, 1 something, 2 wrong usage, 77 a tool is not
+# installed.
+#
+# Example: scripts/lint.sh --fix format
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

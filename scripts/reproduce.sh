@@ -1,22 +1,27 @@
 #!/usr/bin/env bash
-# Shows the corruption, its cause and the fix: installs what is missing, builds, mounts partialfs with
-# the contract of Linux 2.6.19, runs a schedule that loses data there, explains one lost store, and
-# runs the same schedule under the contract of 2.6.20. Needs a few seconds after the build, which takes a minute and a
-# half on two cores that have nothing else to do.
+# Shows the corruption, its cause and the fix. Installs the packages that are missing, builds, mounts partialfs with
+# the contract of Linux 2.6.19, runs a schedule that loses data there, explains one lost store, and runs the same
+# schedule under the contract of 2.6.20. On two idle cores the build takes a minute and a half, the rest seconds.
 #
-#   scripts/reproduce.sh              build, then show it on a mount; by the model where none is possible
-#   scripts/reproduce.sh --model      show it by vmmodel, which needs neither FUSE nor privileges
-#   scripts/reproduce.sh --keep       leave the linux-2.6.19 mount for a look around
-#   scripts/reproduce.sh --installed  use the programs on PATH instead of building them
+# usage: scripts/reproduce.sh [options]
 #
-# The loss as a page for a browser stays: build/loss.html, or with --installed a new temporary file.
+#   --model           show it with vmmodel, which needs neither FUSE nor privileges (default: only if no mount is possible)
+#   --keep            leave the mount with the contract linux-2.6.19 for a look around
+#   --installed       use the programs on PATH instead of building them
+#   -V, --version     print the version
 #
-# Exit code: 0, the first contract lost data, as much as its ledger says, and the second none; 1, it did
-# not come out so, or could not be told; 2, wrong usage. Mounts and temporary files do not outlive it, also on ^C (but with --keep).
+# The loss as an HTML page is kept: build/loss.html, or with --installed a new temporary file. Mounts and temporary
+# files are removed at the end, after ^C, too (unless --keep is given). Exit status: 0 data was lost under the first
+# contract, as much as the ledger says, and none under the second; 1 this was not so, or could not be told; 2 wrong
+# usage.
+#
+# Example: scripts/reproduce.sh --keep
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=scripts/support/mount.sh
 . "$here/support/mount.sh"
+# shellcheck source=scripts/support/version.sh
+. "$here/support/version.sh"
 
 keep=false
 build=true
@@ -28,6 +33,7 @@ for argument in "$@"; do
     --keep) keep=true ;;
     --installed) build=false ;;
     --model) model=true ;;
+    -V | --version) version_of reproduce.sh "$here/.."; exit 0 ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     *) echo "reproduce.sh: unknown option '$argument'; see --help" >&2; exit 2 ;;
     esac

@@ -1,29 +1,35 @@
 #!/usr/bin/env bash
-# Runs all workloads of mmapstress in turn, with new seeds, for a long time, and stops at the first that finds anything.
+# Runs all workloads of mmapstress in turn, with new seeds, for a long time; stops at the first that finds anything.
 #
-#   scripts/soak.sh                     build, then one hour on partialfs mounts with the contract linux-2.6.20: a new
-#                                       mount each time round, with each flush policy and commit intervals of 5, 20 and
-#                                       50 ms in turn; its ledger must stay empty
-#   scripts/soak.sh --duration 30min    for this long, a number and s, min or h; the run under way then is finished
-#   scripts/soak.sh --dir DIR           on the filesystem of DIR instead
-#   scripts/soak.sh --workload NAME     only this workload; may be given several times
-#   scripts/soak.sh --seed N            the first seed (default: a random one, which is printed)
-#   scripts/soak.sh --contract NAME     another contract of partialfs
-#   scripts/soak.sh --installed         use the programs on PATH instead of building them
+# usage: scripts/soak.sh [options]
 #
-# The workers change each time, too: one thread, two threads, two processes, two processes of two threads each. On FUSE
-# filesystems stores that the kernel makes into mappings are left out (--without gup), and with several workers also the
-# operations of wild and grow that make files longer or zero ranges (--without gup,grow,punch): they meet known bugs of
-# Linux 6.18, K1, K4 and K7.
-# The last lines count what was run and compared. Exit code: 0, every run was clean; 1, damage, or something in the
-# ledger; 2, wrong usage; 3, a run could not tell, or a mount failed; 130, 143, 129: stopped by ^C, SIGTERM or SIGHUP,
-# all clean until then. If something is found, the report, the schedule, the output, the mount's trace and the files
-# are kept, and the last line says where; otherwise nothing is kept.
+#   --duration TIME   how long, a number and s, min or h (default 1h); the run that has begun is finished
+#   --dir DIR         run on the filesystem of DIR (default: on partialfs mounts, a new one in each round, with each flush
+#                     policy and commit intervals of 5, 20 and 50 ms in turn; the ledger must stay empty)
+#   --workload NAME   only this workload; may be given several times
+#   --seed N          the first seed (default: a random one, which is printed)
+#   --contract NAME   the contract of the partialfs mounts (default linux-2.6.20)
+#   --installed       use the programs on PATH instead of building them
+#   -V, --version     print the version
+#
+# The workers change in each round: one thread, two threads, two processes, two processes of two threads each. On FUSE
+# filesystems, stores that the kernel makes into mappings are left out (--without gup); with several workers also the
+# operations of wild and grow that make files longer or zero ranges (--without gup,grow,punch). They meet the bugs K1, K4
+# and K7 of Linux 6.18.
+#
+# The last lines count what was run and compared. If something is found, the report, the schedule, the output, the
+# mount's trace and the files are kept, and the last line says where; otherwise nothing is kept. Exit status: 0 every
+# run was clean; 1 damage, or an entry in the ledger; 2 wrong usage; 3 a run could not tell, or a mount failed; 130,
+# 143, 129 stopped by ^C, SIGTERM or SIGHUP, and everything was clean until then.
+#
+# Example: scripts/soak.sh --duration 30min --workload mix --workload wild
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=scripts/support/mount.sh
 . "$here/support/mount.sh"
+# shellcheck source=scripts/support/version.sh
+. "$here/support/version.sh"
 
 duration=1h
 target=
@@ -42,6 +48,7 @@ while [ $# -gt 0 ]; do
     --seed) seed=$2; shift ;;
     --contract) contract=$2; shift ;;
     --installed) build=false ;;
+    -V | --version) version_of soak.sh "$here/.."; exit 0 ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     *) usage "unknown option '$1'" ;;
     esac

@@ -1,27 +1,27 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything, runs the whole test suite.
+# Installs the packages that are missing, builds everything and runs the test suite.
 #
-#   scripts/test.sh                     everything, lint included; aims at 15 minutes on two cores
-#   scripts/test.sh --label mounted     only tests with this label (a regular expression; may be
-#                                       given several times): unit, property, mounted, crash, loop,
-#                                       fuzz, qemu, apps, lint, package; and those that run only
-#                                       if they are named, or with --long: container, build, slurm
-#   scripts/test.sh --sanitize address  built with AddressSanitizer and UndefinedBehaviorSanitizer
-#   scripts/test.sh --sanitize thread   built with ThreadSanitizer
-#   scripts/test.sh --long              also the tests that take long (label: long)
-#   scripts/test.sh --name REGEX        only tests whose name matches
-#   scripts/test.sh --repeat N          each test up to N times, until one run fails
-#   scripts/test.sh --no-install        do not install packages
+# usage: scripts/test.sh [options]
 #
-# Only the packages that the chosen labels need are installed.
+#   (no option)       all tests but the long ones, lint included: about 15 min on two cores
+#   --label REGEX     only tests whose label matches; may be given several times. Labels: unit, property, mounted, crash,
+#                     loop, fuzz, qemu, apps, lint, package; and, run only if they are named or with --long: container,
+#                     build, slurm
+#   --name REGEX      only tests whose name matches
+#   --long            also the tests that take long (label: long)
+#   --repeat N        run each test up to N times, until it fails
+#   --sanitize NAME   build with AddressSanitizer and UndefinedBehaviorSanitizer (address), or ThreadSanitizer (thread)
+#   --no-install      install no packages
 #
-# The compiler's cache serves every checkout of the same sources: CCACHE_BASEDIR and CCACHE_NOHASHDIR are set here; set
-# them, too, where you build by hand.
+# Only the packages that the chosen labels need are installed. The cache of ccache is shared by all checkouts, as
+# CCACHE_BASEDIR and CCACHE_NOHASHDIR are set here; set them, too, when you build by hand.
 #
-# The last lines are ctest's summary and each skipped test with its reason. Exit code 0: all that
-# ran passed, and none of mounted, crash, loop, apps and package was skipped that this machine has all
-# for: root, the right to mount, /dev/fuse, loop devices. A program that is not installed, a
-# filesystem that the kernel has not and the like excuse a test; those in QEMU may always skip.
+# The last lines are the summary of ctest, and each skipped test with its reason. Exit status: 0 all tests that ran
+# passed, and none of mounted, crash, loop, apps and package was skipped although this machine has what it needs: root,
+# the right to mount, /dev/fuse, loop devices. A program that is not installed, or a filesystem that the kernel does
+# not have, may skip a test; tests in QEMU may always skip.
+#
+# Example: scripts/test.sh --label unit --label mounted --repeat 5
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

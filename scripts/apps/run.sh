@@ -1,23 +1,26 @@
 #!/usr/bin/env bash
-# Puts real programs on a partialfs mount and lets each one's own checker judge what is on disk.
+# Runs real programs on a partialfs mount, and lets each program's own checker judge what is on disk.
 #
-#   scripts/apps/run.sh                    all programs, once under each contract
-#   scripts/apps/run.sh NAME...            only these: NAME of scripts/apps/NAME.app, or the path of
-#                                          such a file of yours
-#     --runs N                             each N times under each contract (1)
-#     --contract both|linux-2.6.19|linux-2.6.20
-#     --quick                              rtorrent with 16 MiB, tdb, apt and apt-2006; those that
-#                                          cut the power, if named, do it 20 times
-#     --json FILE                          also as JSON; - is standard output, then without the table
-#     --partialfs PROGRAM                  the partialfs to use (default: built in build/release)
-#     --mmapstress PROGRAM                 the mmapstress to use (as above; for apt-2006)
-#     --keep                               keep the temporary directory, with every run's files
-#     --list                               print the names
+# usage: scripts/apps/run.sh [NAME]... [options]
 #
-# Missing packages: scripts/install-deps.sh --apps. Each program's row is as expected if all its
-# runs under linux-2.6.19 lost data and its checker noticed (or what its file says instead), and all
-# runs under linux-2.6.20 lost nothing. Exit code: 0 every row is as expected; 1 one is not;
-# 2 usage; 77 something is missing: a package, /dev/fuse, the right to mount; 130 interrupted.
+#   NAME                  a program of scripts/apps (NAME.app), or the path of such a file of your own (default: all)
+#   --runs N              run each program N times under each contract, 1 to 9999 (default 1)
+#   --contract NAME       linux-2.6.19, linux-2.6.20 or both (default both)
+#   --quick               less work: rtorrent with 16 MiB, tdb, apt and apt-2006, unless others are named; programs
+#                         that cut the power do it 20 times
+#   --format WORD         what is printed: text, json (default text)
+#   --report FILE         write the report to FILE, as JSON
+#   --partialfs FILE      the program partialfs to use (default: that in build/release)
+#   --mmapstress FILE     the program mmapstress to use, for apt-2006 (default: that in build/release)
+#   --keep                keep the temporary directory with the files of every run
+#   --list                print the names of the programs
+#
+# A program's row is as expected if it lost data in all its runs under linux-2.6.19 and its checker noticed that (or what
+# the program's file says instead), and if it lost nothing under linux-2.6.20. scripts/install-deps.sh --apps installs the
+# programs. Exit status: 0 every row as expected, 1 a row is not, 2 wrong usage, 77 something is missing: a package,
+# /dev/fuse, the right to mount; 130 interrupted.
+#
+# Example: scripts/apps/run.sh tdb rtorrent --runs 5 --report rows.json
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -224,7 +227,8 @@ runs=1
 contracts=(linux-2.6.19 linux-2.6.20)
 quick=false
 keep=false
-json=
+format=text
+report=
 partialfs=$root/build/release/fusefs/partialfs
 mmapstress=$root/build/release/tools/mmapstress/mmapstress
 names=()
@@ -238,7 +242,11 @@ while [ $# -gt 0 ]; do
         *) usage_error "--contract takes both, linux-2.6.19 or linux-2.6.20, not '${2:-}'" ;;
         esac
         shift ;;
-    --json) json=${2:?run.sh: --json takes a file}; shift ;;
+    --format) [[ ${2:-} =~ ^(text|json)$ ]] || usage_error "--format takes text or json, not '${2:-}'"; format=$2; shift ;;
+    --report | --json) # --json: its old name; - was --format json
+        [ -n "${2:-}" ] || usage_error "$1 takes a file"
+        if [ "$1 $2" = '--json -' ]; then format=json; else report=$2; fi
+        shift ;;
     --partialfs) partialfs=${2:?run.sh: --partialfs takes a program}; shift ;;
     --mmapstress) mmapstress=${2:?run.sh: --mmapstress takes a program}; shift ;;
     --quick) quick=true ;;
@@ -292,14 +300,9 @@ for file in "${files[@]}"; do
 done
 
 status=0
-if [ "$json" != - ]; then
-    "$support/judge.py" table "$tmp/runs.jsonl" || status=1
-else
-    "$support/judge.py" table "$tmp/runs.jsonl" >/dev/null || status=1
-fi
-if [ -n "$json" ]; then
-    "$support/judge.py" json "$tmp/runs.jsonl" >"$tmp/result.json" &&
-        if [ "$json" = - ]; then cat "$tmp/result.json"; else cp "$tmp/result.json" "$json"; fi || status=1
-fi
+"$support/judge.py" table "$tmp/runs.jsonl" >"$tmp/result.text" || status=1
+"$support/judge.py" json "$tmp/runs.jsonl" >"$tmp/result.json" || status=1
+cat "$tmp/result.$format"
+[ -z "$report" ] || cp "$tmp/result.json" "$report" || status=1
 [ $status -eq 0 ] && $incomplete && status=77
 exit $status

@@ -2,12 +2,12 @@
 """Measures filesystem workloads on a plain directory, on partialfs and on other mounts.
 
 usage: filesystems.py BUILD_DIR [--rounds N] [--also NAME=PATH]... [--daemon NAME=PID]...
-                      [--partialfs NAME=OPTIONS]... [--only WORKLOAD]... [--dir DIR] [--json FILE]
+                      [--partialfs NAME=OPTIONS]... [--only WORKLOAD]... [--dir DIR] [--report FILE]
                       [--plot FILE.svg]
 
-All places are measured in turn in every round, so that whatever else the machine does falls on all
-of them alike; printed are medians and the ratio to the plain directory (above 1: faster than it).
-CPU is the workload's and the daemon's, for --also mounts if --daemon says which process that is.
+All places are measured in turn in every round, so that other load on the machine slows all of them alike. Printed are
+medians, and the ratio to the plain directory (above 1: faster). CPU is the processor time of the workload and of the
+daemon; for --also mounts the daemon counts if --daemon names its process.
 """
 import argparse
 import json
@@ -123,7 +123,8 @@ def main():
                         help="one more partialfs, with these options: eager='--flush-policy eager'")
     parser.add_argument("--only", action="append", metavar="WORKLOAD")
     parser.add_argument("--dir", default=None, help="where to measure (default: a temporary one)")
-    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--report", metavar="FILE")
+    parser.add_argument("--json", metavar="FILE", dest="report", help=argparse.SUPPRESS)  # its old name
     parser.add_argument("--plot", metavar="FILE.svg", help="the table as bars")
     arguments = parser.parse_args()
     workloads = arguments.only or WORKLOADS
@@ -182,8 +183,8 @@ def main():
             share = idle["daemon_cpu"] / idle["wall"]
             summary["idle_probe_share"] = share
             print(f"probing an idle, mapped 1 GiB file every 50 ms: {share:.1%} of a core")
-        if arguments.json:
-            with open(arguments.json, "w", encoding="ascii") as file:
+        if arguments.report:
+            with open(arguments.report, "w", encoding="ascii") as file:
                 json.dump(summary, file, indent=2)
     return 0
 

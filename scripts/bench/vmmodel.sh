@@ -38,7 +38,7 @@ PYTHON
 
 for settings in "--filesystem ext3" "--filesystem eager" "--era linux-2.6.20"; do
     # shellcheck disable=SC2086  # several words each
-    measure simulate $settings --ops 20000000 --json
+    measure simulate $settings --ops 20000000 --format json
     python3 -c 'import json, sys
 run = json.load(sys.stdin)
 print(f"""simulate {sys.argv[1]}: {run["operations"] / float(sys.argv[2]) / 1e6:.1f} million operations a second of CPU""")' \

@@ -65,6 +65,8 @@ run --no-such-option; expect_code 2 $? "an unknown option"
 run no-such-program; expect_code 2 $? "an unknown program"
 run --runs none template; expect_code 2 $? "a bad number"
 run --contract linux-2.6.21 template; expect_code 2 $? "an unknown contract"
+run --format xml template; expect_code 2 $? "an unknown format"
+run template --report; expect_code 2 $? "a report without a file"
 run "$(echo 'expect=perhaps' | app bad)"; expect_code 2 $? "an expectation that is none"
 echo 'title=empty' >"$mine/empty.app"
 run "$mine/empty.app"; expect_code 2 $? "a program without run and check"
@@ -73,7 +75,7 @@ expect_code 77 $? "a package that is not installed"
 expect_text "partialfs-has-no-such-package is not installed"
 expect_nothing_left "bad arguments"
 
-run template --json "$mine/json"
+run template --report "$mine/json"
 code=$?
 if [ "$code" -eq 77 ]; then
     cat "$mine/err"

@@ -68,7 +68,7 @@ probe_of() { partialfs "$mine/disk" "$mine/mnt" 2>/dev/null && grep '"probe"' "$
 mkdir "$mine/programs" "$mine/dev" "$mine/disk" "$mine/mnt"
 cp "$(command -v partialfs)" "$(command -v mmapstress)" "$(command -v vmmodel)" "$reproduce" "$mine/programs"
 mkdir "$mine/programs/support"
-cp "$(dirname "$reproduce")/support/mount.sh" "$mine/programs/support"
+cp "$(dirname "$reproduce")"/support/{mount,version}.sh "$mine/programs/support"
 as_root=$(probe_of)
 chmod 755 "$mine" "$mine/programs" "$mine/programs/support"
 chmod 1777 "$TMPDIR"

@@ -5,6 +5,7 @@ usage: help_test.py PARTIALFS MMAPSTRESS VMMODEL
 
 - Each ends with an example, which begins with the program's name; so does the program's own.
 - No value is called by its C++ type or followed by a validator's own words (`INT in [1 - 2]`, `SIZE:{a,b}`).
+- What is written as the default of a value is one word.
 - Where there is a SIZE or a TIME its units are told, the same ones everywhere.
 - --format has the words text and json, the first of which is the default; --json is understood and not shown.
 - What is mistyped is named, the nearest name is proposed, and the --help that is named is the command's own.
@@ -37,6 +38,7 @@ def check_help(name, text):
     check(re.search(rf"\b{re.escape(name)}\b", text.partition("\nExample: ")[2]), f"{name} --help has no example")
     options = text.split("\nOptions:\n")[1].split("\n\n")[0]
     for left in re.findall(r"^  (\S.*?)(?:  |$)", text.split("Example")[0], re.M):
+        check("=" not in left or " " not in left.partition("=")[2], f"{name} --help: {left}")
         check(not re.search(r"\b(?:UINT|INT|FLOAT|TEXT|ENUM)\b|[A-Z]:|\[[^]]*\]|\bin \{", left),
               f"{name} --help: {left}")
     check("SIZE" not in options or SIZE_UNITS in text, f"{name} --help does not tell the units of a size")
