@@ -77,6 +77,8 @@ class Results(unittest.TestCase):
         self.assertEqual(self.told(verdict="oops", reasons=["BUG: x"])["reason"], "BUG: x")
         gone = self.told(verdict="unknown", reasons=["x"], results=[{"gone": [{"file": 0}], "workload": "wild", "seconds": 2}])
         self.assertEqual((gone["verdict"], gone["found_by"]), ("found", "wild"))
+        nothing = self.told(verdict="unknown", reasons=["x"], results=[{"ran": "clean", "seconds": 300}])
+        self.assertEqual((nothing["verdict"], nothing["seconds"]), ("not found", 300))
         untold = self.told(verdict="unknown", reasons=["no boot"], results=[])
         self.assertEqual((untold["verdict"], untold["reason"]), ("could not tell", "no boot"))
 

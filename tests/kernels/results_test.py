@@ -155,6 +155,11 @@ class Verdicts(unittest.TestCase):
         self.assert_unknown("", "never started /init")
         self.assert_unknown("Loading...\r\n", "last on its console: Loading...")
 
+    def test_what_the_run_itself_said_is_kept(self):
+        text = BOOT + one(1).split("@@guest report-begin run=1 kind=verify")[0] + program(1, "verify", 3) + END
+        told = row(text)
+        self.assertEqual((told["verdict"], told["results"][0]["ran"]), ("unknown", "clean"))
+
     def test_a_damaged_report_is_never_a_result(self):
         clean = json.dumps({"verdict": "clean", "damage": []})
         wrong = (BOOT + framed(1, "argv", clean, wrong=1) + program(1, "argv", 0)

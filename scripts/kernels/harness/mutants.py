@@ -230,7 +230,8 @@ def told(mutant, row):
     if one.get("gone"):  # the page cache was wrong, or a direct read: that is what the bug does
         return result | {"verdict": "found", "found_by": one["workload"], "seconds": one.get("seconds"),
                          "damage": one["gone"][0]}
-    if row["verdict"] == "clean":
+    # A last round that the time was up for before its first store leaves nothing to compare.
+    if row["verdict"] == "clean" or (row["verdict"] == "unknown" and one.get("ran") == "clean"):
         return result | {"verdict": "not found", "seconds": one.get("seconds")}
     if row["verdict"] in ("oops", "hang", "warning"):
         return result | {"verdict": row["verdict"], "seconds": one.get("seconds"), "reason": row["reasons"][0]}

@@ -128,7 +128,10 @@ def _told(run):
         said = run.reports.get("daemon", b"").decode(errors="replace").strip().splitlines()
         raise Unknown(run.failures[0] + (f"; the daemon said: {said[-1]}" if said else ""))
     verdict, report = read_report(run, "argv")
-    after, report_after = read_report(run, "verify")
+    try:
+        after, report_after = read_report(run, "verify")
+    except Unknown as why:
+        raise Unknown(str(why), ran=verdict) from None
     if verdict == "damage" and after == "clean" and not _only_meanwhile(report):
         raise Unknown("damage was found, and was gone after a remount", gone=report.get("damage", [])[:1],
                       workload=report.get("workload"))
