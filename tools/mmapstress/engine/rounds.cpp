@@ -39,11 +39,13 @@ RoundsResult reported(Findings findings, RoundsResult last, const RunSettings& s
     return told;
 }
 
-/// The power was cut before anything had been synced: nothing had to be there.
+/// There was nothing to check: all files have been truncated to nothing, or the power was cut
+/// before anything had been synced.
 bool had_nothing(const RunResult& result) {
     const StageResult& cold = result.stages[static_cast<std::size_t>(Stage::evicted)];
-    return result.cut_short && result.cut_short->synced_bytes == 0 && result.problems.empty() &&
-           result.damage.empty() && cold.state == StageResult::State::checked;
+    const bool nothing = result.cut_short ? result.cut_short->synced_bytes == 0 : cold.bytes == 0;
+    return nothing && result.problems.empty() && result.damage.empty() &&
+           cold.state == StageResult::State::checked;
 }
 
 /// One round that the power is cut in may have stored nothing; all of them together must have.
@@ -126,7 +128,7 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
                                         : !rounds.duration && round == rounds.workloads.size();
         const bool is_known = rounds.duration && is_known_damage(result);
         const bool goes_on = result.verdict() == Verdict::clean || is_known ||
-                             (rounds.power_cuts && had_nothing(result));
+                             ((rounds.power_cuts || rounds.duration) && had_nothing(result));
         if (is_known) {
             if (!is_new) {
                 remove_files(result, settings);

@@ -33,6 +33,12 @@ bool on_fuse(const RunResult& result) {
     return result.filesystem.starts_with("fuse");
 }
 
+/// Where a page or a folio may have several blocks that are dirty each by itself.
+bool on_blocks_of_a_folio(const RunResult& result) {
+    constexpr std::array<std::string_view, 4> kSeenOn{"ext2", "ext3", "ext4", "xfs"};
+    return std::ranges::find(kSeenOn, result.filesystem) != kSeenOn.end();
+}
+
 /// Whether the page of the zeros has been punched is not looked at.
 bool on_xfs_punched_beside_the_kernels_stores(const RunResult& result) {
     return result.filesystem == "xfs" &&
@@ -82,6 +88,11 @@ constexpr std::array kLosses{
          " zeroed by fallocate, with old bytes again. Known of FUSE when a mapping stores into the "
          "page in which the range begins or ends, and it is written back meanwhile (seen on Linux "
          "6.18); --without punch leaves such zeroing out"},
+    Loss{"K8", on_blocks_of_a_folio,
+         [](const DamagedRange&, std::string_view line) { return is_stored_by_kernel(line); },
+         " stored by the kernel through a mapping: returned by the kernel, then gone. Known of "
+         "ext2, ext4 and XFS when the folio is written back meanwhile and another block of it "
+         "becomes dirty (seen on Linux 6.18); --without gup leaves such stores out"},
 };
 
 bool explains(const Loss& loss, const RunResult& result, const DamagedRange& range) {

@@ -21,6 +21,10 @@
 //     K7  FUSE, seen on Linux 6.18: where a punch or zero-range begins or ends inside a page, old
 //         bytes come back, on disk, if a mapping stores into that page meanwhile and it is written
 //         back. Nothing keeps the kernel from doing so between the daemon's zeroing and its own.
+//     K8  ext2, ext4, XFS, seen on Linux 6.18: what an O_DIRECT read puts into a mapping is gone if
+//         the folio is written back meanwhile and another block of it becomes dirty, by write(2),
+//         say: bio_check_pages_dirty() then finds the folio dirty and marks nothing, and writeback
+//         passes over the clean blocks. The rule of 2006, with blocks smaller than a folio.
 #pragma once
 
 #include <string>

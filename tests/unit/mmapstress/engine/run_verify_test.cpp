@@ -1,15 +1,12 @@
 // What a run finds on disk, and when it may say that it is clean.
 #include "tests/unit/mmapstress/engine/engine_fixture.hpp"
-#include "tools/mmapstress/engine/rounds.hpp"
 #include "tools/mmapstress/verify/recheck.hpp"
-#include "tools/mmapstress/workloads/workload.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -119,43 +116,6 @@ TEST_F(RunVerify, ARunStoppedBeforeItsFirstStoreIsCleanOnlyAfterOthers) {
     settings_.stop = nullptr;
     EXPECT_EQ(done(parsed("file 0 size=8192 start=sparse\n1 commit\n")).verdict(), Verdict::unknown)
         << "it was not stopped";
-}
-
-TEST_F(RunVerify, NoTimeForAnythingIsNotClean) {
-    const auto result = run_rounds(settings_, {.workloads = {workload_named("mix")},
-                                               .duration = std::chrono::milliseconds(0)});
-    ASSERT_TRUE(result) << result.error().message;
-    EXPECT_EQ(result->result.ops, 0U);
-    EXPECT_EQ(result->result.verdict(), Verdict::unknown);
-}
-
-TEST(Rounds, EachOfManyWorkloadsHasItsTurnWithinAMinute) {
-    Rounds rounds;
-    for (const WorkloadInfo& workload : workloads()) {
-        rounds.workloads.push_back(&workload);
-    }
-    // Half of the minute is for verifying what was done.
-    EXPECT_EQ(rounds.turn() * 2 * rounds.workloads.size(), std::chrono::minutes(1));
-}
-
-TEST_F(RunVerify, RoundsTakeTurnsAndAreSummedUp) {
-    WorkloadSettings settings;
-    settings.ops = 40;
-    settings.seed = 5;
-    const auto result =
-        run_rounds(settings_, {.workloads = {workload_named("recipe"), workload_named("mix")},
-                               .settings = settings});
-    ASSERT_TRUE(result) << result.error().message;
-    const RunResult& last = result->result;
-    EXPECT_EQ(last.verdict(), Verdict::clean) << problems_of(last);
-    EXPECT_EQ(last.header.workload, "mix");
-    EXPECT_EQ(last.header.seed, 6U);
-    EXPECT_EQ(last.totals.rounds, 2U);
-    EXPECT_GT(last.totals.ops, last.ops);
-    EXPECT_GT(last.totals.bytes_after_eviction(),
-              last.stages[static_cast<std::size_t>(Stage::evicted)].bytes);
-    ASSERT_EQ(last.totals.workloads.size(), 2U);
-    EXPECT_EQ(last.totals.workloads[0].workload, "recipe");
 }
 
 TEST_F(RunVerify, AReportOfNothingIsNotVerifiedAsClean) {

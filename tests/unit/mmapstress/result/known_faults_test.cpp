@@ -31,9 +31,22 @@ TEST(KnownFaults, K1IsAStoreByTheKernelOnFuse) {
     EXPECT_EQ(names(lost("store file=0 off=0 len=512")), "") << "the processor's is another fault";
     RunResult elsewhere = lost("direct-read-store file=0 off=0 len=512");
     elsewhere.filesystem = "xfs";
+    EXPECT_EQ(names(elsewhere), "K8 ") << "another fault";
+    elsewhere.filesystem = "btrfs";
     EXPECT_EQ(names(elsewhere), "") << "not known there";
     EXPECT_TRUE(is_stored_by_kernel("7 recvmsg-store file=0"));
     EXPECT_FALSE(is_stored_by_kernel("7 fork-store file=0"));
+}
+
+TEST(KnownFaults, K8IsAStoreByTheKernelWhereBlocksAreSmallerThanAFolio) {
+    for (const char* const filesystem : {"ext2", "ext4", "xfs"}) {
+        RunResult result = lost("uring-read-store file=0 off=0 len=512");
+        result.filesystem = filesystem;
+        EXPECT_EQ(names(result), "K8 ") << filesystem;
+        result = lost("store file=0 off=0 len=512");
+        result.filesystem = filesystem;
+        EXPECT_EQ(names(result), "") << "the processor's is another fault";
+    }
 }
 
 TEST(KnownFaults, K2IsAHangWhereTheJournalHasTheData) {

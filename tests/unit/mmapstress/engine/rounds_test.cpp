@@ -1,0 +1,90 @@
+// Workloads, one round after another.
+#include "tests/unit/mmapstress/engine/engine_fixture.hpp"
+#include "tools/mmapstress/engine/rounds.hpp"
+#include "tools/mmapstress/workloads/workload.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+namespace mmapstress {
+namespace {
+
+using ManyRounds = Engine;
+
+TEST_F(ManyRounds, NoTimeForAnythingIsNotClean) {
+    const auto result = run_rounds(settings_, {.workloads = {workload_named("mix")},
+                                               .duration = std::chrono::milliseconds(0)});
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->result.ops, 0U);
+    EXPECT_EQ(result->result.verdict(), Verdict::unknown);
+}
+
+TEST(ManyRoundsOf, EachOfManyWorkloadsHasItsTurnWithinAMinute) {
+    Rounds rounds;
+    for (const WorkloadInfo& workload : workloads()) {
+        rounds.workloads.push_back(&workload);
+    }
+    // Half of the minute is for verifying what was done.
+    EXPECT_EQ(rounds.turn() * 2 * rounds.workloads.size(), std::chrono::minutes(1));
+}
+
+TEST_F(ManyRounds, TheyTakeTurnsAndAreSummedUp) {
+    WorkloadSettings settings;
+    settings.ops = 40;
+    settings.seed = 5;
+    const auto result =
+        run_rounds(settings_, {.workloads = {workload_named("recipe"), workload_named("mix")},
+                               .settings = settings});
+    ASSERT_TRUE(result) << result.error().message;
+    const RunResult& last = result->result;
+    EXPECT_EQ(last.verdict(), Verdict::clean) << problems_of(last);
+    EXPECT_EQ(last.header.workload, "mix");
+    EXPECT_EQ(last.header.seed, 6U);
+    EXPECT_EQ(last.totals.rounds, 2U);
+    EXPECT_GT(last.totals.ops, last.ops);
+    EXPECT_GT(last.totals.bytes_after_eviction(),
+              last.stages[static_cast<std::size_t>(Stage::evicted)].bytes);
+    ASSERT_EQ(last.totals.workloads.size(), 2U);
+    EXPECT_EQ(last.totals.workloads[0].workload, "recipe");
+}
+
+/// Stores into a file, which is empty at the end if the seed is odd.
+std::expected<std::unique_ptr<OpSource>, std::string>
+make_empty_at_odd_seeds(const WorkloadSettings& settings) {
+    const std::string shrinks = settings.seed % 2 == 1 ? "2 truncate file=0 size=0\n" : "";
+    const auto schedule = parse_schedule("seed " + std::to_string(settings.seed) +
+                                         "\nfile 0 size=8192 start=sparse\n"
+                                         "1 store file=0 off=0 len=10\n" +
+                                         shrinks);
+    return source_of(*schedule)();
+}
+
+TEST_F(ManyRounds, GoOnAfterOneThatLeftNothingToCheck) {
+    const WorkloadInfo workload{"odd", "", make_empty_at_odd_seeds, nullptr};
+    WorkloadSettings settings;
+    settings.seed = 1;
+    std::uint64_t begun = 0;
+    settings_.stop = [&] { return begun > 3; };
+    const auto result =
+        run_rounds(settings_, {.workloads = {&workload},
+                               .settings = settings,
+                               .duration = std::chrono::hours(1),
+                               .begin = [&](std::uint64_t number) { begun = number; }});
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->result.rounds, 4U);
+    EXPECT_EQ(result->result.verdict(), Verdict::clean) << "the second had something";
+}
+
+TEST_F(ManyRounds, ThatAllLeftNothingToCheckAreNotClean) {
+    const WorkloadInfo workload{"odd", "", make_empty_at_odd_seeds, nullptr};
+    WorkloadSettings settings;
+    settings.seed = 1;
+    const auto result = run_rounds(settings_, {.workloads = {&workload}, .settings = settings});
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->result.verdict(), Verdict::unknown);
+}
+
+} // namespace
+} // namespace mmapstress
