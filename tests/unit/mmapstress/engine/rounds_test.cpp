@@ -53,12 +53,12 @@ TEST_F(ManyRounds, TheyTakeTurnsAndAreSummedUp) {
 /// Stores into a file, which is empty at the end if the seed is odd.
 std::expected<std::unique_ptr<OpSource>, std::string>
 make_empty_at_odd_seeds(const WorkloadSettings& settings) {
-    const std::string shrinks = settings.seed % 2 == 1 ? "2 truncate file=0 size=0\n" : "";
-    const auto schedule = parse_schedule("seed " + std::to_string(settings.seed) +
-                                         "\nfile 0 size=8192 start=sparse\n"
-                                         "1 store file=0 off=0 len=10\n" +
-                                         shrinks);
-    return source_of(*schedule)();
+    constexpr auto kStore = "mmapstress-schedule 1\nseed 1\nfile 0 size=8192 start=sparse\n1 store "
+                            "file=0 off=0 len=10\n";
+    static const Schedule stores = parse_schedule(kStore).value();
+    static const Schedule shrinks =
+        parse_schedule(std::string(kStore) + "2 truncate file=0 size=0\n").value();
+    return source_of(settings.seed % 2 == 1 ? shrinks : stores)();
 }
 
 TEST_F(ManyRounds, GoOnAfterOneThatLeftNothingToCheck) {
