@@ -143,6 +143,29 @@ class Rows(unittest.TestCase):
                                  ("ext4/4096, fsync-does-not-wait", "fsync-does-not-wait", 50)])
 
 
+    def test_a_record_whose_guests_stopped_is_made_again(self):
+        parsed, rows = self.rows("--cuts", "2")
+        made = []
+
+        def cut(reason):
+            part = cut_results.empty_part("6.1", 9, 2)
+            made.append(reason)
+            cut_results.count(part, {"verdict": "unknown", "reason": reason}, "here")
+            return part
+        with tempfile.TemporaryDirectory() as directory:
+            for name in ("engine", "init"):
+                Path(directory, name).write_text(name, encoding="ascii")
+            for reason in (power._told(read_console(b"words"), 1)["reason"], "cannot mount", "not asked"):
+                temporary = tempfile.mkdtemp(dir=directory)
+                cuts = power.PowerCuts(parsed, None, lambda _: kernels.Kernel("debian", "6.1", {"present": "image"}),
+                                       {name: Path(directory, name) for name in ("engine", "init")}, Path(temporary),
+                                       base.Cache(directory))
+                with mock.patch.object(power._Record, "cut", lambda _self, _count, why=reason: cut(why)):
+                    cuts.run(rows)
+                self.assertEqual(len(cuts.results[0]["untold"]), 1)
+        self.assertEqual([why[:12] for why in made], ["the guest di", "cannot mount"])
+
+
 def compared(report=None, code=0, before="", output=None):
     text = before
     if report is not None:

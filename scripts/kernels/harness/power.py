@@ -26,6 +26,7 @@ _TRIES = 3  # guests for a cut
 _SILENCE = 90  # seconds: longer than the slowest journal takes, and than a comparison
 _BEGIN = 5  # a cut comes after this part of the record: before it little has been synced
 _WORKLOADS = ("mix", "wild")
+_STOPPED = "the guest did not get to it"
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,9 @@ class PowerCuts:
         finally:
             if not options.keep:
                 shutil.rmtree(work, ignore_errors=True)
-        kept.with_suffix(".part").write_text(json.dumps(part), encoding="utf-8")
-        kept.with_suffix(".part").rename(kept)
+        if not any(one["reason"].startswith(_STOPPED) for one in part["untold"]):  # else another run tries again
+            kept.with_suffix(".part").write_text(json.dumps(part), encoding="utf-8")
+            kept.with_suffix(".part").rename(kept)
         return part
 
 
@@ -235,7 +237,7 @@ def _told(console, number):
     """What the comparison of one cut came to."""
     run = console.runs.get(number)
     if run is None or not run.complete:
-        return {"verdict": "unknown", "reason": f"the guest did not get to it; last on its console: {console.last_line}"}
+        return {"verdict": "unknown", "reason": f"{_STOPPED}; last on its console: {console.last_line}"}
     trouble = [words for kind, words in run.trouble if kind != "warning"]
     if run.failures or trouble:
         return {"verdict": "unknown", "reason": (run.failures + trouble)[0]}
