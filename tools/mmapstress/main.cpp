@@ -66,8 +66,8 @@ void add_shard(CLI::App& command, std::optional<Shard>& shard) {
                                                               "the third of eight");
                 }
             },
-            "run part K of a campaign of N parts, each on a machine of its own, say: all get the "
-            "same --seed, no two run the same schedule, and merge combines their reports")
+            "run part K of a campaign of N parts, for example each on its own machine: give all of "
+            "them the same --seed; no two run the same schedule, and merge combines their reports")
         ->type_name("K/N");
 }
 
@@ -225,7 +225,7 @@ void add_run(CLI::App& app, Verdict& verdict) {
     add_choice<CommitBy>(
         *command, "--commit-by", options->settings.commit_by,
         {{"sibling", CommitBy::sibling}, {"syncfs", CommitBy::syncfs}, {"sync", CommitBy::sync}},
-        "how a journal commit is triggered; sibling: by fsync of a new file")
+        "how a journal commit is triggered (sibling: by fsync of a new file)")
         ->default_str("sibling");
     add_size(
         *command, "--memory", [options](ByteCount size) { options->settings.memory = size; },

@@ -29,12 +29,21 @@ constexpr const char* kEraHelp =
     "the kernel; linux-6.12-blockdev goes with the filesystem blockdev alone";
 constexpr const char* kFilesystemHelp = "what a commit writes by itself, of which filesystem";
 
+/// What --help calls the default of an option: a word behind its name, words behind its description.
+void set_default(CLI::Option& option, const std::string& text) {
+    if (text.find(' ') == std::string::npos) {
+        option.default_str(text);
+    } else {
+        option.description(option.get_description() + " (default: " + text + ")");
+    }
+}
+
 void add_era(CLI::App& command, std::optional<Era>& era, const std::string& by_default) {
     Choices<std::optional<Era>> choices;
     for (const EraRules& one : kEras) {
         choices.emplace_back(one.name, one.era);
     }
-    add_choice(command, "--era", era, choices, kEraHelp)->default_str(by_default);
+    set_default(*add_choice(command, "--era", era, choices, kEraHelp), by_default);
 }
 
 void add_filesystem(CLI::App& command, std::optional<Filesystem>& filesystem, bool for_predict,
@@ -52,8 +61,8 @@ void add_filesystem(CLI::App& command, std::optional<Filesystem>& filesystem, bo
         {"ordered-eager", Filesystem::ordered_eager},
         {std::string(rules_of(Era::linux_6_12_blockdev).name), Filesystem::blockdev}};
     (for_predict ? choices : also).push_back(reiserfs);
-    add_choice(command, "--filesystem", filesystem, choices, kFilesystemHelp, also)
-        ->default_str(by_default);
+    set_default(*add_choice(command, "--filesystem", filesystem, choices, kFilesystemHelp, also),
+                by_default);
 }
 
 /// --era and --filesystem, and then the command.
@@ -89,10 +98,10 @@ void add_number(CLI::App& command, const char* name, int& to, const std::string&
 
 void add_block_size(CLI::App& command, std::optional<std::uint32_t>& to, const std::string& help,
                     const std::string& by_default) {
-    add_choice<std::optional<std::uint32_t>>(
-        command, "--block-size", to,
-        {{"512", 512U}, {"1024", 1024U}, {"2048", 2048U}, {"4096", 4096U}}, help)
-        ->default_str(by_default);
+    set_default(*add_choice<std::optional<std::uint32_t>>(
+                    command, "--block-size", to,
+                    {{"512", 512U}, {"1024", 1024U}, {"2048", 2048U}, {"4096", 4096U}}, help),
+                by_default);
 }
 
 struct EventOption {
@@ -183,12 +192,12 @@ void add_predict(CLI::App& app, PredictSettings& settings, int& code) {
     constexpr const char* kAsItRan = "what the schedule ran under, else ";
     add_era(*command, settings.asked.era, std::string(kAsItRan) + "linux-2.6.19");
     add_filesystem(*command, settings.asked.filesystem, true, std::string(kAsItRan) + "ext3");
-    add_choice<std::optional<Through>>(
-        *command, "--through", settings.through,
-        {{"kernel", Through::kernel}, {"fuse", Through::fuse}},
-        "what runs the schedule; kernel: that kernel with the filesystem in it; fuse: today's "
-        "kernel with partialfs")
-        ->default_str(std::string(kAsItRan) + "kernel");
+    set_default(*add_choice<std::optional<Through>>(
+                    *command, "--through", settings.through,
+                    {{"kernel", Through::kernel}, {"fuse", Through::fuse}},
+                    "what runs the schedule (kernel: that kernel with the filesystem in it; fuse: "
+                    "today's kernel with partialfs)"),
+                std::string(kAsItRan) + "kernel");
     add_block_size(*command, settings.block_size, "bytes of a block", "what the schedule says");
     add_text_or_json(*command, settings.json);
     command->add_flag("--check", settings.check,
