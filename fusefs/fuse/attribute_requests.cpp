@@ -6,9 +6,11 @@
 #include "fusefs/fuse/control_directory.hpp"
 #include "fusefs/fuse/dispatch.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
+#include "fusefs/fuse/set_id_bits.hpp"
 #include "fusefs/journal/change.hpp"
 
 #include <linux/capability.h>
+#include <linux/fuse.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
@@ -113,9 +115,39 @@ Result<void> set_all(Mount& mount, const InodePtr& inode, const struct stat& wan
     return {};
 }
 
+/// As inode_owner_or_capable() of the kernel: whether the caller might change the mode.
+bool owns(fuse_req_t req, const struct stat& status) {
+    const fuse_ctx& caller = *fuse_req_ctx(req);
+    return caller.uid == status.st_uid ||
+           is_capable_over(caller.pid, CAP_FOWNER, status.st_uid, status.st_gid);
+}
+
+/// Whether setuid and setgid go with a change, where that is left to the daemon (set_id_bits.hpp).
+/// EPERM: of a change of owner, where they go, and who may not change the mode; as the kernel has
+/// it where it takes them away itself.
+Result<bool> takes_set_id(fuse_req_t req, const Inode& inode, int to_set) {
+    const bool changes_owner = (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) != 0;
+    if (!mount_of(req).agreed.clears_set_id ||
+        (to_set != 0 && (to_set & FATTR_KILL_SUIDGID) == 0)) {
+        return false;
+    }
+    const auto status = TRY(backing::status_of(inode.fd()));
+    if (set_id_of(status.st_mode) == 0) {
+        return false;
+    }
+    if (changes_owner && !owns(req, status)) {
+        return base::failed(EPERM);
+    }
+    return to_set != 0 || owns(req, status);
+}
+
 Answer setattr(fuse_req_t req, const InodePtr& inode, struct stat* wanted, int to_set,
                fuse_file_info* /*info*/) {
+    const bool takes = TRY(takes_set_id(req, *inode, to_set));
     TRY(set_all(mount_of(req), inode, *wanted, to_set));
+    if (takes) {
+        TRY(clear_set_id(inode->fd()));
+    }
     if (inode->data() != nullptr) {
         inode->data()->attributes_changed();
     }

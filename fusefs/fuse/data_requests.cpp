@@ -10,6 +10,7 @@
 #include "fusefs/fuse/power_cut.hpp"
 #include "fusefs/fuse/reply.hpp"
 #include "fusefs/fuse/session.hpp"
+#include "fusefs/fuse/set_id_bits.hpp"
 #include "fusefs/journal/change.hpp"
 
 #include <fcntl.h>
@@ -93,6 +94,13 @@ void fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length,
                const HandlePtr& handle) {
     Mount& mount = mount_of(req);
     const ByteOffset begin = model::offset_of(offset);
+    if (mount.agreed.clears_set_id) {
+        if (const auto cleared = clear_set_id_by(fuse_req_ctx(req)->pid, handle->inode->fd());
+            !cleared) {
+            answer(req, cleared.error().value);
+            return;
+        }
+    }
     const journal::Change change(mount.journal, shared_data(handle->inode));
     const Result<void> done = handle->data().allocate(
         mode, {begin, begin + ByteCount{static_cast<std::uint64_t>(length)}});

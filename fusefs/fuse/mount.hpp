@@ -42,6 +42,7 @@ struct Agreement {
     unsigned max_write = 0; ///< bytes
     bool posix_acl = false;
     bool explicit_invalidation = false;
+    bool clears_set_id = false; ///< left to the daemon: set_id_bits.hpp
 };
 
 /// The userdata of the FUSE session: handlers get at it with mount_of(req). The objects referred to

@@ -40,6 +40,9 @@ void init(void* userdata, fuse_conn_info* connection) {
     want(FUSE_CAP_CACHE_SYMLINKS);
     want(FUSE_CAP_DONT_MASK);
     mount.agreed.posix_acl = want(FUSE_CAP_POSIX_ACL);
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2 // libfuse 3.17
+    mount.agreed.clears_set_id = want(FUSE_CAP_HANDLE_KILLPRIV_V2);
+#endif
     // A write must fit into the dirty limit several times over, or it could never go through.
     const std::uint64_t most = mount.settings.dirty_limit / 4 / model::kPageSize * model::kPageSize;
     connection->max_write = static_cast<unsigned>(std::clamp<std::uint64_t>(

@@ -1,6 +1,7 @@
 #include "fusefs/fuse/session.hpp"
 
 #include "fusefs/base/fd.hpp"
+#include "fusefs/fuse/set_id_bits.hpp"
 
 #include <malloc.h>
 #include <poll.h>
@@ -46,6 +47,7 @@ struct Received {
     file::MemoryPool* pool = nullptr;
     bool taken = false; ///< the request's memory has been
     std::vector<std::byte>* scratch = nullptr;
+    bool clears_set_id = false;
 };
 thread_local Received received;
 
@@ -101,6 +103,9 @@ std::string why_not_mounted(const std::string& mountpoint, const std::string& er
     } else {
         message += "fusermount3 has failed, and says why in a line of its own";
     }
+    if (::geteuid() != 0 && errors.find("/dev/fuse") != std::string::npos) {
+        return message + "; whoever mounts must be able to read and write /dev/fuse";
+    }
     return message + (::geteuid() == 0
                           ? "; mounting takes CAP_SYS_ADMIN: start a container with --device "
                             "/dev/fuse --cap-add SYS_ADMIN"
@@ -123,6 +128,10 @@ void* Session::take_request_memory() {
     }
     received.taken = true;
     return std::exchange(*received.memory, next);
+}
+
+bool Session::clears_set_id() {
+    return received.clears_set_id;
 }
 
 std::span<std::byte> Session::scratch(std::size_t size) {
@@ -230,7 +239,8 @@ bool Session::serve_one(Worker& self) {
     if (idle_.fetch_sub(1) == 1) {
         start_worker(malloc_usable_size(self.request.mem));
     }
-    received = {&self.request.mem, &pool_, false, &self.scratch};
+    const std::span whole(static_cast<const std::byte*>(self.request.mem), self.request.size);
+    received = {&self.request.mem, &pool_, false, &self.scratch, write_clears_set_id(whole)};
     fuse_session_process_buf(session_, &self.request);
     received = {};
     idle_.fetch_add(1);

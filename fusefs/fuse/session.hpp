@@ -65,6 +65,8 @@ class Session {
     /// Goes back to the pool given to the session. Throws std::bad_alloc, and leaves the memory
     /// where it is, if there is none to receive the next request in.
     static void* take_request_memory();
+    /// Within a handler of a write: see write_clears_set_id().
+    static bool clears_set_id();
     /// Within a handler: memory of this size that nobody else uses until the handler returns.
     static std::span<std::byte> scratch(std::size_t size);
 

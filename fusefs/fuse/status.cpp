@@ -35,6 +35,7 @@ std::string status_json(const Mount& mount) {
         {"probe", mount.page_cache.probe() == Probe::cachestat ? "cachestat" : "compare"},
         {"posix_acl", mount.agreed.posix_acl},
         {"explicit_invalidation", mount.agreed.explicit_invalidation},
+        {"killpriv_v2", mount.agreed.clears_set_id},
         {"max_write", mount.agreed.max_write},
     };
     status["commits"] = journal.commits;

@@ -11,6 +11,7 @@
 #include "fusefs/fuse/reply.hpp"
 #include "fusefs/fuse/resource_limits.hpp"
 #include "fusefs/fuse/session.hpp"
+#include "fusefs/fuse/set_id_bits.hpp"
 #include "fusefs/journal/change.hpp"
 
 #include <fcntl.h>
@@ -193,6 +194,12 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
     if (!fits) {
         answer(req, fits.error().value);
         return;
+    }
+    if (Session::clears_set_id()) {
+        if (const auto cleared = clear_set_id(handle->inode->fd()); !cleared) {
+            answer(req, cleared.error().value);
+            return;
+        }
     }
     explicit_write(mount, {.req = req,
                            .inode = handle->inode,

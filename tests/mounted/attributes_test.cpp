@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
+#include <string>
 
 namespace partialfs::testing {
 namespace {
@@ -126,8 +128,8 @@ TEST_F(Attributes, OrdinaryUsersMayChangeWhatTheyMay) {
 
 TEST_F(Attributes, SetuidAndSetgidAreClearedByWritesAndChanges) {
     const auto prepare = [](Script& s) {
-        for (const char* name :
-             {"write", "truncate", "chown", "append", "mmap", "fallocate", "otrunc", "group"}) {
+        for (const char* name : {"write", "truncate", "chown", "chown nothing", "append", "mmap",
+                                 "fallocate", "otrunc", "group", "direct", "copy"}) {
             s.fill(s.open(name, O_CREAT | O_RDWR, 0644), 0, 5000, 1);
             ::chown(s.at(name).c_str(), 1001, 1001);
             ::chmod(s.at(name).c_str(), 06777);
@@ -147,28 +149,50 @@ TEST_F(Attributes, SetuidAndSetgidAreClearedByWritesAndChanges) {
             s.call("append", ::write(append, "x", 1));
             s.call("fallocate", ::fallocate(rw("fallocate"), 0, 0, 10000));
             s.open("otrunc", O_RDWR | O_TRUNC);
-            for (const char* name :
-                 {"write", "truncate", "chown", "append", "fallocate", "otrunc", "group"}) {
+            s.call("chown nothing", ::chown(s.at("chown nothing").c_str(), static_cast<uid_t>(-1),
+                                            static_cast<gid_t>(-1)));
+            alignas(4096) static const std::array<char, 4096> page{};
+            const int direct = s.open("direct", O_RDWR | O_DIRECT);
+            s.call("direct", ::pwrite(direct, page.data(), page.size(), 0));
+            s.call("copy", ::copy_file_range(rw("write"), nullptr, rw("copy"), nullptr, 100, 0));
+            for (const char* name : {"write", "truncate", "chown", "chown nothing", "append",
+                                     "fallocate", "otrunc", "group", "direct", "copy"}) {
                 s.stat(name);
             }
         });
     }
 }
 
-TEST_F(Attributes, FileCapabilitiesAreRemovedByAWrite) {
+TEST_F(Attributes, FileCapabilitiesAreRemovedByAChange) {
     const auto steps = [](Script& s) {
         const int fd = s.open("file", O_CREAT | O_RDWR, 0755);
         s.fill(fd, 0, 100, 1);
-        // cap_net_raw=ep, version 2.
-        const std::array<unsigned char, 20> capability{1, 0, 0, 2, 0, 0x20};
-        s.call("setxattr", ::setxattr(s.at("file").c_str(), "security.capability",
-                                      capability.data(), capability.size(), 0));
-        std::array<char, 64> value{};
-        s.call("getxattr",
-               ::getxattr(s.at("file").c_str(), "security.capability", value.data(), value.size()));
-        s.pwrite(fd, "x", 0);
-        s.call("getxattr",
-               ::getxattr(s.at("file").c_str(), "security.capability", value.data(), value.size()));
+        const std::string path = s.at("file");
+        const auto look = [&] {
+            std::array<char, 64> value{};
+            s.call("getxattr",
+                   ::getxattr(path.c_str(), "security.capability", value.data(), value.size()));
+        };
+        const auto give = [&] {
+            // cap_net_raw=ep, version 2.
+            const std::array<unsigned char, 20> capability{1, 0, 0, 2, 0, 0x20};
+            s.call("setxattr", ::setxattr(path.c_str(), "security.capability", capability.data(),
+                                          capability.size(), 0));
+            look();
+        };
+        const std::array<std::function<void()>, 5> changes{
+            [&] { s.pwrite(fd, "x", 0); },
+            [&] { s.call("truncate", ::truncate(path.c_str(), 50)); },
+            [&] { s.call("chown", ::chown(path.c_str(), 1001, 1001)); },
+            [&] { s.call("fallocate", ::fallocate(fd, 0, 0, 10000)); },
+            [&] { s.call("chmod", ::chmod(path.c_str(), 0711)); },
+        };
+        for (const auto& change : changes) {
+            s.pwrite(fd, "x", 0); // the kernel may remember now that there are none
+            give();
+            change();
+            look();
+        }
     };
     expect_same(mount(), steps);
 }
