@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """A command that takes longer than 5 s says where it is, on standard error, also where that is no terminal.
 
-usage: progress_test.py VMMODEL
+usage: progress_test.py VMMODEL MMAPSTRESS
+
+It says so once in 10 s, however many rounds and stages there are.
 
 Exit code: 0 all good; 1 not.
 """
@@ -9,9 +11,10 @@ Exit code: 0 all good; 1 not.
 import re
 import subprocess
 import sys
+import tempfile
 
 
-def main(vmmodel):
+def main(vmmodel, mmapstress):
     for arguments, words in (
             (["simulate", "--ops", "1000000000000"], r"0 %, [1-9]\d* operations"),
             (["table", "--pages", "2", "--processes", "2", "--stores", "9"], r"\d+ %, \d+ of 16 searches, [1-9]\d* states"),
@@ -23,10 +26,17 @@ def main(vmmodel):
         if not re.fullmatch(rf"vmmodel: \d+ s, {words}\n", line):
             print(f"FAILED: {arguments[0]} says {line!r}")
             return 1
+    with tempfile.TemporaryDirectory() as directory:
+        said = subprocess.run([mmapstress, "run", directory, "--workload", "mix", "--duration", "9s"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False).stderr
+    times = [int(seconds) for seconds in re.findall(r"^mmapstress: (\d+) s, ", said, re.M)]
+    if not times or any(later - time < 10 for time, later in zip(times, times[1:])):
+        print(f"FAILED: mmapstress says {said!r}")
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -29,7 +29,8 @@ constexpr const char* kEraHelp =
     "the kernel; linux-6.12-blockdev goes with the filesystem blockdev alone";
 constexpr const char* kFilesystemHelp = "what a commit writes by itself, of which filesystem";
 
-/// What --help calls the default of an option: a word behind its name, words behind its description.
+/// What --help calls the default of an option: a word behind its name, words behind its
+/// description.
 void set_default(CLI::Option& option, const std::string& text) {
     if (text.find(' ') == std::string::npos) {
         option.default_str(text);
@@ -78,9 +79,9 @@ void on_setting(CLI::App& command, Era& era, Filesystem& filesystem, int& code,
             return;
         }
         if (setting->filesystem == Filesystem::reiserfs) {
-            code =
-                fail(kUsage, "--filesystem reiserfs: only predict has it; its rules turn on holes "
-                             "and on pages partly read, which are no part of this model");
+            code = fail(kUsage,
+                        "--filesystem reiserfs: only predict has it; its rules depend on holes "
+                        "and on pages partly read, which are no part of this model");
             return;
         }
         era = setting->era;

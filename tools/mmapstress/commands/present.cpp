@@ -320,9 +320,10 @@ double part_of(const Extent& extent, std::uint64_t round, std::optional<double> 
 
 std::function<void(const Progress&)> progress_bar(const Extent& extent,
                                                   const std::uint64_t& round) {
-    return [extent, &round,
-            line = partialfs::tools::ProgressLine("mmapstress")](const Progress& progress) mutable {
-        if (!line.is_due()) {
+    // One line, also of copies: each part of a run has one.
+    return [extent, &round, line = std::make_shared<partialfs::tools::ProgressLine>("mmapstress")](
+               const Progress& progress) {
+        if (!line->is_due()) {
             return;
         }
         std::optional<double> of_round;
@@ -341,7 +342,7 @@ std::function<void(const Progress&)> progress_bar(const Extent& extent,
         if (round > 1 || extent.rounds > 1) {
             what = fmt::format("round {}, {}", round, what);
         }
-        line.show(part_of(extent, round, of_round, line.seconds()), what);
+        line->show(part_of(extent, round, of_round, line->seconds()), what);
     };
 }
 
