@@ -70,6 +70,7 @@ if $install; then
 fi
 
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+export CCACHE_SLOPPINESS=pch_defines,time_macros # else ccache has no use for precompiled headers
 
 build=build/$preset
 mkdir -p "$build"

@@ -1,8 +1,10 @@
-// What most sources include and none of us wrote, for a quick build: compiled once
+// What most sources include and none of us wrote, for a unity build: compiled once
 // (precompiled.cmake).
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>

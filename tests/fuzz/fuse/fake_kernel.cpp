@@ -22,7 +22,7 @@ namespace {
 std::atomic<FakeKernel*> the_kernel{nullptr};
 
 /// Who makes requests that are not root's.
-constexpr std::uint32_t kUser = 1000;
+constexpr std::uint32_t kUserId = 1000;
 
 /// What Linux 6.18 offers, as far as <linux/fuse.h> of our oldest Debian names it.
 constexpr std::uint32_t kOffered =
@@ -108,7 +108,7 @@ void FakeKernel::transmit(std::uint32_t opcode, std::uint64_t unique, std::uint6
     header.opcode = opcode;
     header.unique = unique;
     header.nodeid = inode;
-    header.uid = header.gid = by_root ? 0 : kUser;
+    header.uid = header.gid = by_root ? 0 : kUserId;
     header.pid = static_cast<std::uint32_t>(::getpid());
     std::array parts{part_of(bytes_of(header)), part_of(arguments)};
     msghdr message{};

@@ -46,7 +46,7 @@ Bytes converted(const RequestLayout& layout, std::span<const std::byte> argument
 }
 
 /// An answer that the kernel would not take.
-void require(bool condition, const char* what) {
+void must_be(bool condition, const char* what) {
     if (!condition) {
         std::fprintf(stderr, "the daemon's answer is not what FUSE wants: %s\n", what);
         std::abort();
@@ -66,12 +66,12 @@ void Numbers::learn_inode(std::uint64_t number) {
 
 void Numbers::learn_entries(std::span<const std::byte> listing) {
     while (!listing.empty()) {
-        require(listing.size() > FUSE_NAME_OFFSET_DIRENTPLUS, "an entry is cut off");
+        must_be(listing.size() > FUSE_NAME_OFFSET_DIRENTPLUS, "an entry is cut off");
         learn_inode(get_u64(listing, offsetof(fuse_entry_out, nodeid)));
         const std::uint32_t name =
             get_u32(listing, offsetof(fuse_direntplus, dirent) + offsetof(fuse_dirent, namelen));
         const std::size_t size = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET_DIRENTPLUS + name);
-        require(name != 0 && size <= listing.size(), "a name is empty or cut off");
+        must_be(name != 0 && size <= listing.size(), "a name is empty or cut off");
         listing = listing.subspan(size);
     }
 }
@@ -83,17 +83,17 @@ void Numbers::learn(std::uint32_t opcode, std::span<const std::byte> body) {
     case FUSE_MKNOD:
     case FUSE_MKDIR:
     case FUSE_LINK:
-        require(body.size() == sizeof(fuse_entry_out), "size of an entry");
+        must_be(body.size() == sizeof(fuse_entry_out), "size of an entry");
         learn_inode(get_u64(body, offsetof(fuse_entry_out, nodeid)));
         break;
     case FUSE_CREATE:
-        require(body.size() == sizeof(fuse_entry_out) + sizeof(fuse_open_out), "size of CREATE");
+        must_be(body.size() == sizeof(fuse_entry_out) + sizeof(fuse_open_out), "size of CREATE");
         learn_inode(get_u64(body, offsetof(fuse_entry_out, nodeid)));
         handles_.push_back(get_u64(body, sizeof(fuse_entry_out) + offsetof(fuse_open_out, fh)));
         break;
     case FUSE_OPEN:
     case FUSE_OPENDIR:
-        require(body.size() == sizeof(fuse_open_out), "size of OPEN");
+        must_be(body.size() == sizeof(fuse_open_out), "size of OPEN");
         handles_.push_back(get_u64(body, offsetof(fuse_open_out, fh)));
         break;
     case FUSE_READDIRPLUS:

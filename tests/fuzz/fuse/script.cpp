@@ -23,7 +23,7 @@ enum Setting : std::uint8_t {
 /// How a record begins: opcode, inode, these, and the length of its arguments in two bytes.
 enum Flag : std::uint8_t {
     kGoesOn = 1,
-    kUser = 2,
+    kByUser = 2,
 };
 constexpr std::size_t kRecordHeader = 5;
 /// More take long and show nothing that fewer do not.
@@ -98,7 +98,7 @@ Script parse_script(std::span<const std::byte> input) {
             {.opcode = header[0],
              .inode = header[1],
              .waits = (header[2] & kGoesOn) == 0 && (bits & kNobodyWaits) == 0,
-             .by_root = (header[2] & kUser) == 0,
+             .by_root = (header[2] & kByUser) == 0,
              .arguments = std::move(arguments)});
     }
     return script;
@@ -108,7 +108,7 @@ ScriptWriter::ScriptWriter() : bytes_(1) {}
 
 void ScriptWriter::add(const ScriptedRequest& request) {
     const auto flags = static_cast<std::uint8_t>((request.waits ? 0U : unsigned{kGoesOn}) |
-                                                 (request.by_root ? 0U : unsigned{kUser}));
+                                                 (request.by_root ? 0U : unsigned{kByUser}));
     append_header(bytes_, request.opcode, request.inode, flags, request.arguments.size());
     bytes_.insert(bytes_.end(), request.arguments.begin(), request.arguments.end());
 }
