@@ -2,7 +2,6 @@
 // (precompiled.cmake).
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
