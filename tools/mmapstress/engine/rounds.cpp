@@ -48,7 +48,8 @@ bool had_nothing(const RunResult& result) {
            cold.state == StageResult::State::checked;
 }
 
-/// One round that the power is cut in may have stored nothing; all of them together must have.
+/// A round that the power is cut in, or whose turn is over soon, may have stored nothing; all of
+/// them together must have.
 void require_stores(RunResult& result) {
     auto of_last = result.ops_by_kind;
     std::swap(result.ops_by_kind, result.totals.ops_by_kind);
@@ -100,7 +101,7 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
         each.may_have = workload.may_have();
         each.memory_limit = workload.exceeds_memory ? rounds.settings.memory : ByteCount{0};
         each.made_of = rounds.settings;
-        each.stored_before = round > 1;
+        each.stored_before = round > 1 || rounds.duration;
         OpSourceFactory factory = [make = workload.make, wanted = rounds.settings] {
             auto source = make(wanted);
             return std::move(*source); // but for the seed these settings have been accepted
@@ -137,7 +138,7 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
             }
         }
         if (all_had_a_turn || is_stopped() || !goes_on) {
-            if (rounds.power_cuts) {
+            if (rounds.power_cuts || rounds.duration) {
                 require_stores(result);
             }
             return reported(std::move(findings), std::move(done), settings);

@@ -77,6 +77,48 @@ TEST_F(ManyRounds, GoOnAfterOneThatLeftNothingToCheck) {
     EXPECT_EQ(result->result.verdict(), Verdict::clean) << "the second had something";
 }
 
+std::expected<std::unique_ptr<OpSource>, std::string>
+make_one_that_waits(const WorkloadSettings& /*settings*/) {
+    static const Schedule waits = parse_schedule("mmapstress-schedule 1\nseed 1\n"
+                                                 "file 0 size=8192 start=sparse\n"
+                                                 "1 pause us=50000\n"
+                                                 "2 store file=0 off=0 len=10\n")
+                                      .value();
+    return source_of(waits)();
+}
+
+TEST_F(ManyRounds, GoOnAfterOneWhoseTurnWasOverBeforeItsFirstStore) {
+    const WorkloadInfo waits{"waits", "", make_one_that_waits, nullptr};
+    const WorkloadInfo stores{"stores", "", make_empty_at_odd_seeds, nullptr};
+    Rounds rounds;
+    rounds.workloads.assign(3000, &stores); // a turn is ten milliseconds
+    rounds.workloads.front() = &waits;
+    ASSERT_LT(rounds.turn(), std::chrono::milliseconds(50));
+    rounds.duration = std::chrono::hours(1);
+    rounds.settings.seed = 1;
+    std::uint64_t begun = 0;
+    rounds.begin = [&](std::uint64_t number) { begun = number; };
+    settings_.stop = [&] { return begun > 2; };
+    const auto result = run_rounds(settings_, rounds);
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->result.rounds, 3U);
+    EXPECT_EQ(result->result.verdict(), Verdict::clean);
+}
+
+TEST_F(ManyRounds, OfWhichNoneCameToItsFirstStoreAreNotClean) {
+    const WorkloadInfo waits{"waits", "", make_one_that_waits, nullptr};
+    Rounds rounds;
+    rounds.workloads.assign(3000, &waits);
+    rounds.duration = std::chrono::hours(1);
+    std::uint64_t begun = 0;
+    rounds.begin = [&](std::uint64_t number) { begun = number; };
+    settings_.stop = [&] { return begun > 2; };
+    const auto result = run_rounds(settings_, rounds);
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->result.rounds, 3U);
+    EXPECT_EQ(result->result.verdict(), Verdict::unknown);
+}
+
 TEST_F(ManyRounds, ThatAllLeftNothingToCheckAreNotClean) {
     const WorkloadInfo workload{"odd", "", make_empty_at_odd_seeds, nullptr};
     WorkloadSettings settings;
