@@ -36,8 +36,9 @@ def subcommands(text):
 
 
 def words_of(text, option):
-    """The words that a --help lists at the end of an option's description, as in `the kernel: a, b, c`."""
+    """The words that a --help lists for an option, as in `the kernel: a, b, c (default: what the schedule says)`."""
     line = re.search(rf"^  (?:-\w,)?{option} .*$(?:\n {{20,}}.*$)*", text, re.M)[0]
+    line = re.sub(r"\s*\(default: [^()]*\)", "", line)
     return set(re.findall(r"[\w.-]+", line.rsplit(":", 1)[1]))
 
 
