@@ -290,6 +290,13 @@ void add_minimise(CLI::App& app, Verdict& verdict) {
                      "the file that the smallest schedule is written to")
         ->required()
         ->type_name("OUT");
+    command
+        ->add_option("--tries", options->tries,
+                     "how often a schedule is run, at most, until it loses data; more for a loss "
+                     "that is rare")
+        ->check(whole_number(1))
+        ->type_name("N")
+        ->capture_default_str();
     command->callback([options, &verdict] { verdict = minimise_command(*options); });
 }
 

@@ -114,6 +114,27 @@ TEST_F(Afterwards, TwoThousandOperationsComeDownToSix) {
     EXPECT_EQ(left, 0U) << "candidates' files are removed";
 }
 
+TEST_F(Afterwards, ALossThatIsRareIsMinimisedWithMoreTries) {
+    Mount mount;
+    mount.start({"--contract", "linux-2.6.20", "--commit-interval", "0"});
+    WorkloadSettings settings;
+    settings.ops = 2000;
+    const Schedule schedule = schedule_of(**workload_named("mix")->make(settings));
+    MinimiseSettings minimise_settings;
+    minimise_settings.run.directory = mount.path();
+    minimise_settings.tries = 3;
+    // One run of three is under the contract that loses data.
+    minimise_settings.progress = [&](std::uint64_t candidates, std::size_t) {
+        EXPECT_EQ(
+            mount.write_control("contract", candidates % 3 == 2 ? "linux-2.6.19" : "linux-2.6.20"),
+            0);
+    };
+    const auto found = minimise(minimise_settings, schedule);
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_LE(found->schedule.ops.size(), 6U) << print_schedule(found->schedule);
+    EXPECT_EQ(found->confirmed, found->confirmations);
+}
+
 TEST_F(Afterwards, MinimiseSaysSoWhereNothingIsLost) {
     Mount mount;
     mount.start({"--contract", "linux-2.6.20"});

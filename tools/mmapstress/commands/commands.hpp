@@ -60,6 +60,7 @@ struct MinimiseOptions {
     RunSettings run;                                   ///< directory, disk
     std::string schedule;                              ///< a schedule's file, or a report's
     std::string output;                                ///< where the smallest schedule is written
+    unsigned tries = 1;                                ///< as MinimiseSettings'
     std::chrono::milliseconds hang_after = kHangAfter; ///< as CommonOptions'
 };
 

@@ -15,13 +15,14 @@ namespace mmapstress {
 
 namespace {
 
-std::string told(const Minimised& found, std::size_t before, double seconds) {
+std::string told(const Minimised& found, std::size_t before, double seconds, unsigned tries) {
     std::string text =
         fmt::format("{} operations made {} in {} runs, {:.1f} s{}\n", before,
                     found.schedule.ops.size(), found.candidates, seconds,
                     found.interrupted ? "; ended early: it may not be the smallest" : "");
-    text += fmt::format("it showed the same damage in {} of {} more runs\n\n", found.confirmed,
-                        found.confirmations);
+    text += fmt::format("it showed the same damage in {} of {} more {}\n\n", found.confirmed,
+                        found.confirmations,
+                        tries == 1 ? "runs" : fmt::format("tries of up to {} runs each", tries));
     return text + print_schedule(found.schedule);
 }
 
@@ -38,6 +39,7 @@ Verdict search(const MinimiseOptions& options) {
     MinimiseSettings settings;
     settings.run = options.run;
     settings.run.stop = stop_signalled;
+    settings.tries = options.tries;
     settings.progress = [line = partialfs::tools::ProgressLine("mmapstress")](
                             std::uint64_t candidates, std::size_t operations) mutable {
         if (line.is_due()) {
@@ -64,7 +66,7 @@ Verdict search(const MinimiseOptions& options) {
         complain(written.error());
         return Verdict::unknown;
     }
-    print(told(*found, schedule->ops.size(), taken.count()));
+    print(told(*found, schedule->ops.size(), taken.count(), options.tries));
     return Verdict::clean;
 }
 

@@ -13,8 +13,8 @@
 namespace mmapstress {
 namespace {
 
-/// How often the whole schedule is run before it is said to lose nothing.
-constexpr int kFirstTries = 3;
+/// How often the whole schedule is run at least before it is said to lose nothing.
+constexpr unsigned kFirstTries = 3;
 /// How often a candidate must lose data to be taken, where losses turned out to be a matter of
 /// luck.
 constexpr int kRunsEach = 3;
@@ -86,8 +86,8 @@ class Minimiser {
             if (stopped()) {
                 return false;
             }
-            auto result = run_once(candidate);
-            if (!lost_data(result)) {
+            auto result = lose(candidate);
+            if (!result) {
                 return false;
             }
             last_loss_ = std::move(*result);
@@ -104,13 +104,24 @@ class Minimiser {
             return;
         }
         for (int i = 0; i < kRunsEach && runs_each_ == 1; ++i) {
-            if (!stopped() && !lost_data(run_once(best_))) {
+            if (!stopped() && !lose(best_)) {
                 runs_each_ = kRunsEach;
             }
         }
         if (runs_each_ == 1) {
             reliable_ = best_;
         }
+    }
+
+    /// A run of the schedule that lost data, of so many as it is given.
+    std::optional<RunResult> lose(const Schedule& schedule) {
+        for (unsigned i = 0; i < settings_.tries; ++i) {
+            auto result = run_once(schedule);
+            if (lost_data(result)) {
+                return std::move(*result);
+            }
+        }
+        return std::nullopt;
     }
 
     /// Whether the run shows damage of a kind, and in a stage, that the whole schedule showed.
@@ -152,7 +163,8 @@ class Minimiser {
     }
 
     std::optional<StartError> reproduce() {
-        for (int i = 0; i < kFirstTries; ++i) {
+        const unsigned tries = std::max(kFirstTries, settings_.tries);
+        for (unsigned i = 0; i < tries; ++i) {
             auto result = run_once(best_);
             if (!result) {
                 return result.error();
@@ -171,8 +183,8 @@ class Minimiser {
                                                         : result->problems.front().message};
             }
         }
-        return StartError{Verdict::unknown, "the schedule lost no data here in " +
-                                                std::to_string(kFirstTries) + " runs"};
+        return StartError{Verdict::unknown,
+                          "the schedule lost no data here in " + std::to_string(tries) + " runs"};
     }
 
     [[nodiscard]] Schedule with_ops(std::span<const std::size_t> kept) const {
@@ -360,9 +372,9 @@ class Minimiser {
         const auto stop = std::exchange(settings_.run.stop, nullptr);
         while (found_.confirmations < Minimised::kConfirmations &&
                !(once && found_.confirmed != 0)) {
-            auto result = run_once(best_);
+            auto result = lose(best_);
             ++found_.confirmations;
-            if (lost_data(result)) {
+            if (result) {
                 ++found_.confirmed;
                 found_.result = std::move(*result);
             }

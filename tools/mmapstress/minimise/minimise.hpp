@@ -14,6 +14,9 @@ struct MinimiseSettings {
     /// How each candidate is run: in fresh files in a fresh directory, which is removed again.
     /// The stages of the verification that showed no damage in the first run are left out.
     RunSettings run;
+    /// How often a candidate is run, at most, before it counts as one that loses nothing: more than
+    /// once where the whole schedule loses data only now and then.
+    unsigned tries = 1;
     /// Called after each candidate, from the thread that called minimise().
     std::function<void(std::uint64_t candidates, std::size_t operations)> progress;
 };
@@ -21,7 +24,7 @@ struct MinimiseSettings {
 struct Minimised {
     Schedule schedule;               ///< the smallest found; ids as in the schedule it came from
     std::uint64_t candidates = 0;    ///< how many were run
-    std::uint64_t confirmations = 0; ///< how often it was run once more, kConfirmations at most
+    std::uint64_t confirmations = 0; ///< how often it was tried once more, kConfirmations at most
     std::uint64_t confirmed = 0;     ///< and how often it lost data then
     /// settings.run.stop ended the search early; once it has lost data again is enough then.
     bool interrupted = false;
