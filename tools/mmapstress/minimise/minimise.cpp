@@ -2,13 +2,16 @@
 
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/minimise/search.hpp"
-#include "tools/schedule/page_history.hpp"
+#include "tools/mmapstress/minimise/simpler.hpp"
 
 #include <algorithm>
 #include <array>
 #include <numeric>
-#include <set>
+#include <optional>
+#include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace mmapstress {
 namespace {
@@ -50,7 +53,7 @@ class Minimiser {
   private:
     void search() {
         keep_one_page();
-        try_header([](Schedule& candidate) { use_one_worker(candidate); });
+        try_header(use_one_worker);
         drop_unused_files();
         for (std::size_t before = best_.ops.size() + 1; best_.ops.size() < before;) {
             before = best_.ops.size();
@@ -187,15 +190,6 @@ class Minimiser {
                           "the schedule lost no data here in " + std::to_string(tries) + " runs"};
     }
 
-    [[nodiscard]] Schedule with_ops(std::span<const std::size_t> kept) const {
-        Schedule candidate;
-        candidate.header = best_.header;
-        for (const std::size_t index : kept) {
-            candidate.ops.push_back(best_.ops[index]);
-        }
-        return candidate;
-    }
-
     /// Only what one damaged page has been through, all the rest left out at once. The damaged
     /// ranges are tried in turn, the one with the shortest past first.
     void keep_one_page() {
@@ -204,36 +198,15 @@ class Minimiser {
         const std::size_t ranges = std::min<std::size_t>(found_.result.damage.size(), 64);
         for (std::size_t i = 0; i < ranges; ++i) {
             const DamagedRange& damage = found_.result.damage[i];
-            pasts.push_back(past_of(damage.file, damage.range.first_page()));
+            pasts.push_back(past_of(best_, damage.file, damage.range.first_page()));
         }
         std::ranges::sort(pasts, {}, &std::vector<std::size_t>::size);
         for (std::size_t i = 0; i < std::min(pasts.size(), kPagesTried); ++i) {
             const std::size_t before = best_.ops.size();
-            if (pasts[i].size() < before && try_candidate(with_ops(pasts[i]))) {
+            if (pasts[i].size() < before && try_candidate(with_ops(best_, pasts[i]))) {
                 return;
             }
         }
-    }
-
-    /// Positions in best_.ops of what concerns the page, commits and flushes included.
-    [[nodiscard]] std::vector<std::size_t> past_of(FileIndex file, PageIndex page) const {
-        std::set<OpId> wanted;
-        for (const HistoryEntry& entry :
-             page_history(best_, file, page, best_.ops.empty() ? OpId{0} : best_.ops.back().id)) {
-            wanted.insert(entry.op.id);
-            wanted.insert(entry.last);
-        }
-        std::vector<std::size_t> kept;
-        for (std::size_t i = 0; i < best_.ops.size(); ++i) {
-            // What changes a file's size stays: without it the others may reach past the end.
-            const Op& op = best_.ops[i];
-            const bool sizes = op.kind == OpKind::truncate || op.kind == OpKind::append ||
-                               op.kind == OpKind::collapse || op.kind == OpKind::insert;
-            if (wanted.contains(op.id) || (sizes && op.file == file)) {
-                kept.push_back(i);
-            }
-        }
-        return kept;
     }
 
     void minimise_ops() {
@@ -241,60 +214,13 @@ class Minimiser {
         std::vector<std::size_t> indices(all.ops.size());
         std::iota(indices.begin(), indices.end(), std::size_t{0});
         minimise_items(std::move(indices), [&](std::span<const std::size_t> kept) {
-            Schedule candidate;
-            candidate.header = all.header;
-            for (const std::size_t index : kept) {
-                candidate.ops.push_back(all.ops[index]);
-            }
-            return try_candidate(std::move(candidate));
+            return try_candidate(with_ops(all, kept));
         });
-    }
-
-    static void use_one_worker(Schedule& candidate) {
-        candidate.header.threads = 1;
-        candidate.header.processes = 1;
-        for (Op& op : candidate.ops) {
-            op.by = WorkerIndex{};
-        }
     }
 
     /// Leaves out the files that no operation names, and numbers the others anew.
     void drop_unused_files() {
-        try_header([](Schedule& candidate) {
-            Header& header = candidate.header;
-            std::vector<std::optional<FileIndex>> numbers(header.files.size());
-            for (const Op& op : candidate.ops) {
-                if (traits_of(op.kind).has_file) {
-                    numbers[op.file.value] = FileIndex{};
-                }
-                if (traits_of(op.kind).has_source) {
-                    numbers[op.source.value] = FileIndex{};
-                }
-            }
-            std::vector<FileSpec> kept;
-            for (std::size_t i = 0; i < numbers.size(); ++i) {
-                if (numbers[i]) {
-                    numbers[i] = FileIndex{static_cast<std::uint32_t>(kept.size())};
-                    kept.push_back(header.files[i]);
-                }
-            }
-            if (kept.empty()) {
-                return;
-            }
-            header.files = std::move(kept);
-            std::erase_if(header.start_writes,
-                          [&](const Op& op) { return !numbers[op.file.value]; });
-            for (std::vector<Op>* ops : {&header.start_writes, &candidate.ops}) {
-                for (Op& op : *ops) {
-                    if (traits_of(op.kind).has_file) {
-                        op.file = *numbers[op.file.value];
-                    }
-                    if (traits_of(op.kind).has_source) {
-                        op.source = *numbers[op.source.value];
-                    }
-                }
-            }
-        });
+        try_header(leave_out_unused_files);
         while (!best_.header.start_writes.empty() &&
                try_header([](Schedule& candidate) { candidate.header.start_writes.pop_back(); })) {
         }
@@ -303,23 +229,7 @@ class Minimiser {
     /// Each file only as large as its operations need.
     void shrink_files() {
         for (std::uint32_t file = 0; file < best_.header.files.size(); ++file) {
-            try_header([&](Schedule& candidate) {
-                std::uint64_t needed = 1;
-                for (const std::vector<Op>* ops :
-                     {&candidate.header.start_writes, &candidate.ops}) {
-                    for (const Op& op : *ops) {
-                        const OpTraits& traits = traits_of(op.kind);
-                        if (traits.has_file && traits.has_offset && op.file.value == file) {
-                            needed = std::max(needed, op.range().end.value);
-                        }
-                        if (traits.has_source && op.source.value == file) {
-                            needed = std::max(needed, op.source_range().end.value);
-                        }
-                    }
-                }
-                ByteCount& size = candidate.header.files[file].size;
-                size.value = std::min(size.value, (needed + kPageSize - 1) / kPageSize * kPageSize);
-            });
+            try_header([&](Schedule& candidate) { shrink_file(candidate, FileIndex{file}); });
         }
     }
 
@@ -336,23 +246,6 @@ class Minimiser {
                 return try_candidate(std::move(candidate));
             });
         }
-    }
-
-    /// `op` with the part `range` of its range only, and the bytes that it put there.
-    static Op cut(const Op& op, ByteRange range) {
-        Op part = op;
-        part.offset = range.begin;
-        part.length = range.size();
-        if (traits_of(op.kind).has_source) {
-            part.from = op.from + (range.begin - op.offset);
-        }
-        if (op.content.kind == ContentKind::data) {
-            const auto first = op.content.data.begin() +
-                               static_cast<std::ptrdiff_t>((range.begin - op.offset).value);
-            part.content.data.assign(first,
-                                     first + static_cast<std::ptrdiff_t>(range.size().value));
-        }
-        return part;
     }
 
     void shrink_pauses() {
