@@ -257,13 +257,18 @@ std::vector<User> callers() {
     return {User{}, few_powers, no_override, ordinary_user(), stranger, namespace_root};
 }
 
+/// In a directory like /tmp.
+void make_shared_directory(Script& s) {
+    ASSERT_EQ(::mkdir(s.at("d").c_str(), 0700), 0);
+    ASSERT_EQ(::chmod(s.at("d").c_str(), 01777), 0);
+}
+
 TEST_F(Permissions, EveryCallerGetsTheAnswersOfAPlainDirectory) {
     for (const User& user : callers()) {
         expect_same_as(
             mount(), user,
             [](Script& s) {
-                ASSERT_EQ(::mkdir(s.at("d").c_str(), 0700), 0);
-                ASSERT_EQ(::chmod(s.at("d").c_str(), 01777), 0);
+                make_shared_directory(s);
                 make_files(s, "d/");
             },
             [](Script& s) { ask_all(s, "d/"); });
@@ -281,8 +286,7 @@ TEST_F(Permissions, AChownOfNothingTakesSetIdFromTheCallersOwnFilesAlone) {
         expect_same_as(
             mount(), user,
             [](Script& s) {
-                ASSERT_EQ(::mkdir(s.at("d").c_str(), 0700), 0);
-                ASSERT_EQ(::chmod(s.at("d").c_str(), 01777), 0);
+                make_shared_directory(s);
                 make_files(s, "d/", 1);
             },
             [asked](Script& s) {
@@ -303,8 +307,7 @@ TEST_F(Permissions, OfSymlinksAndFifosInStickyDirectories) {
         expect_same_as(
             mount(), user,
             [](Script& s) {
-                ASSERT_EQ(::mkdir(s.at("d").c_str(), 0700), 0);
-                ASSERT_EQ(::chmod(s.at("d").c_str(), 01777), 0);
+                make_shared_directory(s);
                 ::close(::open(s.at("target").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666));
                 ::chmod(s.at("target").c_str(), 0666);
                 ::symlink("../target", s.at("d/link").c_str());

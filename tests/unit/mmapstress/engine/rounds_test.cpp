@@ -87,19 +87,25 @@ make_one_that_waits(const WorkloadSettings& /*settings*/) {
     return source_of(waits)();
 }
 
-TEST_F(ManyRounds, GoOnAfterOneWhoseTurnWasOverBeforeItsFirstStore) {
-    const WorkloadInfo waits{"waits", "", make_one_that_waits, nullptr};
-    const WorkloadInfo stores{"stores", "", make_empty_at_odd_seeds, nullptr};
+/// Turns of ten milliseconds, the first one by `first`, until the third has begun.
+std::expected<RoundsResult, StartError>
+three_short_turns(RunSettings settings, const WorkloadInfo& first, const WorkloadInfo& others) {
     Rounds rounds;
-    rounds.workloads.assign(3000, &stores); // a turn is ten milliseconds
-    rounds.workloads.front() = &waits;
-    ASSERT_LT(rounds.turn(), std::chrono::milliseconds(50));
+    rounds.workloads.assign(3000, &others);
+    rounds.workloads.front() = &first;
     rounds.duration = std::chrono::hours(1);
     rounds.settings.seed = 1;
     std::uint64_t begun = 0;
     rounds.begin = [&](std::uint64_t number) { begun = number; };
-    settings_.stop = [&] { return begun > 2; };
-    const auto result = run_rounds(settings_, rounds);
+    settings.stop = [&] { return begun > 2; };
+    EXPECT_LT(rounds.turn(), std::chrono::milliseconds(50));
+    return run_rounds(settings, rounds);
+}
+
+TEST_F(ManyRounds, GoOnAfterOneWhoseTurnWasOverBeforeItsFirstStore) {
+    const WorkloadInfo waits{"waits", "", make_one_that_waits, nullptr};
+    const WorkloadInfo stores{"stores", "", make_empty_at_odd_seeds, nullptr};
+    const auto result = three_short_turns(settings_, waits, stores);
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_EQ(result->result.rounds, 3U);
     EXPECT_EQ(result->result.verdict(), Verdict::clean);
@@ -107,13 +113,7 @@ TEST_F(ManyRounds, GoOnAfterOneWhoseTurnWasOverBeforeItsFirstStore) {
 
 TEST_F(ManyRounds, OfWhichNoneCameToItsFirstStoreAreNotClean) {
     const WorkloadInfo waits{"waits", "", make_one_that_waits, nullptr};
-    Rounds rounds;
-    rounds.workloads.assign(3000, &waits);
-    rounds.duration = std::chrono::hours(1);
-    std::uint64_t begun = 0;
-    rounds.begin = [&](std::uint64_t number) { begun = number; };
-    settings_.stop = [&] { return begun > 2; };
-    const auto result = run_rounds(settings_, rounds);
+    const auto result = three_short_turns(settings_, waits, waits);
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_EQ(result->result.rounds, 3U);
     EXPECT_EQ(result->result.verdict(), Verdict::unknown);
