@@ -1,5 +1,6 @@
 #include "fusefs/file/backing_file.hpp"
 
+#include "fusefs/backing/privileges.hpp"
 #include "fusefs/base/try.hpp"
 
 #include <fcntl.h>
@@ -93,10 +94,36 @@ Result<void> BackingFile::read_image(ByteOffset offset, std::span<std::byte> tar
 
 Result<void> BackingFile::write(ByteOffset offset, std::span<iovec> parts) {
     const auto fd = TRY(writable());
-    if (append_only_) {
-        return append(fd->get(), offset, parts);
+    return keep_privileges(fd->get(), [&] {
+        return append_only_ ? append(fd->get(), offset, parts)
+                            : backing::write_all(io_, fd->get(), parts, offset);
+    });
+}
+
+template <typename Write>
+Result<void> BackingFile::keep_privileges(int fd, const Write& write) {
+    {
+        const base::ReadLock lock(privileges_);
+        if (privileged_ && !*privileged_) {
+            return write();
+        }
     }
-    return backing::write_all(io_, fd->get(), parts, offset);
+    // By itself: another write would take for nothing what this one has just made SOURCE drop.
+    const base::WriteLock lock(privileges_);
+    const auto had = TRY(backing::privileges_of(fd));
+    privileged_ = had.has_value();
+    const Result<void> done = write();
+    if (had) {
+        const Result<void> given = backing::give_back(fd, *had);
+        return done ? given : done;
+    }
+    return done;
+}
+
+Result<void> BackingFile::change_privileges(const std::function<Result<void>()>& change) {
+    const base::WriteLock lock(privileges_);
+    privileged_.reset();
+    return change();
 }
 
 Result<void> BackingFile::append(int fd, ByteOffset offset, std::span<iovec> parts) {
@@ -132,13 +159,17 @@ Result<void> BackingFile::append(int fd, ByteOffset offset, std::span<iovec> par
 
 Result<void> BackingFile::truncate(ByteOffset size) {
     const auto fd = TRY(writable());
-    return answer_of(io_.ftruncate(fd->get(), static_cast<off_t>(size.value)));
+    return keep_privileges(fd->get(), [&] {
+        return answer_of(io_.ftruncate(fd->get(), static_cast<off_t>(size.value)));
+    });
 }
 
 Result<void> BackingFile::allocate(int mode, ByteRange range) {
     const auto fd = TRY(writable());
-    return answer_of(io_.fallocate(fd->get(), mode, static_cast<off_t>(range.begin.value),
-                                   static_cast<off_t>(range.size().value)));
+    return keep_privileges(fd->get(), [&] {
+        return answer_of(io_.fallocate(fd->get(), mode, static_cast<off_t>(range.begin.value),
+                                       static_cast<off_t>(range.size().value)));
+    });
 }
 
 Result<void> BackingFile::set_mtime(const timespec& mtime) {

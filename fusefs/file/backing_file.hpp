@@ -13,15 +13,22 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 namespace partialfs::file {
 
 /// Opened when it is needed, for reading and writing if it can be, and closed when it is not:
 /// descriptors are few. All functions may be called by any thread; each answers the errno of the
-/// system call it names, or of open(2). Its mutex is a leaf, and never held during a system call
+/// system call it names, or of open(2). Its `mutex_` is a leaf, and never held during a system call
 /// on the data.
+///
+/// What is written here came from a program some time ago, or by a mapping. Linux has taken the
+/// file's privileges (backing/privileges.hpp) away at the program's write(2), by a request of its
+/// own, and a store through a mapping takes nothing. So no write here does: what SOURCE takes away
+/// is given back.
 class BackingFile {
   public:
     /// Keeps the descriptor open for whoever holds it.
@@ -62,6 +69,15 @@ class BackingFile {
     base::Result<void> allocate(int mode, model::ByteRange range);
     /// futimens(2) of mtime alone. Success if it is not the daemon's to set (EPERM).
     base::Result<void> set_mtime(const timespec& mtime);
+    /// Carries out a change of the file's mode, owner or extended attributes, while nothing is
+    /// written to the file.
+    base::Result<void> change_privileges(const std::function<base::Result<void>()>& change);
+    /// Carries out a look at these: not while SOURCE has just taken some that a write gives back.
+    template <typename Look>
+    auto look_at_privileges(const Look& look) EXCLUDES(privileges_) {
+        const base::ReadLock lock(privileges_);
+        return look();
+    }
     /// Asks the kernel to begin writing the file's data, without waiting.
     void begin_sync();
     /// fdatasync(2), or with `attributes` fsync(2).
@@ -73,6 +89,9 @@ class BackingFile {
     [[nodiscard]] const base::Fd& path_fd() const { return path_fd_; }
 
   private:
+    /// Carries out a write, truncation or allocation of `fd`, which keeps the file's privileges.
+    template <typename Write>
+    base::Result<void> keep_privileges(int fd, const Write& write) EXCLUDES(privileges_);
     base::Result<void> append(int fd, model::ByteOffset offset, std::span<iovec> parts);
 
     backing::FileIo& io_;
@@ -84,6 +103,10 @@ class BackingFile {
     Handle fd_ GUARDED_BY(mutex_);
     bool writable_ GUARDED_BY(mutex_) = false;
     std::atomic<bool> append_only_{false};
+
+    base::SharedMutex privileges_; ///< held while the file is written, for reading if it has none
+    /// Whether it has any; nobody knows since they may have been changed.
+    std::optional<bool> privileged_ GUARDED_BY(privileges_);
 };
 
 } // namespace partialfs::file

@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -91,6 +92,14 @@ class FileRequests {
         return attributes_.set_times(times, cache);
     }
     void attributes_changed() { attributes_.changed(); }
+    /// These two: see BackingFile.
+    base::Result<void> change_privileges(const std::function<base::Result<void>()>& change) {
+        return parts_.backing.change_privileges(change);
+    }
+    template <typename Look>
+    auto look_at_privileges(const Look& look) {
+        return parts_.backing.look_at_privileges(look);
+    }
     /// The kernel has dropped the file's pages from its cache, as reclaim would.
     void pages_evicted();
     /// The last name of the file is gone (st_nlink is 0): the ledger's open entries are dropped.

@@ -59,7 +59,7 @@ Result<void> set_owner(Mount& /*mount*/, const InodePtr& inode, const struct sta
     }
     const uid_t uid = (to_set & FUSE_SET_ATTR_UID) != 0 ? wanted.st_uid : static_cast<uid_t>(-1);
     const gid_t gid = (to_set & FUSE_SET_ATTR_GID) != 0 ? wanted.st_gid : static_cast<gid_t>(-1);
-    return backing::change_owner(inode->fd(), uid, gid);
+    return change_privileges(*inode, [&] { return backing::change_owner(inode->fd(), uid, gid); });
 }
 
 Result<void> set_mode(Mount& /*mount*/, const InodePtr& inode, const struct stat& wanted,
@@ -67,7 +67,8 @@ Result<void> set_mode(Mount& /*mount*/, const InodePtr& inode, const struct stat
     if ((to_set & FUSE_SET_ATTR_MODE) == 0) {
         return {};
     }
-    return backing::change_mode(inode->fd(), wanted.st_mode & 07777U);
+    return change_privileges(
+        *inode, [&] { return backing::change_mode(inode->fd(), wanted.st_mode & 07777U); });
 }
 
 Result<void> set_size(Mount& mount, const InodePtr& inode, const struct stat& wanted, int to_set) {
@@ -146,7 +147,7 @@ Answer setattr(fuse_req_t req, const InodePtr& inode, struct stat* wanted, int t
     const bool takes = TRY(takes_set_id(req, *inode, to_set));
     TRY(set_all(mount_of(req), inode, *wanted, to_set));
     if (takes) {
-        TRY(clear_set_id(inode->fd()));
+        TRY(clear_set_id(*inode));
     }
     if (inode->data() != nullptr) {
         inode->data()->attributes_changed();
@@ -189,7 +190,8 @@ Answer sized(std::string value, std::size_t length, std::size_t room) {
 
 Answer getxattr(fuse_req_t /*req*/, const InodePtr& inode, const char* name, std::size_t size) {
     std::string value(size, '\0');
-    const auto length = TRY(backing::get_xattr(inode->fd(), name, value));
+    const auto length = TRY(
+        look_at_privileges(*inode, [&] { return backing::get_xattr(inode->fd(), name, value); }));
     return sized(std::move(value), length, size);
 }
 
@@ -207,17 +209,19 @@ std::string without_trusted(std::string_view names) {
     return kept;
 }
 
+/// As listxattr(2): each with its zero.
+Result<std::string> names_of_xattrs(const Inode& inode) {
+    return look_at_privileges(inode, [&]() -> Result<std::string> {
+        std::string names(TRY(backing::list_xattrs(inode.fd(), {})), '\0');
+        if (!names.empty()) {
+            names.resize(TRY(backing::list_xattrs(inode.fd(), names)));
+        }
+        return names;
+    });
+}
+
 Answer listxattr(fuse_req_t req, const InodePtr& inode, std::size_t size) {
-    // All of them, also if only their length is asked for.
-    auto length = backing::list_xattrs(inode->fd(), {});
-    std::string names(length.value_or(0), '\0');
-    if (length && *length != 0) {
-        length = backing::list_xattrs(inode->fd(), names);
-    }
-    if (!length) {
-        return std::unexpected(length.error());
-    }
-    names.resize(*length);
+    std::string names = TRY(names_of_xattrs(*inode)); // all, also if only their length is asked for
     // The daemon is shown all; the caller only what ext4_xattr_trusted_list() would show it.
     std::string untrusted = without_trusted(names);
     if (untrusted.size() != names.size() && !is_capable(fuse_req_ctx(req)->pid, CAP_SYS_ADMIN)) {
@@ -268,15 +272,16 @@ Answer xattr_changed(const Inode& inode, const Result<void>& changed) {
 
 Answer setxattr(fuse_req_t req, const InodePtr& inode, const char* name, const char* value,
                 std::size_t size, int flags) {
-    auto changed = backing::set_xattr(inode->fd(), name, {value, size}, flags);
-    if (changed && name == kAccessAcl) {
-        changed = drop_setgid_after_acl(req, *inode);
-    }
-    return xattr_changed(*inode, changed);
+    return xattr_changed(*inode, change_privileges(*inode, [&]() -> Result<void> {
+        TRY(backing::set_xattr(inode->fd(), name, {value, size}, flags));
+        return name == kAccessAcl ? drop_setgid_after_acl(req, *inode) : Result<void>();
+    }));
 }
 
 Answer removexattr(fuse_req_t /*req*/, const InodePtr& inode, const char* name) {
-    return xattr_changed(*inode, backing::remove_xattr(inode->fd(), name));
+    return xattr_changed(*inode, change_privileges(*inode, [&] {
+        return backing::remove_xattr(inode->fd(), name);
+    }));
 }
 
 } // namespace

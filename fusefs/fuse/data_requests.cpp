@@ -95,7 +95,7 @@ void fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length,
     Mount& mount = mount_of(req);
     const ByteOffset begin = model::offset_of(offset);
     if (mount.agreed.clears_set_id) {
-        if (const auto cleared = clear_set_id_by(fuse_req_ctx(req)->pid, handle->inode->fd());
+        if (const auto cleared = clear_set_id_by(fuse_req_ctx(req)->pid, *handle->inode);
             !cleared) {
             answer(req, cleared.error().value);
             return;

@@ -75,6 +75,19 @@ class Inode {
 
 using InodePtr = std::shared_ptr<Inode>;
 
+/// Carries out a change of its mode, owner or extended attributes: not while SOURCE's file is
+/// written, which keeps its privileges (file/backing_file.hpp).
+inline base::Result<void> change_privileges(const Inode& inode,
+                                            const std::function<base::Result<void>()>& change) {
+    return inode.data() != nullptr ? inode.data()->change_privileges(change) : change();
+}
+
+/// Carries out a look at its extended attributes, as the last change has left them.
+template <typename Look>
+auto look_at_privileges(const Inode& inode, const Look& look) {
+    return inode.data() != nullptr ? inode.data()->look_at_privileges(look) : look();
+}
+
 /// The file data of `inode` as a pointer that keeps the whole inode alive; null if it has none.
 inline std::shared_ptr<file::FileData> shared_data(const std::shared_ptr<Inode>& inode) {
     return {inode, inode->data()};

@@ -5,8 +5,11 @@
 #include "fusefs/fuse/directory_requests.hpp"
 #include "fusefs/fuse/mount.hpp"
 #include "fusefs/fuse/name_requests.hpp"
+#include "fusefs/fuse/session.hpp"
 #include "fusefs/fuse/write_requests.hpp"
 #include "fusefs/model/types.hpp"
+
+#include <linux/fuse.h>
 
 #include <algorithm>
 
@@ -40,8 +43,11 @@ void init(void* userdata, fuse_conn_info* connection) {
     want(FUSE_CAP_CACHE_SYMLINKS);
     want(FUSE_CAP_DONT_MASK);
     mount.agreed.posix_acl = want(FUSE_CAP_POSIX_ACL);
-#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2 // libfuse 3.17
+    // Else the kernel asks for a file's capabilities before each write(2).
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
     mount.agreed.clears_set_id = want(FUSE_CAP_HANDLE_KILLPRIV_V2);
+#else // libfuse before 3.17
+    mount.agreed.clears_set_id = Session::want_of_kernel(FUSE_HANDLE_KILLPRIV_V2);
 #endif
     // A write must fit into the dirty limit several times over, or it could never go through.
     const std::uint64_t most = mount.settings.dirty_limit / 4 / model::kPageSize * model::kPageSize;

@@ -1,6 +1,8 @@
 #include "fusefs/fuse/session.hpp"
 
 #include "fusefs/base/fd.hpp"
+#include "fusefs/fuse/init_exchange.hpp"
+#include "fusefs/fuse/libfuse_log.hpp"
 #include "fusefs/fuse/set_id_bits.hpp"
 
 #include <malloc.h>
@@ -15,8 +17,6 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdarg>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -48,11 +48,16 @@ struct Received {
     bool taken = false; ///< the request's memory has been
     std::vector<std::byte>* scratch = nullptr;
     bool clears_set_id = false;
+    InitExchange* init = nullptr; ///< while INIT is handled
 };
 thread_local Received received;
 
 /// Wakes a request thread out of its system call; the handler has nothing to do.
 constexpr int kWakeSignal = SIGUSR1;
+
+std::span<const std::byte> bytes_of(const fuse_buf& request) {
+    return {static_cast<const std::byte*>(request.mem), request.size};
+}
 
 sigset_t end_signals() {
     sigset_t signals;
@@ -61,39 +66,6 @@ sigset_t end_signals() {
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     return signals;
-}
-
-/// While a mount is being made: gets what libfuse says of its failures. libfuse tells no errno.
-thread_local std::string* libfuse_errors = nullptr;
-
-/// What libfuse says goes to our log.
-void log_from_libfuse(fuse_log_level level, const char* format, va_list arguments) {
-    std::array<char, 512> text{};
-    std::vsnprintf(text.data(), text.size(), format, arguments);
-    std::string_view line(text.data());
-    while (!line.empty() && line.back() == '\n') {
-        line.remove_suffix(1);
-    }
-    switch (level) {
-    case FUSE_LOG_EMERG:
-    case FUSE_LOG_ALERT:
-    case FUSE_LOG_CRIT:
-    case FUSE_LOG_ERR:
-        if (libfuse_errors != nullptr) {
-            *libfuse_errors += (libfuse_errors->empty() ? "" : "; ") + std::string(line);
-        } else {
-            spdlog::error("{}", line);
-        }
-        break;
-    case FUSE_LOG_WARNING:
-        spdlog::warn("{}", line);
-        break;
-    case FUSE_LOG_DEBUG:
-        spdlog::debug("{}", line);
-        break;
-    default:
-        spdlog::info("{}", line);
-    }
 }
 
 std::string why_not_mounted(const std::string& mountpoint, const std::string& errors) {
@@ -134,6 +106,10 @@ bool Session::clears_set_id() {
     return received.clears_set_id;
 }
 
+bool Session::want_of_kernel(std::uint32_t flag) {
+    return received.init != nullptr && received.init->want(flag);
+}
+
 std::span<std::byte> Session::scratch(std::size_t size) {
     std::vector<std::byte>& memory = *received.scratch;
     if (memory.size() < size) {
@@ -149,7 +125,7 @@ Session::Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_opt
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     // Buffers are made by request threads and freed by the journal's: few arenas, few gaps.
     mallopt(M_ARENA_MAX, 2);
-    fuse_set_log_func(log_from_libfuse);
+    log_what_libfuse_says();
     arguments_.emplace_back("partialfs");
     for (std::string& option : fuse_options) {
         arguments_.emplace_back("-o");
@@ -164,9 +140,9 @@ Session::Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_opt
         argv.push_back(argument.data());
     }
     fuse_args args = FUSE_ARGS_INIT(static_cast<int>(argv.size()), argv.data());
-    libfuse_errors = &refused_;
+    const LibfuseErrors errors;
     session_ = fuse_session_new(&args, &ops, sizeof(ops), userdata);
-    libfuse_errors = nullptr;
+    refused_ = errors.text();
     fuse_opt_free_args(&args);
     gone_event_ = base::Fd{eventfd(0, EFD_CLOEXEC)};
 }
@@ -191,12 +167,11 @@ std::expected<void, std::string> Session::mount(const std::string& mountpoint) {
     if (std::string reason = refusal(); !reason.empty()) {
         return std::unexpected(std::move(reason));
     }
-    std::string errors;
-    libfuse_errors = &errors;
-    const bool failed = fuse_session_mount(session_, mountpoint.c_str()) != 0;
-    libfuse_errors = nullptr;
-    if (failed) {
-        return std::unexpected(why_not_mounted(mountpoint, errors));
+    {
+        const LibfuseErrors errors;
+        if (fuse_session_mount(session_, mountpoint.c_str()) != 0) {
+            return std::unexpected(why_not_mounted(mountpoint, errors.text()));
+        }
     }
     mounted_ = true;
     if (!answer_init()) {
@@ -221,11 +196,26 @@ std::expected<void, std::string> Session::connect(const fuse_custom_io& io, base
 
 bool Session::answer_init() {
     Worker first; // INIT comes by itself
-    const bool answered = serve_one(first);
-    if (first.request.mem != nullptr) {
-        pool_.give_back(std::exchange(first.request.mem, nullptr)); // for the first of run()
+    int got = -EINTR;
+    while (got == -EINTR || got == -EAGAIN) {
+        got = fuse_session_receive_buf(session_, &first.request);
     }
-    return answered;
+    if (got <= 0) {
+        return false;
+    }
+    InitExchange exchange(bytes_of(first.request), fuse_session_fd(session_));
+    if (mounted_) { // a connection with input and output of its own does not write to this one
+        if (const auto caught = exchange.catch_reply(); !caught) {
+            spdlog::warn("INIT is left to libfuse: {}", std::strerror(caught.error().value));
+        }
+    }
+    process(first, &exchange);
+    pool_.give_back(std::exchange(first.request.mem, nullptr)); // for the first of run()
+    const auto sent = exchange.send_reply();
+    if (!sent) {
+        spdlog::error("the reply to INIT: {}", std::strerror(sent.error().value));
+    }
+    return sent.has_value();
 }
 
 bool Session::serve_one(Worker& self) {
@@ -239,12 +229,20 @@ bool Session::serve_one(Worker& self) {
     if (idle_.fetch_sub(1) == 1) {
         start_worker(malloc_usable_size(self.request.mem));
     }
-    const std::span whole(static_cast<const std::byte*>(self.request.mem), self.request.size);
-    received = {&self.request.mem, &pool_, false, &self.scratch, write_clears_set_id(whole)};
-    fuse_session_process_buf(session_, &self.request);
-    received = {};
+    process(self, nullptr);
     idle_.fetch_add(1);
     return true;
+}
+
+void Session::process(Worker& self, InitExchange* init) {
+    received = {&self.request.mem,
+                &pool_,
+                false,
+                &self.scratch,
+                write_clears_set_id(bytes_of(self.request)),
+                init};
+    fuse_session_process_buf(session_, &self.request);
+    received = {};
 }
 
 void Session::add_worker(std::unique_ptr<Worker> worker) {

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -17,6 +18,8 @@
 #include <vector>
 
 namespace partialfs::fuse {
+
+class InitExchange;
 
 /// Not libfuse's own loop: that one does not end on a signal nor on an outside umount, and hands
 /// requests over in memory that a handler cannot keep.
@@ -67,6 +70,10 @@ class Session {
     static void* take_request_memory();
     /// Within a handler of a write: see write_clears_set_id().
     static bool clears_set_id();
+    /// Within the handler of INIT: asks the kernel for a flag (FUSE_... of <linux/fuse.h>) that
+    /// this libfuse does not know. False: the kernel does not offer it, or the connection is no
+    /// mount.
+    static bool want_of_kernel(std::uint32_t flag);
     /// Within a handler: memory of this size that nobody else uses until the handler returns.
     static std::span<std::byte> scratch(std::size_t size);
 
@@ -80,8 +87,10 @@ class Session {
     void start_worker(std::size_t request_size);
     void add_worker(std::unique_ptr<Worker> worker) REQUIRES(mutex_);
     void work(Worker& self);
-    /// Processes one request; false when the session is over.
+    /// Waits for one request and processes it; false when the session is over.
     bool serve_one(Worker& self);
+    /// Has libfuse call the handler of the request that has been received; `init` if that is INIT.
+    void process(Worker& self, InitExchange* init);
     void join_workers();
 
     std::vector<std::string> arguments_;

@@ -30,19 +30,22 @@ mode_t set_id_of(mode_t mode) {
     return mode & ((mode & S_IXGRP) != 0 ? S_ISUID | S_ISGID : S_ISUID);
 }
 
-base::Result<void> clear_set_id(const base::Fd& object) {
-    const auto status = TRY(backing::status_of(object));
-    const mode_t bits = set_id_of(status.st_mode);
-    return bits == 0 ? base::Result<void>()
-                     : backing::change_mode(object, status.st_mode & 07777U & ~bits);
-}
-
-base::Result<void> clear_set_id_by(pid_t caller, const base::Fd& object) {
-    const auto status = TRY(backing::status_of(object));
-    if (set_id_of(status.st_mode) == 0 || is_capable(caller, CAP_FSETID)) {
+base::Result<void> clear_set_id(const Inode& inode) {
+    if (set_id_of(TRY(backing::status_of(inode.fd())).st_mode) == 0) {
         return {};
     }
-    return clear_set_id(object);
+    return change_privileges(inode, [&]() -> base::Result<void> {
+        const mode_t mode = TRY(backing::status_of(inode.fd())).st_mode;
+        return backing::change_mode(inode.fd(), mode & 07777U & ~set_id_of(mode));
+    });
+}
+
+base::Result<void> clear_set_id_by(pid_t caller, const Inode& inode) {
+    const mode_t mode = TRY(backing::status_of(inode.fd())).st_mode;
+    if (set_id_of(mode) == 0 || is_capable(caller, CAP_FSETID)) {
+        return {};
+    }
+    return clear_set_id(inode);
 }
 
 } // namespace partialfs::fuse

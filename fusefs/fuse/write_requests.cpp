@@ -196,7 +196,7 @@ void write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size
         return;
     }
     if (Session::clears_set_id()) {
-        if (const auto cleared = clear_set_id(handle->inode->fd()); !cleared) {
+        if (const auto cleared = clear_set_id(*handle->inode); !cleared) {
             answer(req, cleared.error().value);
             return;
         }

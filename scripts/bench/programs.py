@@ -21,6 +21,8 @@ PROGRAMS = {
     "sqlite-mmap": ("sqlite3", "sqlite3 db <\"$STOCK/rows.sql\"\n"
                                "{ echo 'PRAGMA mmap_size=268435456;'; cat \"$STOCK/work.sql\"; } | sqlite3 db >/dev/null",
                     100, "transactions"),
+    # For a time of its own: it prints its rate.
+    "dbench-4": ("dbench", "dbench -D . -t 10 4 | awk '/^Throughput/ { print $2 }'", 1000, "MB"),
 }
 
 
@@ -54,17 +56,23 @@ def make_stock(directory, workloads):
 
 
 def measure_program(name, stock, place):
-    """As fs_workload measures: wall and CPU seconds, and how much was done."""
+    """As fs_workload measures: wall and CPU seconds, and how much was done. Where the script prints a rate, the seconds
+    that this much would have taken."""
     _, script, amount, unit = PROGRAMS[name]
     work = os.path.join(place.path, "program")
     os.mkdir(work)
     daemon, used = place.cpu(), resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.monotonic()
-    done = subprocess.run(["sh", "-ec", script], cwd=work, env={**os.environ, "STOCK": stock}, check=False)
+    done = subprocess.run(["sh", "-ec", script], cwd=work, env={**os.environ, "STOCK": stock}, check=False,
+                          stdout=subprocess.PIPE)
     result = {"wall": time.monotonic() - begin, "amount": amount, "unit": unit, "daemon_cpu": place.cpu() - daemon}
     now = resource.getrusage(resource.RUSAGE_CHILDREN)
     result["cpu"] = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
     if done.returncode != 0:
         sys.exit(f"filesystems.py: {name} failed on {place.name}")
+    if done.stdout:
+        scale = amount / float(done.stdout) / result["wall"]
+        for key in ("wall", "cpu", "daemon_cpu"):
+            result[key] *= scale
     shutil.rmtree(work)
     return result

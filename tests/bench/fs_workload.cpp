@@ -87,8 +87,9 @@ Measured timed(double amount, const char* unit, const std::function<void()>& wor
 /// The workload's file, opened read and write; closed and removed at the end.
 class File {
   public:
-    explicit File(const std::string& directory, std::size_t size = 0)
-        : path_(directory + "/bench-file"),
+    explicit File(const std::string& directory, std::size_t size = 0,
+                  const char* name = "bench-file")
+        : path_(directory + '/' + name),
           fd_(check(::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600), path_.c_str())) {
         if (size > 0) {
             fill(size);
@@ -165,6 +166,12 @@ Measured random_write_sync(const std::string& directory, int (*sync)(int)) {
             check(sync(file.fd()), "fsync");
         }
     });
+}
+
+/// The same, beside a file of 4 GiB that is in the page cache and open for writing.
+Measured random_write_fsync_beside(const std::string& directory) {
+    const File big(directory, 4096 * kMiB, "bench-big-file");
+    return random_write_sync(directory, ::fsync);
 }
 
 Measured random_read_warm(const std::string& directory) {
@@ -254,6 +261,7 @@ int main(int argc, char** argv) {
         {"read-warm", read_warm},
         {"random-write-fsync", [](auto& dir) { return random_write_sync(dir, ::fsync); }},
         {"random-write-fdatasync", [](auto& dir) { return random_write_sync(dir, ::fdatasync); }},
+        {"random-write-fsync-beside-4-gib", random_write_fsync_beside},
         {"random-read-warm", random_read_warm},
         {"mapped-sequential", [](auto& dir) { return mapped_stores(dir, kPage, true); }},
         {"mapped-random", [](auto& dir) { return mapped_stores(dir, kPage, false); }},

@@ -3,6 +3,7 @@
 #include "tests/mounted/mounted_test.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -195,6 +196,39 @@ TEST_F(Attributes, FileCapabilitiesAreRemovedByAChange) {
         }
     };
     expect_same(mount(), steps);
+}
+
+/// What comes to SOURCE later than the program wrote it takes nothing away.
+TEST_F(Attributes, FileCapabilitiesOutlastAWritebackAndAStore) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "not root";
+    }
+    expect_same(mount(), [](Script& s) {
+        const int fd = s.open("file", O_CREAT | O_RDWR, 0755);
+        s.fill(fd, 0, 8192, 1);
+        const std::string path = s.at("file");
+        const std::array<unsigned char, 20> capability{1, 0, 0, 2, 0, 0x20};
+        const auto look = [&] {
+            std::array<char, 64> value{};
+            s.call("getxattr",
+                   ::getxattr(path.c_str(), "security.capability", value.data(), value.size()));
+        };
+        s.call("setxattr", ::setxattr(path.c_str(), "security.capability", capability.data(),
+                                      capability.size(), 0));
+        look();
+        s.call("fsync", ::fsync(fd));
+        look();
+        void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        static_cast<char*>(page)[10] = 'm';
+        s.call("msync", ::msync(page, 4096, MS_SYNC));
+        s.call("fsync", ::fsync(fd));
+        look();
+        ::munmap(page, 4096);
+        s.pwrite(fd, "x", 0);
+        look();
+        s.call("fsync", ::fsync(fd));
+        look();
+    });
 }
 
 TEST_F(Attributes, SizeAndBlocksAreRightBeforeAndAfterACommit) {

@@ -1,14 +1,22 @@
+#include "fusefs/backing/object.hpp"
+#include "fusefs/backing/privileges.hpp"
 #include "fusefs/file/backing_file.hpp"
 #include "tests/temporary_directory.hpp"
 #include "tests/unit/file/watched_io.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <thread>
 
 namespace partialfs::file {
 namespace {
@@ -98,6 +106,67 @@ TEST_F(Backing, OnlyTheModificationTimeIsSet) {
     EXPECT_EQ(after->st_mtim.tv_nsec, 5);
     EXPECT_EQ(after->st_atim.tv_sec, before.st_atim.tv_sec);
     EXPECT_EQ(after->st_atim.tv_nsec, before.st_atim.tv_nsec);
+}
+
+/// What the file has of privileges.
+std::optional<backing::Privileges> privileges(const base::Fd& path_fd) {
+    const base::Fd file = *base::reopen(path_fd, O_RDWR);
+    return *backing::privileges_of(file.get());
+}
+
+/// cap_net_raw=ep, version 2.
+constexpr std::array<char, 20> kCapability{1, 0, 0, 2, 0, 0x20};
+
+TEST_F(Backing, AFileKeepsItsCapabilitiesThroughEveryChange) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "not root";
+    }
+    ASSERT_TRUE(write(0, "next")) << "after this it knows that there are none";
+    ASSERT_TRUE(file_.change_privileges(
+        [&] { return backing::set_xattr(path_fd_, backing::kCapabilities, kCapability, 0); }));
+    const auto expect_kept = [&](const char* after) {
+        const auto has = privileges(path_fd_);
+        ASSERT_TRUE(has) << after;
+        EXPECT_EQ(std::string_view(has->capabilities.data(), has->size),
+                  std::string_view(kCapability.data(), kCapability.size()))
+            << after;
+    };
+    EXPECT_TRUE(write(2, "ar"));
+    expect_kept("a write");
+    EXPECT_TRUE(file_.truncate(ByteOffset{1000}));
+    expect_kept("a truncation");
+    EXPECT_TRUE(file_.allocate(0, {ByteOffset{0}, ByteOffset{100}}));
+    expect_kept("an allocation");
+    EXPECT_EQ(disk().substr(0, 4), "near");
+}
+
+TEST_F(Backing, AFileKeepsSetuidWhoeverWrites) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "not root";
+    }
+    ASSERT_TRUE(file_.change_privileges([&] { return backing::change_mode(path_fd_, 04755); }));
+    base::Result<void> written;
+    // Capabilities are a thread's.
+    std::thread([&] {
+        __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+        std::array<__user_cap_data_struct, 2> capabilities{};
+        ASSERT_EQ(::syscall(SYS_capget, &header, capabilities.data()), 0);
+        capabilities[0].effective &= ~(1U << CAP_FSETID);
+        ASSERT_EQ(::syscall(SYS_capset, &header, capabilities.data()), 0);
+        written = write(0, "next");
+    }).join();
+    EXPECT_TRUE(written);
+    const auto has = privileges(path_fd_);
+    ASSERT_TRUE(has);
+    EXPECT_EQ(has->mode, 04755U);
+}
+
+TEST_F(Backing, WhatIsTakenAwayOnPurposeStaysAway) {
+    ASSERT_TRUE(file_.change_privileges([&] { return backing::change_mode(path_fd_, 04755); }));
+    ASSERT_TRUE(write(0, "next")) << "which keeps it";
+    ASSERT_TRUE(file_.change_privileges([&] { return backing::change_mode(path_fd_, 0755); }));
+    ASSERT_TRUE(write(0, "text"));
+    EXPECT_FALSE(privileges(path_fd_));
 }
 
 } // namespace

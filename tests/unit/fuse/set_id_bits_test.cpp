@@ -11,7 +11,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <memory>
 #include <span>
+#include <utility>
 
 namespace partialfs::fuse {
 namespace {
@@ -40,13 +43,21 @@ TEST(SetIdBits, AWriteSaysWhetherItsCallerMayKeepThem) {
     EXPECT_FALSE(write_clears_set_id({}));
 }
 
+/// What the daemon knows of an object, but for a file's data.
+Inode inode_of(const std::filesystem::path& path) {
+    base::Fd object{::open(path.c_str(), O_PATH | O_CLOEXEC)};
+    struct stat status{};
+    EXPECT_EQ(::fstat(object.get(), &status), 0);
+    return {model::InodeId{2}, std::move(object), status, 2,
+            [](auto&&...) { return std::unique_ptr<file::FileData>(); }};
+}
+
 mode_t cleared(const testing::TemporaryDirectory& directory, mode_t mode) {
     const base::Fd file{::open((directory / "file").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600)};
     EXPECT_EQ(::fchmod(file.get(), mode), 0);
-    const base::Fd object{::open((directory / "file").c_str(), O_PATH | O_CLOEXEC)};
-    EXPECT_TRUE(clear_set_id(object));
+    EXPECT_TRUE(clear_set_id(inode_of(directory / "file")));
     struct stat status{};
-    EXPECT_EQ(::fstat(object.get(), &status), 0);
+    EXPECT_EQ(::fstat(file.get(), &status), 0);
     return status.st_mode & 07777U;
 }
 
@@ -62,10 +73,9 @@ TEST(SetIdBits, SetgidGoesOnlyWhereTheGroupMayExecute) {
 TEST(SetIdBits, ADirectoryKeepsThem) {
     const testing::TemporaryDirectory directory;
     ASSERT_EQ(::chmod(directory.path().c_str(), 06755), 0);
-    const base::Fd object{::open(directory.path().c_str(), O_PATH | O_CLOEXEC)};
-    EXPECT_TRUE(clear_set_id(object));
+    EXPECT_TRUE(clear_set_id(inode_of(directory.path())));
     struct stat status{};
-    ASSERT_EQ(::fstat(object.get(), &status), 0);
+    ASSERT_EQ(::stat(directory.path().c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777U, 06755U);
 }
 
@@ -81,9 +91,10 @@ TEST(SetIdBits, ACallerWithTheCapabilityKeepsThem) {
         EXPECT_EQ(::fstat(file.get(), &status), 0);
         return status.st_mode & 07777U;
     };
-    EXPECT_TRUE(clear_set_id_by(::getpid(), file));
+    const Inode inode = inode_of(directory / "file");
+    EXPECT_TRUE(clear_set_id_by(::getpid(), inode));
     EXPECT_EQ(mode(), 06755U);
-    EXPECT_TRUE(clear_set_id_by(0, file)) << "of another PID namespace: nothing is known of it";
+    EXPECT_TRUE(clear_set_id_by(0, inode)) << "of another PID namespace: nothing is known of it";
     EXPECT_EQ(mode(), 0755U);
 }
 
