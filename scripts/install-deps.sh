@@ -26,10 +26,10 @@ build=(g++ cmake ninja-build ccache pkg-config libc6-dev python3
 test=(libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev util-linux procps git)
 # What the tests of a label need besides.
 declare -A of_label=(
-    [unit]='e2fsprogs zstd musl-tools'
+    [unit]='e2fsprogs zstd musl-tools patch'
     [property]=''
     [fuzz]=''
-    [mounted]='attr acl strace e2fsprogs zstd python3-pytest'
+    [mounted]='attr acl strace e2fsprogs btrfs-progs zstd python3-pytest'
     [crash]=''
     [loop]='xfsprogs btrfs-progs e2fsprogs'
     [lint]='clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev shellcheck'

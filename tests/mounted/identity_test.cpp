@@ -135,7 +135,7 @@ TEST_F(Identity, OfSubvolumesToo) {
     std::ofstream(image).flush();
     std::filesystem::resize_file(image, std::uintmax_t{128} << 20U);
     if (run_program({"mkfs.btrfs", "-q", image}).code != 0) {
-        GTEST_SKIP() << "no mkfs.btrfs";
+        GTEST_SKIP() << "mkfs.btrfs is not installed";
     }
     if (run_program({"mount", "-o", "loop", image, mount().source()}).code != 0) {
         GTEST_SKIP() << "this kernel does not mount btrfs";
