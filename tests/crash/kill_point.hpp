@@ -1,4 +1,4 @@
-// The moment at which a daemon is killed: when a worker on its mount has done so many steps.
+// When a daemon is killed: after a worker on its mount has done a given number of steps.
 #pragma once
 
 #include "tests/mounted/mount.hpp"
@@ -14,8 +14,8 @@
 
 namespace partialfs::test {
 
-/// Lets `work` go on in a process of its own, which counts its `steps` in shared memory, until it
-/// has done `last` of them; then kills the daemon, and the process after it. `work` never returns.
+/// Runs `work` in a child process, which counts its `steps` in shared memory. Once it has done
+/// `last` of them, kills the daemon, then the child. `work` never returns.
 template <typename Work>
 void kill_after(testing::Mount& mount, const std::atomic<std::uint64_t>& steps, std::uint64_t last,
                 Work work) {

@@ -1,8 +1,8 @@
-// SIGKILL at any moment: what the files under SOURCE may then look like.
+// SIGKILL at any moment: which contents the files under SOURCE may then have.
 //
-// A child process works on the mount and notes in shared memory what it has done and what has been
-// synced; the daemon is killed when the child has come to some point; then the plain files are
-// looked at.
+// A child process works on the mount and records in shared memory what it has done and what has
+// been synced. The daemon is killed once the child has done a random number of steps; then the
+// files under SOURCE are compared with the record.
 #include "tests/crash/kill_point.hpp"
 #include "tests/crash/shared_memory.hpp"
 #include "tests/mounted/ledger_file.hpp"
@@ -30,7 +30,7 @@ namespace partialfs::test {
 namespace {
 
 constexpr std::size_t kFileSize = 128 * 1024;
-constexpr std::size_t kRecord = 700; // neither blocks nor pages
+constexpr std::size_t kRecord = 700; // neither whole blocks nor whole pages
 constexpr std::size_t kLedgerMost = std::size_t{1} << 20U;
 
 /// Byte `i` of the append-only file: never 0.
@@ -49,12 +49,12 @@ struct Snapshot {
 
 struct Shared {
     std::atomic<std::uint64_t> steps;
-    std::atomic<int> current; ///< which of the two snapshots holds
+    std::atomic<int> current; ///< index of the snapshot that holds
     std::atomic<bool> failed;
     std::array<Snapshot, 2> snapshots;
 };
 
-/// The child: works until the mount dies under it, which ends it with an error or SIGBUS.
+/// The child: works until the daemon is killed, which makes it fail with an error or SIGBUS.
 class Worker {
   public:
     Worker(const std::filesystem::path& mount, Shared& shared, std::uint64_t seed)
@@ -107,7 +107,7 @@ class Worker {
             std::memset(map_ + offset, value, length);
         }
     }
-    /// Before the bytes change: from now on they may be on disk.
+    /// Called before the bytes change, because they may be on disk from then on.
     void note(std::size_t offset, std::size_t length, unsigned char value) {
         for (std::size_t i = offset; i < offset + length; ++i) {
             snapshot().later[i].set(value);
@@ -173,8 +173,8 @@ void PrintTo(const Kill& kill, std::ostream* out) {
     *out << kill.contract << ", " << kill.policy << ", " << kill.interval;
 }
 
-/// The 2 files as they are under SOURCE against what the snapshot allows. A text that says what is
-/// wrong, empty if nothing is.
+/// Compares the two files under SOURCE with what the snapshot allows. Describes the first
+/// difference; empty if there is none.
 std::string what_is_wrong(const std::filesystem::path& source, const Snapshot& snapshot) {
     const std::string log = read_file(source / "log");
     if (log.size() < snapshot.appended_synced) {
@@ -187,7 +187,7 @@ std::string what_is_wrong(const std::filesystem::path& source, const Snapshot& s
         }
     }
     std::string bytes = read_file(source / "random");
-    bytes.resize(kFileSize); // the size may be held back: the rest is zeros
+    bytes.resize(kFileSize); // shorter while the size is not flushed: the rest reads as zeros
     const auto lost = open_losses(std::string(snapshot.ledger.data(), snapshot.ledger_size));
     for (std::size_t i = 0; i < kFileSize; ++i) {
         const auto found = static_cast<unsigned char>(bytes[i]);

@@ -1,9 +1,9 @@
-// SIGKILL at any moment: what an fsync(2), fdatasync(2) or fsync(2) of a directory has answered for
-// is under SOURCE.
+// SIGKILL at any moment: whatever a successful fsync(2) or fdatasync(2), of a file or of a
+// directory, has made durable is under SOURCE.
 //
-// A child process works on a few files, one at a time: some operations, then the syncs that answer
-// for them. What is then promised of the file is noted in shared memory. The daemon is killed at
-// some step. Each file must be as promised, but for the one that was being worked on.
+// A child process works on a few files, one at a time: some operations, then the syncs that make
+// them durable. What is then promised of the file is recorded in shared memory. The daemon is
+// killed at a random step. Each file must be as promised, except the one that was being worked on.
 #include "fusefs/base/fd.hpp"
 #include "tests/crash/kill_point.hpp"
 #include "tests/crash/shared_memory.hpp"
@@ -36,17 +36,17 @@ namespace {
 using base::Fd;
 
 constexpr std::size_t kFiles = 6;
-constexpr std::size_t kLargest = 40'000; // neither blocks nor pages
+constexpr std::size_t kLargest = 40'000; // neither whole blocks nor whole pages
 constexpr const char* kAttribute = "user.step";
 constexpr std::array<const char*, 2> kDirectories{"one", "two"};
 
-/// What is promised of a file.
+/// What a sync has promised of a file.
 struct Promise {
     bool exists = false;
-    unsigned directory = 0; ///< that its name is in
+    unsigned directory = 0; ///< the directory that has its name
     bool has_second_name = false;
     mode_t mode = 0;
-    std::uint32_t attribute = 0; ///< 0: it has none
+    std::uint32_t attribute = 0; ///< 0: the attribute is not set
     bool promises_mtime = false;
     timespec mtime{};
     std::size_t size = 0;
@@ -55,7 +55,7 @@ struct Promise {
 
 struct Shared {
     std::atomic<std::uint64_t> steps;
-    std::array<std::atomic<bool>, kFiles> in_work; ///< what was promised holds no more
+    std::array<std::atomic<bool>, kFiles> in_work; ///< its old promise no longer holds
     std::array<Promise, kFiles> promises;
 };
 
@@ -66,7 +66,7 @@ std::filesystem::path second_name_of(std::size_t file) {
     return std::filesystem::path(kDirectories.front()) / (std::to_string(file) + ".second");
 }
 
-/// The child: works until the mount dies under it. Whatever fails is the mount's death.
+/// The child: works until the daemon is killed. Any failed call means that it was killed.
 class Worker {
   public:
     Worker(std::filesystem::path mount, Shared& shared, std::uint64_t seed)
@@ -227,10 +227,10 @@ class Worker {
     Shared& shared_;
     std::mt19937_64 random_;
     std::size_t file_ = 0;
-    Promise* now_ = nullptr; ///< the file's, which is in work
+    Promise* now_ = nullptr; ///< the promise of the file being worked on
 };
 
-/// What of a file is not as promised; empty if all is.
+/// Describes what is not as promised of a file; empty if all is.
 std::string broken(const std::filesystem::path& source, std::size_t file, const Promise& promise) {
     for (unsigned directory = 0; directory < kDirectories.size(); ++directory) {
         const bool promised = promise.exists && directory == promise.directory;
@@ -273,7 +273,7 @@ std::string broken(const std::filesystem::path& source, std::size_t file, const 
                                   : "byte " + std::to_string(differs - found.begin());
 }
 
-/// PARTIALFS_KILL_POINTS: as many kill points for each way to mount.
+/// PARTIALFS_KILL_POINTS: how many kill points each combination of mount options gets.
 int kill_points() {
     const char* points = std::getenv("PARTIALFS_KILL_POINTS");
     return points == nullptr ? 10 : static_cast<int>(std::strtol(points, nullptr, 10));

@@ -1,4 +1,4 @@
-// Memory that a test shares with the child processes that it forks.
+// Memory that a test shares with its forked child processes.
 #pragma once
 
 #include <sys/mman.h>
@@ -7,7 +7,7 @@
 
 namespace partialfs::test {
 
-/// A `Value` made anew, which is never destroyed: processes may be killed while they use it.
+/// A new `Value`, never destroyed: a process may be killed while it uses it.
 template <typename Value>
 class SharedMemory {
   public:

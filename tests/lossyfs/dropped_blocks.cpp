@@ -15,7 +15,7 @@ void DroppedBlocks::dropped(const std::string& path, ByteOffset offset,
         const std::byte old = at < disk.size() ? disk[at] : std::byte{0};
         Byte& byte = block.bytes[at];
         if (byte.owed && block.read_since && wanted[i] == old) {
-            continue; // the kernel writes back what it read: the store before is still owed
+            continue; // the kernel writes back what it read: the earlier store is still missing
         }
         byte = {wanted[i], wanted[i] != old};
     }

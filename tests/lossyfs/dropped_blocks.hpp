@@ -1,7 +1,7 @@
-// What a lossy filesystem owes its users: the bytes that it was given and did not write.
+// Which bytes a lossy filesystem was given and did not write: it owes them.
 //
-// Keeps, for every block that a write was dropped for, the bytes that ought to be there, until they
-// are. Pure: the caller reads and writes the disk. Not thread-safe.
+// For every block of which a write was dropped, keeps the bytes that ought to be on disk, until
+// they are. Pure: the caller reads and writes the disk. Not thread-safe.
 #pragma once
 
 #include "fusefs/model/types.hpp"
@@ -31,36 +31,36 @@ class DroppedBlocks {
   public:
     explicit DroppedBlocks(BlockSize block_size) : block_size_(block_size) {}
 
-    /// `wanted` was to be written at `offset`, inside one block, and was not; `disk` is the whole
-    /// block as it is on disk (as much of it as there is: the rest reads as zeros).
+    /// A write of `wanted` at `offset`, inside one block, was dropped. `disk` is the whole block as
+    /// it is on disk (it may be shorter at the end of the file: the rest reads as zeros).
     void dropped(const std::string& path, ByteOffset offset, std::span<const std::byte> wanted,
                  std::span<const std::byte> disk);
-    /// `data` is about to be written at `offset`. `read_disk(range)` gives the bytes that are there
-    /// before. Where the kernel has read a dropped block since, it writes the old bytes back with
-    /// whatever it was given since: those stay owed.
+    /// `data` is about to be written at `offset`. `read_disk(range)` returns the bytes that are
+    /// there before. If the kernel has read a dropped block since the drop, it writes the old bytes
+    /// back together with new ones: the old bytes stay owed.
     template <typename ReadDisk>
     void written(const std::string& path, ByteOffset offset, std::span<const std::byte> data,
                  ReadDisk read_disk);
     /// The kernel reads these bytes from disk into its page cache.
     void read(const std::string& path, ByteRange range);
-    /// The bytes from range.begin on are gone: cut off, or punched out.
+    /// The bytes from range.begin to range.end are removed: cut off, or punched out.
     void gone(const std::string& path, ByteRange range);
     void unlinked(const std::string& path);
     void renamed(const std::string& from, const std::string& to);
 
-    /// Everything owed, ascending; neighbouring bytes of one block in one range.
+    /// Everything owed, in ascending order; adjacent bytes of one block are one range.
     [[nodiscard]] std::vector<Owed> owed() const;
 
   private:
     using Key = std::pair<std::string, BlockIndex>;
-    /// One byte of a block: what ought to be there, if it is not what is there.
+    /// One byte of a block. If it is owed, `wanted` is what ought to be on disk.
     struct Byte {
         std::byte wanted{};
         bool owed = false;
     };
     struct Block {
         std::vector<Byte> bytes; ///< a whole block
-        bool read_since = false; ///< by the kernel, since the last drop
+        bool read_since = false; ///< the kernel has read the block since the last drop
     };
 
     template <typename Change>

@@ -44,7 +44,7 @@ int Filesystem::write_page(const std::string& path, int fd, ByteOffset offset,
     if (pages_ % every_ != 0) {
         return write(path, fd, offset, data);
     }
-    // Another block each time, by a fixed rule: the same run loses the same blocks.
+    // Drops another block each time, by a fixed rule: the same run loses the same blocks.
     const std::uint64_t blocks = (data.size() + block_size_.bytes() - 1) / block_size_.bytes();
     const std::size_t first = (drops_ * 7 % blocks) * block_size_.bytes();
     const std::size_t last = std::min<std::size_t>(first + block_size_.bytes(), data.size());
@@ -60,7 +60,7 @@ int Filesystem::write_page(const std::string& path, int fd, ByteOffset offset,
          << '\n';
     dropped_.dropped(path, block, data.subspan(first, last - first),
                      read_all(fd, {block, ByteOffset{block.value + block_size_.bytes()}}));
-    // A page at the end of the file makes the file grow even if its last block is dropped.
+    // A page at the end of the file extends the file even if its last block is dropped.
     const auto size = ::lseek(fd, 0, SEEK_END);
     if (size >= 0 && static_cast<std::uint64_t>(size) < offset.value + data.size() &&
         ::ftruncate(fd, static_cast<off_t>(offset.value + data.size())) != 0) {

@@ -1,5 +1,5 @@
-// What is passed through, what is dropped, and the log of it. One thread uses it, so nothing here
-// is locked.
+// What is passed through, what is dropped, and the log of it. Only one thread uses it, so nothing
+// here is locked.
 #pragma once
 
 #include "tests/lossyfs/dropped_blocks.hpp"
@@ -14,14 +14,14 @@
 
 namespace lossyfs {
 
-/// Ways to fail that have nothing to do with losing data.
+/// Failures that have nothing to do with losing data.
 struct Failings {
     bool nodirect = false;
     bool unreadable = false;
     std::string hang;
 };
 
-/// The directory underneath, all of whose pages pass through here.
+/// The directory underneath; all pages written to it pass through here.
 class Filesystem {
   public:
     Filesystem(std::string source, const std::string& log, std::uint64_t every, BlockSize block,
@@ -35,13 +35,14 @@ class Filesystem {
     [[nodiscard]] std::string host(const char* path) const { return source_ + path; }
     [[nodiscard]] DroppedBlocks& dropped() { return dropped_; }
 
-    /// Bytes [range) of the descriptor's file, as many as there are.
+    /// Bytes of the range of the descriptor's file, as many as there are.
     static std::vector<std::byte> read_all(int fd, ByteRange range);
 
-    /// 0, or -errno.
+    /// Returns 0 or -errno.
     int write(const std::string& path, int fd, ByteOffset offset, std::span<const std::byte> data);
 
-    /// Writes one page that the kernel writes back, all of it or all but one block.
+    /// Writes one page that the kernel writes back, completely or without one block. Returns 0 or
+    /// -errno.
     int write_page(const std::string& path, int fd, ByteOffset offset,
                    std::span<const std::byte> data);
 

@@ -1,4 +1,4 @@
-// A filesystem that loses data on purpose, to prove that mmapstress notices.
+// A filesystem that loses data on purpose, to prove that mmapstress detects it.
 //
 //   lossyfs -o source=DIR,log=FILE[,every=N][,block=BYTES][,unmappable][,nodirect][,unreadable]
 //           [,hang=FILE] [libfuse's own options] MOUNTPOINT
@@ -6,11 +6,11 @@
 // Passes everything through to DIR, but of every Nth page that the kernel writes back it drops one
 // block (not always the same one). The log is JSON Lines: {"event":"drop",...} at each drop, and at
 // the unmount one {"event":"lost",...} for each range of bytes that was dropped and not written
-// again, in ascending order, and a {"event":"end","pages":...,"drops":...} that proves it complete.
-// With `unmappable` no file can be mapped shared and writable. With `nodirect` files are opened
-// with O_DIRECT, and then not read. With `unreadable` the second page of no file can be read. With
-// `hang` no fsync returns as long as FILE exists, nor anything else that comes after it. One thread
-// serves all requests, so nothing here is locked.
+// again, in ascending order, and an {"event":"end","pages":...,"drops":...} that proves it
+// complete. `unmappable`: no file can be mapped shared and writable. `nodirect`: opening a file
+// with O_DIRECT succeeds, but reading it fails. `unreadable`: the second page of no file can be
+// read. `hang`: as long as FILE exists, no fsync returns, and no request after it is served. One
+// thread serves all requests, so nothing here is locked.
 #define FUSE_USE_VERSION 312
 
 #include "tests/lossyfs/filesystem.hpp"
@@ -52,7 +52,7 @@ Filesystem& filesystem() {
     return *static_cast<Filesystem*>(fuse_get_context()->private_data);
 }
 
-/// What a system call returned, as FUSE wants it.
+/// The return value of a system call in FUSE's convention: -errno for an error.
 int result(int returned) {
     return returned < 0 ? -errno : returned;
 }
@@ -61,7 +61,8 @@ int descriptor(const fuse_file_info* info) {
 }
 
 void* do_init(fuse_conn_info* connection, fuse_config* config) {
-    // Without the kernel's writeback cache write(2) arrives at once; only mapped pages come later.
+    // Without the kernel's writeback cache write(2) arrives at once; only mapped pages arrive
+    // later.
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE);
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
     config->kernel_cache = 1;
@@ -167,7 +168,7 @@ int do_read(const char* path, char* buffer, std::size_t size, off_t offset, fuse
         return -EIO;
     }
     const auto bytes = Filesystem::read_all(descriptor(info), range);
-    if ((info->flags & O_DIRECT) == 0) { // what O_DIRECT reads does not enter the page cache
+    if ((info->flags & O_DIRECT) == 0) { // O_DIRECT reads do not enter the page cache
         filesystem().dropped().read(path, range);
     }
     std::memcpy(buffer, bytes.data(), bytes.size());
@@ -303,8 +304,8 @@ int run(int argc, char** argv) {
 } // namespace
 } // namespace lossyfs
 
-/// LeakSanitizer asks for this: a directory that is open when the filesystem is unmounted lazily is
-/// never released by the kernel, and libfuse keeps its entries.
+/// LeakSanitizer calls this. A directory that is open when the filesystem is unmounted lazily is
+/// never released by the kernel, so libfuse's entries for it are never freed.
 extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() {
     return "leak:libfuse3.so";

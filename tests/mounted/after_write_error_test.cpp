@@ -1,4 +1,4 @@
-// What becomes of blocks that the disk refuses, and who is told: --after-write-error.
+// What happens to blocks that the disk refuses, and who gets the error: --after-write-error.
 #include "tests/mounted/faulty_test.hpp"
 
 #include <fcntl.h>
@@ -36,14 +36,14 @@ class AfterWriteError : public Faulty {
     void after(const std::string& how) {
         ASSERT_EQ(mount_->write_control("after-write-error", how), 0);
     }
-    /// Writes new bytes, and a commit that the disk refuses.
+    /// Writes new bytes and makes a commit fail to write them.
     void lose(const std::string& rule = "pwrite EIO") {
         ASSERT_EQ(::pwrite(first_, "new", 3, 4096), 3);
         mount_->set_faults(rule);
         EXPECT_EQ(commit(), EIO);
         mount_->set_faults("");
     }
-    /// Bytes of the file that are lost and not healed, by the ledger.
+    /// Bytes of the file that are lost and not healed, according to the ledger.
     [[nodiscard]] std::string lost() const {
         std::istringstream ledger(mount_->read_control("ledger"));
         std::string lost;
@@ -57,8 +57,8 @@ class AfterWriteError : public Faulty {
         return lost;
     }
 
-    /// Closes the first descriptor, and waits until the daemon has heard of it: it then has none of
-    /// its own open but the O_PATH one that names the file.
+    /// Closes the first descriptor, and waits until the daemon has released the file: it then has
+    /// no descriptor of it but the O_PATH one.
     void close_for_good() {
         ::close(std::exchange(first_, -1));
         const auto fds = "/proc/" + std::to_string(mount_->daemon()) + "/fd";
@@ -117,7 +117,8 @@ TEST_F(AfterWriteError, CleanOfMappedStores) {
         static_cast<char*>(::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, first_, 0));
     ASSERT_NE(map, MAP_FAILED);
     map[5000] = 'm';
-    mount_->set_faults("pwrite EIO count=1"); // of the writepage; what is kept would be flushed
+    // For the writepage alone; blocks kept dirty are to be flushed later.
+    mount_->set_faults("pwrite EIO count=1");
     EXPECT_EQ(error_of(::msync(map, 8192, MS_SYNC)), EIO);
     mount_->set_faults("");
     EXPECT_EQ(error_of(::msync(map, 8192, MS_SYNC)), 0);

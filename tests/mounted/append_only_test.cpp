@@ -33,7 +33,8 @@ class AppendOnly : public Mounted {
         ::close(source_);
         Mounted::TearDown();
     }
-    /// The other flags stay: ext4 would try to do without extents, and refuse that by chance.
+    /// Keeps the other flags: without its extents flag, ext4 would try to convert the file, and
+    /// sometimes refuse.
     [[nodiscard]] bool set_append_only(bool on) const {
         int flags = 0;
         if (::ioctl(source_, FS_IOC_GETFLAGS, &flags) != 0) {

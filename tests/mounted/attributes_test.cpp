@@ -135,7 +135,8 @@ TEST_F(Attributes, SetuidAndSetgidAreClearedByWritesAndChanges) {
             ::chown(s.at(name).c_str(), 1001, 1001);
             ::chmod(s.at(name).c_str(), 06777);
         }
-        ::chmod(s.at("group").c_str(), 02666); // no group execution: setgid stays or goes by kernel
+        // No group execute bit: whether setgid stays depends on the kernel.
+        ::chmod(s.at("group").c_str(), 02666);
     };
     for (const uid_t uid : {uid_t{1001}, uid_t{0}}) {
         User user = ordinary_user();
@@ -189,7 +190,7 @@ TEST_F(Attributes, FileCapabilitiesAreRemovedByAChange) {
             [&] { s.call("chmod", ::chmod(path.c_str(), 0711)); },
         };
         for (const auto& change : changes) {
-            s.pwrite(fd, "x", 0); // the kernel may remember now that there are none
+            s.pwrite(fd, "x", 0); // the kernel may cache now that the file has no capabilities
             give();
             change();
             look();
@@ -198,7 +199,7 @@ TEST_F(Attributes, FileCapabilitiesAreRemovedByAChange) {
     expect_same(mount(), steps);
 }
 
-/// What comes to SOURCE later than the program wrote it takes nothing away.
+/// A write that reaches SOURCE later than the program made it removes no capabilities.
 TEST_F(Attributes, FileCapabilitiesOutlastAWritebackAndAStore) {
     if (::geteuid() != 0) {
         GTEST_SKIP() << "not root";

@@ -1,5 +1,5 @@
-// The control directory: every kind of request is sent to every kind of object in it, and whatever
-// the answer is, the daemon goes on.
+// The control directory: every kind of request is sent to every kind of object in it. Whatever the
+// answer is, the daemon must keep running.
 #include "tests/mounted/mounted_test.hpp"
 
 #include <dirent.h>
@@ -53,7 +53,7 @@ class Control : public Mounted {
         ::closedir(stream);
         return names;
     }
-    /// Something that only a daemon that is alive can answer.
+    /// Something that only a running daemon can answer.
     void expect_alive(const std::string& after) {
         struct stat status{};
         EXPECT_EQ(::stat(at("inode").c_str(), &status), 0) << after << ": " << errno_name(errno);
@@ -101,14 +101,14 @@ TEST_F(Control, SizesAndModesMakeSense) {
     EXPECT_GT(status_of("status").st_size, 100);
 }
 
-/// What one request is made of: a name, and the system call, for an object of the control directory
-/// and a descriptor of it (-1 if it cannot be opened).
+/// One request: its name, and the system call on a path of the control directory and a descriptor
+/// of it (-1 if it cannot be opened).
 struct Question {
     const char* name;
     std::function<long(const std::string& path, int fd)> ask;
 };
 
-/// Every system call that makes a request of its own.
+/// Every system call that causes a request of its own.
 std::vector<Question> all_questions(const std::string& plain_path, int plain) {
     std::vector<Question> questions;
     const auto add = [&](const char* name, auto ask) { questions.push_back({name, ask}); };
@@ -190,7 +190,7 @@ std::vector<Question> all_questions(const std::string& plain_path, int plain) {
         long count = 0;
         struct stat status{};
         while (const dirent* entry = ::readdir(stream)) {
-            // The kernel then asks for the rest with attributes.
+            // The kernel then requests the remaining entries with attributes (readdirplus).
             count += ::fstatat(::dirfd(stream), entry->d_name, &status, 0) == 0 ? 1 : 0;
         }
         ::fsync(::dirfd(stream));

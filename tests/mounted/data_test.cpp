@@ -112,8 +112,8 @@ TEST_F(Data, TruncationCutsAndGrows) {
 
 TEST_F(Data, HugeOffsetsAndSparseFiles) {
     constexpr std::int64_t kTiB = std::int64_t{1} << 40U;
-    // ext4's limit with 4 KiB blocks is 16 TiB - 4 KiB; past a filesystem's limit and past 2^63 - 1
-    // the errno counts.
+    // ext4's limit with 4 KiB blocks is 16 TiB - 4 KiB. The errno must be the same beyond a
+    // filesystem's limit and beyond 2^63 - 1.
     expect_same(mount(), [](Script& s) {
         const int fd = s.open("file", O_CREAT | O_RDWR);
         s.fill(fd, 5 * kTiB + 12345, 10000, 1);

@@ -1,4 +1,4 @@
-// The daemon's descriptors are few, and programs need not care.
+// The daemon uses few descriptors, and programs do not notice.
 #include "tests/mounted/mounted_test.hpp"
 
 #include <fcntl.h>
@@ -15,7 +15,7 @@ namespace {
 
 class Descriptors : public Mounted {
   protected:
-    /// Starts the daemon anew with so many descriptors, which it has no right to have more of.
+    /// Starts the daemon anew with a limit of `descriptors`, which it has no right to raise.
     void start_with(int descriptors, const char* interval = "5s") {
         mount().stop();
         const std::string limit = std::to_string(descriptors);
@@ -31,7 +31,7 @@ class Descriptors : public Mounted {
     }
 };
 
-/// A program that makes files and removes them again, one at a time, never has more than one.
+/// A program that creates and removes files one at a time has at most one open.
 TEST_F(Descriptors, FilesMadeAndRemovedOneAtATimeCostNone) {
     start_with(500);
     for (const bool written : {false, true}) {
@@ -47,10 +47,10 @@ TEST_F(Descriptors, FilesMadeAndRemovedOneAtATimeCostNone) {
     }
 }
 
-/// Files held open in such numbers that the daemon would rather have the kernel forget some.
+/// So many files are held open that the daemon asks the kernel to forget some.
 TEST_F(Descriptors, AreOneForEachFileThatIsHeldOpen) {
     constexpr int kDescriptors = 500;
-    // What the daemon needs for itself, and for what is looked up meanwhile.
+    // For the daemon's own needs, and for files looked up in between.
     constexpr int kSpare = 80;
     for (const char* interval : {"5s", "5ms"}) {
         start_with(kDescriptors, interval);
@@ -78,7 +78,7 @@ TEST_F(Descriptors, AreOneForEachFileThatIsHeldOpen) {
     }
 }
 
-/// With hardly any at all, ordinary work is slower and no less right.
+/// With very few descriptors ordinary work is slower, but still correct.
 TEST_F(Descriptors, AVeryFewAreEnoughForOrdinaryWork) {
     start_with(120);
     for (int i = 0; i < 300; ++i) {

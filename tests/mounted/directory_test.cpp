@@ -1,4 +1,4 @@
-// Listing directories: large ones, changing ones, positions returned to.
+// Listing directories: large ones, changing ones, and seeking back to a position.
 #include "tests/mounted/mounted_test.hpp"
 
 #include <dirent.h>
@@ -110,7 +110,7 @@ TEST_F(Directories, PositionsMayBeReturnedTo) {
     ::closedir(stream);
 }
 
-/// How many descriptors the daemon has open.
+/// The number of descriptors that the daemon has open.
 std::size_t descriptors_of(pid_t process) {
     const auto directory = "/proc/" + std::to_string(process) + "/fd";
     return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(directory),
@@ -123,7 +123,7 @@ TEST_F(Directories, MoreFilesThanDescriptorsAreNoProblem) {
     for (int i = 0; i < kFiles; ++i) {
         make_file(mount().source() / ("file" + std::to_string(i)));
     }
-    // Fewer than half of what there are, which the daemon has no right to raise.
+    // Fewer than half as many descriptors as files; the daemon has no right to raise the limit.
     mount().set_wrapper(
         {"prlimit", "--nofile=3000:3000", "setpriv", "--bounding-set=-sys_resource"});
     mount().start({"--contract=linux-2.6.20"});
@@ -142,7 +142,7 @@ TEST_F(Directories, MoreFilesThanDescriptorsAreNoProblem) {
     EXPECT_LT(descriptors_of(mount().daemon()), 3000U);
 }
 
-/// Starts the daemon with few descriptors, which it has no right to have more of.
+/// Starts the daemon with a low limit of descriptors, which it has no right to raise.
 void start_with_few_descriptors(Mount& mount, std::vector<std::string> options) {
     mount.set_wrapper({"prlimit", "--nofile=1500:1500", "setpriv", "--bounding-set=-sys_resource"});
     mount.start(std::move(options));
@@ -184,7 +184,7 @@ TEST_F(Directories, MoreDirectoriesThanDescriptorsAreNoProblem) {
 TEST_F(Directories, MoreNewFilesThanDescriptorsAreNoProblem) {
     mount().stop();
     constexpr int kFiles = 4000;
-    // No commit but those that the want of descriptors calls for.
+    // No commits except those that the lack of descriptors causes.
     start_with_few_descriptors(mount(), {"--contract=linux-2.6.20", "--commit-interval=0"});
     for (int i = 0; i < kFiles; ++i) {
         const auto path = mount().path() / ("file" + std::to_string(i));

@@ -1,5 +1,5 @@
-// Errors of the files underneath: they reach the application once per open file description, at its
-// next write, fsync or close; what could not be written stays dirty and is tried again.
+// Errors of the files underneath: each open file description gets them once, at its next write,
+// fsync or close. What could not be written stays dirty and is written again later.
 #include "tests/mounted/faulty_test.hpp"
 
 #include <fcntl.h>
@@ -227,7 +227,7 @@ TEST_F(Errors, ASlowSyncHoldsNobodyUpButWhoAskedForIt) {
         EXPECT_EQ(error_of(::fsync(slow)), 0);
         synced = true;
     });
-    // The disk shows the bytes once the commit is in its sync.
+    // The bytes are on disk once the commit is waiting in its sync.
     EXPECT_TRUE(wait_until([&] { return on_disk("slow") == "text" || synced; }));
     int done_meanwhile = 0;
     for (; done_meanwhile < 100 && !synced; ++done_meanwhile) {
@@ -253,7 +253,7 @@ TEST_F(Errors, AFullDiskIsToldAndOnceThereIsRoomEverythingIsWritten) {
     ::close(ballast);
     const int fd = open("file");
     const std::string text(700 << 10, 't');
-    // As on the filesystem itself: as much as there is room for, then the error; nothing is
+    // As on the filesystem itself: writes as much as there is room for, then the error; nothing is
     // accepted that the disk has no room for.
     const ssize_t taken = ::pwrite(fd, text.data(), text.size(), 0);
     ASSERT_GT(taken, 0);
@@ -262,7 +262,7 @@ TEST_F(Errors, AFullDiskIsToldAndOnceThereIsRoomEverythingIsWritten) {
     EXPECT_EQ(error_of(::fsync(fd)), 0);
     EXPECT_EQ(on_disk("file"), text.substr(0, static_cast<std::size_t>(taken)));
     ASSERT_EQ(::unlink((mount_->path() / "ballast").c_str()), 0);
-    // The backing filesystem gives the room back once the daemon has let the file go.
+    // The backing filesystem frees the space once the daemon has closed the file.
     EXPECT_TRUE(wait_until([&] {
         return ::pwrite(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
     }));

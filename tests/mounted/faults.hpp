@@ -1,4 +1,4 @@
-// What the tests of faults on command have in common: files below a mount that has rules.
+// What the tests of injected faults share: files on a mount with fault rules.
 #pragma once
 
 #include "tests/mounted/faulty_test.hpp"
@@ -18,7 +18,7 @@ class Faults : public Faulty {
     void write_file(const std::string& name, const std::string& text) const {
         std::ofstream(mount_->path() / name) << text;
     }
-    /// read(2) of the whole file, past what the kernel has of it.
+    /// Reads the whole file with O_DIRECT, past the page cache.
     std::string read_directly(const char* name) {
         const int fd = open(name, O_RDONLY | O_DIRECT);
         alignas(4096) static char memory[65536];

@@ -1,4 +1,4 @@
-// How faults are commanded and told of: `.partialfs/faults` and --faults, what is refused, the
+// How faults are set and reported: `.partialfs/faults` and --faults, which rules are refused, the
 // trace and the counts.
 #include "tests/mounted/faults.hpp"
 
@@ -110,9 +110,9 @@ TEST_F(Faults, EachFiringIsAnEventOfTheTrace) {
 TEST_F(Faults, TheControlDirectoryStaysInReach) {
     mount_->set_faults("request:any EIO\nany EIO");
     EXPECT_EQ(error_of(open("file")), EIO);
-    // Names and attributes that the kernel knows must be asked for again.
+    // The kernel must request the names and attributes that it has cached again.
     EXPECT_THAT(mount_->read_control("status"), HasSubstr("\"fired\""));
-    std::this_thread::sleep_for(std::chrono::milliseconds(1100)); // longer than it keeps them
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100)); // longer than they stay cached
     EXPECT_EQ(mount_->write_control("faults", "clear"), 0);
     const int fd = open("file");
     EXPECT_GE(fd, 0);

@@ -1,4 +1,4 @@
-// What faults do to programs: each action and filter of both layers.
+// The effects of faults on programs: each action and filter of both layers.
 #include "tests/mounted/faults.hpp"
 
 #include <fcntl.h>
@@ -74,7 +74,7 @@ TEST_F(Faults, EveryRequestCanFail) {
         EXPECT_THAT(mount_->read_control("faults"), Not(HasSubstr("fired 0"))) << one.operation;
         mount_->set_faults("");
     }
-    // The kernel asks for attributes that it may not keep.
+    // The kernel requests attributes that it may not cache.
     mount_->set_faults("getattr EREMOTEIO path=file");
     ASSERT_EQ(::pwrite(fd, memory, sizeof memory, 0), 4096);
     struct stat status{};
@@ -127,7 +127,7 @@ TEST_F(Faults, ReadsAreShortWrongOrStale) {
     const std::string text(8192, 'a');
     write_file("file", text);
     EXPECT_EQ(commit(), 0);
-    // What a direct read has not brought the kernel reads by its page cache.
+    // The kernel reads through the page cache what a direct read has not returned.
     mount_->set_faults("read short=512");
     evict("file");
     EXPECT_LT(read_directly("file").size(), text.size());

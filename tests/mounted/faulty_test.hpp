@@ -1,5 +1,5 @@
-// What the tests of failing backing files have in common: a mount whose way to SOURCE fails as
-// told.
+// What the tests of failing backing files share: a mount whose accesses to SOURCE fail by given
+// rules.
 #pragma once
 
 #include "tests/mounted/mounted_test.hpp"
@@ -14,12 +14,12 @@
 
 namespace partialfs::testing {
 
-/// 0 or the errno of a call that answers -1.
+/// 0, or the errno if the call returned -1.
 inline int error_of(long result) {
     return result < 0 ? errno : 0;
 }
 
-/// A running mount for each test, without a commit timer; mount_->set_faults() says what fails.
+/// A running mount for each test, without a commit timer; mount_->set_faults() chooses what fails.
 class Faulty : public Mounted {
   protected:
     void SetUp() override {
@@ -31,7 +31,7 @@ class Faulty : public Mounted {
     int open(const char* name, int flags = O_CREAT | O_RDWR) {
         return ::open((mount_->path() / name).c_str(), flags | O_CLOEXEC, 0644);
     }
-    /// Writes the control file that asks for a commit; 0 or its errno.
+    /// Requests a commit through the control file. Returns 0 or its errno.
     int commit() {
         const int fd = ::open((mount_->path() / ".partialfs/commit").c_str(), O_WRONLY | O_CLOEXEC);
         const int error = error_of(::write(fd, "1", 1));

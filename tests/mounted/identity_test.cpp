@@ -1,5 +1,5 @@
-// The numbers of files: st_ino and d_ino, of which no two files of the mount have the same, though
-// in SOURCE other filesystems and subvolumes are mounted.
+// Inode numbers: st_ino and d_ino. No two files of the mount share one, even if other filesystems
+// and subvolumes are mounted inside SOURCE.
 #include "tests/mounted/mounted_test.hpp"
 
 #include <dirent.h>
@@ -41,8 +41,7 @@ class Identity : public Mounted {
         }
     }
 
-    /// What numbers stand for which file, as they are met: the paths of names of one file share
-    /// one, others don't.
+    /// Walks a tree and checks that names of one file, and only those, share an inode number.
     class Numbers {
       public:
         explicit Numbers(std::filesystem::path root) : root_(std::move(root)) { walk(root_); }
@@ -66,7 +65,7 @@ class Identity : public Mounted {
                 EXPECT_EQ(
                     ::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO, &extended), 0);
                 if (name == ".." && directory == root_) {
-                    continue; // outside
+                    continue; // outside of the mount
                 }
                 EXPECT_EQ(extended.stx_ino, status.st_ino) << path;
                 EXPECT_EQ(entry->d_ino, status.st_ino) << path;
@@ -96,14 +95,14 @@ class Identity : public Mounted {
 TEST_F(Identity, FilesOfFilesystemsMountedInsideHaveNumbersOfTheirOwn) {
     mount().stop();
     fill(mount().source());
-    // The same numbers in each of them: a tmpfs counts from 1.
+    // Both have the same numbers underneath: each tmpfs counts from 1.
     fill(mount_inside("one"));
     fill(mount_inside("two"));
     fill(mount_inside("two/inner"));
     mount().start({"--contract", "linux-2.6.20"});
     const Numbers first(mount().path());
     EXPECT_EQ(first.of_paths().size(), 4 * 20U + 3U);
-    // Forgotten, and found again.
+    // The kernel forgets the names, and looks them up again.
     std::ofstream("/proc/sys/vm/drop_caches") << "2";
     const Numbers again(mount().path());
     EXPECT_EQ(again.of_paths(), first.of_paths());

@@ -9,9 +9,9 @@
 
 namespace partialfs::test {
 
-/// The open entries of `text` (JSON Lines), in order, those that touch joined to one.
+/// The open entries of `text` (JSON Lines), in order; adjacent entries are joined.
 std::vector<Damage> open_losses(const std::string& text);
-/// The whole of a file, such as .partialfs/ledger, whose size stat(2) does not tell.
+/// The whole of a file, also one whose size stat(2) does not give, as .partialfs/ledger.
 std::string read_file(const std::filesystem::path& path);
 
 } // namespace partialfs::test

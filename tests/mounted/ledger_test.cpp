@@ -1,4 +1,4 @@
-// .partialfs/ledger as a file: paths, reads of any size, and what it says when it is full.
+// .partialfs/ledger as a file: paths, reads of any size, and its contents when it is full.
 #include "tests/mounted/ledger_file.hpp"
 #include "tests/mounted/mount.hpp"
 
@@ -84,7 +84,7 @@ TEST_F(LedgerFile, ShowsAPathOnlyWhileItNamesTheFile) {
 TEST_F(LedgerFile, IsReadInPartsAndSaysWhenItWasFull) {
     constexpr std::size_t kKept = 1'048'576;
     constexpr std::size_t kSize = 2 * (kKept + 4096);
-    lose("file", kSize, 2); // twice the kept number of bytes, and two pages
+    lose("file", kSize, 2); // 4096 entries more than are kept
     const int fd = ::open((mount_.path() / ".partialfs/ledger").c_str(), O_RDONLY | O_CLOEXEC);
     ASSERT_GE(fd, 0);
     std::string head(100, '\0');

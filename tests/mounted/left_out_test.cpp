@@ -1,4 +1,4 @@
-// What faults leave out stands in the ledger, to the byte, until it is written after all.
+// The ledger has exactly the bytes that faults leave out, until they are written after all.
 #include "tests/mounted/faulty_test.hpp"
 
 #include <fcntl.h>
@@ -39,7 +39,7 @@ class LeftOut : public Faulty {
     void write(off_t offset, const std::string& text) const {
         EXPECT_EQ(::pwrite(fd_, text.data(), text.size(), offset), ssize_t(text.size()));
     }
-    /// A rule strikes once.
+    /// Sets a rule that strikes once.
     void strike(const std::string& rule) { mount_->set_faults(rule + " count=1"); }
     char* map() {
         map_ =
@@ -47,8 +47,8 @@ class LeftOut : public Faulty {
         EXPECT_NE(map_, MAP_FAILED);
         return map_;
     }
-    /// What the ledger has as left out and not healed: OFFSET+LENGTH of bytes, WAS>IS of sizes, and
-    /// an errno.
+    /// What the ledger has as left out and not healed: OFFSET+LENGTH of bytes, OLD>NEW of sizes,
+    /// and an errno.
     [[nodiscard]] std::vector<std::string> lost() const {
         std::vector<std::string> all;
         std::istringstream ledger(mount_->read_control("ledger"));
@@ -113,7 +113,7 @@ TEST_F(LeftOut, OfADirectWrite) {
     EXPECT_EQ(lost(),
               (std::vector<std::string>{"4096+1024", "5120+1024", "6144+1024", "7168+1024"}))
         << "block by block";
-    map()[5000] = 'm'; // and so the page is written, with the bytes of before
+    map()[5000] = 'm'; // makes the kernel write the page, with its earlier bytes
     EXPECT_EQ(error_of(::msync(map_, 8192, MS_SYNC)), 0);
     EXPECT_EQ(lost(), (std::vector<std::string>{"4096+904", "5001+119", "5120+1024", "6144+1024",
                                                 "7168+1024"}));
@@ -215,7 +215,7 @@ TEST_F(LeftOut, WhatATearLetsThroughIsInTheTrace) {
 TEST_F(LeftOut, OfAnUnlinkedFileNothing) {
     strike("write skip");
     write(10, "anew");
-    write(0, "a"); // and so the file is known to the journal
+    write(0, "a"); // makes the journal know the file
     EXPECT_EQ(error_of(::unlink((mount_->path() / "file").c_str())), 0);
     EXPECT_THAT(lost(), IsEmpty());
 }

@@ -15,7 +15,7 @@ namespace {
 
 using Locks = Mounted;
 
-/// Tries a lock in another process; its errno, or 0.
+/// Tries a lock in another process. Returns 0 or its errno.
 int try_elsewhere(const std::string& path, const std::function<int(int)>& lock) {
     const pid_t child = ::fork();
     if (child == 0) {

@@ -1,4 +1,5 @@
-// What gets lost, and that the ledger says just that: the recipe of the bug, and long random mixes.
+// What gets lost, and that the ledger has exactly that: the recipe of the bug, and long random
+// mixes.
 #include "tests/mounted/ledger_file.hpp"
 #include "tests/mounted/mixed_workload.hpp"
 #include "tests/mounted/mount.hpp"
@@ -124,7 +125,7 @@ TEST_P(Recipe, AStoreWithoutACommitInBetweenIsKept) {
     ::close(fd);
 }
 
-/// A page that was read into the cache, stored into in two blocks, one of them saved by a write(2).
+/// A page read into the cache and stored into in two blocks: a write(2) saves one of them.
 TEST(BlockDevice, OnlyStoresIntoBlocksThatAWriteTouchedReachTheDisk) {
     SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
     partialfs::testing::Mount mount;
@@ -148,7 +149,7 @@ TEST(BlockDevice, OnlyStoresIntoBlocksThatAWriteTouchedReachTheDisk) {
     EXPECT_THAT(open_losses(read_file(mount.path() / ".partialfs/ledger")),
                 ElementsAre(Damage{"device", 1024, 1060}, Damage{"device", 5000, 5010}));
 
-    // A later write(2) into the block brings back what the cache still has of it.
+    // A later write(2) into the block writes what the cache still has of it.
     ASSERT_EQ(::pwrite(fd, "d", 1, 2000), 1);
     ASSERT_EQ(::fsync(fd), 0);
     control(mount.path(), "evict", "device");
@@ -175,7 +176,7 @@ TEST(BlockDevice, TheContractImpliesThePolicy) {
 
 INSTANTIATE_TEST_SUITE_P(EachSetup, Recipe, ::testing::ValuesIn(kSetups));
 
-/// Stores of all threads together.
+/// The number of stores of all threads together.
 std::uint64_t stores_wanted() {
     const char* wanted = std::getenv("PARTIALFS_STORES");
     return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 40'000;

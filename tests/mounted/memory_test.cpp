@@ -1,4 +1,4 @@
-// Want of memory in the daemon: what cannot be done answers ENOMEM, and the daemon goes on.
+// The daemon runs out of memory: requests that need more fail with ENOMEM, and the daemon goes on.
 #include "tests/mounted/faulty_test.hpp"
 
 #include <fcntl.h>
@@ -84,8 +84,8 @@ TEST_F(Memory, WritersAreToldWhenTheDaemonMayHaveNoMore) {
     GTEST_SKIP() << "a sanitizer's runtime needs address space without a limit";
 #endif
     constexpr std::size_t kPiece = std::size_t{1} << 20U;
-    // Less than what begins a commit by itself, and more than what malloc may just be trying out in
-    // address space when the daemon is measured: a new arena takes 128 MiB for a moment.
+    // Less than the amount that begins a commit, and more than the address space that malloc may
+    // hold for a moment when the daemon is measured: a new arena reserves 128 MiB.
     constexpr off_t kPieces = 200;
     std::ifstream statm("/proc/" + std::to_string(mount_->daemon()) + "/statm");
     rlim_t pages = 0;

@@ -103,7 +103,7 @@ class ModelFile {
             check(::msync(map_, options_.largest_file, MS_SYNC) == 0 || errno == ENOMEM, "msync");
         }
     }
-    /// EBUSY is an answer, too: somebody uses the pages just then.
+    /// EBUSY is allowed: somebody may be using the pages.
     void evict(bool must) {
         const int fd = ::open((options_.mount / ".partialfs/evict").c_str(), O_WRONLY | O_CLOEXEC);
         check(fd >= 0, "open evict");
@@ -138,8 +138,8 @@ class ModelFile {
 
   private:
     [[nodiscard]] std::string path() const { return options_.mount / name_; }
-    /// A value that the range has nowhere, neither in memory nor on disk: a byte that is written
-    /// with the value that the disk happens to have could not be told from one that is lost.
+    /// A value that the range does not contain, neither in memory nor on disk. Otherwise a new byte
+    /// could equal the one on disk, and its loss could not be noticed.
     unsigned char next_value(std::uint64_t offset, std::uint64_t length) {
         std::vector<unsigned char> there(length);
         const ssize_t got = ::pread(source_fd_, there.data(), length, static_cast<off_t>(offset));
@@ -173,7 +173,7 @@ class ModelFile {
     std::vector<unsigned char> bytes_;
 };
 
-/// One thread's part: files of its own.
+/// The work of one thread, on files of its own.
 class Player {
   public:
     Player(const MixedOptions& options, unsigned number)

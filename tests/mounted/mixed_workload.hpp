@@ -1,6 +1,6 @@
 // A long random mix of what programs do to files: write, store through mappings, truncate, punch,
-// rename, fsync, evict, read. Keeps the bytes that every file must have, so that they can be
-// compared with what is on disk in the end.
+// rename, fsync, evict, read. Keeps the bytes that every file must have, and compares them with the
+// disk at the end.
 #pragma once
 
 #include <atomic>
@@ -19,13 +19,13 @@ struct MixedOptions {
     std::uint64_t stores_per_thread = 5000; ///< ends after this many
     std::uint64_t largest_file = 256 * 1024;
     std::uint64_t seed = 1;
-    /// Evict in the middle of the run, and not only in the end. After an eviction a program sees
-    /// the lost stores' old bytes.
+    /// Evict in the middle of the run, too, not only at the end. After an eviction a program sees
+    /// the old bytes of lost stores.
     bool evict = true;
-    /// Compare what read(2) gives with the expected bytes in the middle of the run. Only without
-    /// losses: those show after an eviction.
+    /// Compare the results of read(2) with the expected bytes during the run. Only where nothing is
+    /// lost: losses become visible after an eviction.
     bool check_reads = true;
-    /// Under linux-2.6.19 other processes' fsyncs make losses; without them there are few.
+    /// Under linux-2.6.19 other processes' fsyncs cause losses; without them there are few.
     bool fsync = true;
 };
 
@@ -40,13 +40,12 @@ struct Damage {
 
 struct MixedResult {
     std::uint64_t stores = 0;
-    std::vector<std::string> failures; ///< system calls that failed, reads that were wrong
-    /// Where the files on disk differ from what was written and stored, in the order of path,
-    /// offset.
+    std::vector<std::string> failures; ///< system calls that failed, and reads with wrong bytes
+    /// Where the files on disk differ from what was written and stored, sorted by path and offset.
     std::vector<Damage> damage;
 };
 
-/// Runs the mix, closes and unmaps everything, evicts, compares.
+/// Runs the mix, closes and unmaps everything, evicts, then compares.
 MixedResult run_mixed_workload(const MixedOptions& options);
 
 } // namespace partialfs::test

@@ -76,13 +76,14 @@ int wait_for(pid_t child) {
     return status;
 }
 
-/// Takes away whatever is mounted at a directory, in use or not.
+/// Unmounts everything mounted at a directory, in use or not.
 void unmount_all(const fs::path& directory) {
     while (::umount2(directory.c_str(), MNT_DETACH) == 0) {
     }
 }
 
-/// The watcher's life: sleeps until the test process has died or has let go of the lifeline.
+/// The watcher's main function: sleeps until the test process has died or closed the lifeline, then
+/// cleans up.
 [[noreturn]] void watch(int lifeline, const fs::path& mountpoint, const fs::path& source,
                         const fs::path& temporary) {
     ::setsid();
@@ -111,7 +112,7 @@ std::optional<std::string> why_mounting_is_impossible() {
             return "/dev/fuse cannot be opened: " + std::generic_category().message(errno);
         }
         ::close(fd);
-        // Whether mount(2) is allowed at all, seen in a mount namespace that ends with the child.
+        // Tries whether mount(2) is allowed at all, in a mount namespace that ends with the child.
         const pid_t child = ::fork();
         if (child == 0) {
             const bool may = ::unshare(CLONE_NEWNS) == 0 &&

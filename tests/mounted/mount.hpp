@@ -1,5 +1,5 @@
-// A partialfs mount of a test's own: temporary directories, the daemon as a child process, and the
-// certainty that nothing of it stays behind.
+// A partialfs mount for a test: temporary directories, and the daemon as a child process.
+// Everything is removed afterwards, whatever happens.
 #pragma once
 
 #include <sys/types.h>
@@ -14,11 +14,11 @@
 
 namespace partialfs::testing {
 
-/// Why this process cannot mount a FUSE filesystem here (no /dev/fuse, no right to mount), or
+/// Why this process cannot mount a FUSE filesystem here (no /dev/fuse, no permission to mount), or
 /// nothing if it can.
 std::optional<std::string> why_mounting_is_impossible();
 
-/// Ends the test as skipped, with the reason, where mounting is impossible.
+/// Skips the test, with the reason, where mounting is impossible.
 #define SKIP_IF_MOUNTING_IS_IMPOSSIBLE()                                                           \
     do {                                                                                           \
         if (const auto reason = ::partialfs::testing::why_mounting_is_impossible()) {              \
@@ -36,36 +36,36 @@ struct Ended {
 Ended run_program(const std::vector<std::string>& arguments,
                   const std::map<std::string, std::string>& environment = {});
 
-/// Waits until `condition` holds. False if it did not within a minute, which no test survives.
+/// Waits until `condition` holds. False if it does not within a minute, which is to fail the test.
 bool wait_until(const std::function<bool()>& condition);
 
-/// A temporary directory with `source` and `mountpoint` in it, and what the daemon makes of them.
+/// A temporary directory with `source` and `mountpoint` in it, and a daemon for them.
 ///
-/// A helper process watches over it: when this process dies, however it does, the helper unmounts
-/// what is mounted and removes the directory.
+/// A helper process watches this one: when this process dies, however it does, the helper unmounts
+/// everything and removes the directory.
 class Mount {
   public:
     Mount();
     Mount(const Mount&) = delete;
     Mount& operator=(const Mount&) = delete;
-    /// Ends the daemon, unmounts, removes.
+    /// Ends the daemon, unmounts, and removes the directory.
     ~Mount();
 
-    /// Starts the daemon in the foreground with `options` (allow_other is always there) and waits
-    /// until the mount is there. Throws std::runtime_error with the daemon's message if it ends.
+    /// Starts the daemon in the foreground with `options` (allow_other is always added) and waits
+    /// until the mount is there. Throws std::runtime_error with the daemon's message if the daemon
+    /// ends.
     void start(std::vector<std::string> options = {},
                const std::map<std::string, std::string>& environment = {});
-    /// Programs that the next starts run the daemon through, such as prlimit(1), with their
-    /// options.
+    /// Commands, with their options, that later starts run the daemon through, such as prlimit(1).
     void set_wrapper(std::vector<std::string> wrapper) { wrapper_ = std::move(wrapper); }
     /// Sends a signal and waits for the daemon's end.
     Ended stop(int signal = 15);
-    /// umount(2) with no flags, then waits for the daemon's end. The errno of umount(2), or how the
-    /// daemon ended.
+    /// umount(2) without flags, then waits for the daemon's end. Returns the errno of umount(2), or
+    /// how the daemon ended.
     std::expected<Ended, int> unmount();
-    /// Waits for the daemon's end without doing anything.
+    /// Waits for the daemon to end by itself.
     Ended wait_for_end();
-    /// SIGKILL, and the dead mount is taken away.
+    /// Kills the daemon with SIGKILL, and unmounts the dead mount.
     void kill();
 
     [[nodiscard]] bool running() const { return daemon_ > 0; }
@@ -76,13 +76,13 @@ class Mount {
     [[nodiscard]] const std::filesystem::path& path() const { return mountpoint_; }
     /// What the daemon has written to stderr so far.
     [[nodiscard]] std::string errors() const;
-    /// Writes to a file of the control directory: 0, or the errno.
+    /// Writes to a file of the control directory. Returns 0 or the errno.
     [[nodiscard]] int write_control(const std::string& name, const std::string& text) const;
     [[nodiscard]] std::string read_control(const std::string& name) const;
-    /// Replaces the rules of faults, which hold at once. Throws std::system_error if the daemon
-    /// does not understand them.
+    /// Replaces the fault rules, with immediate effect. Throws std::system_error if the daemon does
+    /// not accept them.
     void set_faults(const std::string& rules) const;
-    /// Mounts a tmpfs with these mount options at source(), to fill or to take away.
+    /// Mounts a tmpfs with these mount options at source(), for tests that fill it or unmount it.
     void put_source_on_tmpfs(const std::string& options);
 
   private:
@@ -95,7 +95,7 @@ class Mount {
     std::vector<std::string> wrapper_;
     pid_t daemon_ = -1;
     pid_t watcher_ = -1;
-    int lifeline_ = -1; ///< the watcher sees its other end close when this process dies
+    int lifeline_ = -1; ///< the watcher's end is closed when this process dies
 };
 
 } // namespace partialfs::testing

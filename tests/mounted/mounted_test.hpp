@@ -1,4 +1,4 @@
-// What the comparison tests have in common: a mount with a contract that keeps everything.
+// What the comparison tests share: a mount with a contract that loses nothing.
 #pragma once
 
 #include "tests/mounted/mount.hpp"
@@ -8,8 +8,8 @@
 
 namespace partialfs::testing {
 
-/// A running mount for each test. The commit timer is short, so that commits fall in between the
-/// operations, whose results they must not change.
+/// A running mount for each test. The commit timer is short, so that commits happen between the
+/// operations; they must not change any result.
 class Mounted : public ::testing::Test {
   protected:
     void SetUp() override {
@@ -17,7 +17,7 @@ class Mounted : public ::testing::Test {
         mount_.emplace();
         mount_->start({"--contract", "linux-2.6.20", "--commit-interval", "20ms"});
     }
-    /// The daemon must end well after every test.
+    /// The daemon must end without an error after every test.
     void TearDown() override {
         if (mount_ && mount_->running()) {
             const Ended ended = mount_->stop();

@@ -1,4 +1,4 @@
-// Names: making, moving and removing them, on the mount as on a plain directory.
+// Names: creating, moving and removing them, on the mount as on a plain directory.
 #include "tests/mounted/mounted_test.hpp"
 
 #include <fcntl.h>
@@ -186,7 +186,7 @@ TEST_F(Names, UnlinkedOpenFilesGoOnWorking) {
         s.call("fsync", ::fsync(fd));
         s.fstat(fd);
         s.pread(fd, 200000, 0);
-        // A new file of the same name is another one, even if it gets the same backing inode.
+        // A new file of the same name is another file, even if it gets the same backing inode.
         const int other = s.open("a", O_CREAT | O_EXCL | O_RDWR, 0600);
         s.fill(other, 0, 10, 3);
         s.pread(fd, 200000, 0);

@@ -1,5 +1,5 @@
-// The daemon uses its own mount, to see which pages are dirty: nothing that others do there may
-// make the two wait for each other.
+// The daemon uses its own mount to find dirty pages. Nothing that other processes do there may
+// cause a deadlock.
 #include "tests/mounted/ledger_file.hpp"
 #include "tests/mounted/mounted_test.hpp"
 
@@ -16,7 +16,7 @@
 namespace partialfs::testing {
 namespace {
 
-/// Has the kernel forget the names that nobody uses.
+/// Makes the kernel forget the names that nobody uses.
 void drop_names() {
     const int fd = ::open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
     ASSERT_GE(fd, 0) << std::strerror(errno);
@@ -24,8 +24,8 @@ void drop_names() {
     ::close(fd);
 }
 
-// A rename holds the root directory's lock while the daemon flushes the file, for which it looks
-// for dirty pages through the control directory, whose name is found in the root directory.
+// A rename holds the root directory's lock while the daemon flushes the file. For that the daemon
+// looks for dirty pages through the control directory, whose name is in the root directory.
 TEST_F(Mounted, ARenameInTheRootIsServedWhenTheKernelHasForgottenTheControlDirectory) {
     const auto from = mount().path() / "one";
     const auto to = mount().path() / "two";

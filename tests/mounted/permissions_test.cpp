@@ -1,5 +1,5 @@
-// Every question of permission gets the same answer on the mount as on a plain directory: each
-// kind of file, asked each kind of question by each kind of caller.
+// Every permission check has the same result on the mount as on a plain directory: each request, on
+// each kind of file, by each kind of caller.
 #include "tests/mounted/mounted_test.hpp"
 
 #include <fcntl.h>
@@ -26,7 +26,7 @@ namespace {
 using Permissions = Mounted;
 
 constexpr uid_t kUser = 1001;
-constexpr gid_t kGroup = 2001; ///< of the user
+constexpr gid_t kGroup = 2001; ///< the user is a member
 constexpr gid_t kOtherGroup = 3001;
 
 /// Entries of an ACL as setxattr(2) takes it: user::rw- user:1001:rw- group::--- mask::rw-
@@ -64,7 +64,7 @@ struct Question {
     long (*ask)(const std::string& path);
 };
 
-/// Opens, and closes again what could be opened.
+/// Opens, and closes if it succeeded.
 template <int flags>
 long opens(const std::string& path) {
     const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
@@ -78,7 +78,7 @@ template <uid_t uid, gid_t gid>
 long chowns(const std::string& path) {
     return ::chown(path.c_str(), uid, gid);
 }
-/// Opens, and does something with what could be opened.
+/// Opens, and uses the descriptor if it succeeded.
 template <typename Use>
 long with(const std::string& path, int flags, Use use) {
     const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
@@ -211,7 +211,7 @@ std::string name_of(const Kind& kind, std::size_t question) {
     return std::string(kind.name) + '.' + std::to_string(question);
 }
 
-/// `each` of every kind.
+/// `each` files of every kind.
 void make_files(Script& s, const std::string& directory, std::size_t each = kQuestions.size()) {
     for (const Kind& kind : kKinds) {
         for (std::size_t question = 0; question < each; ++question) {
@@ -243,7 +243,7 @@ void ask_all(Script& s, const std::string& directory) {
     }
 }
 
-/// The callers: root, root who gave up some of its powers, a user, and root of a namespace.
+/// The callers: root, root without some capabilities, a user, and root of a user namespace.
 std::vector<User> callers() {
     User few_powers;
     few_powers.without = {CAP_SYS_ADMIN, CAP_FSETID, CAP_CHOWN};
@@ -257,7 +257,7 @@ std::vector<User> callers() {
     return {User{}, few_powers, no_override, ordinary_user(), stranger, namespace_root};
 }
 
-/// In a directory like /tmp.
+/// Makes a directory with the permissions of /tmp.
 void make_shared_directory(Script& s) {
     ASSERT_EQ(::mkdir(s.at("d").c_str(), 0700), 0);
     ASSERT_EQ(::chmod(s.at("d").c_str(), 01777), 0);
@@ -275,8 +275,8 @@ TEST_F(Permissions, EveryCallerGetsTheAnswersOfAPlainDirectory) {
     }
 }
 
-/// Where setuid and setgid are left to the daemon (killpriv_v2), the kernel itself answers a caller
-/// who may not change the file, and says 0 for EPERM. The file must then be as it was.
+/// With setuid and setgid left to the daemon (killpriv_v2), the kernel itself answers a caller who
+/// may not change the file, with 0 instead of EPERM. The file must then be unchanged.
 TEST_F(Permissions, AChownOfNothingTakesSetIdFromTheCallersOwnFilesAlone) {
     std::ostringstream status;
     status << std::ifstream(mount().path() / ".partialfs/status").rdbuf();
@@ -332,8 +332,8 @@ TEST_F(Permissions, OfSymlinksAndFifosInStickyDirectories) {
     }
 }
 
-/// A path is walked while a directory in it is swapped with a symlink out of the mount: what is
-/// found lies in one or the other, never elsewhere, and never without the permission for it.
+/// A path is walked while a directory in it is swapped with a symlink out of the mount: the result
+/// is a file of one or of the other, never from elsewhere, and never without permission.
 TEST_F(Permissions, ASymlinkSwappedInWhileAPathIsWalkedLeadsNobodyAstray) {
     const auto base = mount().path() / "swap";
     std::filesystem::create_directories(base / "real");

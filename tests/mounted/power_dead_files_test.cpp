@@ -1,5 +1,5 @@
-// The files of before a power cut are dead for good: nothing of them reaches what comes after it,
-// and nothing of them stays.
+// Files open before a power cut are dead for good: they change nothing after the cut, and nothing
+// of them remains.
 #include "tests/mounted/power_of.hpp"
 
 #include <fcntl.h>
@@ -65,8 +65,8 @@ TEST_F(PowerOf, AnErrorOfTheOldBootsWritebackIsNotForTheNext) {
     ::munmap(bytes, 4096);
 }
 
-/// The same with a process that stores and stores: pages that are dirtied just while they are
-/// dropped stay those of a dead file.
+/// The same with a process that keeps storing: pages dirtied while they are being dropped still
+/// belong to a dead file.
 TEST_F(PowerOf, AProcessThatGoesOnStoringReachesNothingAfterACut) {
     start();
     constexpr std::size_t kSize = 1U << 20U;
@@ -117,7 +117,7 @@ TEST_F(PowerOf, OfDeadFilesTheDaemonKeepsNothing) {
         std::byte* const bytes = map(fd, 8192);
         bytes[0] = std::byte{'x'};
         write(fd, 4096, "y");
-        EXPECT_EQ(mount_.write_control("commit", "now"), 0); // which looks for stores
+        EXPECT_EQ(mount_.write_control("commit", "now"), 0); // the commit looks for stored pages
         ASSERT_EQ(tell("cut-and-on"), 0);
         ::munmap(bytes, 8192);
     }

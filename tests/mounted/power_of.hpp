@@ -1,4 +1,4 @@
-// What the tests of power cuts have in common: a mount with --power and the fixed contract.
+// What the tests of power cuts share: a mount with --power and the fixed contract.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -49,7 +49,7 @@ class PowerOf : public ::testing::Test {
     [[nodiscard]] std::filesystem::path control(const std::string& name) const {
         return at(".partialfs/" + name);
     }
-    /// The errno of writing a command, or 0.
+    /// Writes a command. Returns 0 or its errno.
     int tell(const std::string& command) {
         const Fd fd(::open(control("power").c_str(), O_WRONLY | O_CLOEXEC));
         EXPECT_TRUE(fd) << std::strerror(errno);
@@ -64,7 +64,7 @@ class PowerOf : public ::testing::Test {
         }
         return all;
     }
-    /// What the ledger says that cuts took, all of this file: ranges and sizes, sorted.
+    /// What the ledger says that cuts took from this file: ranges and sizes, sorted.
     std::vector<std::string> taken_from(const std::string& name) {
         std::vector<std::string> taken;
         for (const json& line : lines(control("ledger"))) {
@@ -98,7 +98,7 @@ class PowerOf : public ::testing::Test {
         EXPECT_NE(address, MAP_FAILED);
         return static_cast<std::byte*>(address);
     }
-    /// Whether a process that does this is killed by SIGBUS.
+    /// Whether a process that calls `touch` is killed by SIGBUS.
     static bool gets_sigbus(const std::function<void()>& touch) {
         const pid_t child = ::fork();
         if (child == 0) {

@@ -1,5 +1,5 @@
-// Power cuts at 200 random moments while a program writes, renames, stores and fsyncs: all that an
-// fsync has answered for is there afterwards, and nothing that was never written appears.
+// Power cuts at 200 random moments while a program writes, renames, stores and fsyncs: whatever a
+// successful fsync covered is there afterwards, and nothing appears that was never written.
 #include "fusefs/base/fd.hpp"
 #include "tests/crash/shared_memory.hpp"
 #include "tests/mounted/ledger_file.hpp"
@@ -34,8 +34,8 @@ constexpr std::size_t kSlots = 4;
 constexpr std::size_t kLine = 16;
 constexpr std::size_t kScratch = 65536;
 
-/// What the program has begun, and what has been answered for. The program's alone to write, and
-/// kept over its death.
+/// What the program has begun, and what its syncs have promised. Only the program writes it; it
+/// outlives the program.
 struct Shared {
     std::atomic<std::uint64_t> steps;
     std::array<std::atomic<std::uint64_t>, kSlots> slot_begun;
@@ -48,7 +48,7 @@ std::string line_of(std::uint64_t number) {
     std::string line = std::to_string(number);
     return std::string(kLine - 1 - line.size(), '0') + line + '\n';
 }
-/// Of neither whole pages nor whole sectors.
+/// A size that is a multiple of neither a page nor a sector.
 std::string slot_content(std::size_t slot, std::uint64_t generation) {
     std::string text;
     while (text.size() < 9000) {
@@ -56,7 +56,7 @@ std::string slot_content(std::size_t slot, std::uint64_t generation) {
     }
     return text;
 }
-/// One of ten values that only this place of the file gets; 0 is there before any.
+/// One of ten values that only this place of the file gets; before the first it is 0.
 char scratch_byte(std::size_t place, std::uint64_t version) {
     return static_cast<char>(1 + (place * 7 + version % 10) % 250);
 }
@@ -64,7 +64,7 @@ bool may_be_there(std::size_t place, char byte) {
     return byte == 0 || (static_cast<unsigned char>(byte) - 1U + 250U - place * 7 % 250) % 250 < 10;
 }
 
-/// The program. Whatever fails is the power.
+/// The program. Any call that fails means that the power is off.
 class Program {
   public:
     Program(std::filesystem::path mount, Shared& shared, std::uint64_t seed)
@@ -101,7 +101,7 @@ class Program {
         return result;
     }
     static void put(int fd, const std::string& text, off_t offset) {
-        // The power may go in the middle of it: the call is short then, and the next one fails.
+        // The power may fail in the middle of a call: it is then short, and the next one fails.
         for (std::size_t done = 0; done < text.size();) {
             done += static_cast<std::size_t>(must(static_cast<int>(
                 ::pwrite(fd, text.data() + done, text.size() - done, offset + off_t(done)))));
@@ -175,7 +175,7 @@ class PowerPromises : public ::testing::Test {
             tear.find("all") == std::string::npos && tear.find("none") == std::string::npos;
         return tear + (seeded ? " seed=" + std::to_string(random_() >> 1U) : "");
     }
-    /// Empty: at once.
+    /// Empty: cut at once.
     std::string random_moment() {
         const auto number = [&](std::uint64_t most) {
             return std::to_string(1 + random_() % most);
@@ -196,7 +196,7 @@ class PowerPromises : public ::testing::Test {
             return "";
         }
     }
-    /// Runs the program until the power is cut under it, and turns the power on.
+    /// Runs the program until the power is cut, then turns the power on again.
     void one_cut() {
         const std::string moment = random_moment();
         const std::string command = "cut " + random_tear() + moment;

@@ -1,5 +1,5 @@
-// What a torn cut leaves of changes that the disk's cache had, against a model of its own: a sector
-// is as it was after some of the writes that touched it.
+// What a torn cut leaves of changes in the disk's cache, compared with a model: each sector has the
+// contents it had after one of the writes.
 #include "tests/mounted/power_of.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ constexpr std::size_t kSize = 16384;
 
 class PowerTear : public PowerOf {
   protected:
-    /// Twenty writes of which each gets to SOURCE and none is synced, whatever is answered.
+    /// Twenty writes that reach SOURCE without being synced, although their fsyncs succeed.
     void write_unsynced(std::uint64_t seed) {
         std::mt19937_64 random(seed);
         put("file", std::string(kSize, 'o'), true);
@@ -33,7 +33,7 @@ class PowerTear : public PowerOf {
     static std::string sector(const std::string& content, std::size_t number) {
         return content.substr(number * kSector, kSector);
     }
-    /// After which of the writes the sector may be as it is: a set of numbers, as flags.
+    /// After which of the writes the file had this sector's contents: a flag for each write.
     [[nodiscard]] std::vector<bool> versions(const std::string& left, std::size_t number) const {
         std::vector<bool> may;
         for (const std::string& then : history_) {
@@ -47,7 +47,7 @@ class PowerTear : public PowerOf {
         EXPECT_EQ(left, read_file(mount_.source() / "file"));
         return left;
     }
-    /// The bytes that the last cut took, by the ledger; cut marks them '!'.
+    /// Expects the ledger entries of the last cut to be exactly the bytes that it changed.
     void expect_ledger_of(const std::string& left, std::size_t entries_before) {
         std::string marked = history_.back();
         const auto ledger = lines(control("ledger"));
@@ -92,7 +92,7 @@ TEST_F(PowerTear, KeptInOrderThereIsOneMomentForAllSectors) {
         write_unsynced(seed);
         const std::size_t before = lines(control("ledger")).size();
         const std::string left = cut("tear=512 keep-order seed=" + std::to_string(seed));
-        // Of one write, in which the power went, some sectors are there; of all before it all.
+        // Of the write at which the power failed some sectors are there; of the earlier ones, all.
         bool found = false;
         for (std::size_t during = 0; during + 1 < history_.size(); ++during) {
             bool all = true;

@@ -1,5 +1,5 @@
-// Power cuts of a mount: what is gone, what stays, and that nothing from before a cut reaches what
-// comes after it.
+// Power cuts of a mount: what is gone, what stays, and that nothing from before a cut changes
+// anything after it.
 #include "fusefs/base/fd.hpp"
 #include "tests/mounted/power_of.hpp"
 
@@ -78,8 +78,7 @@ TEST_F(PowerOf, TheLedgerHasWhatWasTakenToTheByte) {
 }
 
 TEST_F(PowerOf, TheCacheOfTheDiskLosesWhatNoSyncHasMadeDurable) {
-    // fsync only pretends: a fault says that it has succeeded. Here the flush of a rename does
-    // what a sync does not follow.
+    // Unsynced bytes in the disk's cache: a rename flushes the file and does not sync it.
     start();
     put("file", "old", true);
     put("file", "newer", false);
@@ -100,14 +99,14 @@ TEST_F(PowerOf, TheCacheOfTheDiskLosesWhatNoSyncHasMadeDurable) {
     EXPECT_EQ(read_file(control("unsynced")), "");
 }
 
-// A sync has lied, and the kernel has forgotten the file, and the daemon with it: only the disk's
-// cache knows.
+// A sync has only pretended, then the kernel has forgotten the file, and so has the daemon: only
+// the disk's cache has it.
 TEST_F(PowerOf, OfAFileThatIsForgottenTheLedgerHasWhatWasTakenToo) {
     start();
     put("file", "old", true);
     ASSERT_EQ(mount_.write_control("faults", "fdatasync skip\nfsync skip\n"), 0);
     put("file", "newer", true);
-    ASSERT_EQ(mount_.write_control("commit", "1"), 0); // which lets it go
+    ASSERT_EQ(mount_.write_control("commit", "1"), 0); // so that the journal releases the file
     const auto known = [&] {
         return json::parse(read_file(control("status")))["known_inodes"].get<int>();
     };
@@ -197,7 +196,7 @@ TEST_F(PowerOf, CommitsWritepagesAndRequestsAreCounted) {
         std::byte* const bytes = map(fd, 4096);
         ASSERT_EQ(tell(std::string("cut at=") + at_moment), 0);
         bytes[0] = std::byte{'b'};
-        write(fd, 4096, "c"); // and so the inode is dirty
+        write(fd, 4096, "c"); // so that the inode is dirty
         static_cast<void>(::utimensat(AT_FDCWD, at("file").c_str(), nullptr, 0));
         EXPECT_EQ(::fsync(fd.get()), -1) << at_moment;
         const json fired = lines(control("fired")).at(0);
@@ -239,7 +238,7 @@ TEST_F(PowerOf, WhatTheDaemonAsksOfItsOwnMountIsNoRequest) {
     std::byte* const bytes = map(fd, 4096);
     bytes[0] = std::byte{'b'};
     ASSERT_EQ(tell("cut at=op:1000"), 0);
-    EXPECT_EQ(mount_.write_control("commit", "now"), 0); // which looks for stores
+    EXPECT_EQ(mount_.write_control("commit", "now"), 0); // the commit looks for stored pages
     EXPECT_EQ(read_file(mount_.source() / "file")[0], 'b');
     EXPECT_EQ(power()["armed"]["seen"], 0);
     ::munmap(bytes, 4096);
@@ -329,11 +328,11 @@ TEST_F(PowerOf, WhatIsKeptTakesNoRoomFromPrograms) {
     EXPECT_GT(power()["undo"]["bytes"], 0);
     put("other", std::string(600 << 10, 'o'), true);
     EXPECT_EQ(content("other"), std::string(600 << 10, 'o')) << "there is room for it on the disk";
-    // What is deleted is not held either.
+    // Deleted files take no space either.
     const auto remove = [&](const char* name) {
         ASSERT_EQ(::unlink(at(name).c_str()), 0);
         EXPECT_TRUE(wait_until([&] {
-            // A commit lets go of a file, once the kernel has said that it is closed.
+            // A commit releases a file once the kernel has closed it.
             EXPECT_EQ(mount_.write_control("commit", "now"), 0);
             struct statvfs space{};
             return ::statvfs(mount_.source().c_str(), &space) == 0 &&

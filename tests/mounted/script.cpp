@@ -55,11 +55,11 @@ std::string_view type_of(mode_t mode) {
 }
 
 constexpr std::string_view kBlocks = " blocks ";
-/// What ext4 takes for the list of a file's places, in units of st_blocks, if these are more than
-/// the four that the inode has room for: which depends on the order that its blocks came in.
+/// The block, in units of st_blocks, that ext4 allocates for a file's extent list if the four
+/// extents in the inode are not enough. Whether it needs one depends on the order of the writes.
 constexpr std::int64_t kListOfPlaces = 8;
 
-/// Whether two lines are equal, but for a list of places that one of two files needs.
+/// Whether two lines are equal, ignoring one file's block for its extent list.
 bool same(const std::string& line, const std::string& other) {
     const std::size_t at = line.rfind(kBlocks);
     if (line == other || at == std::string::npos || line.substr(0, at) != other.substr(0, at) ||
@@ -72,7 +72,7 @@ bool same(const std::string& line, const std::string& other) {
     return std::abs(blocks(line) - blocks(other)) == kListOfPlaces;
 }
 
-/// Expects equal logs, and tells the lines that differ.
+/// Expects equal logs, and prints the lines that differ.
 void expect_equal(const std::vector<std::string>& on_mount,
                   const std::vector<std::string>& on_plain) {
     EXPECT_FALSE(on_plain.empty());
@@ -85,7 +85,7 @@ void expect_equal(const std::vector<std::string>& on_mount,
     }
 }
 
-/// A directory of that name, fresh, with mode 0777.
+/// A new empty directory of that name, with mode 0777.
 fs::path fresh_directory(const fs::path& parent, const std::string& name) {
     const fs::path directory = parent / name;
     fs::create_directories(directory);
@@ -250,7 +250,7 @@ void write_file(const char* path, const std::string& text) {
     }
 }
 
-/// Makes this process the user.
+/// Gives this process the user's identity.
 void become(const User& user) {
     for (const unsigned capability : user.without) {
         ::prctl(PR_CAPBSET_DROP, capability);
@@ -299,7 +299,7 @@ std::vector<std::string> run_as(const User& user, const fs::path& base,
             }
             text += "finished\n";
         } catch (const std::exception& error) {
-            // Not a step further in the test's own code.
+            // Executes nothing more of the test's own code.
             text += std::string(error.what()) + "\n";
         }
         for (std::size_t done = 0; done < text.size();) {

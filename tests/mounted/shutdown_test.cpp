@@ -1,4 +1,4 @@
-// Ending: the daemon ends when it is told to, or when its mount is taken away, after a last commit.
+// Ending: the daemon ends, after a last commit, when it gets a signal or its mount is unmounted.
 #include "tests/mounted/startup_fixture.hpp"
 
 #include <fcntl.h>
@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Data that waits for a commit that no timer will make.
+/// Holds data that waits for a commit, without a commit timer.
 class Shutdown : public Startup {
   protected:
     void SetUp() override {
@@ -97,7 +97,7 @@ TEST_F(Shutdown, UmountIsNotBusyRightAfterTheLastClose) {
         const int fd =
             ::open((mount_->path() / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         EXPECT_EQ(::ftruncate(fd, 4096), 0);
-        // A mapped file is looked at by the daemon through its own mount at every commit.
+        // At every commit the daemon looks at a mapped file through its own mount.
         auto* map =
             static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
         ASSERT_NE(map, MAP_FAILED);
@@ -113,7 +113,7 @@ TEST_F(Shutdown, UmountIsNotBusyRightAfterTheLastClose) {
 }
 
 TEST_F(Shutdown, TheDaemonNoticesTheUmountOfOneMountAmongMany) {
-    // The table of mounts changes all the time elsewhere.
+    // Unrelated changes of the mount table must not matter.
     const std::string other = mount_->temporary() / "other";
     fs::create_directory(other);
     for (int i = 0; i < 10; ++i) {

@@ -1,4 +1,4 @@
-// What the tests of starting and ending have in common: no mount yet, and its directories.
+// What the tests of starting and ending share: directories for a mount that is not started yet.
 #pragma once
 
 #include "tests/mounted/mounted_test.hpp"
@@ -27,13 +27,13 @@ class Startup : public ::testing::Test {
         SKIP_IF_MOUNTING_IS_IMPOSSIBLE();
         mount_.emplace();
     }
-    /// partialfs itself.
+    /// Runs partialfs itself.
     static Ended run(std::vector<std::string> arguments,
                      const std::map<std::string, std::string>& environment = {}) {
         arguments.insert(arguments.begin(), PARTIALFS_BINARY);
         return run_program(arguments, environment);
     }
-    /// The start fails with one line that has all of `parts`.
+    /// Expects the start to fail with one line that contains all of `parts`.
     void expect_refused(const std::vector<std::string>& arguments,
                         const std::vector<std::string>& parts,
                         const std::map<std::string, std::string>& environment = {}) {
@@ -46,7 +46,7 @@ class Startup : public ::testing::Test {
     }
     [[nodiscard]] std::string source() const { return mount_->source(); }
     [[nodiscard]] std::string mountpoint() const { return mount_->path(); }
-    /// A mount in the background, which is nobody's child.
+    /// A mount in the background, whose daemon is not a child of this process.
     void start_in_background(std::vector<std::string> options = {},
                              const std::map<std::string, std::string>& environment = {}) {
         std::vector<std::string> arguments{source(), mountpoint(), "--contract=linux-2.6.20",

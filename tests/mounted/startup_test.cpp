@@ -1,4 +1,4 @@
-// Starting: what the daemon says when it cannot start, and that it is usable when it says so.
+// Starting: the daemon's message when it cannot start, and that it is usable once it says so.
 #include "tests/mounted/startup_fixture.hpp"
 
 #include <fcntl.h>
@@ -35,7 +35,7 @@ TEST_F(Startup, AnUnreadableSourceIsNamed) {
     fs::permissions(mountpoint(), fs::perms::all);
     const std::string message =
         run_as(User{.uid = 1001, .gid = 1001, .groups = {}}, mount_->temporary(), [&](Script& s) {
-            // Only started to fail: nothing is mounted.
+            // Fails on purpose: nothing is mounted.
             const Ended ended = run({source(), mountpoint()});
             s.note(std::to_string(ended.code) + " " + ended.errors);
         }).front();
@@ -107,7 +107,7 @@ TEST_F(Startup, SourceIsNotMountedOnItself) {
 }
 
 TEST_F(Startup, MissingAndForbiddenFuseDevicesAreNamed) {
-    // In a mount namespace of its own, where /dev/fuse can be hidden.
+    // Runs in a mount namespace of its own, where /dev/fuse can be hidden.
     const auto with_device = [&](const std::string& command) {
         return run_program(
             {"unshare", "--mount", "sh", "-c",
@@ -172,7 +172,7 @@ TEST_F(Startup, InTheBackgroundTheMountIsUsableOnceTheCommandReturns) {
         const fs::path file = mount_->path() / ("file" + std::to_string(round));
         std::ofstream(file) << "text";
         EXPECT_EQ(text_of(file), "text");
-        // The daemon is nobody's child: umount(2) does not wait for its last commit.
+        // The daemon is not our child: umount(2) does not wait for its last commit.
         ASSERT_EQ(::umount2(mountpoint().c_str(), 0), 0) << errno;
         EXPECT_TRUE(
             wait_until([&] { return text_of(mount_->source() / file.filename()) == "text"; }));
@@ -200,7 +200,7 @@ TEST_F(Startup, MountAndFstabStyleMountsWork) {
     if (::access("/sbin/mount.fuse3", X_OK) != 0) {
         GTEST_SKIP() << "/sbin/mount.fuse3 is missing (package fuse3)";
     }
-    // As after an installation: in a mount namespace of its own, /usr/bin has partialfs.
+    // As after an installation: a mount namespace of its own has partialfs in /usr/bin.
     const fs::path bin = mount_->temporary() / "bin";
     fs::create_directory(bin);
     fs::copy_file(PARTIALFS_BINARY, bin / "partialfs");

@@ -1,4 +1,4 @@
-// Time stamps: set exactly, and moved by what moves them on a plain directory.
+// Time stamps: set exactly, and changed by the same operations as on a plain directory.
 #include "fusefs/base/fd.hpp"
 #include "tests/mounted/mounted_test.hpp"
 
@@ -29,7 +29,7 @@ TEST_F(TimeStamps, TimesAreSetExactly) {
         const int fd = s.open("file", O_CREAT | O_RDWR, 0644);
         ::mkdir(s.at("dir").c_str(), 0755);
         ::symlink("file", s.at("link").c_str());
-        s.fill(fd, 0, 5000, 1); // its mtime is held back: the one set must win
+        s.fill(fd, 0, 5000, 1); // mtime is not flushed yet: the one set must win
         const std::array times{timespec{1000000001, 5}, timespec{1000000002, 999999999}};
         for (const char* name : {"file", "dir", "link"}) {
             s.call("utimensat",
@@ -49,7 +49,7 @@ TEST_F(TimeStamps, TimesAreSetExactly) {
     });
 }
 
-/// Whether the times moved, seen before and after an operation.
+/// Which times an operation moves.
 class Times {
   public:
     Times(Script& script, std::string name) : script_(script), name_(std::move(name)) {
@@ -121,8 +121,8 @@ TEST_F(TimeStamps, TimesMoveWithWhatIsDone) {
     });
 }
 
-/// What a mount shows of a ctime while it holds data back, SOURCE's own must not be before once the
-/// data is there: it is what is shown when the daemon has forgotten the file.
+/// A ctime that the mount shows while it holds data back must not be later than SOURCE's own after
+/// the flush: SOURCE's is shown once the daemon has forgotten the file.
 TEST_F(TimeStamps, NoCtimeIsShownThatSourceLeavesBehind) {
     const auto created = [&](const char* name) {
         return base::Fd(::open((mount().path() / name).c_str(), O_CREAT | O_RDWR, 0644));
@@ -130,7 +130,7 @@ TEST_F(TimeStamps, NoCtimeIsShownThatSourceLeavesBehind) {
     const base::Fd fd = created("file");
     const base::Fd other = created("other");
     for (int i = 0; i < 100; ++i) {
-        // A program's own stamp, which is finer than the filesystem's.
+        // Set by a program, so finer than the filesystem's clock.
         std::array<timespec, 2> set{};
         ::clock_gettime(CLOCK_REALTIME, &set[1]);
         ASSERT_EQ(::futimens(other.get(), set.data()), 0);

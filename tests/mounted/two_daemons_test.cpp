@@ -1,4 +1,4 @@
-// Two daemons on one SOURCE: the second is refused, whatever name it knows SOURCE by, and waits if
+// Two daemons on one SOURCE: the second is refused, by whatever path it names SOURCE, or waits if
 // the first is only making its last commit.
 #include "tests/mounted/startup_fixture.hpp"
 #include "tests/temporary_directory.hpp"
@@ -48,7 +48,7 @@ TEST_F(TwoDaemons, InsideAroundAndBySymlinkCountAsTheSame) {
                                        mount_->temporary() / "link/inside"}) {
         expect_second_refused(its_source);
     }
-    // Around, but with a mount point that lies elsewhere.
+    // The second SOURCE contains the first, and its mount point lies elsewhere.
     const TemporaryDirectory elsewhere;
     expect_refused({mount_->temporary(), elsewhere.path()},
                    {"contains", "process " + std::to_string(mount_->daemon())});

@@ -1,5 +1,5 @@
 // After an umount: everything is on disk once partialfs --wait, --unmount or umount(8)'s helper
-// returns, and they say so if it is not.
+// returns; otherwise they report it.
 #include "tests/mounted/startup_fixture.hpp"
 
 #include <fcntl.h>
@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 
 namespace fs = std::filesystem;
 
-/// Bytes of which none are zeros, different in each round.
+/// Bytes other than zero, different in each round.
 std::string content(int round, std::size_t size) {
     std::string text(size, 'a');
     for (std::size_t i = 0; i < size; i += 512) {
@@ -120,7 +120,8 @@ TEST_F(Umount, ABusyMountStays) {
 }
 
 TEST_F(Umount, Umount8Waits) {
-    // As after an installation: in a mount namespace of its own, /usr/bin and /usr/sbin have us.
+    // As after an installation: a mount namespace of its own has our programs in /usr/bin and
+    // /usr/sbin.
     const fs::path bin = mount_->temporary() / "bin";
     fs::create_directory(bin);
     fs::create_directory(mount_->temporary() / "sbin");
@@ -129,7 +130,7 @@ TEST_F(Umount, Umount8Waits) {
     for (const char* helper : {"mount.fuse.partialfs", "umount.fuse.partialfs"}) {
         fs::copy_file(fs::path(PARTIALFS_PACKAGING) / helper, sbin / helper);
     }
-    // It has copies of the mounts of other tests, which these copies would keep alive.
+    // The namespace has copies of other tests' mounts, and would keep those mounts alive.
     const std::string namespace_of_its_own =
         "findmnt -rno TARGET -t fuse.partialfs | xargs -r -n 1 umount -l || true\n"
         "mount -t overlay none -o lowerdir=" +

@@ -1,4 +1,4 @@
-// Answers of the two sides, and what is said when they differ.
+// Answers of the two sides, and how a difference is reported.
 #pragma once
 
 #include "tests/mounted/differential/side.hpp"
@@ -15,13 +15,13 @@
 
 namespace partialfs::differential {
 
-/// What is compared. Each can be left out by its name, for a filesystem that is known to fail it.
+/// What is compared. Each check can be left out by name, for a filesystem that is known to fail it.
 enum class Check { answers, sizes, bytes, data_found, blocks, times, stamps, inodes, source };
 [[nodiscard]] std::string_view name_of(Check check);
 /// Throws std::runtime_error if no check has the name.
 [[nodiscard]] Check check_from(std::string_view name);
 
-/// The sides differ; what() says in what.
+/// The sides differ; what() describes how.
 class Difference : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
@@ -51,12 +51,13 @@ class Checks {
     void leave_out(Check check) { left_out_.insert(check); }
     [[nodiscard]] bool has(Check check) const { return !left_out_.contains(check); }
 
-    /// Throws Difference unless the answers are equal. Whether the call succeeded on both sides.
+    /// Throws Difference unless the answers are equal. Returns whether the call succeeded on both
+    /// sides.
     [[nodiscard]] bool same(std::string_view what, const Both<Answer>& answers) const;
     /// Throws Difference unless the texts are equal.
     void same_text(std::string_view what, const Both<std::string>& texts) const;
-    /// Throws Difference unless the bytes are equal but for the positions within
-    /// [masked_begin, masked_end). `offset`: where they stand in the file.
+    /// Throws Difference unless the bytes are equal outside of [masked_begin, masked_end).
+    /// `offset`: their position in the file.
     void same_bytes(std::string_view what, std::int64_t offset,
                     const Both<std::vector<char>>& bytes, std::int64_t masked_begin,
                     std::int64_t masked_end) const;
@@ -70,8 +71,8 @@ class Checks {
     std::set<Check> left_out_;
 };
 
-/// `length` bytes that depend on `seed` and on their position; none is zero, so that a hole that
-/// takes their place is seen.
+/// `length` bytes that depend on `seed` and on their position; none is zero, so that a hole in
+/// their place is noticed.
 [[nodiscard]] std::vector<char> pattern(unsigned seed, std::int64_t offset, std::int64_t length);
 
 } // namespace partialfs::differential

@@ -17,10 +17,10 @@ fs::path fresh_directory(const fs::path& directory) {
     return directory;
 }
 
-/// Sets the times of all names but each third, which keeps what it has unless stores may move that:
-/// what was stored before must not change them later.
+/// Sets the times of all names except each third, to check that earlier stores do not change them
+/// later. A third name whose times stores may still move gets set times, too.
 void set_final_times(World& world) {
-    constexpr unsigned kBothTimes = 20; // times as many: a value that sets both
+    constexpr unsigned kBothTimes = 20; // a multiple of kRows: selects the row that sets both
     for (unsigned name = 0; name < kNames; ++name) {
         const bool may_move =
             world.times().may_move(identity_of(world.path(Side::plain, name), false));
@@ -31,7 +31,7 @@ void set_final_times(World& world) {
     }
 }
 
-/// Returns when the mount has everything in its source directory.
+/// Returns once the mount has written everything to its source directory.
 void commit(const Places& places) {
     const base::Fd control(::open((places.mount / ".partialfs/commit").c_str(), O_WRONLY));
     if (!control || ::write(control.get(), "1", 1) != 1) {

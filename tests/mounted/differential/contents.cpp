@@ -1,4 +1,4 @@
-// Whole files compared: their bytes, and where the filesystem says that they are.
+// Compares whole files: their bytes, and where SEEK_DATA and SEEK_HOLE find data.
 #include "tests/mounted/differential/executor.hpp"
 #include "tests/mounted/mount.hpp"
 
@@ -76,7 +76,7 @@ void compare_data_found(World& world, std::string_view what, const Handle& handl
                                   return ::lseek(handle.fd[side].get(), status.st_size, SEEK_DATA);
                               }));
     if (world.checks().has(Check::blocks) && !is_zero(bytes, 0, std::ssize(bytes), mask)) {
-        // A store may take until the next commit to be counted.
+        // A store may be counted only at the next commit.
         const bool counted =
             testing::wait_until([&] { return ::fstat(fd, &status) == 0 && status.st_blocks > 0; });
         world.checks().require(Check::blocks, counted,

@@ -1,5 +1,5 @@
-// Random operations of all kinds by several processes, beside neighbours that have the mount commit
-// and reply all the time: every answer must be what a plain directory answers.
+// Random operations of all kinds by several processes, while neighbours keep the mount busy with
+// commits and replies: every answer must be the same as a plain directory's.
 #include "tests/mounted/differential/hunt.hpp"
 #include "tests/mounted/mount.hpp"
 #include "tests/mounted/script.hpp"
@@ -15,13 +15,13 @@ namespace {
 
 using testing::Mount;
 
-/// PARTIALFS_HUNT_SECONDS: a longer hunt.
+/// PARTIALFS_HUNT_SECONDS: how long to hunt.
 std::chrono::seconds hunting_time() {
     const char* seconds = std::getenv("PARTIALFS_HUNT_SECONDS");
     return std::chrono::seconds(seconds == nullptr ? 20 : std::strtol(seconds, nullptr, 10));
 }
 
-/// PARTIALFS_HUNT_SEED: other cases.
+/// PARTIALFS_HUNT_SEED: the seed of the first case.
 std::uint64_t hunting_seed() {
     const char* seed = std::getenv("PARTIALFS_HUNT_SEED");
     return seed == nullptr ? 1 : std::strtoull(seed, nullptr, 10);

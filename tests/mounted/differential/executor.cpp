@@ -3,7 +3,7 @@
 namespace partialfs::differential {
 namespace {
 
-/// Row after row: both set, only the modification time, only the access time, now, both set.
+/// The rows in order: both set, only the modification time, only the access time, now, both set.
 constexpr unsigned kRows = 5;
 
 timespec set_time(unsigned value) {

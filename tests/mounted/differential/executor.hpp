@@ -1,22 +1,22 @@
-// Carries operations out on both sides and compares what they answer.
+// Carries operations out on both sides and compares the results.
 #pragma once
 
 #include "tests/mounted/differential/world.hpp"
 
 namespace partialfs::differential {
 
-/// Does one operation on both sides. Throws Difference when the mount's answer, or what can be
-/// seen of the file afterwards, is not what the plain directory's is. An operation that is not
-/// possible at all (no such handle, a store past the end) does nothing.
+/// Carries one operation out on both sides. Throws Difference if the mount's answer, or the state
+/// of the file afterwards, differs from the plain directory's. An operation that is impossible (no
+/// such handle, a store past the end) does nothing.
 void execute(World& world, const Operation& operation);
 
-/// The groups that execute() chooses from.
+/// The groups of operations that execute() dispatches to.
 void execute_on_handle(World& world, const Operation& operation);
 void execute_on_mapping(World& world, const Operation& operation);
 void execute_on_name(World& world, const Operation& operation);
 
-/// The times of day that `utimens` and `futimens` set, by row; the modification time is set by all
-/// rows but for the one that leaves it.
+/// The times that `utimens` and `futimens` set, by row. All rows set the modification time, except
+/// the one that leaves it.
 struct TimesToSet {
     std::array<timespec, 2> times{};
     [[nodiscard]] bool sets_modified() const { return times[1].tv_nsec != UTIME_OMIT; }
@@ -26,10 +26,10 @@ struct TimesToSet {
 };
 [[nodiscard]] TimesToSet times_to_set(unsigned value);
 
-/// Compares a file's bytes through descriptors of both sides; all of them up to the end.
+/// Compares a file's bytes through descriptors of both sides, up to the end of the file.
 void compare_contents(World& world, std::string_view what, const Both<int>& fds);
-/// Compares what SEEK_DATA and SEEK_HOLE, and st_blocks, say of a file: every byte that is not zero
-/// must lie in data.
+/// Checks SEEK_DATA, SEEK_HOLE and st_blocks of a file: every byte that is not zero must lie in
+/// data.
 void compare_data_found(World& world, std::string_view what, const Handle& handle);
 
 } // namespace partialfs::differential

@@ -59,11 +59,11 @@ constexpr std::array kWeights{Weight{Kind::open, 40},
                               Weight{Kind::contents, 8},
                               Weight{Kind::check_all, 3}};
 
-/// What a case does most, if it has a theme.
+/// Weight of a theme's kinds, if a case has a theme.
 constexpr std::size_t kThemeWeight = 80;
 using Theme = std::array<Kind, 6>;
 constexpr std::array kThemes{
-    // Copies beside what a mapping brings.
+    // Copies next to bytes that a mapping stores.
     Theme{Kind::pwrite, Kind::storm, Kind::copy_range, Kind::copy_range, Kind::copy_range,
           Kind::contents},
     // Files that grow while others ask for their size.
@@ -90,7 +90,8 @@ class Dice {
     std::mt19937_64 random_;
 };
 
-/// Mostly within the first pages, where operations meet; sometimes on their bounds; seldom far out.
+/// Mostly within the first pages, where operations meet; sometimes at page boundaries; seldom far
+/// out.
 std::int64_t offset_of(Dice& dice) {
     std::int64_t limit = 64 << 10;
     if (dice.one_in(5)) {
@@ -112,8 +113,8 @@ std::int64_t length_of(Dice& dice, Kind kind) {
     return 1 + dice.below(dice.one_in(2) ? 200 : 16 << 10);
 }
 
-/// Number i of the names, of the handles and of the mappings mostly belong to the same file, and a
-/// few files at a time are worked on, so that operations meet.
+/// Name i, handle i and mapping i mostly belong to the same file. Work focuses on one file for a
+/// while, so that operations meet.
 class Focus {
   public:
     explicit Focus(Dice& dice) : dice_(dice) {}
@@ -122,7 +123,7 @@ class Focus {
             at_ = dice_.number(kFileNames);
         }
     }
-    /// Of `limit` things the one in focus, or another.
+    /// One of `limit` things: the one in focus, or a random one.
     unsigned pick(unsigned limit) { return dice_.one_in(3) ? dice_.number(limit) : at_ % limit; }
     unsigned name() { return dice_.one_in(8) ? dice_.number(kNames) : pick(kFileNames); }
 
@@ -162,8 +163,8 @@ Operation random_operation(Dice& dice, Focus& focus, Kind kind) {
     return operation;
 }
 
-/// The kinds of one case, each as often as it is to be chosen. Each case does without some, so that
-/// the others meet more often.
+/// The kinds of operations of one case, each repeated by its weight. Each case leaves some kinds
+/// out, so that the others meet more often.
 std::vector<Kind> kinds_of_case(Dice& dice, const std::set<Kind>& left_out) {
     std::vector<Kind> kinds;
     for (const auto& [kind, weight] : kWeights) {

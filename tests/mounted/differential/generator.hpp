@@ -9,8 +9,8 @@
 
 namespace partialfs::differential {
 
-/// `count` operations that depend on `seed` and `left_out` only: files are opened, written, mapped,
-/// copied and looked at far more often than names change.
+/// `count` operations that depend on `seed` and `left_out` only. Opening, writing, mapping, copying
+/// and checking files is far more frequent than changes of names.
 [[nodiscard]] std::vector<Operation> generate(std::uint64_t seed, std::size_t count,
                                               const std::set<Kind>& left_out);
 

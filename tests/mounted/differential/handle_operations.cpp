@@ -25,7 +25,7 @@ constexpr std::array kOpenFlags{O_RDWR | O_CREAT,
                                 O_WRONLY,
                                 O_RDONLY | O_DIRECTORY};
 
-/// Memory for O_DIRECT: on a page's bound.
+/// Page-aligned memory, for O_DIRECT.
 using Memory = std::unique_ptr<char, decltype(&std::free)>;
 Memory page_aligned(std::int64_t length) {
     return {static_cast<char*>(::aligned_alloc(
@@ -33,7 +33,7 @@ Memory page_aligned(std::int64_t length) {
             &std::free};
 }
 
-/// The range that an operation of a handle may ask for: whole pages with O_DIRECT.
+/// The range of an operation on a handle: whole pages with O_DIRECT.
 struct Range {
     std::int64_t offset;
     std::int64_t length;
@@ -68,7 +68,7 @@ void open_handle(World& world, const Operation& operation) {
 void write_to(World& world, const Handle& handle, const Operation& operation) {
     const Identity file = identity_of(handle.fd.plain.get());
     if (handle.is_direct() && world.is_stormy(file)) {
-        return; // what the page cache holds then is not defined
+        return; // what the page cache holds afterwards is undefined
     }
     const auto [offset, length] = range_of(handle, operation);
     const auto bytes = pattern(operation.value, offset, length);
@@ -107,7 +107,7 @@ void read_from(World& world, const Handle& handle, const Operation& operation) {
 void reshape(World& world, const Handle& handle, const Operation& operation) {
     const bool is_destructive = operation.kind != Kind::allocate;
     if (is_destructive && world.is_stormy(identity_of(handle.fd.plain.get()))) {
-        return; // would take the mapped page away under the storm
+        return; // would remove the mapped page that the storm stores into
     }
     int mode = 0;
     switch (operation.kind) {
@@ -130,7 +130,7 @@ void reshape(World& world, const Handle& handle, const Operation& operation) {
                               }));
 }
 
-/// Where a copy goes: beside what a storm stores, if there is one over the file.
+/// Where a copy goes: next to the bytes that a storm stores, if there is one over the file.
 off_t target_of_copy(World& world, const Handle& target, const Operation& operation) {
     const Mask mask = world.mask_of(identity_of(target.fd.plain.get()));
     return mask.end > 0 ? mask.end : operation.offset;
@@ -161,7 +161,7 @@ void copy_range(World& world, const Handle& target, const Operation& operation) 
     }
 }
 
-/// Nothing is lost in the plain directory, so nothing is synced there.
+/// Only the mount needs the sync: nothing is lost in the plain directory.
 void sync(World& world, const Handle& handle, const Operation& operation) {
     const int fd = handle.fd.mounted.get();
     int result = 0;

@@ -24,10 +24,10 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::minutes kHung{1};
 
-/// What a process shows to the one that started it, in memory that they share.
+/// What a process reports to its parent, in memory that they share.
 struct Board {
-    std::atomic<std::size_t> done{0};  ///< operations, over all cases
-    std::atomic<std::size_t> cases{0}; ///< carried out to their end
+    std::atomic<std::size_t> done{0};  ///< operations begun, over all cases
+    std::atomic<std::size_t> cases{0}; ///< cases carried out to their end
     std::atomic<std::uint64_t> seed{0};
     std::atomic<bool> found{false};
     std::size_t operation = 0;
@@ -66,11 +66,11 @@ void pin_up(Board& board, const Found& found) {
 /// The operations of a seed's case.
 using CaseOf = std::function<std::vector<Operation>(std::uint64_t seed)>;
 
-/// The life of one process: case after case until the time is over.
+/// The main loop of one process: case after case until the time is over.
 [[noreturn]] void work(const Places& places, const HuntSettings& settings, const CaseOf& case_of,
                        unsigned number, Board& board, Clock::time_point end) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    std::signal(SIGPIPE, SIG_IGN); // a fifo that nobody reads answers EPIPE
+    std::signal(SIGPIPE, SIG_IGN); // writing to a fifo without a reader fails with EPIPE
     try {
         for (std::uint64_t seed = settings.seed + number; Clock::now() < end;
              seed += settings.processes) {
@@ -91,13 +91,13 @@ using CaseOf = std::function<std::vector<Operation>(std::uint64_t seed)>;
     ::_exit(0);
 }
 
-/// Watches one process: whether it still gets on.
+/// Watches one process: whether it makes progress.
 class Watch {
   public:
     Watch(pid_t process, Board& board) : process_(process), board_(&board) {}
 
-    /// False once it has ended. Ends it if it hangs, or died of a signal, with a message on its
-    /// board.
+    /// False once the process has ended. Kills it if it hangs. If it hung or died of a signal, its
+    /// board gets a message.
     bool goes_on(Clock::time_point now) {
         int status = 0;
         if (process_ < 0) {

@@ -7,7 +7,7 @@
 //                [--replay FILE] [--shorten]
 //
 // Exit code 0: nothing found. 1: something found; the operations that showed it are on stdout, for
-// --replay. 2: the command line is wrong, or it could not be mounted.
+// --replay. 2: the command line is wrong, or mounting failed.
 #include "tests/mounted/differential/hunt.hpp"
 #include "tests/mounted/mount.hpp"
 

@@ -12,7 +12,7 @@ namespace partialfs::differential {
 namespace {
 
 constexpr std::int64_t kPage = 4096;
-/// Fewer bytes than a page, so that the rest of it takes part in everything.
+/// Less than a page, so that other operations use the rest of the page.
 constexpr std::int64_t kStormBytes = 100;
 
 void map(World& world, const Operation& operation) {
@@ -36,8 +36,8 @@ void map(World& world, const Operation& operation) {
     }
 }
 
-/// The part of an operation's range that lies within the file. A store past its end, within the
-/// last page, shows up on FUSE when the file grows, and on ext4 does not: left out.
+/// The part of an operation's range that lies within the file. A store past the end, within the
+/// last page, becomes visible on FUSE when the file grows, and on ext4 does not: left out.
 struct Range {
     std::int64_t offset = 0;
     std::int64_t length = 0;
@@ -107,7 +107,7 @@ void load(World& world, const Mapping& mapping, const Operation& operation) {
     }
 }
 
-/// Only the mount's is waited for: nothing is lost in the plain directory.
+/// Only the mount's msync matters: nothing is lost in the plain directory.
 void sync(World& world, const Mapping& mapping, const Operation& operation) {
     const int flags = operation.value % 2 != 0 ? MS_ASYNC : MS_SYNC;
     (void)world.checks().same("msync", answers_of([&](Side side) {

@@ -17,7 +17,7 @@ constexpr std::array<mode_t, 6> kModes{0644, 0600, 0755, 04755, 02755, 0400};
 constexpr std::array kAttributes{"user.a", "user.b", "user.long.name.of.an.attribute"};
 constexpr std::size_t kAttributeBytes = 65536;
 
-/// What most programs do: make a file, write it, close it; some set its times then.
+/// What most programs do: create a file, write it, close it; some then set its times.
 void create(World& world, const Operation& operation) {
     const auto path = [&](Side side) { return world.path(side, operation.target); };
     const Identity before = identity_of(path(Side::plain), true);
@@ -85,8 +85,8 @@ void set_times(World& world, const Operation& operation) {
     for (const Side side : kSides) {
         ::lstat(world.path(side, operation.target).c_str(), &read_again[side]);
     }
-    // A symbolic link or a directory may just have been read by a neighbour, and a file's pages by
-    // faults in a mapping of it, which the daemon cannot tell from read(2).
+    // Only regular files: a neighbour may just have read a symbolic link or a directory. And no
+    // storm: faults in a mapping read a file's pages, which the daemon cannot tell from read(2).
     if (set.sets_access_exactly() && S_ISREG(read_again.plain.st_mode) && !world.is_stormy(file)) {
         const auto accessed =
             for_both([&](Side side) { return stamp_of(read_again[side].st_atim); });
@@ -160,7 +160,7 @@ struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
-/// Names and types, in order of name; on the mount each entry's inode number must be its file's.
+/// Names and types, sorted by name; on the mount each entry's inode number must be its file's.
 void list(World& world, const Operation& operation) {
     Both<std::string> names;
     const auto answers = answers_of([&](Side side) {
@@ -208,7 +208,7 @@ void contents(World& world, const Operation& operation) {
     }
 }
 
-/// The operations that are one system call on one name or two. Their result.
+/// The operations that are one system call on one or two names. Returns its result.
 int call_on_names(const Operation& operation, const std::string& target, const std::string& other) {
     switch (operation.kind) {
     case Kind::chmod:
@@ -233,7 +233,7 @@ int call_on_names(const Operation& operation, const std::string& target, const s
     case Kind::make_fifo:
         return ::mkfifo(target.c_str(), 0644);
     default:
-        return 0; // stat: it is looked at afterwards
+        return 0; // stat: done by the comparison that follows
     }
 }
 

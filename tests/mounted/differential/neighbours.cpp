@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The rest of a loop's time belongs to those who are disturbed.
+/// A pause in each loop leaves processor time to the processes that are disturbed.
 constexpr useconds_t kPauseMicroseconds = 500;
 
 [[noreturn]] void write_and_sync(const fs::path& mount) {

@@ -8,15 +8,15 @@
 
 namespace partialfs::differential {
 
-/// One process writes a byte and fsyncs it, again and again, so that the mount commits; one asks
-/// for the attributes of every name, so that replies are on their way while others change files.
+/// One process writes a byte and fsyncs it repeatedly, so that the mount commits; another requests
+/// the attributes of every name, so that replies are under way while others change files.
 class Neighbours {
   public:
-    /// They work below `mount`. Throws std::system_error if they cannot be started.
+    /// Starts them below `mount`. Throws std::system_error if it cannot.
     explicit Neighbours(const std::filesystem::path& mount);
     Neighbours(const Neighbours&) = delete;
     Neighbours& operator=(const Neighbours&) = delete;
-    /// Ends them.
+    /// Kills them.
     ~Neighbours();
 
   private:

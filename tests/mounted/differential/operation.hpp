@@ -1,5 +1,5 @@
-// The operations of a differential run, and their text: a list of them is a test case that can be
-// kept, shortened and run again.
+// The operations of a differential run, and their text form: a list of them is a test case that can
+// be kept, shortened and run again.
 #pragma once
 
 #include <cstdint>
@@ -68,8 +68,8 @@ enum class Kind : std::uint8_t {
 };
 constexpr std::size_t kKinds = static_cast<std::size_t>(Kind::check_all) + 1;
 
-/// Every number is valid in every field: what it refers to may not be there, which is an answer,
-/// too. So any part of a list of operations is a list of operations.
+/// Every number is valid in every field: a thing that does not exist is a valid case, too. So any
+/// part of a list of operations is a list of operations.
 struct Operation {
     Kind kind = Kind::check_all;
     unsigned target = 0;
@@ -82,7 +82,7 @@ struct Operation {
 [[nodiscard]] std::string_view name_of(Kind kind);
 /// "pwrite target 2 other 0 offset 4096 length 100 value 7".
 [[nodiscard]] std::string text_of(const Operation& operation);
-/// One operation a line. Throws std::runtime_error that names the line which is none.
+/// One operation a line. Throws std::runtime_error that quotes the first invalid line.
 [[nodiscard]] std::vector<Operation> read_operations(std::istream& lines);
 void write_operations(std::ostream& out, std::span<const Operation> operations);
 /// Throws std::runtime_error if no kind has the name.
@@ -91,7 +91,7 @@ void write_operations(std::ostream& out, std::span<const Operation> operations);
 /// The names that operations use, below the directory of a case.
 [[nodiscard]] std::string_view path_of(unsigned name);
 
-constexpr unsigned kFileNames = 6; ///< the names 0 to 5 are mostly files
+constexpr unsigned kFileNames = 6; ///< the names 0 to 5 mostly refer to files
 constexpr unsigned kNames = 12;
 constexpr unsigned kHandles = 6;
 constexpr unsigned kMappings = 4;

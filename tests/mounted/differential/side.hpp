@@ -1,4 +1,5 @@
-// The two sides of a comparison: each thing exists once on the mount and once in a plain directory.
+// The two sides of a comparison: each object exists once on the mount and once in a plain
+// directory.
 #pragma once
 
 #include <array>
@@ -6,7 +7,7 @@
 namespace partialfs::differential {
 
 enum class Side { mounted, plain };
-/// The order in which an operation is carried out.
+/// The order in which the sides carry out an operation.
 constexpr std::array kSides{Side::mounted, Side::plain};
 
 template <typename Thing>
@@ -20,7 +21,7 @@ struct Both {
     }
 };
 
-/// What `make` gives for each side.
+/// The results of `make` for both sides.
 template <typename Make>
 auto for_both(const Make& make) {
     Both<decltype(make(Side::mounted))> both;

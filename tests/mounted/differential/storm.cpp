@@ -14,10 +14,11 @@ void leave(int signal) {
     if (way_out != nullptr) {
         ::siglongjmp(*way_out, 1);
     }
-    std::signal(signal, SIG_DFL); // not within an access: the fault comes again, and ends us
+    // Not in without_bus_error(): the fault happens again, and kills the process.
+    std::signal(signal, SIG_DFL);
 }
 
-/// How often the storm stores: often enough to be between any two steps of a commit.
+/// The pause between two stores: short enough for a store between any two steps of a commit.
 constexpr std::chrono::microseconds kPause{50};
 
 } // namespace
@@ -28,7 +29,7 @@ bool without_bus_error(void (*access)(void*), void* argument) {
     ::sigaction(SIGBUS, &action, nullptr);
     sigjmp_buf here;
     way_out = &here;
-    // NOLINTNEXTLINE(cert-err52-cpp): a fault can be left in no other way
+    // NOLINTNEXTLINE(cert-err52-cpp): there is no other way to leave a fault
     if (sigsetjmp(here, 1) != 0) {
         way_out = nullptr;
         return false;

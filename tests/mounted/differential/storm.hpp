@@ -11,8 +11,8 @@
 
 namespace partialfs::differential {
 
-/// Stores into `length` bytes at `address` on both sides until it is ended; what they hold
-/// meanwhile is not known, so comparisons leave them out.
+/// Stores into `length` bytes at `address` on both sides until it is ended. Their values are
+/// unknown meanwhile, so comparisons leave these bytes out.
 class Storm {
   public:
     Storm(Identity file, std::int64_t offset, std::size_t length, const Both<char*>& address);
@@ -21,7 +21,7 @@ class Storm {
     /// Joins the thread.
     ~Storm();
 
-    /// Ends it; all bytes are the same on both sides then. False if a store raised SIGBUS.
+    /// Ends it with all bytes the same on both sides. False if a store raised SIGBUS.
     [[nodiscard]] bool end();
 
     [[nodiscard]] const Identity& file() const { return file_; }

@@ -1,4 +1,4 @@
-// Two directory trees compared without a mount.
+// Compares two directory trees without a mount.
 #include "tests/mounted/differential/case.hpp"
 #include "tests/mounted/differential/time_rules.hpp"
 
@@ -37,7 +37,7 @@ std::string attributes_of(const std::string& path) {
     return text;
 }
 
-/// All that must be the same of a name, but for its bytes.
+/// Everything that must be the same of a name, except its bytes.
 std::string description_of(const fs::path& path, bool with_time) {
     struct stat status{};
     if (::lstat(path.c_str(), &status) != 0) {

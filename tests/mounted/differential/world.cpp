@@ -17,7 +17,7 @@ Identity identity_at(int fd, const char* path, int flags) {
             stamp_of({static_cast<time_t>(status.stx_btime.tv_sec), status.stx_btime.tv_nsec})};
 }
 
-/// Everything of a status that must be the same, but for the size.
+/// Everything of a status that must be the same, except the size.
 std::string attributes_of(const struct stat& status) {
     std::ostringstream text;
     text << "mode 0" << std::oct << status.st_mode << std::dec << " owner " << status.st_uid << ':'
@@ -30,9 +30,9 @@ timespec time_of(const statx_timestamp& time) {
     return {static_cast<time_t>(time.tv_sec), time.tv_nsec};
 }
 
-/// lstat(2), with what the daemon says of a directory, not what the kernel remembers: a reply to
-/// another process' question, from before a change of the directory, becomes the kernel's idea of
-/// it after the change, as fuse_dir_changed() has no version of the attributes.
+/// lstat(2), but with a directory's attributes from the daemon, not from the kernel's cache: the
+/// reply to another process' request from before a change of the directory may fill the cache after
+/// the change, as fuse_dir_changed() does not change the version of the attributes.
 int status_of(const std::string& path, struct stat& status) {
     if (::lstat(path.c_str(), &status) != 0) {
         return -1;
@@ -52,8 +52,8 @@ int status_of(const std::string& path, struct stat& status) {
     return 0;
 }
 
-/// The times of what `path`, or without one `fd`, is: as the daemon says, not as the kernel
-/// remembers. 0 if it does not say.
+/// The times of `path`, or of `fd` if the path is empty: from the daemon, not from the kernel's
+/// cache. 0 if the daemon reports an error.
 TimeRules::Told told_by_daemon(int fd, const std::string& path) {
     struct statx fresh{};
     const int flags = AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;

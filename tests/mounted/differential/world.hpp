@@ -1,4 +1,5 @@
-// What a case has open: the handles, mappings and names of both sides, and what is known of them.
+// What a case has open: the handles, mappings and names of both sides, and what is known about
+// them.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -27,7 +28,7 @@ struct Handle {
     [[nodiscard]] bool is_direct() const { return (flags & O_DIRECT) != 0; }
 };
 
-/// The first kMappedBytes of a file, on both sides.
+/// A mapping of the first kMappedBytes of a file, on both sides.
 constexpr std::size_t kMappedBytes = std::size_t{2} << 20U;
 class Mapping {
   public:
@@ -35,12 +36,12 @@ class Mapping {
         : address_(address), plain_(std::move(plain)), writable_(writable) {}
     Mapping(const Mapping&) = delete;
     Mapping& operator=(const Mapping&) = delete;
-    /// Unmaps what is mapped.
+    /// Unmaps both sides.
     ~Mapping();
 
     [[nodiscard]] const Both<char*>& address() const { return address_; }
     [[nodiscard]] bool writable() const { return writable_; }
-    /// The plain file. The mount's is not kept open: it may have no handle but the mapping.
+    /// The plain file. The mount's descriptor is not kept: the mapping may be its file's only user.
     [[nodiscard]] const base::Fd& plain() const { return plain_; }
 
   private:
@@ -57,7 +58,7 @@ struct Mask {
 
 class World {
   public:
-    /// The directories are there. Whatever is seen from now on for the first time is new.
+    /// The directories must exist. Every file first seen from now on counts as new.
     World(Both<std::filesystem::path> base, const Checks& checks)
         : base_(std::move(base)), checks_(checks), times_(checks) {
         look_at_path("begin", ".");
@@ -80,7 +81,7 @@ class World {
     [[nodiscard]] std::optional<Storm>& storm() { return storm_; }
     /// The mapping in which the storm stores.
     unsigned storm_slot = 0;
-    /// Whether the storm is over this file.
+    /// Whether the storm stores into this file.
     [[nodiscard]] bool is_stormy(const Identity& file) const {
         return storm_ && storm_->file() == file;
     }
@@ -88,8 +89,8 @@ class World {
     /// Ends the storm, if there is one.
     void calm();
 
-    /// Compares a handle's, a name's, a directory's attributes on both sides. `name`: not followed
-    /// if it is a symbolic link.
+    /// Compares the attributes on both sides: of a handle, of a name (if it is a symbolic link, of
+    /// the link itself), of a name's directory.
     void look_at(std::string_view what, const Handle& handle);
     void look_at(std::string_view what, unsigned name);
     void look_at_parent(std::string_view what, unsigned name);
@@ -105,10 +106,10 @@ class World {
     std::map<Identity, ino_t> inodes_; ///< the mount's inode number of each file of the plain side
     std::array<Handle, kHandles> handles_;
     std::array<std::optional<Mapping>, kMappings> mappings_;
-    std::optional<Storm> storm_; ///< ends before the mappings do
+    std::optional<Storm> storm_; ///< last, so that it is destroyed before the mappings
 };
 
-/// Who a plain file is. Of nobody, if it is not there.
+/// The identity of a plain file. {0, 0} if it does not exist.
 [[nodiscard]] Identity identity_of(int plain_fd);
 [[nodiscard]] Identity identity_of(const std::string& plain_path, bool follow);
 

@@ -1,5 +1,5 @@
-// A run that is cut short, by a signal or with the filesystem under it, and verified afterwards:
-// what had been synced must be there, what had not may be old or new, and neither is mistaken.
+// A run that is cut short, by a signal or with its filesystem, and verified afterwards: bytes that
+// were synced must be there, others may be old or new, and verify mistakes neither.
 #include "tests/mounted/mmapstress/loop_mount.hpp"
 #include "tests/mounted/mount.hpp"
 #include "tests/shell_command.hpp"
@@ -31,7 +31,7 @@ Said mmapstress(const std::string& arguments) {
     return partialfs::testing::said_by(MMAPSTRESS " " + arguments);
 }
 
-/// A run in the background, with more operations than it will get to.
+/// A run in the background, with more operations than it has time for.
 class Running {
   public:
     Running(const fs::path& directory, const fs::path& report, const std::string& workload,
@@ -59,7 +59,7 @@ class Running {
     Running& operator=(const Running&) = delete;
     ~Running() { kill(); }
 
-    /// Waits until it has told of `count` syncs.
+    /// Waits until it has reported `count` syncs.
     [[nodiscard]] bool has_synced(std::size_t count) const {
         return wait_until([&] {
             std::ifstream file(progress_);
@@ -70,7 +70,7 @@ class Running {
             return done >= count;
         });
     }
-    /// SIGSTOP to all its processes, and waits until they hold.
+    /// Sends SIGSTOP to all its processes, and waits until they have stopped.
     void stop() const {
         ::kill(-pid_, SIGSTOP);
         ::waitpid(pid_, nullptr, WUNTRACED);
@@ -106,7 +106,7 @@ class Running {
     pid_t pid_ = -1;
 };
 
-/// Some number of syncs, the same for the same seed.
+/// A random number of syncs, the same for the same seed.
 std::size_t some_syncs(unsigned seed) {
     std::mt19937 random(seed);
     return 1 + random() % 60;
@@ -114,7 +114,7 @@ std::size_t some_syncs(unsigned seed) {
 
 class CutShort : public testing::TestWithParam<unsigned> {
   protected:
-    /// Once the last process of the run, which may be in a system call, is gone too.
+    /// Verifies once the last process of the run is gone, too: it may be in a system call.
     Said verified(const fs::path& directory) {
         Said said;
         EXPECT_TRUE(wait_until([&] {
@@ -179,7 +179,7 @@ TEST_P(CutShort, PartialfsWithTheFixHasWhatWasSyncedWhenItsDaemonIsKilledToo) {
     {
         Running running(mount.path(), report(), "mix", std::to_string(GetParam()));
         ASSERT_TRUE(running.has_synced(some_syncs(GetParam())));
-        // So that the program's end does not write its pages back.
+        // The program's end must not write its pages back.
         running.stop();
         mount.kill();
     }
@@ -211,7 +211,7 @@ TEST_P(CutShort, Ext4HasWhatWasSyncedWhenItIsShutDown) {
         Running running(mount.path(), report(), "mix", std::to_string(GetParam()));
         ASSERT_TRUE(running.has_synced(some_syncs(GetParam())));
         running.stop();
-        // As if the power went: not even the journal is flushed (EXT4_IOC_SHUTDOWN).
+        // As if the power failed: not even the journal is flushed (EXT4_IOC_SHUTDOWN).
         const int root = ::open(mount.path().c_str(), O_RDONLY | O_CLOEXEC);
         ASSERT_GE(root, 0);
         std::uint32_t without_log_flush = 2;

@@ -1,4 +1,4 @@
-// mmapstress on a block device itself.
+// mmapstress directly on a block device.
 #include "tests/mounted/mmapstress/loop_mount.hpp"
 #include "tests/mounted/mount.hpp"
 #include "tests/shell_command.hpp"
@@ -24,7 +24,7 @@ class OnDevice : public testing::Test {
   protected:
     void SetUp() override {
         std::ofstream(image()) << "";
-        fs::resize_file(image(), (64U << 20U) + 512); // which 4096 does not divide
+        fs::resize_file(image(), (64U << 20U) + 512); // not a multiple of 4096
         attach();
     }
     void TearDown() override { detach(); }

@@ -1,5 +1,5 @@
-// The ledger of what faults leave out, against mmapstress, which knows what must be on disk and
-// nothing of the faults: the two have the same bytes.
+// The ledger's entries for what faults leave out are the bytes that mmapstress finds wrong.
+// mmapstress knows what must be on disk, and nothing of the faults.
 #include "tests/mounted/mount.hpp"
 #include "tests/shell_command.hpp"
 
@@ -85,7 +85,7 @@ TEST_P(LeftOutOfARun, IsInTheLedgerToTheByte) {
         any = any || !found.empty();
         mount_.set_faults("");
         for (const auto& entry : std::filesystem::directory_iterator(mount_.path())) {
-            std::filesystem::remove_all(entry.path()); // and so it leaves the ledger
+            std::filesystem::remove_all(entry.path()); // and with it its ledger entries
         }
     }
     EXPECT_TRUE(any) << "the faults have left something out";

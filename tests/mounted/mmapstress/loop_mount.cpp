@@ -44,7 +44,7 @@ std::optional<std::string> LoopMount::mount_image(const std::string& options) {
 }
 
 std::optional<std::string> LoopMount::remount() {
-    // A program that has just been killed ends, with its children, a moment later.
+    // A program that was just killed, and its children, may take a moment to end.
     int unmounted = ::umount2(path().c_str(), 0);
     for (int tries = 0; unmounted != 0 && errno == EBUSY && tries < 1000; ++tries) {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -1,4 +1,4 @@
-// A fresh filesystem of the kernel's own, in a file, on a loop device.
+// A fresh filesystem of the kernel's own, in an image file on a loop device.
 #pragma once
 
 #include "tests/temporary_directory.hpp"
@@ -17,8 +17,8 @@ struct Filesystem {
     std::uint64_t mebibytes;
 };
 
-/// Mounted where only this process sees it: when the process ends, however it does, the mount and
-/// its loop device are gone.
+/// Mounted in a mount namespace of this process: when the process ends, however it does, the mount
+/// and its loop device are gone.
 class LoopMount {
   public:
     LoopMount() = default;
@@ -26,10 +26,9 @@ class LoopMount {
     LoopMount& operator=(const LoopMount&) = delete;
     ~LoopMount();
 
-    /// Why it cannot be mounted, or nothing.
+    /// Returns why it cannot be mounted, or nothing.
     std::optional<std::string> mount(const Filesystem& filesystem, const char* options);
-    /// Unmounts it and mounts it again, as a boot after a crash would. What went wrong, if
-    /// anything.
+    /// Unmounts it and mounts it again, as a boot after a crash would. Returns the error, if any.
     std::optional<std::string> remount();
 
     [[nodiscard]] std::filesystem::path path() const { return temporary_ / "mount"; }

@@ -1,4 +1,4 @@
-// mmapstress on the kernel's own filesystems, on loop devices: they are clean, and where they are
+// mmapstress on the kernel's own filesystems, on loop devices: it finds no damage, and if they are
 // full or read-only it says so.
 #include "fusefs/base/fd.hpp"
 #include "tests/mounted/mmapstress/loop_mount.hpp"
@@ -30,7 +30,7 @@ OpSourceFactory factory_of(const WorkloadInfo& workload, const WorkloadSettings&
     };
 }
 
-/// Expects every workload to be clean there, but the one that is no quick test.
+/// Expects every workload to be clean there, except those that exceed the memory.
 void expect_clean(const fs::path& directory) {
     for (const WorkloadInfo& workload : workloads()) {
         if (workload.exceeds_memory) {
@@ -89,7 +89,7 @@ RunResult run_with_commit(const fs::path& directory, const std::string& before) 
 
 TEST(OnALoop, CommitsThatWriteNothingCannotTell) {
     LoopMount mount;
-    // Nothing that the kernel would still write by itself.
+    // The kernel must write nothing later on its own.
     const Filesystem quiet{
         "ext4", {"mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0"}, 16};
     if (const auto reason = mount.mount(quiet, "rw")) {
@@ -98,7 +98,7 @@ TEST(OnALoop, CommitsThatWriteNothingCannotTell) {
     const RunResult wrote = run_with_commit(mount.path(), "");
     EXPECT_EQ(wrote.verdict(), Verdict::clean);
     EXPECT_EQ(wrote.commits, (Commits{1, 0}));
-    // sync has written all there is: the commit finds nothing.
+    // sync(2) has written everything: the commit finds nothing to write.
     const RunResult wrote_nothing = run_with_commit(mount.path(), "2 sync\n");
     EXPECT_EQ(wrote_nothing.commits, (Commits{1, 1}));
     EXPECT_EQ(wrote_nothing.verdict(), Verdict::unknown);
@@ -106,7 +106,7 @@ TEST(OnALoop, CommitsThatWriteNothingCannotTell) {
     EXPECT_NE(wrote_nothing.problems[0].message.find("wrote a sector"), std::string::npos);
 }
 
-// They hang it (K2): this test does not have them carried out.
+// These stores hang such a filesystem (K2), so mmapstress leaves them out unless allowed.
 TEST(OnALoop, StoresByTheKernelAreLeftOutWhereTheJournalHasTheData) {
     LoopMount mount;
     if (const auto reason = mount.mount({"ext4", {"mkfs.ext4", "-q"}, 16}, "data=journal")) {

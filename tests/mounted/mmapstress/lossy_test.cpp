@@ -1,5 +1,5 @@
-// The detector against a filesystem that loses data on purpose: every loss must be found, to the
-// byte, and none that did not happen.
+// mmapstress on a filesystem that loses data on purpose: it must find every loss, to the byte, and
+// report none that did not happen.
 #include "tests/mounted/mmapstress/told_ranges.hpp"
 #include "tests/shell_command.hpp"
 #include "tests/temporary_directory.hpp"
@@ -30,7 +30,7 @@ dev_t device_of(const fs::path& path) {
     return ::stat(path.c_str(), &status) == 0 ? status.st_dev : 0;
 }
 
-/// A mounted lossyfs. Unmounts, at the latest when it goes.
+/// A mounted lossyfs; the destructor unmounts it.
 class LossyMount {
   public:
     /// `more`: other options, each after a comma.
@@ -60,7 +60,7 @@ class LossyMount {
 
     [[nodiscard]] fs::path mountpoint() const { return temporary_ / "mount"; }
 
-    /// Unmounts, waits for the daemon's end and gives its log.
+    /// Unmounts, waits for the daemon's end and returns its log.
     std::vector<nlohmann::json> unmount() {
         if (daemon_ > 0) {
             ::umount2(mountpoint().c_str(), MNT_DETACH);
@@ -77,8 +77,8 @@ class LossyMount {
     pid_t daemon_ = -1;
 };
 
-/// A lot of everything that changes bytes and makes pages be written back; nothing is evicted
-/// before the end, so that the log is the whole truth: what is dropped and not written again is
+/// Many operations of all kinds that change bytes or make the kernel write pages back. Nothing is
+/// evicted before the end, so that the log is complete: what is dropped and not written again is
 /// wrong.
 Schedule make_schedule(std::uint64_t seed) {
     constexpr std::uint64_t kSize = 1U << 20U;
@@ -111,8 +111,8 @@ Schedule make_schedule(std::uint64_t seed) {
     return schedule;
 }
 
-/// The same with the operations that 2006 did not have, and the kernel's own stores among them. Not
-/// with those that make pages leave memory: O_DIRECT writes, MADV_PAGEOUT.
+/// The same with the operations that are newer than 2006, among them stores by the kernel itself.
+/// Without those that make pages leave memory: O_DIRECT writes, MADV_PAGEOUT.
 Schedule make_younger_schedule(std::uint64_t seed) {
     constexpr std::array kPuts{OpKind::direct_read_store, OpKind::uring_read_store,
                                OpKind::vm_write_store,    OpKind::read_store,
@@ -140,7 +140,7 @@ Schedule make_younger_schedule(std::uint64_t seed) {
     return schedule;
 }
 
-/// Whether a process has a file below `path` open.
+/// Whether any process has a file below `path` open.
 bool processes_of(const fs::path& path) {
     std::error_code error;
     for (const auto& process : fs::directory_iterator("/proc", error)) {
@@ -162,7 +162,7 @@ class Lossy : public testing::Test {
     }
 };
 
-/// Runs schedules until enough is lost, and compares what is reported with what was dropped.
+/// Runs schedules until enough is lost, and compares the reported ranges with the dropped ones.
 void expect_every_loss_reported(Schedule (*make)(std::uint64_t seed)) {
     std::size_t losses = 0;
     std::uint64_t seed = 0;
@@ -187,8 +187,8 @@ void expect_every_loss_reported(Schedule (*make)(std::uint64_t seed)) {
         });
         const auto lost = ranges_told(losses_told, *result, mount.mountpoint());
         EXPECT_EQ(joined(wrong_bytes(result->damage, Stage::evicted)), joined(lost));
-        // The page cache is right as long as nobody on the machine drops it; what is read from the
-        // disk after that is wrong where the disk is, and nowhere else.
+        // The page cache is right unless something on the machine drops pages; these are then read
+        // from the disk, and wrong only where the disk is.
         const std::vector<DamagedBytes> all_lost = joined(lost);
         for (const DamagedBytes& live : wrong_bytes(result->damage, Stage::live)) {
             EXPECT_TRUE(std::ranges::any_of(all_lost,
@@ -212,7 +212,7 @@ TEST_F(Lossy, EveryLossIsReportedOfTheYoungerOperationsToo) {
     expect_every_loss_reported(make_younger_schedule);
 }
 
-// The same filesystem, when it drops nothing.
+// The same filesystem when it drops nothing.
 TEST_F(Lossy, NothingIsReportedWhereNothingIsDropped) {
     LossyMount mount(1U << 30U, 1024);
     const Schedule schedule = make_schedule(77);
@@ -265,7 +265,7 @@ TEST_F(Lossy, WhatTheFilesystemLacksIsLeftOutAndTheRunGoesOn) {
     ASSERT_EQ(result->left_out.size(), 1U);
     EXPECT_EQ(result->left_out[0].operation, "direct-read-store");
     EXPECT_THAT(result->left_out[0].reason, testing::HasSubstr("Invalid argument"));
-    settings.may_have = {}; // not tried: then it ends the run
+    settings.may_have = {}; // without this list the failed operation ends the run
     const auto tried = run(settings, source_of(schedule));
     ASSERT_TRUE(tried) << tried.error().message;
     EXPECT_EQ(tried->verdict(), Verdict::unknown);
@@ -275,7 +275,7 @@ TEST_F(Lossy, WhatCannotBeReadAfterItsSyncIsDamage) {
     LossyMount mount(1U << 30U, 1024, ",unreadable");
     RunSettings settings;
     settings.directory = mount.mountpoint();
-    settings.live_stage = false; // they come before the sync, and fail
+    settings.live_stage = false; // these stages come before the sync, and would fail
     settings.pread_stage = false;
     const Schedule schedule = parsed("file 0 size=16384 start=sparse\n"
                                      "1 write file=0 off=0 len=16384\n");
@@ -302,7 +302,7 @@ TEST_F(Lossy, AFilesystemThatHangsIsReportedThoughNothingCanBeKilled) {
     const std::string command = MMAPSTRESS " run " + mount.mountpoint().string() +
                                 " --workload recipe --ops 50 --hang-after 1s --seed 5 --format ";
     for (const std::string format : {"text", "ktap", "junit", "json"}) {
-        // Into a file: the process that hangs has it open, too.
+        // To a file, not a pipe: the process that hangs has the output open, too.
         const auto said = partialfs::testing::said_by(command + format + " > " + output);
         const std::string text = text_of(output);
         EXPECT_EQ(said.code, 4) << text << said.text;

@@ -1,5 +1,5 @@
-// mmapstress on partialfs: what it finds on disk and what the mount's ledger holds must be the same
-// set, both ways; and with the fix there is nothing to find.
+// mmapstress on partialfs: the damage that it finds on disk and the mount's ledger must be the same
+// set; with the fixed contract there is no damage.
 #include "tests/mounted/mount.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/result/known_faults.hpp"
@@ -61,7 +61,7 @@ class OnPartialfs : public testing::TestWithParam<Loses> {
         return std::move(*result);
     }
 
-    /// The open entries of the ledger for the run's files, as the fewest ranges.
+    /// The open entries of the ledger for the run's files; adjacent ranges are joined.
     std::vector<DamagedBytes> open_entries(const RunResult& result) {
         const auto text = read_file((mount_->path() / ".partialfs/ledger").string());
         EXPECT_TRUE(text) << text.error();
@@ -84,7 +84,7 @@ class OnPartialfs : public testing::TestWithParam<Loses> {
         return wrong_bytes(open, Stage::evicted);
     }
 
-    /// Both sets are the same, or what is in one of them only.
+    /// Expects the two sets to be equal; reports what only one of them has.
     static void expect_equal(const std::vector<DamagedBytes>& damage,
                              const std::vector<DamagedBytes>& ledger) {
         const auto tell = [](const char* where, const std::vector<DamagedBytes>& these,
@@ -100,8 +100,8 @@ class OnPartialfs : public testing::TestWithParam<Loses> {
         tell("in the ledger, right on disk", ledger, damage);
     }
 
-    /// `beside_others`: workers ran at the same time, so that FUSE may clear what made a file
-    /// longer (K4), or undo what fallocate zeroed (K7). Nothing else is forgiven.
+    /// `beside_others`: workers ran at the same time, so that FUSE may clear what extended a file
+    /// (K4), or undo what fallocate zeroed (K7). No other damage is allowed.
     static void expect_nothing_lost(const RunResult& result, bool beside_others) {
         if (!beside_others) {
             EXPECT_EQ(result.verdict(), Verdict::clean);
@@ -148,7 +148,7 @@ TEST_P(OnPartialfs, LosesWhatTheLedgerHoldsAndNothingElse) {
         const RunResult result = done(workload, settings);
         const auto damage = wrong_bytes(result.damage, Stage::evicted);
         expect_equal(damage, open_entries(result));
-        // Memory is right, but for pages that somebody made leave it meanwhile.
+        // Memory is right, except for pages that something evicted meanwhile.
         EXPECT_TRUE(std::ranges::includes(bytes_of(damage),
                                           bytes_of(wrong_bytes(result.damage, Stage::live))));
         expect_equal(damage, wrong_bytes(result.damage, Stage::disk));
@@ -179,8 +179,8 @@ INSTANTIATE_TEST_SUITE_P(Workloads, OnPartialfs,
                                     std::to_string(one.param.processes);
                          });
 
-// What was lost stays right in memory until the page leaves it; from then on the mapping has the
-// old bytes too, and that is what the stage `live` says.
+// A lost store stays right in memory until its page leaves memory; from then on the mapping has the
+// old bytes, too, and the stage `live` reports them.
 TEST_F(OnPartialfs, ALostStoreIsRightInTheMappingUntilThePageLeavesMemory) {
     mount_.emplace();
     mount_->start({"--contract", "linux-2.6.19", "--commit-interval", "0"});
@@ -194,8 +194,8 @@ TEST_F(OnPartialfs, ALostStoreIsRightInTheMappingUntilThePageLeavesMemory) {
                                          "7 pause us=1\n");
     ASSERT_TRUE(schedule) << schedule.error().message();
     const DamagedBytes lost{FileIndex{0}, {ByteOffset{2000}, ByteOffset{2400}}};
-    // Somebody's sync in between writes the page back before the second store: then nothing is
-    // lost.
+    // A sync by another process may write the page back before the second store: then nothing is
+    // lost, and the run is repeated.
     const auto until_lost = [&](const RunSettings& settings, int& before) {
         for (int attempt = 0;; ++attempt) {
             before = 0;
@@ -255,8 +255,8 @@ TEST_F(OnFixedPartialfs, NothingIsLost) {
         << "nothing is left behind";
 }
 
-// K1 of known_faults.hpp, a fault of the kernel's own FUSE code: not even the fixed contract helps.
-// Were it gone here, one would have to ask whether mmapstress still finds it.
+// K1 of known_faults.hpp, a bug of the kernel's own FUSE code: not even the fixed contract helps.
+// If a kernel no longer has it, this test must be looked at: does mmapstress still find it?
 TEST_F(OnFixedPartialfs, StoresByTheKernelVanishWhenTheFileChangesItsSize) {
     utsname system{};
     ASSERT_EQ(::uname(&system), 0);
@@ -295,7 +295,7 @@ TEST_F(OnFixedPartialfs, StoresByTheKernelVanishWhenTheFileChangesItsSize) {
     FAIL() << "not found in " << kMostSeeds << " rounds";
 }
 
-// K3, which FUSE has: a remark, or damage of its own kind.
+// K3, which FUSE has: a remark, or on request damage of its own kind.
 TEST_F(OnFixedPartialfs, WhatWasStoredPastTheEndIsARemarkUnlessZerosAreAskedFor) {
     start("linux-2.6.20", "ext3");
     const auto schedule = parse_schedule("mmapstress-schedule 1\nseed 3\n"

@@ -1,5 +1,5 @@
 // mmapstress run --power-cut on a partialfs mount: with the fix nothing that was synced is lost,
-// and a sync that only pretends is found.
+// and a sync that only pretends is detected.
 #include "tests/mounted/mount.hpp"
 #include "tests/shell_command.hpp"
 
@@ -20,7 +20,7 @@ using partialfs::testing::Said;
 using testing::HasSubstr;
 using testing::Not;
 
-/// PARTIALFS_CUTS: more of them.
+/// PARTIALFS_CUTS: the number of cuts.
 std::string cuts() {
     const char* const wanted = std::getenv("PARTIALFS_CUTS");
     return wanted != nullptr ? wanted : "40";
@@ -33,7 +33,7 @@ class PowerCut : public testing::Test {
         mount_.start({"--power", "--contract", contract, "--flush-policy", policy,
                       "--commit-interval", "20ms"});
     }
-    /// The faults of FUSE that the kernel has are left out.
+    /// Runs mmapstress without the operations that trigger the kernel's known FUSE bugs.
     Said run(const std::string& arguments) {
         return partialfs::testing::said_by(MMAPSTRESS " run " + mount_.path().string() +
                                            " --without grow,gup,past-eof,punch --report " +
@@ -55,7 +55,7 @@ TEST_F(PowerCut, WithTheFixNothingThatWasSyncedIsLost) {
 }
 
 TEST_F(PowerCut, NorInAWorkloadThatHasAllOperations) {
-    // sync(2) among them, which promises nothing here.
+    // sync(2) is among them, and promises nothing here.
     start("linux-2.6.20", "eager");
     const Said said = run("--power-cut " + cuts() + " --workload wild");
     EXPECT_EQ(said.code, 0) << said.text;

@@ -1,4 +1,4 @@
-// What torrent and apt find on partialfs, and what minimise and explain make of a loss there.
+// What torrent and apt find on partialfs, and the results of minimise and explain for a loss there.
 #include "tests/mounted/mmapstress/told_ranges.hpp"
 #include "tests/mounted/mount.hpp"
 #include "tests/temporary_directory.hpp"
@@ -28,7 +28,7 @@ void PrintTo(const Program& program, std::ostream* out) {
     *out << program.workload;
 }
 
-/// One run on a mount with this contract.
+/// One run of a workload on a mount.
 RunResult run_on(const Mount& mount, const std::string& workload, std::uint64_t size) {
     WorkloadSettings settings;
     settings.size = ByteCount{size};
@@ -40,7 +40,7 @@ RunResult run_on(const Mount& mount, const std::string& workload, std::uint64_t 
     return std::move(done->result);
 }
 
-/// What the mount's ledger says is lost and not healed.
+/// The ledger's entries that are lost and not healed.
 std::vector<DamagedBytes> open_losses(const Mount& mount, const RunResult& result) {
     auto entries = json_lines(text_of(mount.path() / ".partialfs" / "ledger"));
     std::erase_if(entries, [](const nlohmann::json& entry) {
@@ -123,7 +123,7 @@ TEST_F(Afterwards, ALossThatIsRareIsMinimisedWithMoreTries) {
     MinimiseSettings minimise_settings;
     minimise_settings.run.directory = mount.path();
     minimise_settings.tries = 3;
-    // One run of three is under the contract that loses data.
+    // Only one run in three is under the contract that loses data.
     minimise_settings.progress = [&](std::uint64_t candidates, std::size_t) {
         EXPECT_EQ(
             mount.write_control("contract", candidates % 3 == 2 ? "linux-2.6.19" : "linux-2.6.20"),
@@ -148,8 +148,6 @@ TEST_F(Afterwards, MinimiseSaysSoWhereNothingIsLost) {
     EXPECT_EQ(found.error().verdict, Verdict::unknown);
 }
 
-// Each damaged range's chain must name the commit that the ledger blames, with the trace found by
-// itself: from the control directory, and from the file that the mount was told to write.
 TEST_F(Afterwards, DamageInOneRecordedScheduleCountsMoreThanAnotherThatCouldNotBeTold) {
     Mount mount;
     mount.start({"--contract", "linux-2.6.19", "--commit-interval", "0"});
@@ -177,6 +175,8 @@ TEST_F(Afterwards, DamageInOneRecordedScheduleCountsMoreThanAnotherThatCouldNotB
     }
 }
 
+// For each damaged range, explain must name the commit that the ledger blames. It finds the trace
+// by itself: in the control directory, or in the file of the mount's option --trace.
 TEST_F(Afterwards, ExplainNamesTheCommitThatTheLedgerBlames) {
     for (const bool with_file : {false, true}) {
         Mount mount;

@@ -1,4 +1,4 @@
-// What a filesystem itself says it has lost, in a form to be compared with mmapstress' findings.
+// Ranges that a filesystem itself reports as lost, in a form comparable with mmapstress' findings.
 #pragma once
 
 #include "tools/mmapstress/engine/engine.hpp"
@@ -12,19 +12,19 @@
 
 namespace mmapstress {
 
-/// Ranges in order, neighbours joined.
+/// The ranges in order; adjacent ones are joined.
 std::vector<DamagedBytes> joined(std::vector<DamagedBytes> ranges);
 
-/// The objects of JSON Lines.
+/// Parses JSON Lines.
 std::vector<nlohmann::json> json_lines(const std::string& text);
 
-/// The ranges ("path", "offset", "length") of those objects that tell of files of this run. Paths
+/// The ranges ("path", "offset", "length") of those objects that are about files of this run. Paths
 /// are relative to the mount, with or without a leading slash.
 std::vector<DamagedBytes> ranges_told(const std::vector<nlohmann::json>& objects,
                                       const RunResult& result,
                                       const std::filesystem::path& mountpoint);
 
-/// All of a file, also of one whose size is told as 0.
+/// The whole contents of a file, also of one whose size stat(2) gives as 0.
 std::string text_of(const std::filesystem::path& path);
 
 } // namespace mmapstress

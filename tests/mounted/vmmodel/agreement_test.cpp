@@ -1,5 +1,5 @@
-// Random schedules on a mounted partialfs: what is damaged on disk is what vmmodel predicts of a
-// FUSE daemon, range by range, under each contract, flush policy and two block sizes.
+// Random schedules on a mounted partialfs: the damage on disk is exactly what vmmodel predicts for
+// a FUSE daemon, under each contract, flush policy and two block sizes.
 #include "tests/mounted/mount.hpp"
 #include "tests/mounted/vmmodel/random_schedule.hpp"
 #include "tools/vmmodel/predict/fuse_predictor.hpp"
@@ -19,7 +19,7 @@ namespace {
 using partialfs::model::BlockSize;
 using partialfs::model::Contract;
 using partialfs::model::FlushPolicy;
-/// How many schedules for each contract and flush policy, half of them with each block size.
+/// The number of schedules for each contract and flush policy, half of them for each block size.
 std::uint64_t schedules() {
     const char* asked = std::getenv("PARTIALFS_SCHEDULES");
     return asked == nullptr ? 50 : std::stoull(asked);
@@ -27,7 +27,7 @@ std::uint64_t schedules() {
 
 using Range = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>; // file, begin, end
 
-/// Ranges that touch are one.
+/// The ranges sorted; those that touch are joined.
 std::vector<Range> joined(std::vector<Range> ranges) {
     std::ranges::sort(ranges);
     std::vector<Range> all;
@@ -41,7 +41,7 @@ std::vector<Range> joined(std::vector<Range> ranges) {
     return all;
 }
 
-/// What mmapstress found damaged on the disk itself. Damage seen during the run and healed since
+/// Damage that mmapstress found on the disk itself. Damage seen during the run and healed since
 /// does not count.
 std::vector<Range> damaged_on_disk(const std::filesystem::path& report) {
     std::ifstream file(report);

@@ -69,7 +69,7 @@ class Generator {
         }
     }
 
-    /// A range inside the file: often a whole KiB, else of any size and place.
+    /// A range inside the file: often of a whole KiB, otherwise of random size and position.
     Op with_range(OpKind kind, FileIndex file) {
         constexpr std::array<std::uint64_t, 7> kLengths{1, 8, 60, 300, 1000, 3000, 5000};
         const std::uint64_t size = std::max<std::uint64_t>(sizes_[file.value], 1);
@@ -116,7 +116,7 @@ class Generator {
             op.file = FileIndex{0};
         }
         if (!traits.has_offset || traits.range_optional) {
-            op.offset = ByteOffset{0}; // all of the file
+            op.offset = ByteOffset{0}; // the whole file
         }
         if (!traits.has_length || traits.range_optional) {
             op.length = ByteCount{0};
@@ -165,7 +165,7 @@ class Generator {
 } // namespace
 
 mmapstress::Schedule random_schedule(std::uint64_t seed, std::uint32_t block_size) {
-    // Start-writes come before all operations, but the files before start-writes: ids ascend.
+    // Start-writes come before all operations, and files before start-writes: ids ascend.
     return Generator(seed, block_size).make();
 }
 
