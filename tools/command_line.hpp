@@ -38,8 +38,8 @@ inline const CLI::Validator kWholeNumber = whole_number(0);
 template <typename Value>
 using Choices = std::vector<std::pair<std::string, Value>>;
 
-/// An option that is one of several words. Those of `also` are understood and not advertised. The
-/// caller says which the default is.
+/// An option whose value is one of several words. Those of `also` are accepted, but --help does not
+/// list them. The caller sets the default.
 template <typename Value>
 CLI::Option* add_choice(CLI::App& command, const std::string& name, Value& to,
                         const Choices<Value>& choices, const std::string& help,
@@ -76,7 +76,8 @@ void add_format(CLI::App& command, Format& to, const Choices<Format>& choices, F
         ->group("");
 }
 
-/// As "64KiB", "8MiB"; 64K and 8M are the same. What is no size is wrong usage.
+/// An option whose value is a size: "64KiB", "8MiB"; 64K and 8M mean the same. Anything else is a
+/// usage error.
 template <typename Take>
 CLI::Option* add_size(CLI::App& command, const std::string& name, const Take& take,
                       const std::string& help) {
@@ -95,7 +96,7 @@ CLI::Option* add_size(CLI::App& command, const std::string& name, const Take& ta
         ->type_name("SIZE");
 }
 
-/// A command whose --help ends with an example, and with what the values of its options look like.
+/// Adds a command whose --help ends with the units of its options' values and an example.
 inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& what,
                              const std::string& example, const std::string& units = {}) {
     CLI::App* const command = app.add_subcommand(name, what);
@@ -117,8 +118,8 @@ inline const CLI::App* command_of(const CLI::App& app, int argc, char** argv) {
     return commands.empty() ? nullptr : commands.front();
 }
 
-/// The long option of `command` that was probably meant by the first one that it does not have;
-/// empty if there is none.
+/// A message about the first option that `command` does not have, with the long option that was
+/// probably meant; empty if it has all of them.
 inline std::string meant_option(const CLI::App& command, int argc, char** argv) {
     std::vector<std::string> known;
     for (const CLI::Option* option : command.get_options()) {

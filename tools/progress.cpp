@@ -13,7 +13,7 @@ namespace partialfs::tools {
 
 namespace {
 
-/// Of standard output and standard error, once they are known.
+/// Whether standard output and standard error are terminals, once note_terminals() was called.
 std::array<std::optional<bool>, 3> terminals;
 
 } // namespace

@@ -17,7 +17,7 @@ class ProgressLine {
     [[nodiscard]] bool is_due();
     /// Seconds since the beginning.
     [[nodiscard]] double seconds() const;
-    /// `part` of all is done, from 0 to 1; below 0: nobody knows.
+    /// `part` of all is done, from 0 to 1; below 0: not known.
     void show(double part, const std::string& what) const;
 
   private:
@@ -29,13 +29,13 @@ class ProgressLine {
     Clock::time_point next_;
 };
 
-/// Notes whether standard output and standard error are terminals: from now on is_terminal() says
-/// so, also where another process reads what is written to them, and passes it on.
+/// Notes whether standard output and standard error are terminals. From now on is_terminal()
+/// returns this, even after they lead to another process that passes the output on.
 void note_terminals();
-/// Whether what is written to this stream (STDOUT_FILENO, STDERR_FILENO) comes to a terminal.
+/// Whether the output to this stream (STDOUT_FILENO, STDERR_FILENO) ends up on a terminal.
 bool is_terminal(int stream);
 
-/// Takes the line off the terminal.
+/// Removes the line from the terminal.
 void clear_progress_bar();
 
 } // namespace partialfs::tools

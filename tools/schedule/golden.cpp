@@ -44,7 +44,7 @@ constexpr std::array kNames{
     Name{"evict", OpKind::evict},
 };
 
-/// Reads fields of JSON objects; the first failure sticks.
+/// Reads fields of JSON objects; keeps the first failure.
 class Fields {
   public:
     [[nodiscard]] bool failed() const { return !error_.empty(); }

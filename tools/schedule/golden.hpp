@@ -43,7 +43,7 @@ struct GoldenSchedule {
 /// Reads one line. The error says in words what is wrong with it.
 std::expected<GoldenSchedule, std::string> parse_golden(std::string_view line);
 
-/// Reads a whole file's text, blank lines ignored. The error has the line.
+/// Reads a whole file's text; blank lines are ignored. The error has the line's number.
 std::expected<std::vector<GoldenSchedule>, ScheduleError> parse_golden_file(std::string_view text);
 
 } // namespace mmapstress

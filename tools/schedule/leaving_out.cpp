@@ -43,11 +43,11 @@ class LeavingOut final : public OpSource {
             missing_ = true;
             return false;
         }
-        const bool fits = !checker_.check(op); // which changes no size if it does not
-        return fits || !missing_;              // what never fitted is for others to complain of
+        const bool fits = !checker_.check(op); // if not, check() has changed no size
+        return fits || !missing_; // an error of the source itself is reported by others
     }
 
-    /// Whether it does to a file of this size what is not wanted of another kind.
+    /// Whether `op`, of another kind, has an unwanted effect on a file of this size.
     [[nodiscard]] bool is_like_unwanted(const Op& op, ByteCount size) const {
         const OpTraits& traits = traits_of(op.kind);
         const bool sets_size = size_after(op, size) != size || op.kind == OpKind::truncate;

@@ -42,9 +42,9 @@ inline constexpr std::uint8_t kMapsPerFile = 2;
 /// What an operation does. "The file" is open read-write for the whole run. "The mapping" is
 /// mmap(NULL, size, PROT_READ|PROT_WRITE, MAP_SHARED, fd, 0) of as many bytes as the file has at
 /// that moment, rounded up to pages; an operation that needs a mapping which is not there makes it
-/// first, so map need not be written. A mapping that does not cover what an operation needs (a
-/// growing file has outgrown it, or it is of a part of the file only) is unmapped and made anew, of
-/// all.
+/// first, so a schedule need not have `map`. A mapping that does not cover the range of an
+/// operation (the file has grown, or only a part of the file was mapped) is unmapped and made anew,
+/// of all of the file.
 enum class OpKind : std::uint8_t {
     /// pwrite() before the run proper, part of how a file starts; only before all other operations.
     start_write,
@@ -79,8 +79,7 @@ enum class OpKind : std::uint8_t {
     /// where somebody else may be at work. Before Linux 2.6.39: sync().
     sync,
     /// mmap() of mapping `map`, if it is not there: of the range, rounded out to pages, or of all
-    /// of
-    /// the file if none is given. A program that maps a file piece by piece does the former.
+    /// of the file if no range is given. A program that maps a file piece by piece does the former.
     map,
     /// munmap() of mapping `map`, if it is there.
     unmap,
@@ -113,9 +112,9 @@ enum class OpKind : std::uint8_t {
     /// madvise(MADV_DONTNEED) of the range (rounded out to pages) of mapping `map`.
     madvise_dontneed,
 
-    // What follows is younger than 2006: a kernel or a filesystem may lack it, vmmodel does not
-    // know
-    // it. "The helper" is a file of the worker's own in the run's directory, or in --helper-dir.
+    // The operations from here on are younger than 2006: a kernel or a filesystem may lack them,
+    // and vmmodel does not know them. "The helper" is a file of the worker's own in the run's
+    // directory, or in --helper-dir.
 
     // Bytes that the kernel stores through mapping `map`.
     /// pwrite() of the bytes into the helper and pread() of them into the mapping, both through a
@@ -167,13 +166,13 @@ enum class OpKind : std::uint8_t {
     /// Stores through mapping `map` behind the end of the file, in its last page. No byte of the
     /// file changes; should the file grow, mmap(2) leaves open whether these bytes appear.
     past_eof_store,
-    /// ioctl(FICLONE): all of file `source`, whose size `length` is then, takes the place of as
-    /// many bytes at the start of the file; may grow it. If the file is longer, `length` is a
+    /// ioctl(FICLONE): all of file `source` replaces as many bytes at the start of the file; may
+    /// grow it. `length` is the size of `source` at that moment; if the file is longer, it is a
     /// multiple of 4096.
     clone_file,
-    /// Eviction that others need not wait for: fsync(fd), madvise(MADV_DONTNEED) of both mappings
-    /// as far as they are there, posix_fadvise(fd, 0, 0, DONTNEED). Nobody asks which pages are
-    /// left, as others may be storing into them.
+    /// Eviction that other workers need not wait for: fsync(fd), madvise(MADV_DONTNEED) of those of
+    /// the two mappings that are there, posix_fadvise(fd, 0, 0, DONTNEED). Pages may be left, as
+    /// others may be storing into them; it is not checked.
     drop_pages,
 };
 
@@ -246,7 +245,7 @@ struct Op {
     std::optional<bool> commits;
 
     bool operator==(const Op&) const = default;
-    /// The bytes of the file that it names. Of an append: empty, as its offset is known only then.
+    /// The bytes of the file that it names. Of an append only once OpWalker has set `offset`.
     [[nodiscard]] ByteRange range() const { return {offset, offset + length}; }
     /// The bytes that it copies.
     [[nodiscard]] ByteRange source_range() const { return {from, from + length}; }

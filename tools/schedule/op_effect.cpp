@@ -9,7 +9,7 @@ namespace {
 
 constexpr ByteOffset kNoEnd{std::numeric_limits<std::int64_t>::max()};
 
-/// What of the range is in a file of this size.
+/// The part of the range that lies within a file of this size.
 ByteRange inside(ByteRange range, ByteCount size) {
     const ByteOffset end = std::min(range.end, ByteOffset{size.value});
     return range.begin < end ? ByteRange{range.begin, end} : ByteRange{};
@@ -20,7 +20,7 @@ ByteRange rounded_out(ByteRange range, ByteCount unit) {
     return {ByteOffset{range.begin.value / unit.value * unit.value}, ByteOffset{end}};
 }
 
-/// Whether its bytes come to stand in the file wherever it ends.
+/// Whether it puts its bytes at its offset even past the end of the file.
 bool writes_by_offset(OpKind kind) {
     const OpTraits& traits = traits_of(kind);
     return traits.has_source || (traits.has_content && !traits.has_map);
@@ -96,11 +96,11 @@ Move move_of(const Op& op, ByteCount size) {
 
 ByteRange changed_together(const Op& op, ByteCount size, ByteCount folio) {
     ByteRange changed = changed_bytes(op, size);
-    // A truncate to the size that the file has is one to another size if it comes too late.
+    // If other workers may change the size first, a truncate to the present size changes it, too.
     if (op.kind == OpKind::truncate) {
         return {std::min(ByteOffset{op.length.value}, ByteOffset{size.value}), kNoEnd};
     }
-    // It depends on both files' sizes whether the kernel carries it out.
+    // Whether the kernel carries it out depends on the sizes of both files.
     if (op.kind == OpKind::clone_file) {
         return {ByteOffset{0}, kNoEnd};
     }
@@ -116,13 +116,13 @@ ByteRange changed_together(const Op& op, ByteCount size, ByteCount folio) {
     if (op.kind == OpKind::read_fault) {
         return {op.offset, op.offset + ByteCount{1}};
     }
-    // A store past the end of the file changes no byte of it, but the page is the same. A punch
-    // there would take away what another worker has appended by then.
+    // A store past the end of the file changes no byte of it, but its page is part of the file. A
+    // punch there would remove what another worker has appended meanwhile.
     return traits_of(op.kind).has_content || takes_bytes_away(op) ? op.range() : changed;
 }
 
 ByteRange needed_of_source(const Op& op) {
-    // Were the source longer by then, the clone would be longer, too.
+    // If the source grew meanwhile, the clone would become longer, too.
     return op.kind == OpKind::clone_file ? ByteRange{ByteOffset{0}, kNoEnd} : op.source_range();
 }
 

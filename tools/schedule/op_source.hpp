@@ -1,8 +1,8 @@
-// Where operations come from: a schedule in memory, or a workload that makes them up as it goes.
+// Where operations come from: a schedule in memory, or a workload that makes them one by one.
 //
-// Sources are deterministic: two made alike give the same operations. Processes of one run each
-// walk through a source of their own, and damage is explained by walking through it once more, so
-// that a schedule never needs to be in memory as a whole.
+// Sources are deterministic: two made with the same settings give the same operations. Each process
+// of a run walks through a source of its own, and damage is explained by walking through one once
+// more, so a schedule never needs to be in memory as a whole.
 #pragma once
 
 #include "tools/schedule/schedule.hpp"

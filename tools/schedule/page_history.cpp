@@ -14,7 +14,7 @@ bool touches(ByteRange range, PageIndex page) {
 /// How `op` concerns the page, whose file has `size` bytes before it; nothing if it does not.
 std::optional<Touch> touch_of(const Op& op, FileIndex file, PageIndex page, ByteCount size) {
     const bool same_file = traits_of(op.kind).has_file && op.file == file;
-    // Of all of the file, or of the pages that the range touches.
+    // The operation is of all of the file, or its range touches the page.
     const bool in_range = same_file && (op.length.value == 0 || touches(op.range(), page));
     const auto if_in_range = [&](Touch touch) {
         return in_range ? std::optional{touch} : std::nullopt;

@@ -8,7 +8,7 @@ namespace mmapstress::text {
 
 namespace {
 
-/// Reads the settings of an operation's line, each at most once, and tells which are missing.
+/// Reads the settings of an operation's line, each at most once, and reports missing ones.
 class OpReader {
   public:
     explicit OpReader(Op& op) : op_(op), traits_(traits_of(op.kind)) {}
@@ -32,7 +32,7 @@ class OpReader {
         return take_number(item);
     }
 
-    /// Nothing, or what the line should have had.
+    /// Success, or the setting that the line lacks.
     [[nodiscard]] std::expected<void, std::string> complete() const {
         const bool truncates = op_.kind == OpKind::truncate;
         if (traits_.has_file && !has("file")) {
@@ -65,7 +65,7 @@ class OpReader {
         return std::ranges::find(seen_, key) != seen_.end();
     }
 
-    /// And not all of another file.
+    /// Whether it copies a range, not all of another file as clone-file does.
     [[nodiscard]] bool copies_a_range() const { return traits_.has_source && traits_.has_offset; }
 
     std::expected<void, std::string> take_number(const Setting& item) {

@@ -10,8 +10,8 @@
 
 namespace mmapstress::text {
 
-/// The operation whose number is `first` and whose name and settings are `words`. Whether it may
-/// come where it stands is OpChecker's to say. Pure; any thread.
+/// The operation whose number is `first` and whose name and settings are `words`. OpChecker decides
+/// whether it may come at its place in the schedule. Pure; any thread.
 std::expected<Op, std::string> parse_op(std::string_view first, Words words);
 
 } // namespace mmapstress::text

@@ -16,7 +16,7 @@ using text::in_quotes;
 using text::number;
 using text::Words;
 
-/// More files than anybody's descriptor limit allows are surely a damaged schedule.
+/// A schedule with more files than this is certainly damaged: no descriptor limit allows them.
 constexpr std::uint64_t kMaxFiles = 65536;
 
 std::expected<void, std::string> parse_file(Header& header, Words& words) {

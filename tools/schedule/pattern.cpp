@@ -17,7 +17,7 @@ constexpr std::uint64_t kInverseA = 0x96de1b173f119089U;
 constexpr std::uint64_t kInverseB = 0x319642b2d24d8ec3U;
 static_assert(kMultiplyA * kInverseA == 1 && kMultiplyB * kInverseB == 1);
 constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15U;
-constexpr std::uint64_t kPayload = 0x0303030303030303U; ///< of eight bytes
+constexpr std::uint64_t kPayload = 0x0303030303030303U; ///< the payload bits of eight bytes
 constexpr std::uint64_t kEveryByte = 0x0101010101010101U;
 
 /// SplitMix64's finaliser: a bijection in which every input bit reaches every output bit.

@@ -1,4 +1,5 @@
-// The bytes that an operation puts into a file, so made that a wrong byte tells where it came from.
+// The bytes that an operation puts into a file. They are made so that wrong bytes show where they
+// came from.
 //
 // A cell is 32 bytes of the file, aligned to 32. In every byte of it the upper six bits are the
 // colour of the operation, 1 to 63, and the lower two bits of all of them hold 64 bits: the
@@ -6,11 +7,10 @@
 // the seed, the file and the high halves of id and cell. So
 //   - no byte is zero: zeros on disk are a hole or a lost first store, never a stored value;
 //   - two operations of different colours differ in every byte: a lost store is one whole range.
-//   The
-//     workloads choose ids so that the last versions of a byte have different colours;
+//     The workloads choose ids so that the last versions of a byte have different colours;
 //   - two operations of one colour still differ in three of four bytes;
-//   - whole cells found at a wrong place are read backwards: which operation stored them, for
-//   where.
+//   - a whole cell that is found at a wrong place can be decoded: which operation stored it, and
+//     at which offset.
 //
 // Pure functions, any thread.
 #pragma once
@@ -39,12 +39,11 @@ void fill_pattern(std::span<std::byte> out, std::uint64_t seed, FileIndex file, 
                   ByteOffset offset);
 
 /// Fills `out` with the content of an operation (or of a file's start, with id 0) for the bytes
-/// from `offset` on. `op_offset` is where the operation begins, for content that stands in the
-/// schedule.
+/// from `offset` on. `op_offset` is where the operation begins; content of kind data needs it.
 void fill_content(std::span<std::byte> out, const Content& content, std::uint64_t seed,
                   FileIndex file, OpId id, ByteOffset op_offset, ByteOffset offset);
 
-/// What a cell's bytes say of themselves.
+/// What a cell's bytes say about their origin.
 struct Origin {
     OpId id;
     ByteOffset offset; ///< of the cell
@@ -52,9 +51,9 @@ struct Origin {
     bool operator==(const Origin&) const = default;
 };
 
-/// Reads a whole cell backwards, as one of `file` with ids below 2^32 and offsets below 2^37.
-/// Nothing if it is no cell of that kind. A cell of anything else is taken for one with a chance of
-/// some 2^-60; the caller checks that the operation exists and covers that offset.
+/// Decodes a whole cell of `file`, with an id below 2^32 and an offset below 2^37. Nothing if it is
+/// not such a cell. Other bytes are mistaken for one with a probability of some 2^-60; the caller
+/// checks that the operation exists and covers that offset.
 std::optional<Origin> origin_of(std::span<const std::byte, kCellSize> cell, std::uint64_t seed,
                                 FileIndex file);
 

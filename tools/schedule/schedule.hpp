@@ -5,7 +5,7 @@
 //
 //     mmapstress-schedule 1                 format and its version; the very first line
 //     seed 42                               the pattern's seed, 64 bits
-//     workload mix                          optional: who made the schedule
+//     workload mix                          optional: what made the schedule
 //     block 1024                            optional: the block size it ran under, for a predictor
 //     contract linux-2.6.19                 optional: of the partialfs that it ran on
 //     policy ext3                           optional: of the partialfs that it ran on
@@ -41,7 +41,7 @@
 // directly before the first fsync(): fsync, munmap of both mappings, fsync; or munmap, fsync. Then
 // all files are evicted (evict's steps after its fsync) and compared.
 //
-// Plain values and pure functions, no I/O; any thread.
+// Plain values and pure functions without I/O; any thread.
 #pragma once
 
 #include "fusefs/base/enum_names.hpp"
@@ -98,7 +98,7 @@ struct FileSpec {
 /// Everything before the operations.
 struct Header {
     std::uint64_t seed = 0;
-    std::string workload;                    ///< empty: not said
+    std::string workload;                    ///< empty: not given
     std::optional<std::uint32_t> block_size; ///< bytes; 512, 1024, 2048 or 4096
     std::string contract;                    ///< of partialfs; empty: it ran on none
     std::string policy;                      ///< of partialfs, what a commit flushes

@@ -1,6 +1,6 @@
 // What the lines of a schedule's text are made of: words, name=value settings, numbers, contents.
 //
-// The errors are in words, for whoever wrote the line. Pure; any thread.
+// The errors are messages for the person who wrote the line. Pure; any thread.
 #pragma once
 
 #include "tools/schedule/op.hpp"
@@ -46,7 +46,7 @@ struct Setting {
 /// A word of the form name=value.
 std::expected<Setting, std::string> setting(std::string_view word);
 
-/// Takes fill= or data= into a content that is still the pattern.
+/// Sets a content from fill= or data=. It must still be the pattern.
 std::expected<void, std::string> set_content(Content& content, const Setting& item);
 
 } // namespace mmapstress::text

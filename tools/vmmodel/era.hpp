@@ -1,4 +1,4 @@
-// What differs between the kernels and between the filesystems that the model knows: side by side.
+// The kernels and the filesystems that the model knows, with their differences side by side.
 //
 // Each era is a small difference to the one before it; everything else in the model is common to
 // all of them. Pure values.
@@ -77,7 +77,7 @@ enum class Filesystem : std::uint8_t {
     /// Those on the running transaction's ordered list, as ext3 data=ordered
     /// (journal_submit_data_buffers, fs/jbd/commit.c).
     ordered,
-    /// Those of every page it has been told is dirty.
+    /// Those of every page that has been reported dirty to it (set_page_dirty).
     ordered_eager,
     /// None: it writes only what ->writepage hands it, as ext2 or ext3 data=writeback.
     writeback,
@@ -92,7 +92,7 @@ enum class Filesystem : std::uint8_t {
 enum class OrderedList : std::uint8_t {
     /// write(2), and ->writepage of the block's page.
     ext3,
-    /// Getting a place on disk; write(2) in the page that the file ends in.
+    /// The block's allocation on disk; write(2) in the page that the file ends in.
     reiserfs,
 };
 
@@ -108,8 +108,8 @@ struct FilesystemRules {
     bool is_block_device = false;
 };
 
-/// Those that the machine knows, with the eras of 2006. They are called as the flush policies of
-/// partialfs are that do the same.
+/// Those that the machine knows, with the eras of 2006. Each is named after the flush policy of
+/// partialfs that does the same.
 inline constexpr std::array<FilesystemRules, 3> kFilesystems{{
     {Filesystem::ordered, "ext3", partialfs::model::FlushPolicy::ext3,
      "a commit writes the dirty blocks on its ordered list (joined by write(2) and writepage)"},
@@ -123,7 +123,7 @@ inline constexpr FilesystemRules kReiserfs{
     "a commit writes the dirty blocks that have got their place on disk since the last",
     OrderedList::reiserfs};
 
-/// Goes with the era linux-6.12-blockdev alone, whose name is another word for it.
+/// Goes with the era linux-6.12-blockdev alone; --filesystem accepts that era's name for it, too.
 inline constexpr FilesystemRules kBlockdev{
     .filesystem = Filesystem::blockdev,
     .name = "blockdev",
@@ -143,7 +143,7 @@ constexpr const FilesystemRules& rules_of(Filesystem filesystem) {
     }
 }
 
-/// A kernel and what it runs on.
+/// A kernel and the filesystem that it runs.
 struct Setting {
     Era era = Era::linux_2_6_19;
     Filesystem filesystem = Filesystem::ordered;
@@ -151,8 +151,8 @@ struct Setting {
     bool operator==(const Setting&) const = default;
 };
 
-/// Whether there was such a kernel: the block device is of its own era, and that era has no other
-/// filesystem.
+/// Whether the era has this filesystem: the block device belongs to an era of its own, which has no
+/// other.
 constexpr bool go_together(const Setting& setting) {
     return (setting.era == Era::linux_6_12_blockdev) ==
            (setting.filesystem == Filesystem::blockdev);
@@ -173,14 +173,15 @@ inline constexpr auto kSettings = [] {
     return all;
 }();
 
-/// What somebody asks for: both, either or none.
+/// The part of a setting that the user gave: both, either or none.
 struct AskedSetting {
     std::optional<Era> era;
     std::optional<Filesystem> filesystem;
 };
 
-/// What is asked for, and for the rest `otherwise`, or what goes with it. Fails, with a line for
-/// people, if both are given and do not go together.
+/// `asked`; what it leaves open is taken from `otherwise`. Where these two do not go together, the
+/// open part is the default that goes with the given one. Fails, with a line for people, if both
+/// parts are given and do not go together.
 std::expected<Setting, std::string> setting_for(const AskedSetting& asked,
                                                 const Setting& otherwise = {});
 

@@ -29,8 +29,8 @@ constexpr const char* kEraHelp =
     "the kernel; linux-6.12-blockdev goes with the filesystem blockdev alone";
 constexpr const char* kFilesystemHelp = "what a commit writes by itself, of which filesystem";
 
-/// What --help calls the default of an option: a word behind its name, words behind its
-/// description.
+/// Sets the default that --help shows: one word is shown after the option's name, several words
+/// after its description.
 void set_default(CLI::Option& option, const std::string& text) {
     if (text.find(' ') == std::string::npos) {
         option.default_str(text);
@@ -56,7 +56,7 @@ void add_filesystem(CLI::App& command, std::optional<Filesystem>& filesystem, bo
     choices.emplace_back(kBlockdev.name, kBlockdev.filesystem);
     const std::pair<std::string, std::optional<Filesystem>> reiserfs{kReiserfs.name,
                                                                      kReiserfs.filesystem};
-    // Earlier names, and the era that has no other filesystem.
+    // Earlier names, and the name of the era that has no other filesystem.
     Choices<std::optional<Filesystem>> also{
         {"ordered", Filesystem::ordered},
         {"ordered-eager", Filesystem::ordered_eager},
@@ -66,7 +66,7 @@ void add_filesystem(CLI::App& command, std::optional<Filesystem>& filesystem, bo
                 by_default);
 }
 
-/// --era and --filesystem, and then the command.
+/// Adds --era and --filesystem; `run` is called once both are known.
 void on_setting(CLI::App& command, Era& era, Filesystem& filesystem, int& code,
                 std::function<int()> run) {
     const auto asked = std::make_shared<AskedSetting>();

@@ -17,7 +17,7 @@ void read(const FilesystemRules& filesystem, partialfs::model::PageState& page);
 bool write(const FilesystemRules& filesystem, partialfs::model::PageState& page,
            partialfs::model::BlockMask touched, bool whole, partialfs::model::BlockSize block_size);
 
-/// The VM says that the page is dirty, for a store through a mapping: set_page_dirty().
+/// The VM reports that the page is dirty, for a store through a mapping: set_page_dirty().
 void set_dirty(const FilesystemRules& filesystem, partialfs::model::PageState& page,
                partialfs::model::BlockSize block_size);
 

@@ -43,8 +43,8 @@ int table_command(const TableSettings& settings);
 /// with a FUSE daemon that plays the two.
 enum class Through : std::uint8_t { kernel, fuse };
 
-/// What is not given, the schedule says by what it ran under; if it does not: 2.6.19's ext3 in the
-/// kernel.
+/// A setting that is not given is taken from the schedule's header, which may say what it ran
+/// under; else it is ext3 of Linux 2.6.19, in the kernel.
 struct PredictSettings {
     AskedSetting asked;
     std::optional<Through> through;

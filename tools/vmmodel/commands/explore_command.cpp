@@ -32,8 +32,8 @@ partialfs::base::Colours output_colours() {
 
 namespace {
 
-/// What `work` gives when it is called with `limits`; meanwhile says how far its `all` searches
-/// are.
+/// Returns what `work` returns for `limits`, and meanwhile shows the progress of its `all`
+/// searches.
 template <typename Work>
 auto with_progress(ExploreLimits limits, std::size_t all, Work work) {
     SearchProgress progress;

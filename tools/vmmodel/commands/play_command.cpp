@@ -11,7 +11,7 @@ namespace {
 
 using partialfs::model::BlockSize;
 
-/// Where the films come from: one for each page that can be looked at.
+/// The films to choose from: one for each page that can be looked at.
 struct Reel {
     std::vector<Film> films;
 };

@@ -61,7 +61,7 @@ Setting ran_under(const mmapstress::Header& header) {
     return setting;
 }
 
-/// What was asked for; else what the schedule ran under.
+/// What the user asked for; what is left open comes from what the schedule ran under.
 std::expected<Rules, std::string> rules_for(const PredictSettings& settings,
                                             const mmapstress::Header& header) {
     const auto setting = TRY(setting_for(settings.asked, ran_under(header)));
@@ -101,7 +101,7 @@ std::string operation(OpNumber op, const mmapstress::Schedule& schedule) {
     return op.value == 0 ? "the start" : "the end of the schedule";
 }
 
-/// Why the writeback that lost it on a block device passed over the range's first block.
+/// Why the writeback that lost the range on a block device passed over its first block.
 std::string not_marked(const Damage& damage, BlockSize block_size) {
     const std::uint64_t block =
         block_size.block_of(damage.range.begin).value % block_size.per_page();

@@ -82,7 +82,7 @@ class StateTable {
         }
         const std::size_t more = std::max(kFirstStates, states_.capacity() * 3 / 2);
         constexpr std::uint64_t kEach = sizeof(State) + sizeof(Origin);
-        // While the states move to their new place, both places are there; the slots may double.
+        // While the states are copied, the old and the new memory both exist; the slots may double.
         const std::uint64_t peak =
             more * kEach + states_.capacity() * sizeof(State) +
             slots_.size() * sizeof(Slot) * (more * 5 / 3 > slots_.size() ? 3 : 1);
@@ -130,8 +130,9 @@ std::vector<Transition> path_to(const StateTable& table, std::uint32_t index, Tr
     return path;
 }
 
-/// The run along `path`. Its transitions name processes, pages and blocks of canonical states; the
-/// run is told with names that stay the same throughout, so each step is searched for anew.
+/// The run along `path`. The transitions of `path` name processes, pages and blocks as the
+/// canonical states do; in the run the names stay the same throughout, so each step is looked up
+/// again.
 Run replay(const Machine& machine, const std::vector<Transition>& path, Harm harm, bool symmetry) {
     const auto canonical_of = [&](const State& state) {
         return symmetry ? machine.canonical(state) : state;

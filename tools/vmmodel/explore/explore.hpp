@@ -14,7 +14,7 @@ namespace vmmodel {
 /// How far searches have come; may be read from another thread at any time.
 struct SearchProgress {
     std::atomic<std::uint64_t> states{0};   ///< found so far, by all searches
-    std::atomic<std::uint64_t> searches{0}; ///< that are over
+    std::atomic<std::uint64_t> searches{0}; ///< those that are finished
 };
 
 /// When to give up.
@@ -23,9 +23,9 @@ struct ExploreLimits {
     std::uint64_t memory = std::uint64_t{1} << 30U;
     /// Go on when every kind of harm has been found.
     bool all = false;
-    /// Take states for one that differ only in what processes, pages and blocks are called.
+    /// Count states that differ only in the names of processes, pages and blocks as one state.
     bool symmetry = true;
-    /// Is kept up to date; may be null.
+    /// Updated while the search runs; may be null.
     SearchProgress* progress = nullptr;
 };
 
@@ -40,7 +40,7 @@ struct Run {
     std::vector<Taken> steps;
 };
 
-/// A way to do harm: the events that begin it, in order, and how often it was met.
+/// A way to do harm: the events of its run, in order, and how many runs had these events.
 struct Way {
     Harm harm = Harm::none;
     std::vector<Step> events;
@@ -64,7 +64,8 @@ struct Exploration {
 /// Explores `machine` from its initial state. Runs in the calling thread.
 Exploration explore(const Machine& machine, const ExploreLimits& limits);
 
-/// Whether the step begins an event (for a store, is the store), or belongs to one begun before.
+/// Whether the step begins an event (a store is one step); other steps belong to an event that has
+/// begun before.
 bool begins_event(Transition transition);
 
 /// The events of a run in order.

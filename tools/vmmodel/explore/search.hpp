@@ -8,7 +8,7 @@
 namespace vmmodel {
 
 enum class Races : std::uint8_t {
-    automatic, ///< without; then with, for what did not come out
+    automatic, ///< first without; then with, for the kinds of harm that were not found
     never,
     always,
 };
@@ -16,7 +16,7 @@ enum class Races : std::uint8_t {
 /// A kind of harm, how it comes about, and whether threads must interrupt each other for it.
 struct Found {
     Harm harm = Harm::none;
-    bool needs_race = false; ///< only known where it was looked for without races as well
+    bool needs_race = false; ///< known only if the search without races was made, too
     Run run;
 };
 
@@ -28,7 +28,7 @@ struct Search {
     std::vector<Way> ways;
     std::uint64_t states = 0;
     std::uint64_t transitions = 0;
-    bool complete = false; ///< nothing within the bounds was left out, or need be looked at
+    bool complete = false; ///< every state within the bounds was visited, or need not be
     double seconds = 0;
 
     [[nodiscard]] const Found* of(Harm harm) const;
@@ -41,11 +41,11 @@ Search search(Era era, Filesystem filesystem, Bounds bounds, Races races,
 /// the limit on memory is for all of them together.
 std::vector<Search> search_all(const Bounds& bounds, const ExploreLimits& limits);
 
-/// Why the bounds are no good, in a line for people; empty if they are.
+/// Why the bounds are not valid, in a line for people; empty if they are valid.
 std::string refusal_of(const Bounds& bounds);
 
-/// Stores 3, writes 1, commits 2, writepages 2, an fsync and an msync, on one page of two blocks,
-/// by one process: what the table is made with.
+/// What the table is made with: 3 stores, 1 write, 2 commits, 2 writepages, an fsync and an msync,
+/// by one process, on one page of two blocks.
 Bounds default_bounds();
 
 } // namespace vmmodel

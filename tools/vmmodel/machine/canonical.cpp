@@ -1,4 +1,4 @@
-// Symmetry: states that differ only in which process, page or block is called which are one.
+// Symmetry: states that differ only in the names of processes, pages and blocks count as one.
 #include "tools/vmmodel/machine/machine.hpp"
 
 #include <utility>
@@ -28,7 +28,7 @@ unsigned bit_of(BlockMask mask, int block) {
     return static_cast<unsigned>(mask.bits()) >> static_cast<unsigned>(block) & 1U;
 }
 
-/// Everything that is said of one block, as a number.
+/// The whole state of one block, as a number.
 std::uint32_t key_of(const State& state, int page, int block) {
     const PageCell& cell = state.pages[static_cast<std::size_t>(page)];
     std::uint32_t key = cell.versions[static_cast<std::size_t>(block)];

@@ -24,8 +24,8 @@ model::BlockSize block_size_for(int blocks) {
     return *size;
 }
 
-/// Without races, whoever is in the middle of something finishes it first; only the disk works on.
-/// Returns whether somebody is.
+/// Without races, a thread in the middle of an event finishes it before anything else happens; only
+/// the disk goes on. Returns whether there is such a thread.
 bool finish_first(const Machine& machine, const State& state, Successors& out) {
     BackgroundSteps background(machine, state, out);
     const int pages = machine.bounds().pages;

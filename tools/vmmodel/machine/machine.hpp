@@ -2,11 +2,11 @@
 //
 // Each step is atomic, at the granularity at which the real code can be interrupted or run against
 // another CPU, and carries the name of the kernel function that it follows. Every decision about
-// blocks is that of partialfs::model. What is merged into one step because splitting it only adds
-// runs that harm less: clearing a buffer's dirty bit and reading its bytes for the disk.
+// blocks is made by partialfs::model. Clearing a buffer's dirty bit and reading its bytes for the
+// disk are one step, because splitting it would only add runs that do less harm.
 //
-// Left out: the TLB (a process is one thread with its own page tables), I/O errors, memory running
-// out, and which of several locks is asked for first.
+// Left out: the TLB (a process is one thread with its own page tables), I/O errors, lack of memory,
+// and the order in which a thread requests several locks.
 //
 // Pure functions; any thread.
 #pragma once
@@ -42,12 +42,12 @@ class Machine {
     /// writes and truncations together at most 15.
     Machine(Era era, Filesystem filesystem, const Bounds& bounds, Forgotten forgotten = 0);
 
-    /// Nothing cached, nothing mapped, every block on disk in its version 0.
+    /// Nothing is cached or mapped, and the disk has version 0 of every block.
     [[nodiscard]] State initial() const;
     /// Every state that one step leads to. `out.count` is reset first.
     void successors(const State& state, Successors& out) const;
-    /// The state among those that differ only in the names of processes, pages and blocks that
-    /// stands for all of them.
+    /// The representative of all states that differ from `state` only in the names of processes,
+    /// pages and blocks.
     [[nodiscard]] State canonical(const State& state) const;
 
     [[nodiscard]] const Bounds& bounds() const { return bounds_; }

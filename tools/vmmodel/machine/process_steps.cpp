@@ -172,7 +172,7 @@ void ProcessSteps::zap(int process, int page) {
 /// buffer loses all state while PG_dirty and the PTEs stay.
 void ProcessSteps::truncate(int process, int page) {
     if (m_.filesystem().is_block_device) {
-        return; // it is as long as it is
+        return; // its size is fixed
     }
     if (locked(page) || page != m_.bounds().pages - 1 || s_.pages[at(page)].writeback) {
         return;
@@ -180,7 +180,7 @@ void ProcessSteps::truncate(int process, int page) {
     const int block = m_.bounds().blocks - 1;
     const BlockMask cut = one(block);
     if (block == 0 || !((s_.pages[at(page)].io | s_.pages[at(page)].committing) & cut).empty()) {
-        return; // cutting off all of the page would unmap it, which is another story
+        return; // cutting off all of the page would also unmap it, which is not modelled
     }
     State& state = add(Step::truncate, who_of(process), page, block);
     PageCell& cell = state.pages[at(page)];

@@ -29,12 +29,12 @@ struct Pte {
     [[nodiscard]] bool dirty() const { return (bits & kDirty) != 0; }
 };
 
-/// A page: what the VM, the filesystem and the disk have of it.
+/// A page, as the VM, the filesystem and the disk see it.
 struct PageCell {
     partialfs::model::PageState fs;         ///< the buffer heads, and PG_dirty
     partialfs::model::BlockMask committing; ///< on the committing transaction's list
     partialfs::model::BlockMask io;         ///< on their way to the disk: BH_Lock is held
-    /// On their way to the disk, which has not got this version yet: `versions` is ahead of it.
+    /// On their way to the disk, which does not have the bytes yet; `versions` says that it has.
     partialfs::model::BlockMask unsettled;
     std::uint8_t cached : 1 = 0;    ///< in the page cache, up to date
     std::uint8_t writeback : 1 = 0; ///< PG_writeback
@@ -54,7 +54,7 @@ struct PageCell {
     }
 };
 
-/// How far a thread of control has come in the function it is in.
+/// Where a thread of control is, in the function that it executes.
 enum class At : std::uint8_t {
     idle,
     // A store that faulted: do_no_page or do_wp_page has installed the PTE.
@@ -84,9 +84,9 @@ struct Actor {
     std::uint8_t block = 0; ///< of a store or write(2)
     std::uint8_t flags = 0; ///< see the constants
 
-    /// page_mkclean has these processes' PTEs still to look at: two bits from here.
+    /// Two bits from here: the processes whose PTEs page_mkclean has not looked at yet.
     static constexpr unsigned kPtesShift = 0;
-    /// fsync and msync have these pages still to write.
+    /// Two bits from here: the pages that fsync or msync has not written yet.
     static constexpr unsigned kPagesShift = 2;
     static constexpr std::uint8_t kPages = 3U << kPagesShift;
     static constexpr std::uint8_t kPtes = 3U << kPtesShift;

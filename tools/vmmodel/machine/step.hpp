@@ -49,11 +49,11 @@ inline constexpr std::size_t kSteps = static_cast<std::size_t>(Step::strip) + 1;
 /// What can go wrong with a store.
 enum class Harm : std::uint8_t {
     none,
-    /// The page was evicted while the disk had older bytes: they are gone for good.
+    /// The page was evicted while the disk had older bytes: the newer ones are gone for good.
     lost,
     /// fsync returned success and the bytes are not on disk; a later unmap may still save them.
     fsync_not_durable,
-    /// The same of msync(MS_SYNC).
+    /// The same for msync(MS_SYNC).
     msync_not_durable,
 };
 inline constexpr std::size_t kHarms = 4;
@@ -83,7 +83,7 @@ struct Successors {
     [[nodiscard]] std::span<const Successor> span() const { return {all.data(), count}; }
 };
 
-/// For people: the kernel function a step follows, and where it is to be found.
+/// For people: the kernel function that a step follows, and its source file.
 struct StepText {
     Step step;
     std::string_view function;

@@ -1,7 +1,7 @@
-// What all steps are made with: the state they start from, what in it keeps whom waiting, and the
-// list of successors that they add to.
+// The base of all step classes: the state that the steps start from, questions about it (who has to
+// wait for what), and the list of successors that the steps add to.
 //
-// Only for the duration of one Machine::successors.
+// An object lives only during one call of Machine::successors().
 #pragma once
 
 #include "fusefs/model/page_state.hpp"
@@ -22,14 +22,14 @@ inline partialfs::model::BlockMask one(int block) {
 
 class Stepper {
   public:
-    /// All three must outlive it; successors are added behind those that `out` has.
+    /// All three must outlive the object; successors are appended to those in `out`.
     Stepper(const Machine& machine, const State& state, Successors& out)
         : m_(machine), s_(state), out_(out) {}
 
   protected:
     // --- Successors ---
 
-    /// A new one: a copy of the state, to be changed. Valid until the next is added.
+    /// Adds a successor: a copy of the state, for the caller to change until the next one is added.
     State& add(Step step, Who who, int page = 0, int detail = 0) {
         Successor& next = out_.all[out_.count++];
         next.transition = {step, who, static_cast<std::uint8_t>(page),
@@ -38,7 +38,7 @@ class Stepper {
         next.state = s_;
         return next.state;
     }
-    /// What the one added last does to a store.
+    /// Sets the harm that the successor added last does to a store.
     void harm(Harm harm) { out_.all[out_.count - 1].harm = harm; }
     static void spend(State& state, Event event) { --state.left[static_cast<std::size_t>(event)]; }
 
@@ -73,15 +73,15 @@ class Stepper {
     void dirty_buffers(PageCell& cell) const;
     /// Its second half. On a block device all of it: filemap_dirty_folio.
     void dirty_flag(PageCell& cell) const;
-    /// Where a thread begins with set_page_dirty: at `buffers`, or where there are none at `flag`.
+    /// Where a thread enters set_page_dirty: at `buffers`, or at `flag` where there are no buffers.
     [[nodiscard]] At set_page_dirty_from(At buffers, At flag) const {
         return m_.filesystem().is_block_device ? flag : buffers;
     }
     /// One of these halves as a step of its own, after which the thread is at `next`.
     State& set_dirty_step(Who who, int page, Step step, At next);
-    /// The blocks are on their way to the disk, which will have the bytes they hold now.
+    /// The blocks go on their way to the disk, with the bytes that they hold now.
     void submit(PageCell& cell, partialfs::model::BlockMask blocks) const;
-    /// Clears what the filesystem does not look at: it need not tell states apart.
+    /// Clears the bits that the filesystem does not look at: states must not differ in them alone.
     void tidy(PageCell& cell) const;
 
     const Machine& m_;

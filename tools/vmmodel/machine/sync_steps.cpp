@@ -15,7 +15,7 @@ void SyncSteps::begin(int process, Event event) {
     const unsigned pages = (1U << static_cast<unsigned>(m_.bounds().pages)) - 1;
     for (int page = 0; page < m_.bounds().pages; ++page) {
         PageCell& cell = state.pages[at(page)];
-        // Before 2.6.19 what another process has stored and not msynced itself is not ours.
+        // Before 2.6.19, msync does not cover what another process has stored and not msynced.
         const bool foreign = msync && !m_.era().tracks_shared_dirty &&
                              (cell.pte[at(1 - process)].dirty() || zapping(1 - process, page));
         for (int block = 0; block < m_.bounds().blocks && !foreign; ++block) {
@@ -65,7 +65,7 @@ void SyncSteps::go_on(int process) {
     }
 }
 
-/// Returns once nothing is under writeback any more, and only then is it judged.
+/// Returns once nothing is under writeback any more; only then is the promise checked.
 void SyncSteps::sync_return(int process) {
     for (int page = 0; page < m_.bounds().pages; ++page) {
         if (s_.pages[at(page)].writeback) {

@@ -1,5 +1,5 @@
-// clear_page_dirty_for_io, page_mkclean and ->writepage: how a page is written by whoever writes
-// it, the writeback thread or an fsync. What the eras differ in is mostly here.
+// clear_page_dirty_for_io, page_mkclean and ->writepage: how the writeback thread, an fsync or an
+// msync writes a page. Most of the differences between the eras are here.
 #pragma once
 
 #include "tools/vmmodel/machine/stepper.hpp"
@@ -10,11 +10,11 @@ class WritepageSteps : public Stepper {
   public:
     using Stepper::Stepper;
 
-    /// The writeback thread: go on, or begin with a page.
+    /// The writeback thread: goes on, or begins with a page.
     void writeback();
-    /// lock_page, the first step; `flags` are the thread's own.
+    /// lock_page, the first step; `flags` are those that the thread's Actor keeps meanwhile.
     State& lock_page(Who who, int page, std::uint8_t flags);
-    /// The next step of a thread that holds the page lock for it.
+    /// The next step of a thread that holds the page lock in order to write the page.
     void go_on(Who who, const Actor& actor);
 
   private:

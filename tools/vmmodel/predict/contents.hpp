@@ -1,6 +1,6 @@
-// The bytes of a file, three times over: in the page cache, on disk, and as they ought to be.
+// The bytes of a file, three times: in the page cache, on disk, and as they should be.
 //
-// Sparse: only pages that were ever written to take memory. Not thread-safe.
+// Sparse: a page that was never written takes no memory. Not thread-safe.
 #pragma once
 
 #include "fusefs/model/types.hpp"
@@ -21,7 +21,7 @@ class Contents {
     explicit Contents(partialfs::model::ByteOffset size) : size_(size) {}
 
     [[nodiscard]] partialfs::model::ByteOffset size() const { return size_; }
-    /// The file becomes longer; what is new reads as zeros.
+    /// The file becomes longer; the new bytes read as zeros.
     void grow(partialfs::model::ByteOffset size);
     /// The file becomes shorter: whole pages past `size` are gone from memory and disk, and the
     /// page cache's bytes from `size` to the end of its page are zeroed (truncate_partial_page).
@@ -31,7 +31,8 @@ class Contents {
     void put(partialfs::model::ByteOffset offset, std::span<const std::byte> bytes);
     /// A program's zeros reach the page cache.
     void zero(partialfs::model::ByteRange range);
-    /// What a program reads there now: the page cache, which after a lossy eviction is the disk.
+    /// What a program reads there now: the page cache, which has the disk's bytes after an
+    /// eviction.
     [[nodiscard]] std::vector<std::byte> read(partialfs::model::ByteRange range) const;
     /// The kernel zeroes the page cache past the end of file before it writes the last page.
     void zero_tail(partialfs::model::PageIndex page);
@@ -39,17 +40,17 @@ class Contents {
     /// Blocks of a page are written to disk from the page cache.
     void out(partialfs::model::PageIndex page, partialfs::model::BlockMask blocks,
              partialfs::model::BlockSize block_size);
-    /// Blocks have lost their place on disk: they read as zeros there.
+    /// Blocks are no longer allocated on disk: they read as zeros there.
     void free(partialfs::model::PageIndex page, partialfs::model::BlockMask blocks,
               partialfs::model::BlockSize block_size);
     /// The blocks' buffered bytes are written to disk; the rest of each block stays as it is there.
     void out_buffered(partialfs::model::PageIndex page, partialfs::model::BlockMask blocks,
                       partialfs::model::BlockSize block_size);
-    /// The disk's bytes become zeros without being written, as by ftruncate or fallocate below.
+    /// The disk's bytes become zeros without a write: ftruncate or fallocate of the backing file.
     void zero_disk(partialfs::model::ByteRange range);
 
     // Bytes that a filesystem holds apart from the page cache, as a FUSE daemon must.
-    /// The bytes that are in memory now are buffered as well; what is stored there later is not.
+    /// The bytes that are in memory now are buffered, too; bytes stored there later are not.
     void buffer(partialfs::model::ByteRange range);
     void unbuffer(partialfs::model::ByteRange range);
     /// The first buffered byte at or after `from`.
@@ -59,14 +60,14 @@ class Contents {
     [[nodiscard]] partialfs::model::BlockMask
     buffered(partialfs::model::PageIndex page, partialfs::model::BlockSize block_size) const;
 
-    /// The page leaves the page cache; who reads it next gets the disk's bytes, with the buffered
-    /// ones laid over them.
+    /// The page leaves the page cache; the next reader gets the disk's bytes, overlaid by the
+    /// buffered ones.
     void evict(partialfs::model::PageIndex page);
 
     /// Blocks of a page whose bytes within the file differ between page cache and disk.
     [[nodiscard]] partialfs::model::BlockMask stale(partialfs::model::PageIndex page,
                                                     partialfs::model::BlockSize block_size) const;
-    /// The maximal ranges in which the disk is not what it ought to be, in ascending order.
+    /// The maximal ranges in which the disk differs from the expected bytes, in ascending order.
     [[nodiscard]] std::vector<partialfs::model::ByteRange> damage() const;
 
   private:
@@ -74,7 +75,7 @@ class Contents {
     struct Page {
         Bytes memory{};
         Bytes disk{};
-        /// As it ought to be; null while that is what `memory` holds.
+        /// The bytes as they should be; null while `memory` holds just these.
         std::unique_ptr<Bytes> expected;
     };
 

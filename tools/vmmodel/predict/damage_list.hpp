@@ -1,4 +1,4 @@
-// The damage of a predictor's files, with the story of each range's first block.
+// The damage of a predictor's files; each range has the BlockStory of its first block.
 #pragma once
 
 #include "tools/vmmodel/predict/predictor.hpp"

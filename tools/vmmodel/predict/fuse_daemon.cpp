@@ -64,7 +64,7 @@ void FuseDaemon::learn_allocation(FuseFile& file, ByteRange range) const {
                                 [&](PageIndex page) { return file.backed.contains(page); });
 }
 
-/// mtime is compared by the second.
+/// The inode is dirty only if mtime changes, which has a granularity of one second.
 void FuseDaemon::touch_mtime(FuseFile& file) const {
     if (policy_ == FlushPolicy::ext3) {
         file.state.data_changed(InodeDirty::if_clock_moved);
@@ -72,7 +72,7 @@ void FuseDaemon::touch_mtime(FuseFile& file) const {
     file.mtime_held = true;
 }
 
-/// Blocks have reached the backing file: all of their bytes, or just those that write(2) brought.
+/// Blocks have reached the backing file: with all of their bytes, or only with those of write(2)s.
 void FuseDaemon::written(FuseFile& file, PageIndex page, BlockMask blocks,
                          bool whole_blocks) const {
     if (blocks.empty()) {
@@ -113,7 +113,7 @@ void FuseDaemon::writepage(FuseFile& file, PageIndex index, FuseFile::Page& page
     }
 }
 
-/// The filesystem's own writepage of what only write(2) has touched.
+/// The filesystem's own writepage of blocks that only write(2) has touched.
 void FuseDaemon::write_back_unmapped(FuseFile& file) const {
     std::optional<PageIndex> cursor{PageIndex{0}};
     while ((cursor = file.state.blocks().next_unmapped_dirty(*cursor))) {
@@ -144,7 +144,7 @@ void FuseDaemon::flush(FuseFile& file, OpNumber op) const {
     while ((cursor = file.state.next_flushable(*cursor, policy_))) {
         const bool told = file.state.blocks().page(*cursor).told;
         if (told && !file.pages[*cursor].dirty) {
-            // The kernel has dropped the page without a word.
+            // The kernel has dropped the page without a request to the daemon.
             file.state.forget_told(*cursor, file.contents.buffered(*cursor, block_size_));
             continue;
         }

@@ -1,7 +1,8 @@
-// partialfs' part in FusePredictor: what the daemon does with the requests that reach it. Decisions
-// are those of partialfs::model::FileState, which the daemon itself goes by.
+// partialfs' part in FusePredictor: what the daemon does with the requests that reach it. All
+// decisions are made by partialfs::model::FileState, as in the daemon itself.
 //
-// Stateless but for its settings: what it knows of a file is in the FuseFile. Not thread-safe.
+// It has settings but no state: what the daemon knows about a file is in the FuseFile. Not
+// thread-safe.
 #pragma once
 
 #include "tools/vmmodel/predict/fuse_file.hpp"
@@ -23,19 +24,19 @@ class FuseDaemon {
     void read(FuseFile& file, const std::vector<partialfs::model::PageIndex>& pages) const;
     /// write(2) of `range`; the bytes are in the page cache already.
     void write(FuseFile& file, partialfs::model::ByteRange range) const;
-    /// FUSE_SETATTR with a size, before the page cache hears of it. Returns whether the backing
-    /// file has got the new size at once.
+    /// FUSE_SETATTR with a size, before the page cache changes. Returns whether the backing file
+    /// has got the new size at once.
     bool truncate(FuseFile& file, partialfs::model::ByteOffset size) const;
     /// FUSE_FALLOCATE; the file's dirty pages have been written back.
     void punch(FuseFile& file, partialfs::model::ByteRange range) const;
     /// The kernel writes a page back, under operation `op`.
     void writepage(FuseFile& file, partialfs::model::PageIndex index, FuseFile::Page& page,
                    OpNumber op) const;
-    /// The filesystem's own writepage of what only write(2) has touched.
+    /// The filesystem's own writepage of blocks that only write(2) has touched.
     void write_back_unmapped(FuseFile& file) const;
     /// A journal commit of the whole mount, under operation `op`.
     void commit(std::span<FuseFile> files, OpNumber op) const;
-    /// Size and mtime reach the backing file, as far as its data has.
+    /// The backing file gets size and mtime, as far as the data has reached it.
     static void let_metadata_through(FuseFile& file);
     void touch_mtime(FuseFile& file) const;
 

@@ -1,4 +1,4 @@
-// One file of a partialfs mount: what the kernel has of it, and what the daemon has.
+// One file of a partialfs mount: the kernel's part of its state, and the daemon's.
 #pragma once
 
 #include "fusefs/model/file_state.hpp"
@@ -19,7 +19,7 @@ struct FuseFile {
     /// The kernel's page.
     struct Page {
         bool cached = false;
-        bool uptodate = false; ///< a write(2) of part of a page alone does not make it so
+        bool uptodate = false; ///< a write(2) of a part of the page does not set it
         bool dirty = false;    ///< PG_dirty
         Mappings present = 0;
         Mappings writable = 0;

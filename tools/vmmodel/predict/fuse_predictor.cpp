@@ -32,7 +32,7 @@ std::vector<std::byte> FusePredictor::read(FileNumber file, ByteRange range) con
     return at(file).contents.read(range);
 }
 
-/// filemap_fault: a page that is not there is read, with those around it that are not there either.
+/// filemap_fault: a page that is not cached is read, with those around it that are not cached.
 void FusePredictor::fetch(FuseFile& file, PageIndex index) {
     const FuseFile::Page& page = file.pages[index];
     if (page.uptodate) {
@@ -87,7 +87,7 @@ void FusePredictor::read_fault(FileNumber file, MapNumber map, ByteRange range) 
     }
 }
 
-/// zap_pte_range: a page whose PTE was dirty is PG_dirty already, so nobody hears of it.
+/// zap_pte_range: a page whose PTE was dirty is PG_dirty already, so nothing is reported.
 void FusePredictor::drop_ptes(FileNumber file, MapNumber map, ByteRange range) {
     if (range.empty()) {
         return;
@@ -212,7 +212,7 @@ void FusePredictor::fsync(FileNumber file, std::optional<bool> commits) {
     daemon_fsync(at(file), commits);
 }
 
-/// Today's msync writes back the range only.
+/// Since Linux 3.16 msync writes back only its range.
 void FusePredictor::msync(FileNumber file, std::optional<MapNumber>, ByteRange range,
                           std::optional<bool> commits) {
     write_back(at(file), range);
@@ -277,7 +277,8 @@ void FusePredictor::daemon_fsync(FuseFile& file, std::optional<bool> commits) {
     }
 }
 
-/// Under the policy writeback an fsync commits nothing: the new file's writes that file alone.
+/// Under the policy writeback an fsync commits nothing: that of the commit's new file writes just
+/// that file.
 void FusePredictor::commit() {
     if (daemon_.policy() != model::FlushPolicy::writeback) {
         daemon_.commit(files_, op());

@@ -1,23 +1,21 @@
 // A modern kernel with partialfs, the FUSE daemon, on top: what the daemon can know of a schedule,
-// and what it therefore loses. The kernel's part is that of Linux 6.x's fs/fuse without the
-// writeback cache; the daemon's part goes through partialfs::model::FileBlocks, as the daemon does.
+// and what it therefore loses. The kernel's part follows Linux 6.x's fs/fuse without the writeback
+// cache; the daemon's part is FuseDaemon.
 //
-// Where it differs from the genuine old kernel, because nobody tells a daemon:
+// Where it differs from the genuine old kernel, because the daemon gets no request:
 //   - sync_file_range(2) on pages that only write(2) touched does nothing;
 //   - munmap, a child's exit and closing a descriptor write the inode's dirty pages back, so they
 //     lose what the old kernel's munmap rescued;
-//   - a second mapping's first fault on a page that is PG_dirty already is unseen;
+//   - a second mapping's first fault on a page that is PG_dirty already is not seen;
 //   - sync(2) and syncfs(2) write dirty pages back and do not commit;
 //   - a truncation drops the whole file from the page cache, and writes its dirty pages back.
 // And from the genuine block device (contract linux-6.12-blockdev), for the same reason:
-//   - a page that only write(2) touched may leave the page cache unseen; a device writes it back
-//   first
-//     and clears the marks of its blocks, the daemon keeps them until its own writeback, and a
-//     store into these blocks survives;
+//   - a page that only write(2) touched may leave the page cache without the daemon seeing it. A
+//     device writes it back first and clears its blocks' dirty bits; the daemon keeps these bits
+//     until its own writeback, so a store into these blocks survives;
 //   - the same with sync_file_range(2);
-//   - a write(2) brings the daemon its own bytes alone, so it does not save what an earlier
-//   writeback
-//     has passed over in the block, unless the page is PG_dirty again.
+//   - a write(2) brings the daemon only its own bytes, so it does not save those in the block that
+//     an earlier writeback has passed over, unless the page is PG_dirty again.
 //
 // Not thread-safe.
 #pragma once

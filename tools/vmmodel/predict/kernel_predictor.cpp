@@ -30,8 +30,8 @@ std::vector<std::byte> KernelPredictor::read(FileNumber file, ByteRange range) c
     return at(file).contents.read(range);
 }
 
-/// generic_cont_expand_simple, which only reiserfs calls: a file that is made longer ends in a
-/// block that has a place on disk, written as if by a write(2) of no bytes.
+/// generic_cont_expand_simple, which only reiserfs calls: a file that is made longer ends in an
+/// allocated block, written as if by a write(2) of no bytes.
 void KernelPredictor::end_in_block(File& file, ByteOffset size) const {
     if (filesystem_.list != OrderedList::reiserfs || size.value % block_size_.bytes() == 0) {
         return;
@@ -47,7 +47,7 @@ void KernelPredictor::end_in_block(File& file, ByteOffset size) const {
     page.uptodate |= last;
 }
 
-/// What of the page is not in the page cache is read.
+/// Reads the blocks of the page that are not up to date.
 void KernelPredictor::fill(Page& page) const {
     if (page.uptodate != block_size_.all()) {
         page_rule::read(filesystem_, page.state);
@@ -59,7 +59,7 @@ void KernelPredictor::fault_for_write(Page& page, MapNumber map) const {
     page.present |= bit(map);
     fill(page);
     if ((page.dirty & bit(map)) != 0) {
-        return; // writable and dirty already: no fault, nobody hears of the store
+        return; // writable and dirty already: no fault, so the store is not seen
     }
     page.dirty |= bit(map);
     if (era_.tracks_shared_dirty) {
@@ -96,8 +96,8 @@ void KernelPredictor::read_fault(FileNumber file, MapNumber map, ByteRange range
     }
 }
 
-/// zap_pte_range, try_to_unmap_one: a dirty PTE's bit moves to the page. This rescues what was
-/// stored since the filesystem last cleaned the blocks.
+/// zap_pte_range, try_to_unmap_one: a PTE's dirty bit moves to the page. This rescues what was
+/// stored after the filesystem had last cleaned the blocks.
 void KernelPredictor::zap(Page& page, MapNumber map) const {
     if ((page.dirty & bit(map)) != 0) {
         page_rule::set_dirty(filesystem_, page.state, block_size_);
@@ -118,7 +118,7 @@ void KernelPredictor::child_exits(FileNumber file, MapNumber map) {
     unmap(file, map);
 }
 
-/// No page becomes dirty, mapped or clean by it.
+/// It makes no page dirty, mapped or clean.
 void KernelPredictor::cached_read(FileNumber file, ByteRange range) {
     const ByteRange inside = intersect(range, {ByteOffset{0}, size(file)});
     if (inside.empty()) {
@@ -198,7 +198,7 @@ void KernelPredictor::truncate(FileNumber file, ByteOffset size) {
         truncate_inside(page.state, block_size_.all(), straddling);
     }
     if (filesystem_.list == OrderedList::reiserfs) {
-        page.state.ordered &= ordered; // reiserfs_truncate_file: mark_buffer_dirty, no more
+        page.state.ordered &= ordered; // reiserfs_truncate_file: only mark_buffer_dirty
     }
     if (size > before) {
         end_in_block(target, size);
@@ -206,8 +206,8 @@ void KernelPredictor::truncate(FileNumber file, ByteOffset size) {
 }
 
 /// Pages wholly inside leave mappings and page cache (truncate_pagecache_range); blocks wholly
-/// inside lose their place on disk; what remains at the edges is zeroed as by a write(2). No kernel
-/// of these eras had the call: this is what their successors do.
+/// inside are no longer allocated; the rest of the range, at its ends, is zeroed as by a write(2).
+/// No kernel of these eras had the call: this is what their successors do.
 void KernelPredictor::punch(FileNumber file, ByteRange range) {
     File& target = at(file);
     const ByteRange inside = intersect(range, {ByteOffset{0}, target.contents.size()});

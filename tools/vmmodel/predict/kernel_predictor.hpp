@@ -2,10 +2,10 @@
 // disk if nothing else runs at the same time (one CPU, no background writeback, no commit timer).
 //
 // The rule is that of v2.6.19's mm/page-writeback.c, mm/memory.c, mm/rmap.c, fs/buffer.c,
-// fs/ext3/inode.c and fs/jbd/commit.c; every decision about blocks is partialfs::model's. With
-// reiserfs, what joins the ordered list is that filesystem's own (reiserfs_list.hpp). A block
-// device without buffer heads follows v6.12's fs/iomap/buffered-io.c and block/fops.c: each file is
-// a device of its own, whose size stays as it is.
+// fs/ext3/inode.c and fs/jbd/commit.c; every decision about blocks is made by partialfs::model.
+// reiserfs has its own rule for what joins the ordered list (reiserfs_list.hpp). A block device
+// without buffer heads follows v6.12's fs/iomap/buffered-io.c and block/fops.c: each file is a
+// device of its own, of fixed size.
 //
 // Not thread-safe.
 #pragma once
@@ -56,7 +56,7 @@ class KernelPredictor final : public Predictor {
     [[nodiscard]] std::vector<Damage> damage() const override;
     [[nodiscard]] bool sizes_are_fixed() const override { return filesystem_.is_block_device; }
 
-    /// What there is to see of one page, for people.
+    /// The state of one page, for display.
     struct PageView {
         partialfs::model::PageState state;
         std::uint64_t present = 0; ///< bit m: mapping m has a PTE for the page
@@ -75,7 +75,7 @@ class KernelPredictor final : public Predictor {
         partialfs::model::BlockMask uptodate; ///< BH_Uptodate
         Mappings present = 0;                 ///< the mapping has a PTE for the page
         Mappings dirty = 0;                   ///< its PTE is dirty, and writable from 2.6.19 on
-        bool under_writeback = false;         ///< written, and nobody has waited for it
+        bool under_writeback = false;         ///< writeback has begun, and nobody has waited for it
         BlockStory story;
         std::array<OpNumber, 8> memory_op{};
         std::array<OpNumber, 8> disk_op{};

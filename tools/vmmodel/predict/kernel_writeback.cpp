@@ -42,7 +42,7 @@ void KernelPredictor::out(File& file, PageIndex index, Page& page, BlockMask blo
 
 void KernelPredictor::writepage(File& file, PageIndex index, Page& page) {
     if (!page.state.page_dirty) {
-        return; // not tagged dirty: writeback does not come by, whatever the PTEs say
+        return; // not tagged dirty: writeback does not visit the page, whatever the PTEs say
     }
     const BlockMask within = block_size_.within(index, file.contents.size());
     page_rule::clear_dirty_for_io(era_, filesystem_, page.state, page.dirty != 0, block_size_);
@@ -143,8 +143,8 @@ void KernelPredictor::sync_file_range(FileNumber file, ByteRange range, SyncRang
     }
 }
 
-/// sys_sync: pages and inodes of every file, then a commit; inodes made dirty by allocations on
-/// the way are written in its second round.
+/// sys_sync: pages and inodes of every file, then a commit. Allocations during the first round may
+/// make inodes dirty; its second round writes these.
 void KernelPredictor::sync() {
     for (File& file : files_) {
         write_and_wait(file, kWholeFile);
@@ -155,7 +155,8 @@ void KernelPredictor::sync() {
     commit();
 }
 
-/// generic_file_direct_IO: filemap_write_and_wait, the whole file. Today, kiocb_write_and_wait.
+/// generic_file_direct_IO: filemap_write_and_wait of the whole file. Today's kernels call
+/// kiocb_write_and_wait, of the range.
 void KernelPredictor::direct_read(FileNumber file, ByteRange range) {
     if (range.begin < at(file).contents.size()) {
         writepages(at(file), era_.syncs_ranges ? range : kWholeFile);

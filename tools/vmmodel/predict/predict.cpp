@@ -18,7 +18,7 @@ namespace {
 /// The mapping of a forked child, which lives for one operation only.
 constexpr MapNumber kChild{kMaxMappings - 1};
 
-/// What the model knows: the operations of 2006. Where others belong the schedule is refused.
+/// Whether the model knows the operation: those of 2006. A schedule with another one is refused.
 bool is_modelled(OpKind kind) {
     constexpr std::array kModelled{OpKind::start_write,
                                    OpKind::store,
@@ -49,7 +49,7 @@ bool is_modelled(OpKind kind) {
     return std::ranges::find(kModelled, kind) != kModelled.end();
 }
 
-/// A block device is as long as it is.
+/// Operations that a block device cannot do: its size is fixed, and it has no holes.
 bool changes_size(OpKind kind) {
     return kind == OpKind::truncate || kind == OpKind::append || kind == OpKind::punch;
 }
@@ -139,7 +139,7 @@ MapNumber ScheduleRunner::map_of(const Op& op) const {
         static_cast<std::uint8_t>((process * mmapstress::kMapsPerFile) + op.map.value)};
 }
 
-/// Where offset and length may be left out: all of the file.
+/// The operation's range; all of the file if offset and length are left out.
 ByteRange ScheduleRunner::whole_or_range(const Op& op) const {
     if (op.length.value == 0) {
         return {ByteOffset{0}, predictor_.size(files_.at(op.file.value).number)};
@@ -180,8 +180,8 @@ void ScheduleRunner::drop_maps(File& file) {
     }
 }
 
-/// Makes the mapping if it is not there, and anew, of all of the file, if it does not cover what is
-/// needed.
+/// Makes a mapping of all of the file if there is none, or if the present one does not cover
+/// `range`.
 MapNumber ScheduleRunner::mapped(File& file, MapNumber map, ByteRange range) {
     const ByteRange covered = file.maps.at(map.value);
     if (covered.empty() || intersect(covered, range) != range) {
@@ -191,7 +191,7 @@ MapNumber ScheduleRunner::mapped(File& file, MapNumber map, ByteRange range) {
     return map;
 }
 
-/// What the mapping covers; made of all of the file if it is not there.
+/// The range that the mapping covers. If there is none, it is made first, of all of the file.
 ByteRange ScheduleRunner::covered_by(File& file, MapNumber map) {
     if (file.maps.at(map.value).empty()) {
         make_map(file, map, {});
@@ -274,7 +274,7 @@ void ScheduleRunner::apply_mapped(const Op& op, File& file) {
     }
 }
 
-/// Of a block device it means the filesystem that the device's node is on (measured on 6.12).
+/// On a block device, syncfs(2) syncs the filesystem that has the device's node (measured on 6.12).
 void ScheduleRunner::syncfs() {
     if (!predictor_.sizes_are_fixed()) {
         predictor_.sync();

@@ -1,4 +1,4 @@
-// What a schedule leaves damaged on disk, by putting its operations to a predictor one by one.
+// What a schedule leaves damaged on disk: its operations are passed to a predictor one by one.
 //
 // Not thread-safe.
 #pragma once
@@ -13,13 +13,12 @@
 
 namespace vmmodel {
 
-/// Which operation a step of the prediction stands for.
+/// The number of an operation in the prediction: its id.
 inline OpNumber number_of(const mmapstress::Op& op) {
     return OpNumber{op.id.value};
 }
 
-/// Carries a schedule out on a predictor, as tools/schedule/op.hpp says what each
-/// operation does.
+/// Carries a schedule out on a predictor. tools/schedule/op.hpp says what each operation does.
 class ScheduleRunner {
   public:
     /// Both must outlive the runner.
@@ -40,7 +39,7 @@ class ScheduleRunner {
   private:
     struct File {
         FileNumber number;
-        /// What of the file each mapping covers, in whole pages; empty where there is no mapping.
+        /// The range of the file that each mapping covers, in whole pages; empty: no mapping.
         std::vector<partialfs::model::ByteRange> maps;
     };
 

@@ -1,4 +1,4 @@
-// What an operating system does with the operations of a schedule, as far as it decides which
+// What an operating system does with the operations of a schedule, as far as this decides which
 // bytes reach the disk.
 //
 // Not thread-safe.
@@ -30,10 +30,10 @@ constexpr Mappings bit(MapNumber map) {
 }
 inline constexpr partialfs::model::ByteRange kWholeFile{
     partialfs::model::ByteOffset{0}, partialfs::model::ByteOffset{~std::uint64_t{0}}};
-/// Position of an operation in its schedule, from 1; 0 stands for none.
+/// The id of an operation in its schedule, from 1, gaps allowed; 0 stands for none.
 using OpNumber = partialfs::model::Strong<struct OpTag, std::uint64_t>;
 
-/// A range of bytes that is not on disk as it ought to be.
+/// A range of bytes that are not on disk as they should be.
 struct Damage {
     FileNumber file;
     partialfs::model::ByteRange range;
@@ -47,7 +47,7 @@ struct Damage {
     bool operator==(const Damage&) const = default;
 };
 
-/// Which operations left a block of a page as it is.
+/// For each block of a page, the operations that Damage would name.
 struct BlockStory {
     std::array<OpNumber, 8> lost_by{};
     std::array<OpNumber, 8> cleaned_by{};
@@ -78,7 +78,8 @@ class Predictor {
     [[nodiscard]] virtual std::vector<std::byte> read(FileNumber file,
                                                       partialfs::model::ByteRange range) const = 0;
 
-    /// What follows is due to this operation; only for the damage's lost_by and cleaned_by.
+    /// The calls that follow are made for operation `op`. The number is only recorded, as in
+    /// Damage::lost_by and cleaned_by.
     void begin(OpNumber op) { op_ = op; }
 
     /// Stores through a mapping, faulting where needed. Bytes past the end of the file's last page
@@ -93,7 +94,7 @@ class Predictor {
     virtual void drop_ptes(FileNumber file, MapNumber map, partialfs::model::ByteRange range) = 0;
     /// munmap(2) of a whole mapping.
     virtual void unmap(FileNumber file, MapNumber map) = 0;
-    /// exit(2) of a child that fork(2) gave this mapping, and with it all other open files.
+    /// exit(2) of a forked child: it gives up this inherited mapping and all inherited files.
     virtual void child_exits(FileNumber file, MapNumber map) = 0;
 
     /// pwrite(2), growing the file if needed.
@@ -129,15 +130,16 @@ class Predictor {
     /// has mapped leave the page cache. Returns whether no page is left.
     virtual bool evict(FileNumber file) = 0;
 
-    /// Where the disk is not as it ought to be: maximal ranges, by file and offset. Only of use
-    /// when everything has left the page cache: before, what is not written yet counts as well.
+    /// Where the disk differs from the expected bytes: maximal ranges, by file and offset. It means
+    /// something only when everything has left the page cache: before that, bytes that are not
+    /// written yet count, too.
     [[nodiscard]] virtual std::vector<Damage> damage() const = 0;
 
-    /// Whether files are block devices: as long as they are created, with no holes in them.
+    /// Whether files are block devices: their size never changes, and they have no holes.
     [[nodiscard]] virtual bool sizes_are_fixed() const { return false; }
 
-    /// What the schedule left open so that the prediction is not the only one possible; empty if
-    /// it is certain.
+    /// Reasons why the schedule has other possible outcomes than the predicted one; empty if the
+    /// prediction is certain.
     [[nodiscard]] const std::vector<std::string>& doubts() const { return doubts_; }
 
     void note_doubt(std::string why) { doubts_.push_back(std::move(why)); }

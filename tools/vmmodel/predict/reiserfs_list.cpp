@@ -11,8 +11,8 @@ BlockMask joined_by_write(const model::PageState& state, BlockMask uptodate, Blo
     // reiserfs_get_block fills a hole before the end of the file: dirty buffers join at once. One
     // past the end is appended, whatever its buffer says.
     const BlockMask filled = holes & state.dirty & page.block_size.within(page.index, page.size);
-    // In a page that is up to date, __block_write_begin takes the mark of a new block away, and
-    // makes it dirty; in any other, reiserfs_commit_page finds the mark.
+    // In a page that is up to date, __block_write_begin clears BH_New of a new block and makes it
+    // dirty; in any other page, reiserfs_commit_page finds BH_New set.
     const BlockMask fresh = uptodate == page.block_size.all() ? BlockMask{} : holes - state.dirty;
     const bool last_page = page.index >= page_of(page.size);
     const BlockMask at_the_end = last_page ? touched - holes - state.dirty : BlockMask{};

@@ -1,6 +1,6 @@
 // What joins reiserfs' ordered list (fs/reiserfs, as in Linux 2.6.19 and still in 6.1): blocks that
-// get a place on disk, and blocks written in the page that the file ends in. In ext3 every block
-// does that a write(2) or ->writepage touches.
+// are allocated on disk, and blocks written in the page that the file ends in. In ext3 every block
+// that a write(2) or ->writepage touches joins.
 //
 // Pure functions; any thread.
 #pragma once

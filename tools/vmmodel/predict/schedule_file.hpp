@@ -11,7 +11,7 @@
 
 namespace vmmodel {
 
-/// A schedule, with what a kernel was seen to damage if it is a recorded one.
+/// A schedule; a recorded one with the damage that a kernel did.
 struct LoadedSchedule {
     std::string name; ///< the file's name, or the recorded schedule's id
     bool recorded = false;

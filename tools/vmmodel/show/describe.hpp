@@ -38,7 +38,7 @@ std::string blocks_text(const PageCell& cell, int blocks);
 std::string memory_text(const PageCell& cell, int blocks);
 std::string disk_text(const PageCell& cell, int blocks);
 
-/// Which thread, if any, holds the page lock.
+/// Whether a thread holds the page lock.
 bool page_locked(const State& state, int page);
 
 } // namespace vmmodel

@@ -105,7 +105,7 @@ bool same_picture(const PageFrame& a, const PageFrame& b) {
 std::string op_sentence(const mmapstress::Op& op) {
     std::string line;
     print_op(line, op);
-    const std::size_t name = line.find(' ') + 1; // after the id, which is told apart
+    const std::size_t name = line.find(' ') + 1; // after the id, which the frame shows elsewhere
     return line.substr(name, line.find_last_not_of('\n') + 1 - name);
 }
 

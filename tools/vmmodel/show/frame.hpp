@@ -1,5 +1,5 @@
-// One picture of a run: what has just been done, and what the pages look like then. What the player
-// shows and, where there is no terminal, what is printed.
+// One picture of a run: what has just been done, and what the pages look like afterwards. The
+// player shows frames; where there is no terminal, they are printed.
 #pragma once
 
 #include "tools/vmmodel/explore/search.hpp"
@@ -31,7 +31,7 @@ struct Frame {
     std::string what;
     std::string meaning;
     std::vector<PageFrame> pages;
-    bool harm = false; ///< here a store is harmed, or seen to be
+    bool harm = false; ///< this step harms a store, or shows that one is harmed
 };
 
 /// Everything that is played.
@@ -57,7 +57,7 @@ std::expected<std::vector<Spot>, std::string> spots_of(const LoadedSchedule& loa
                                                        Filesystem filesystem,
                                                        partialfs::model::BlockSize block_size);
 
-/// The schedule as that page lives through it: only operations that change it have a frame.
+/// The schedule as that page sees it: only operations that change the page have a frame.
 std::expected<Film, std::string> film_of(const LoadedSchedule& loaded, Spot spot, Era era,
                                          Filesystem filesystem,
                                          partialfs::model::BlockSize block_size);

@@ -5,7 +5,7 @@ namespace vmmodel {
 Patience::Patience(std::function<double()> part, std::function<std::string()> words)
     : thread_([part = std::move(part), words = std::move(words)](const std::stop_token& stop) {
           partialfs::tools::ProgressLine line("vmmodel");
-          std::mutex mutex; // nothing is guarded: a condition wants one to wait with
+          std::mutex mutex; // guards nothing: waiting for a condition needs a lock
           std::condition_variable_any wake;
           std::unique_lock lock(mutex);
           const auto stopped = [&] { return stop.stop_requested(); };

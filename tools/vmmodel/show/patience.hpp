@@ -1,4 +1,4 @@
-// How far something that takes long has come, told while it is at work.
+// Shows how far a long computation has come, while it runs.
 #pragma once
 
 #include "tools/progress.hpp"
@@ -14,8 +14,8 @@
 
 namespace vmmodel {
 
-/// While it lives a thread of its own shows what `part` (0 to 1; below 0: nobody knows) and `words`
-/// say, as a ProgressLine does. Both are called from that thread.
+/// While the object lives, a thread of its own shows `part` (0 to 1; below 0: not known) and
+/// `words` on a ProgressLine. Both are called from that thread.
 class Patience {
   public:
     Patience(std::function<double()> part, std::function<std::string()> words);

@@ -16,7 +16,7 @@ std::string run_table(const Run& run, const Search& search);
 std::string search_text(const Search& search, const partialfs::base::Colours& colours = {});
 std::string search_json(const Search& search);
 std::string search_dot(const Search& search);
-/// The first run found; that there is none, as a picture with that text.
+/// A picture of the first run found; if there is none, a picture of a text that says so.
 std::string search_svg(const Search& search);
 
 /// `colours` are for the table alone.
@@ -27,7 +27,7 @@ std::string rendered(const Search& search, Format format,
 std::string era_table(const std::vector<Search>& searches,
                       const partialfs::base::Colours& colours = {});
 std::string era_table_json(const std::vector<Search>& searches);
-/// The same in Markdown, for README.md.
+/// The same in Markdown.
 std::string era_table_markdown(const std::vector<Search>& searches);
 
 } // namespace vmmodel

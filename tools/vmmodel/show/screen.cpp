@@ -115,7 +115,7 @@ void draw_page(Painter& painter, const PageFrame& page) {
     painter.line("           " + border("└", "┴", "┘", blocks));
 }
 
-/// The steps around the present one, as many as there is room for.
+/// The steps around the current one, as many as there is room for.
 void draw_steps(Painter& painter, const Film& film, std::size_t frame) {
     const int room = painter.left() - 2;
     if (room <= 0) {

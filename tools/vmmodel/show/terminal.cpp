@@ -92,7 +92,7 @@ std::optional<Terminal> Terminal::open() {
     if (::tcsetattr(STDIN_FILENO, TCSANOW, &raw) != 0) {
         return std::nullopt;
     }
-    put("\x1b[?1049h\x1b[?25l"); // the other screen, no cursor
+    put("\x1b[?1049h\x1b[?25l"); // the alternate screen, no cursor
     return Terminal(before);
 }
 

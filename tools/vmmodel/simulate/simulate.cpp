@@ -49,7 +49,7 @@ class Simulation {
     }
 
   private:
-    /// The choice of one operation: all of it from one random number.
+    /// Chooses one operation, all of it from one random number, and carries it out.
     void step() {
         std::uint64_t random = random_();
         const auto draw = [&](std::uint64_t below) {
@@ -83,7 +83,7 @@ class Simulation {
     void fault(std::uint32_t index, std::uint8_t map) {
         Page& page = pages_[index];
         if (!page.fs.page_dirty) {
-            page_rule::read(filesystem_, page.fs); // if it is not in the cache; else it was before
+            page_rule::read(filesystem_, page.fs); // a clean page was read before, or is now
         }
         page.present |= map;
         page.dirty |= map;
@@ -227,7 +227,7 @@ class Simulation {
         }
     }
 
-    /// Reclaim: the PTEs' dirty bits move to the page; if it is clean then, it goes.
+    /// Reclaim: the PTEs' dirty bits move to the page; if the page is clean then, it is evicted.
     void evict(std::uint32_t index) {
         unmap_all(index);
         Page& page = pages_[index];

@@ -1,5 +1,5 @@
-// Long random runs of an era's kernel, fast: operations one after another on one file, bytes told
-// apart by version only. The same rule as KernelPredictor's, without the bytes.
+// Long random runs of an era's kernel, fast: operations one after another on one file. The rule is
+// that of KernelPredictor, but a block has a version number in place of its bytes.
 //
 // Not thread-safe.
 #pragma once
@@ -13,11 +13,11 @@
 
 namespace vmmodel {
 
-/// A store that is on disk no more than it ever will be.
+/// A store that is not on disk and never will be.
 struct LostVersion {
     std::uint64_t operation = 0;  ///< the one that evicted the page, counted from 1
     std::uint64_t lost_by = 0;    ///< the writepage that passed over the block
-    std::uint64_t cleaned_by = 0; ///< the commit that had called it clean; 0 if none had
+    std::uint64_t cleaned_by = 0; ///< the commit that had marked it clean; 0 if none had
     partialfs::model::PageIndex page;
     partialfs::model::BlockInPage block;
     std::uint32_t in_memory = 0; ///< the version that is gone
@@ -26,7 +26,7 @@ struct LostVersion {
     bool operator==(const LostVersion&) const = default;
 };
 
-/// Is told what a filesystem would see: enough to keep a ledger.
+/// Receives the events that a filesystem would see: enough to keep a ledger.
 class SimulationListener {
   public:
     SimulationListener() = default;
@@ -53,7 +53,7 @@ struct SimulationSettings {
     std::uint64_t operations = 1'000'000;
     std::uint32_t pages = 64;
     std::uint32_t mappings = 2; ///< up to 8
-    /// Now and then a write fault falls into the middle of a writepage, where the era lets it.
+    /// Now and then a write fault happens in the middle of a writepage, if the era allows it.
     bool races = false;
 };
 
@@ -63,12 +63,12 @@ struct SimulationResult {
     std::uint64_t lost = 0;          ///< blocks evicted with a version that the disk had not got
     std::uint64_t healed = 0;        ///< passed over, and written later after all
     std::uint64_t syncs = 0;         ///< fsyncs
-    std::uint64_t broken_syncs = 0;  ///< those that returned while a block was not on disk
+    std::uint64_t broken_syncs = 0;  ///< fsyncs that returned while a block was not on disk
     std::vector<LostVersion> losses; ///< the first `keep` of them
 };
 
-/// Runs it; the same settings give the same result. `listener` may be null. In
-/// `done`, if it is given, is now and then put how many operations are done.
+/// Runs the simulation; the same settings give the same result. `listener` may be null. `done`, if
+/// given, is set now and then to the number of operations done.
 SimulationResult simulate(const SimulationSettings& settings, std::size_t keep,
                           SimulationListener* listener, std::atomic<std::uint64_t>* done = nullptr);
 
