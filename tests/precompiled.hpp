@@ -1,4 +1,4 @@
-// What most tests include and none of us wrote, for a unity build: compiled once.
+// Headers of other projects that most tests include, precompiled for a unity build.
 #pragma once
 
 #include "fusefs/third_party/precompiled.hpp"

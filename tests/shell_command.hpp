@@ -1,4 +1,4 @@
-// A command run by the shell, to its end, and what it said.
+// Runs a shell command to its end and returns its output.
 #pragma once
 
 #include <sys/wait.h>
@@ -16,8 +16,9 @@ struct Said {
     std::string text; ///< standard output and standard error
 };
 
-/// Runs `command`, a program and its arguments, with nothing to read on standard input. What it
-/// redirects itself is not in the text. Throws std::system_error if there is no process to be had.
+/// Runs `command`, a program and its arguments, with standard input from /dev/null. Output that the
+/// command redirects itself is not in the text. Throws std::system_error if no process can be
+/// started.
 inline Said said_by(const std::string& command) {
     std::FILE* const pipe = ::popen(("2>&1 </dev/null " + command).c_str(), "r");
     if (pipe == nullptr) {

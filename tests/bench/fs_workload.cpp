@@ -63,7 +63,8 @@ struct Measured {
     const char* unit = "MiB";
 };
 
-/// Says where the work is, and waits until that has been noted. With no stdin it does not wait.
+/// Reports the begin or end of the measured part, and waits until the caller has noted it. Without
+/// stdin it does not wait.
 void tell(const char* where) {
     std::printf("%s\n", where);
     std::fflush(stdout);
@@ -84,7 +85,7 @@ Measured timed(double amount, const char* unit, const std::function<void()>& wor
     return result;
 }
 
-/// The workload's file, opened read and write; closed and removed at the end.
+/// The workload's file, opened for reading and writing; closed and removed at the end.
 class File {
   public:
     explicit File(const std::string& directory, std::size_t size = 0,
@@ -118,7 +119,7 @@ class File {
         }
     }
 
-    /// Out of the page cache: this file's pages, then everything (needs root).
+    /// Drops this file's pages from the page cache, then everything (needs root).
     void drop() const {
         check(-::posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED), "posix_fadvise");
         const int caches = ::open("/proc/sys/vm/drop_caches", O_WRONLY);
@@ -168,7 +169,7 @@ Measured random_write_sync(const std::string& directory, int (*sync)(int)) {
     });
 }
 
-/// The same, beside a file of 4 GiB that is in the page cache and open for writing.
+/// The same while a file of 4 GiB is in the page cache and open for writing.
 Measured random_write_fsync_beside(const std::string& directory) {
     const File big(directory, 4096 * kMiB, "bench-big-file");
     return random_write_sync(directory, ::fsync);
@@ -187,7 +188,7 @@ Measured random_read_warm(const std::string& directory) {
     });
 }
 
-/// Stores of `size` bytes over the whole mapping, in order or in random order, and an msync.
+/// Stores of `size` bytes over the whole mapping, in order or at random, then an msync.
 Measured mapped_stores(const std::string& directory, std::size_t size, bool in_order) {
     const File file(directory, kMapped);
     void* const mapping =
@@ -229,7 +230,7 @@ Measured small_files(const std::string& directory) {
     });
 }
 
-/// A mapped and cached file of 1 GiB that nobody touches for five seconds: what does that cost?
+/// The cost of a mapped and cached file of 1 GiB that nobody uses for five seconds.
 Measured idle_mapping(const std::string& directory) {
     constexpr std::size_t size = 1024 * kMiB;
     const File file(directory, size);

@@ -1,5 +1,5 @@
-// Runs a fuzz target without a fuzzer: every file of its corpus as it is, then mutated by a fixed
-// random sequence. For builds with g++; clang's libFuzzer brings a main of its own.
+// Runs a fuzz target without a fuzzer: every file of its corpus unchanged, then mutated by a fixed
+// random sequence. For builds with g++; clang's libFuzzer has its own main().
 //
 // usage: TARGET CORPUS_DIRECTORY [MUTATIONS_PER_FILE]
 #include <algorithm>
@@ -24,7 +24,7 @@ Bytes read(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// One to eight small changes: bytes overwritten, removed, doubled, digits turned.
+/// One to eight small changes: bytes overwritten, removed or doubled, digits changed.
 Bytes mutated(Bytes input, std::mt19937_64& random) {
     const auto below = [&](std::size_t limit) {
         return static_cast<std::size_t>(random() % limit);

@@ -1,5 +1,5 @@
-// Any text is rules of faults or a bad line with its number and a reason; the rules survive
-// printing and reading again.
+// Any text is either a list of fault rules, or an error with a line number and a reason. Rules
+// survive printing and reading again.
 #include "fusefs/faults/rule.hpp"
 
 #include <cstdlib>

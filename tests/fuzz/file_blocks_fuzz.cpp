@@ -1,5 +1,5 @@
 // Any sequence of events leaves a file's block table consistent: nothing is flushed twice, entries
-// are freed, what is skipped was cleaned by a commit, and the fixed contract skips nothing.
+// are freed, every skipped block was cleaned by a commit, and the fixed contract skips nothing.
 #include "fusefs/model/file_blocks.hpp"
 
 #include <cstdlib>

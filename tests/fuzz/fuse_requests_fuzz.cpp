@@ -1,5 +1,6 @@
-// Any requests that a kernel could send are answered, each once and well-formed, and the filesystem
-// comes down in order: over the real operations, on a directory of tmpfs, without a mount.
+// The daemon answers any requests that a kernel could send, each once and well-formed, and the
+// filesystem shuts down cleanly. Uses the real operations, on a directory of tmpfs, without a
+// mount.
 #include "fusefs/startup/filesystem.hpp"
 #include "tests/fuzz/fuse/fake_kernel.hpp"
 #include "tests/fuzz/fuse/script.hpp"
@@ -17,9 +18,9 @@
 
 namespace {
 
-/// What the process needs once.
+/// Settings of the whole process, made once.
 bool prepare() {
-    // tmpfs takes the memory that fallocate(2) is asked for.
+    // On tmpfs fallocate(2) takes real memory.
     constexpr rlim_t kLargestFile = rlim_t{2} << 20U;
     const rlimit limit{kLargestFile, kLargestFile};
     std::signal(SIGXFSZ, SIG_IGN);
@@ -42,7 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Script script = parse_script(std::as_bytes(std::span(data, size)));
     const partialfs::testing::TemporaryDirectory directory;
     script.options.source = directory.path();
-    // What is no mount costs no private view of it, which takes longer than all the requests.
+    // If this is no mount, no private view of it is made, which would take longer than all
+    // requests.
     script.options.mountpoint = directory / "no-mountpoint";
     partialfs::faults::FaultBook faults;
     partialfs::startup::Filesystem filesystem(script.options, partialfs::fuse::Probe::compare,

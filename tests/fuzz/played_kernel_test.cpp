@@ -1,5 +1,5 @@
-// Power cuts and faults, where a kernel is played: what Linux sends so rarely, or with so much
-// beside it, that no mount shows it.
+// Power cuts and faults with a simulated kernel: sequences of requests that Linux sends too rarely,
+// or along with too many others, for a test on a mount.
 #include "fusefs/fuse/control_nodes.hpp"
 #include "fusefs/startup/filesystem.hpp"
 #include "tests/fuzz/fuse/fake_kernel.hpp"
@@ -25,7 +25,7 @@
 namespace partialfs::fuzz {
 namespace {
 
-// As Numbers has them.
+// The bytes of these objects in Numbers.
 constexpr std::uint8_t kRoot = 1;
 constexpr std::uint8_t kOldFile = 2;
 constexpr std::uint8_t kNewFile = 3;
@@ -61,7 +61,7 @@ class PlayedKernel : public ::testing::Test {
             0);
     }
     ~PlayedKernel() override { end(); }
-    /// The trace is complete then.
+    /// Shuts the filesystem down, which completes the trace.
     void end() {
         if (server_.joinable()) {
             kernel_.hang_up();
@@ -107,7 +107,7 @@ class PlayedKernel : public ::testing::Test {
     std::thread server_;
 };
 
-/// Of a file of before the cut. Linux drops all such pages at the cut.
+/// A writepage of a file from before the cut. Linux drops all such pages at the cut.
 TEST_F(PlayedKernel, ALateWritepageReachesNothingAndIsNobodysError) {
     ASSERT_EQ(write(kOldFile, kOldHandle, "old."), 0);
     ASSERT_EQ(fsync_old(), 0);
@@ -152,13 +152,13 @@ TEST_F(PlayedKernel, TheWayToTheControlDirectoryIsFreeOfFaults) {
     EXPECT_EQ(look_up(".partialfs"), 0);
 }
 
-/// What the kernel knows no more is taken, too.
+/// A cut also takes the unsynced bytes of a file that the kernel has forgotten.
 TEST_F(PlayedKernel, AFileThatIsForgottenLosesWhatNoSyncHasMadeDurable) {
     ASSERT_EQ(write(kOldFile, kOldHandle, "old."), 0);
     ASSERT_EQ(fsync_old(), 0);
     ASSERT_EQ(write(kOldFile, kOldHandle, "unsynced"), 0);
     ASSERT_TRUE(faults_.change("fdatasync skip\nfsync skip"));
-    ASSERT_EQ(fsync_old(), 0); // a sync that pretends, after which the daemon has nothing to do
+    ASSERT_EQ(fsync_old(), 0); // a sync that only pretends: the daemon believes all is durable
     fuse_release_in release{};
     release.fh = kOldHandle;
     ASSERT_EQ(kernel_.send(

@@ -1,4 +1,5 @@
-// Any text is a run's progress or an error with a reason; what is read of it is in order.
+// Any text is either a run's progress, or an error with a reason; progress that is read is in
+// order.
 #include "tools/mmapstress/report/progress_file.hpp"
 
 #include <algorithm>

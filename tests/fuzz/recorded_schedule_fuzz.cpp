@@ -1,4 +1,5 @@
-// Any text is a recorded schedule or an error with a reason; what it becomes is a valid schedule.
+// Any text is either a recorded schedule, or an error with a reason; it converts to a valid
+// schedule.
 #include "tools/schedule/golden.hpp"
 
 #include <cstdlib>

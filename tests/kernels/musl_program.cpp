@@ -1,5 +1,5 @@
-// What the engine for old kernels needs of the C++ library when it is linked with musl: each part
-// says "ok" or what is wrong. Built and run by musl_test.sh.
+// Checks what the engine for old kernels needs of the C++ library when linked with musl: each part
+// prints "ok" or its error. Built and run by musl_test.sh.
 #include <nlohmann/json.hpp>
 
 #include <algorithm>

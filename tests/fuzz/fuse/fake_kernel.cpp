@@ -21,10 +21,10 @@ namespace {
 
 std::atomic<FakeKernel*> the_kernel{nullptr};
 
-/// Who makes requests that are not root's.
+/// The user of requests that are not root's.
 constexpr std::uint32_t kUserId = 1000;
 
-/// What Linux 6.18 offers, as far as <linux/fuse.h> of our oldest Debian names it.
+/// What Linux 6.18 offers, as far as our oldest Debian's <linux/fuse.h> has names for it.
 constexpr std::uint32_t kOffered =
     FUSE_ASYNC_READ | FUSE_POSIX_LOCKS | FUSE_ATOMIC_O_TRUNC | FUSE_EXPORT_SUPPORT |
     FUSE_BIG_WRITES | FUSE_DONT_MASK | FUSE_FLOCK_LOCKS | FUSE_HAS_IOCTL_DIR |
@@ -61,7 +61,7 @@ iovec part_of(std::span<const std::byte> bytes) {
 FakeKernel::FakeKernel(std::vector<RetrievedBytes> retrieved)
     : retrieved_(std::move_iterator(retrieved.begin()), std::move_iterator(retrieved.end())) {
     std::array<int, 2> ends{-1, -1};
-    // Message by message, as /dev/fuse is read.
+    // Keeps message boundaries, as /dev/fuse does.
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
         throw std::system_error(errno, std::generic_category(), "socketpair");
     }
@@ -120,7 +120,7 @@ void FakeKernel::transmit(std::uint32_t opcode, std::uint64_t unique, std::uint6
 }
 
 int FakeKernel::send(const ScriptedRequest& request) {
-    // More than this many the kernel does not send in the background either.
+    // Limits the requests under way, as the kernel does, too.
     constexpr std::size_t kMostWaiting = 8;
     const RequestLayout* layout = layout_of(request.opcode);
     static constexpr RequestLayout kUnknown{.opcode = 0};
@@ -136,7 +136,7 @@ int FakeKernel::send(const ScriptedRequest& request) {
         arguments = numbers_.filled_in(layout != nullptr ? *layout : kUnknown, request.arguments);
         unique = last_unique_ += 2;
         if (request.opcode == FUSE_INTERRUPT) {
-            // Of one of the latest, counted backwards.
+            // Interrupts one of the latest requests, counted backwards.
             set_u64(arguments, 0, last_unique_ - 2 * (get_u64(arguments, 0) & 15U));
             ++unique;
             ++interrupts_;
@@ -167,8 +167,8 @@ void FakeKernel::hang_up() {
         const base::Lock lock(mutex_);
         kept = interrupts_;
     }
-    // libfuse keeps an INTERRUPT for a request that is still to come, lets one go with each request
-    // that comes instead, and those that it has at its end never.
+    // libfuse keeps an INTERRUPT whose request it does not know, and answers one of those with each
+    // later request, but never those that it has at its end. So send one more request for each.
     for (; kept > 0; --kept) {
         send({.opcode = FUSE_STATFS, .inode = 1});
     }
@@ -179,7 +179,7 @@ void FakeKernel::hang_up() {
 ssize_t FakeKernel::receive_by_daemon(int fd, void* buffer, std::size_t size, void* /*userdata*/) {
     const ssize_t got = ::read(fd, buffer, size);
     if (got == 0) {
-        errno = ENODEV; // as /dev/fuse after an unmount
+        errno = ENODEV; // as reading /dev/fuse does after an unmount
         return -1;
     }
     return got;
@@ -209,7 +209,7 @@ void FakeKernel::take(std::span<const std::byte> message) {
 void FakeKernel::take_answer(std::uint64_t unique, std::int32_t error,
                              std::span<const std::byte> body) {
     if (unique % 2 != 0) {
-        return; // an INTERRUPT that came before its request is to come again
+        return; // asks to send an INTERRUPT again, whose request had not arrived
     }
     require(error <= 0 && error > -1000, "an error is not an errno");
     require(error == 0 || body.empty(), "an error comes with bytes");

@@ -16,12 +16,13 @@
 
 namespace partialfs::fuzz {
 
-/// Sends requests and takes the answers, which must be ones to a request, once, and of the form
-/// that FUSE wants; else it aborts. What the daemon asks for by itself is answered at once, on the
-/// daemon's thread. One at a time in a process: libfuse tells its callbacks nothing of ours.
+/// Sends requests and takes the answers. Aborts unless each answers a request that has no answer
+/// yet, and has the form that FUSE requires. The daemon's own calls (notifications) are answered at
+/// once, on the daemon's thread. One instance a process: libfuse's callbacks cannot be given a
+/// pointer of ours.
 ///
-/// A request that is never answered makes hang_up() wait for ever: the fuzzer's or ctest's time
-/// limit is what notices.
+/// If a request is never answered, hang_up() waits for ever: the time limit of the fuzzer or of
+/// ctest ends that.
 class FakeKernel {
   public:
     explicit FakeKernel(std::vector<RetrievedBytes> retrieved);
@@ -29,15 +30,15 @@ class FakeKernel {
     FakeKernel& operator=(const FakeKernel&) = delete;
     ~FakeKernel();
 
-    /// For Session::connect(), with the other end, which has INIT waiting in it.
+    /// For Session::connect(), with take_daemon_end(), in which INIT is waiting.
     static fuse_custom_io io();
     base::Fd take_daemon_end();
 
-    /// Sends a request with what its bytes stand for just now. May wait until some are answered.
-    /// The errno that it is answered with, if it waits for that; else 0.
+    /// Sends a request, with the current values of its bytes (see Numbers). May wait until earlier
+    /// ones are answered. Returns the errno of the answer if the request waits for it, otherwise 0.
     int send(const ScriptedRequest& request);
-    /// As an unmount does, once all is answered. The other end is at its end, once it has read what
-    /// is left.
+    /// Ends the connection as an unmount does, once all is answered. The daemon's end then reads
+    /// the rest and gets ENODEV.
     void hang_up();
 
   private:
@@ -54,13 +55,13 @@ class FakeKernel {
     base::Fd ours_;
     base::Fd daemons_;
 
-    base::Mutex mutex_; ///< guards what follows; a leaf
+    base::Mutex mutex_; ///< guards the members below; a leaf
     base::CondVar answered_;
     std::map<std::uint64_t, std::uint32_t> waiting_ GUARDED_BY(mutex_); ///< opcodes
     std::uint64_t last_unique_ GUARDED_BY(mutex_) = 0; ///< even; INTERRUPT has odd ones
     std::uint64_t awaited_ GUARDED_BY(mutex_) = 0;
     int awaited_error_ GUARDED_BY(mutex_) = 0;   ///< errno
-    unsigned interrupts_ GUARDED_BY(mutex_) = 0; ///< that have been sent
+    unsigned interrupts_ GUARDED_BY(mutex_) = 0; ///< how many have been sent
     Numbers numbers_ GUARDED_BY(mutex_);
     std::deque<RetrievedBytes> retrieved_ GUARDED_BY(mutex_);
 };

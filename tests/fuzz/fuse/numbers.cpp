@@ -12,10 +12,10 @@
 namespace partialfs::fuzz {
 namespace {
 
-/// The first byte of a control inode, and one that stands for none that is used.
+/// The byte of the first control inode.
 constexpr std::uint8_t kFirstControl = 240;
 
-/// The byte of the latest place of a number in a list of what has been given out.
+/// The byte for a number: its last position in a list of those given out.
 std::uint8_t byte_of(const std::vector<std::uint64_t>& given, std::uint64_t number) {
     const auto found = std::ranges::find(given.rbegin(), given.rend(), number);
     const auto place = static_cast<std::size_t>(given.rend() - found);
@@ -24,7 +24,7 @@ std::uint8_t byte_of(const std::vector<std::uint64_t>& given, std::uint64_t numb
 
 using Convert = std::function<std::uint64_t(std::uint64_t)>;
 
-/// Well-formed arguments with other numbers in their fields.
+/// Well-formed arguments, with the inodes and handles in them converted.
 Bytes converted(const RequestLayout& layout, std::span<const std::byte> arguments,
                 const Convert& inode, const Convert& handle) {
     Bytes bytes = well_formed(layout, arguments);
@@ -45,7 +45,7 @@ Bytes converted(const RequestLayout& layout, std::span<const std::byte> argument
     return bytes;
 }
 
-/// An answer that the kernel would not take.
+/// Aborts unless `condition` holds, without which the kernel would reject the answer.
 void must_be(bool condition, const char* what) {
     if (!condition) {
         std::fprintf(stderr, "the daemon's answer is not what FUSE wants: %s\n", what);

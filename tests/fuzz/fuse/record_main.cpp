@@ -31,8 +31,8 @@
 namespace partialfs::fuzz {
 namespace {
 
-/// Lets everything through between libfuse and /dev/fuse, and keeps what a script needs of it. One
-/// in a process: libfuse tells its callbacks nothing of ours.
+/// Passes everything between libfuse and /dev/fuse through, and records what a script needs. One
+/// instance a process: libfuse's callbacks cannot be given a pointer of ours.
 class Recording {
   public:
     static Recording& the() {
@@ -61,7 +61,7 @@ class Recording {
     }
 
   private:
-    /// As many as a script has room for.
+    /// The limit of a script.
     static constexpr std::size_t kMostArguments = 65535;
 
     void note_request(std::span<const std::byte> request) {
@@ -106,7 +106,7 @@ class Recording {
         waiting_.erase(request);
     }
 
-    base::Mutex mutex_; ///< guards what follows; a leaf
+    base::Mutex mutex_; ///< guards the members below; a leaf
     Numbers numbers_ GUARDED_BY(mutex_);
     ScriptWriter writer_ GUARDED_BY(mutex_);
     std::map<std::uint64_t, std::uint32_t> waiting_ GUARDED_BY(mutex_); ///< opcodes

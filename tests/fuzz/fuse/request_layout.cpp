@@ -11,10 +11,10 @@
 namespace partialfs::fuzz {
 namespace {
 
-/// Without FUSE_SETXATTR_EXT, which nobody asks for.
+/// The size without FUSE_SETXATTR_EXT, which the daemon never requests.
 constexpr std::size_t kSetxattrFixed = FUSE_COMPAT_SETXATTR_IN_SIZE;
 
-/// Younger than our <linux/fuse.h>: FUSE_STATX of Linux 6.6.
+/// FUSE_STATX of Linux 6.6, which our <linux/fuse.h> is too old to have.
 constexpr std::uint32_t kStatx = 52;
 
 constexpr std::array kLayouts{
@@ -142,7 +142,7 @@ std::string harmless(std::string name) {
     return name == "." || name == ".." ? "dot" : name;
 }
 
-/// Takes bytes up to a zero, or all, from the front of `rest`.
+/// Removes and returns the bytes up to a zero, or all, from the front of `rest`.
 std::string take_name(std::span<const std::byte>& rest) {
     const auto end = std::ranges::find(rest, std::byte{0});
     const auto length = static_cast<std::size_t>(end - rest.begin());

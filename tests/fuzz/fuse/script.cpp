@@ -9,7 +9,7 @@
 namespace partialfs::fuzz {
 namespace {
 
-/// The first byte of an input.
+/// Flags in the first byte of an input.
 enum Setting : std::uint8_t {
     kOldContract = 1,
     kEager = 2,
@@ -20,13 +20,14 @@ enum Setting : std::uint8_t {
     kLittleMemory = 64,
 };
 
-/// How a record begins: opcode, inode, these, and the length of its arguments in two bytes.
+/// A record begins with: opcode, inode, these flags, and two bytes with the length of its
+/// arguments.
 enum Flag : std::uint8_t {
     kGoesOn = 1,
     kByUser = 2,
 };
 constexpr std::size_t kRecordHeader = 5;
-/// More take long and show nothing that fewer do not.
+/// More requests only take longer.
 constexpr std::size_t kMostRequests = 400;
 
 startup::Options options_of(std::uint8_t bits) {

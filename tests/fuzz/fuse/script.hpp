@@ -1,7 +1,7 @@
 // The input of the FUSE target: the settings of a mount, and the requests that it gets.
 //
-// Numbers of inodes and handles are not known before the daemon has given them out, and differ from
-// run to run. A script names them by a byte: see Numbers.
+// The numbers of inodes and handles are known only once the daemon has given them out, and differ
+// from run to run. A script represents each by a byte: see Numbers.
 #pragma once
 
 #include "fusefs/startup/options.hpp"
@@ -14,19 +14,20 @@
 
 namespace partialfs::fuzz {
 
-/// A mount that keeps little, commits when it is asked to, and finds stored pages by comparing: the
-/// kernel's part is then requests and replies alone.
+/// A mount that keeps little, commits only on request, and finds stored pages by comparing:
+/// requests and replies are then all it needs of the kernel.
 startup::Options small_mount();
 
 struct ScriptedRequest {
     std::uint8_t opcode = 0;
-    std::uint8_t inode = 0; ///< in Numbers
-    bool waits = true;      ///< the next one is sent once this is answered
-    bool by_root = true;    ///< or by an ordinary user
+    std::uint8_t inode = 0; ///< a byte of Numbers
+    bool waits = true;      ///< the next request is sent once this one is answered
+    bool by_root = true;    ///< if not, by an ordinary user
     Bytes arguments{};      ///< with bytes of Numbers in place of inodes and handles
 };
 
-/// What the kernel answers to FUSE_NOTIFY_RETRIEVE, each in its turn: what it has cached.
+/// One answer of the kernel to FUSE_NOTIFY_RETRIEVE: the bytes that it has cached. They are used in
+/// order.
 using RetrievedBytes = Bytes;
 
 struct Script {
@@ -35,12 +36,12 @@ struct Script {
     std::vector<RetrievedBytes> retrieved;
 };
 
-/// Any bytes are a script; what is left at the end is ignored. Records of FUSE_NOTIFY_REPLY are not
-/// among the requests: they are what is retrieved.
+/// Any bytes are a script; an incomplete record at the end is ignored. Records of FUSE_NOTIFY_REPLY
+/// are not requests: they hold the bytes to be retrieved.
 Script parse_script(std::span<const std::byte> input);
 
-/// Bytes that parse_script() makes the same script of, its options apart, which are the default.
-/// Records must be given in their order.
+/// Makes bytes from which parse_script() makes the same script, with default options. Records must
+/// be added in their order.
 class ScriptWriter {
   public:
     ScriptWriter();

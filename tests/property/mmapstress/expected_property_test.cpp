@@ -1,4 +1,4 @@
-// The interval map, the expected bytes and the text format against naive references.
+// Compares the interval map, the expected bytes and the text format with naive references.
 #include "tools/mmapstress/verify/expected.hpp"
 #include "tools/mmapstress/verify/version_map.hpp"
 #include "tools/schedule/pattern.hpp"
@@ -23,7 +23,7 @@ struct Assignment {
 rc::Gen<Assignment> assignment() {
     const auto place =
         rc::gen::oneOf(rc::gen::inRange<std::uint64_t>(0, kSize + 1),
-                       // Borders of stretches and blocks, where mistakes are made.
+                       // Boundaries of stretches and blocks, where bugs are likely.
                        rc::gen::map(rc::gen::inRange<std::uint64_t>(0, kSize / 512),
                                     [](std::uint64_t block) { return block * 512; }),
                        rc::gen::element<std::uint64_t>(0, 65535, 65536, 65537, 131072, kSize));
@@ -57,7 +57,7 @@ RC_GTEST_PROP(VersionMapProperty, IsAnArrayOfVersions, ()) {
     RC_ASSERT(at == seen.end);
 }
 
-/// Any operation at all, not necessarily one that can be carried out.
+/// A random operation, not necessarily one that can be carried out.
 Op any_op(OpId id) {
     Op op;
     op.id = id;
@@ -99,7 +99,7 @@ Op any_op(OpId id) {
     return op;
 }
 
-/// A schedule that can be carried out.
+/// A random schedule that can be carried out.
 Schedule any_schedule() {
     Schedule schedule;
     schedule.header.seed = *rc::gen::arbitrary<std::uint64_t>();
@@ -124,7 +124,7 @@ Schedule any_schedule() {
     return schedule;
 }
 
-/// All bytes, stored one by one.
+/// The bytes of all files, stored one by one.
 std::vector<std::vector<std::byte>> naive_bytes(const Schedule& schedule) {
     std::vector<std::vector<std::byte>> files;
     for (std::uint32_t i = 0; i < schedule.header.files.size(); ++i) {
@@ -157,7 +157,7 @@ std::vector<std::vector<std::byte>> naive_bytes(const Schedule& schedule) {
             file.resize(std::max<std::uint64_t>(file.size(), op.range().end.value));
             std::ranges::copy(bytes, at(op.offset.value));
         } else if (op.kind == OpKind::past_eof_store) {
-            continue; // no byte of the file
+            continue; // outside of the file
         } else if (op.kind == OpKind::punch || op.kind == OpKind::zero_range) {
             for (std::uint64_t i = op.offset.value; i < op.range().end.value; ++i) {
                 if (i < file.size()) {
@@ -197,8 +197,8 @@ RC_GTEST_PROP(ExpectedProperty, IsWhatStoringByteByByteGives, ()) {
     }
 }
 
-// Bytes that a store past the end of the file left in its last page, as a kernel that does not zero
-// them when the file grows.
+// Bytes that a store past the end of the file left in its last page, as on a kernel that does not
+// zero them when the file grows.
 RC_GTEST_PROP(ExpectedProperty, KnowsWhatWasStoredPastTheEnd, ()) {
     const std::uint64_t size = *rc::gen::inRange<std::uint64_t>(1, 4096);
     Header header;
@@ -219,7 +219,7 @@ RC_GTEST_PROP(ExpectedProperty, KnowsWhatWasStoredPastTheEnd, ()) {
     past.offset = ByteOffset{*rc::gen::inRange<std::uint64_t>(0, kPageSize)};
     past.length = ByteCount{*rc::gen::inRange<std::uint64_t>(1, kPageSize - past.offset.value + 1)};
     apply(past, OpKind::store, 1);
-    // The file grows by a truncate, or by a write or a copy that leaves a gap.
+    // The file grows by a truncate, or by a write or copy that leaves a gap.
     Op grow;
     grow.length = ByteCount{*rc::gen::inRange<std::uint64_t>(known, 3 * kPageSize)};
     const int how = *rc::gen::inRange(0, 3);

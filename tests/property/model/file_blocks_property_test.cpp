@@ -1,5 +1,5 @@
-// Random sequences of the four events (explicit write, mapped store, commit, writepage): FileBlocks
-// and the ledger, driven as the daemon drives them, against the naive reference.
+// Random sequences of the four events (explicit write, mapped store, commit, writepage): compares
+// FileBlocks and the ledger, used as the daemon uses them, with the naive reference.
 #include "fusefs/model/file_blocks.hpp"
 #include "fusefs/model/ledger.hpp"
 #include "tests/property/model/naive_file.hpp"
@@ -18,8 +18,7 @@ using test::NaiveFile;
 
 constexpr InodeId kInode{1};
 
-/// The daemon's side of the story, without the daemon: what it knows, what it does with each
-/// answer.
+/// Simulates the daemon: what it knows, and how it acts on each answer of the model.
 class ObservedFile {
   public:
     ObservedFile(BlockSize block_size, Contract contract, FlushPolicy policy, std::size_t size)
@@ -58,7 +57,7 @@ class ObservedFile {
         }
         kernel_dirty_[number] = false;
         const PageIndex page{number};
-        // To be asked first: a page written back has no past.
+        // Asked before the writeback, which clears the page's history.
         std::array<CommitId, 8> cleaned_by{};
         for (std::uint8_t i = 0; i < blocks_.block_size().per_page(); ++i) {
             cleaned_by[i] = blocks_.cleaned_by(page, BlockInPage{i});
@@ -76,7 +75,7 @@ class ObservedFile {
     [[nodiscard]] const FileBlocks& blocks() const { return blocks_; }
     [[nodiscard]] std::byte disk(std::size_t i) const { return disk_[i]; }
 
-    /// For each byte: does the ledger say that it is lost?
+    /// For each byte, whether the ledger has it as lost.
     [[nodiscard]] std::vector<bool> lost() const {
         std::vector<bool> lost(memory_.size());
         for (const LostStore& entry : ledger_.read()) {
@@ -121,7 +120,7 @@ class ObservedFile {
     CommitId commit_{0};
     std::vector<std::byte> memory_;
     std::vector<std::byte> disk_;
-    std::vector<bool> kernel_dirty_; ///< PG_dirty by a mapped store
+    std::vector<bool> kernel_dirty_; ///< PG_dirty, set by a mapped store
 };
 
 void expect_same(const ObservedFile& observed, const NaiveFile& naive) {
@@ -175,7 +174,7 @@ RC_GTEST_PROP(FileBlocksProperty, DiskAndLedgerEqualTheNaiveReference, ()) {
     observed.commit();
     naive.commit();
     expect_same(observed, naive);
-    // At rest: what the ledger holds is what is wrong on disk, both ways.
+    // Once nothing is dirty, the ledger is exactly what is wrong on disk.
     const std::vector<bool> lost = observed.lost();
     for (std::size_t i = 0; i < size; ++i) {
         RC_ASSERT(!naive.dirty(i));

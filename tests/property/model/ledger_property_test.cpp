@@ -1,5 +1,5 @@
-// The ledger under random losses, writes, punches and truncations, against one that keeps a number
-// for each byte.
+// Random losses, writes, punches and truncations: compares the ledger with a reference that keeps
+// an entry number for each byte.
 #include "fusefs/model/ledger.hpp"
 
 #include <gtest/gtest.h>
@@ -73,7 +73,7 @@ class NaiveLedger {
 
   private:
     std::uint64_t block_;
-    std::vector<std::uint64_t> open_; ///< the number of the entry that each byte is in
+    std::vector<std::uint64_t> open_; ///< for each byte, the number of the entry that it is in
     std::vector<Entry> healed_;
     std::uint64_t number_ = 0;
 };

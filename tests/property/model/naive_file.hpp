@@ -1,7 +1,7 @@
 // An independent, naive reference: one file under Linux 2.6.19's ext3, byte by byte.
 //
-// Shares no code with fusefs/model. Every byte carries its own copy of its block's bits, and every
-// rule is a loop over bytes: slow, and simple enough to be checked by reading.
+// Shares no code with fusefs/model. Every byte has its own copy of its block's bits, and every rule
+// is a loop over bytes: slow, but simple enough to check by reading.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,8 @@ class NaiveFile {
     void store(std::size_t begin, std::size_t end, std::uint8_t value) {
         const std::size_t page = begin / kPage;
         for (std::size_t i = page * kPage; i < page_end(page); ++i) {
-            // The first store since the page table entry was cleaned faults, and the VM says so.
+            // The first store after the page table entry was cleaned faults, and the VM marks the
+            // page dirty.
             if (!bytes_[i].writable) {
                 bytes_[i].writable = bytes_[i].page_dirty = bytes_[i].dirty = true;
             }

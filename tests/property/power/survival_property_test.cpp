@@ -1,4 +1,4 @@
-// What a cut leaves of random changes of a file, against every state that the file has had.
+// Compares what a cut leaves of random changes of a file with every state that the file has had.
 #include "fusefs/power/survival.hpp"
 
 #include <gtest/gtest.h>
@@ -19,12 +19,12 @@ using Bytes = std::vector<std::uint8_t>;
 constexpr std::uint64_t kLargest = 4096;
 constexpr std::uint64_t kSector = 512;
 
-/// A file whose changes are kept as the disk's cache keeps them, with every state after a change.
+/// A file with its changes, recorded as the disk's cache records them, and the state after each.
 struct History {
     Bytes now;
     std::vector<Change> changes;
-    std::vector<Bytes> before; ///< what stood where each change is
-    std::vector<Bytes> states; ///< the first is that of before all changes
+    std::vector<Bytes> before; ///< the bytes that each change replaced
+    std::vector<Bytes> states; ///< the first is the state before all changes
 
     explicit History(Bytes content) : now(std::move(content)), states{now} {}
 
@@ -42,7 +42,7 @@ struct History {
         const std::uint64_t size = now.size();
         now.resize(std::max(size, range.end.value), 0);
         std::fill(now.begin() + long(begin), now.begin() + long(range.end.value), value);
-        states.emplace_back(now.begin(), now.begin() + long(size)); // not grown yet
+        states.emplace_back(now.begin(), now.begin() + long(size)); // the size has not changed yet
         if (now.size() != size) {
             changes.push_back({.file = FileNumber{0},
                                .bytes = {},
@@ -122,7 +122,7 @@ RC_GTEST_PROP(Survival, KeepOrderLeavesAStateOfThePastButForOneTornWrite, ()) {
                                       .sector = kSector,
                                       .keep_order = true,
                                       .seed = *rc::gen::arbitrary<std::uint64_t>()});
-    // Some state, with the first sectors of the next change over it.
+    // Some state, with the first sectors of the next change applied.
     bool found = left == history.states.back();
     for (std::size_t i = 0; i + 1 < history.states.size() && !found; ++i) {
         const Bytes& old = history.states[i];

@@ -1,6 +1,6 @@
-// The rule of Linux 2.6.18 to 2.6.23 with ext3 and its neighbours, and of a block device without
-// buffer heads, written down a second time: byte by byte and block by block, with sets, as slowly
-// as it likes. Shares nothing with the model.
+// A second implementation of the rules of Linux 2.6.18 to 2.6.23 with ext3 and its neighbours, and
+// of a block device without buffer heads: byte by byte and block by block, with sets, as slow as
+// need be. Shares nothing with the model.
 #pragma once
 
 #include <algorithm>
@@ -45,7 +45,7 @@ struct Kernel {
 
     [[nodiscard]] bool is_device() const { return filesystem == "blockdev"; }
 
-    /// On a device blocks are marked by write(2) alone, unless a page has just one.
+    /// On a device only write(2) marks blocks dirty, unless the block is a whole page.
     void set_page_dirty(File& f, long page) const {
         f.page_dirty.insert(page);
         if (is_device() && per_page() > 1) {
@@ -197,7 +197,7 @@ struct Kernel {
         }
         f.size = size;
         if (size < before) {
-            const long gone = (size + kPage - 1) / kPage; // pages from here on
+            const long gone = (size + kPage - 1) / kPage; // first page past the end
             std::erase_if(f.present, [&](const auto& pte) { return pte.second >= gone; });
             std::erase_if(f.dirty, [&](const auto& pte) { return pte.second >= gone; });
             std::erase_if(f.page_dirty, [&](long page) { return page >= gone; });
@@ -207,7 +207,7 @@ struct Kernel {
             for (long o = size; o < kPages * kPage; ++o) {
                 put(f.mem, o, 0);
                 put(f.expected, o, 0);
-                if (o / block * block >= size) { // its block has no place any more
+                if (o / block * block >= size) { // its block is no longer allocated
                     put(f.disk, o, 0);
                 }
             }

@@ -1,4 +1,4 @@
-// The predictor and the machine against the rule written down a second time.
+// Compares the predictor and the machine with a second implementation of the rules.
 #include "tests/property/vmmodel/naive_kernel.hpp"
 #include "tools/vmmodel/machine/machine.hpp"
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
@@ -18,7 +18,7 @@ using partialfs::model::ByteOffset;
 using partialfs::model::ByteRange;
 using partialfs::model::kPageSize;
 
-/// Puts the same random operations to both.
+/// Applies the same random operations to both.
 class Pair {
   public:
     Pair(Era era, Filesystem filesystem, long block, std::uint64_t seed)
@@ -177,7 +177,7 @@ TEST(Soundness, ThePredictorAgreesWithTheNaiveRule) {
     EXPECT_GT(damaged_devices, 10);
 }
 
-/// A random run of the machine, event by event without races, next to the naive rule. One page.
+/// A random run of the machine, event by event without races, beside the naive rules. One page.
 class MachinePair {
   public:
     MachinePair(Era era, Filesystem filesystem, int blocks, std::uint64_t seed)
@@ -193,7 +193,7 @@ class MachinePair {
         }
     }
 
-    /// Returns whether a page was evicted with bytes that the disk had not got.
+    /// Returns whether a page was evicted whose bytes were not all on disk.
     bool run() {
         bool lost = false;
         Successors next;
@@ -225,14 +225,14 @@ class MachinePair {
         return bounds;
     }
 
-    /// Nobody is in the middle of anything.
+    /// Whether no process is in the middle of an operation.
     [[nodiscard]] bool quiet() const {
         return state_.processes[0].actor.at == At::idle &&
                state_.processes[1].actor.at == At::idle && state_.writeback.at == At::idle &&
                state_.pages[0].committing.empty();
     }
 
-    /// Does at the event's first step what the naive rule does in one go.
+    /// At the first step of an event, applies the whole event to the naive rules.
     void follow(const Successor& taken) {
         const Transition& step = taken.transition;
         const int process = step.who == Who::process_1 ? 1 : 0;

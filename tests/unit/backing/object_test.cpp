@@ -65,7 +65,7 @@ TEST_F(Objects, PathMayEndAsTheKernelMarksADeletedName) {
     ASSERT_TRUE(add_name(file.fd, directory_, "second"));
     ASSERT_EQ(::unlinkat(directory_.get(), "file (deleted)", 0), 0);
     EXPECT_EQ(path_below(file.fd, below), "") << "it has a name, but not this one";
-    // What stands there now under the text that the kernel answers with is another file.
+    // Another file now has the name that the kernel reports for the deleted one.
     base::Fd::open(directory_.get(), "file (deleted) (deleted)", O_CREAT | O_WRONLY, 0600).value();
     EXPECT_EQ(path_below(file.fd, below), "");
 }

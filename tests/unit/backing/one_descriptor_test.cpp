@@ -42,7 +42,7 @@ TEST_F(OneDescriptorTest, ThereAreTwoWhileThereIsPlenty) {
 
 TEST_F(OneDescriptorTest, OneStandsForTheOpenFileWhereTheyAreShort) {
     OneDescriptor one(path_fd_);
-    const int before = ::dup(0); // the lowest number that is free
+    const int before = ::dup(0); // the lowest free number
     ::close(before);
     {
         const auto handle = one.keep(open(O_RDWR), 0);

@@ -16,7 +16,7 @@ class Book : public ::testing::Test {
         const auto done = book_.change(lines);
         ASSERT_TRUE(done) << done.error().message();
     }
-    /// Whether a rule strikes an fdatasync.
+    /// Whether a rule strikes the operation.
     bool struck(Operation operation = Operation::fdatasync) {
         return book_.strike({.operation = operation}).has_value();
     }

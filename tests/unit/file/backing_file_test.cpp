@@ -108,7 +108,7 @@ TEST_F(Backing, OnlyTheModificationTimeIsSet) {
     EXPECT_EQ(after->st_atim.tv_nsec, before.st_atim.tv_nsec);
 }
 
-/// What the file has of privileges.
+/// The file's privileges: set-id bits and capabilities.
 std::optional<backing::Privileges> privileges(const base::Fd& path_fd) {
     const base::Fd file = *base::reopen(path_fd, O_RDWR);
     return *backing::privileges_of(file.get());
@@ -146,7 +146,7 @@ TEST_F(Backing, AFileKeepsSetuidWhoeverWrites) {
     }
     ASSERT_TRUE(file_.change_privileges([&] { return backing::change_mode(path_fd_, 04755); }));
     base::Result<void> written;
-    // Capabilities are a thread's.
+    // Capabilities belong to a thread, so a thread of its own drops one.
     std::thread([&] {
         __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
         std::array<__user_cap_data_struct, 2> capabilities{};

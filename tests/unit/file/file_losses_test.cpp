@@ -34,19 +34,19 @@ class FileLossesTest : public ::testing::Test {
         path_fd_ = *base::Fd::open(AT_FDCWD, (directory_ / "file").c_str(), O_PATH);
     }
 
-    /// A writepage of the first page that brings `text` and passes over its second block.
+    /// A writepage with the contents `text` that passes over the page's second block.
     void pass_over(const std::string& text, std::uint64_t page = 0) {
         losses_.note(
             {.page = PageIndex{page}, .blocks = BlockMask::of(BlockInPage{1}), .cleaned_by = {}},
             ByteOffset{page * kPage}, std::as_bytes(std::span(text)));
     }
-    /// What a page of 'd' becomes by storing 's' into these bytes of it.
+    /// A page of 'd' with 's' stored into these bytes.
     static std::string stored(std::size_t at, std::size_t size) {
         std::string text(kPage, 'd');
         text.replace(at, size, size, 's');
         return text;
     }
-    /// A write to the disk, as a flush makes it.
+    /// A write to the disk as in a flush.
     void write(std::uint64_t offset, std::string text) {
         iovec part{text.data(), text.size()};
         const auto healed = losses_.healed_by(ByteOffset{offset}, {&part, 1});
@@ -95,7 +95,7 @@ TEST_F(FileLossesTest, AreTheWholeBlockIfTheDiskCannotBeRead) {
 
 TEST_F(FileLossesTest, AreHealedByAnyWriteWhileThePageIsCached) {
     pass_over(stored(1024, 100));
-    write(1024, std::string(50, 'd')); // the same bytes as on disk: memory has them as well now
+    write(1024, std::string(50, 'd')); // equal to the bytes on disk, but memory now has them, too
     EXPECT_EQ(open_bytes(), 50);
     write(0, stored(1024, 100));
     EXPECT_EQ(open_bytes(), 0);
@@ -106,7 +106,7 @@ TEST_F(FileLossesTest, AreHealedByAnyWriteWhileThePageIsCached) {
 TEST_F(FileLossesTest, OfAPageReadAgainAreHealedOnlyByOtherBytes) {
     pass_over(stored(1024, 100));
     losses_.pages_read({ByteOffset{0}, ByteOffset{kPage}});
-    write(1024, std::string(50, 'd')); // what the disk had: the store is still missing
+    write(1024, std::string(50, 'd')); // equal to the bytes on disk: the store is still missing
     EXPECT_EQ(open_bytes(), 100);
     write(1024, std::string(50, 'n'));
     EXPECT_EQ(open_bytes(), 50);
@@ -125,7 +125,7 @@ TEST_F(FileLossesTest, OfAPageThatLostAgainAreOfThatMemory) {
     losses_.pages_read({ByteOffset{0}, ByteOffset{kPage}});
     write(1024, std::string(100, 'n'));
     EXPECT_FALSE(losses_.still_any());
-    pass_over(stored(1024, 10)); // the page is in the cache again, with 'd' where the disk has 'n'
+    pass_over(stored(1024, 10)); // the page is cached again, with 'd' where the disk has 'n'
     EXPECT_EQ(open_bytes(), 100);
     write(1024, std::string(100, 'n')); // rewriting it from memory heals
     EXPECT_EQ(open_bytes(), 0);
@@ -139,7 +139,7 @@ TEST_F(FileLossesTest, RefusedBytesAreLostUntilTheyAreWritten) {
     EXPECT_EQ(ledger_.counts().open, 5) << "block by block";
     write(0, std::string(kPage, 's'));
     EXPECT_EQ(open_bytes(), 100);
-    write(kPage, std::string(kPage, 'd')); // the same bytes as on disk: memory has them as well now
+    write(kPage, std::string(kPage, 'd')); // equal to the bytes on disk, but memory has them, too
     EXPECT_FALSE(losses_.still_any());
     EXPECT_EQ(ledger_.counts().healed, 5);
 }
@@ -151,7 +151,7 @@ TEST_F(FileLossesTest, RefusedBytesOfAPageReadAgainAreHealedOnlyByOtherBytes) {
     EXPECT_EQ(open_bytes(), kPage);
     write(0, std::string(kPage, 'n'));
     EXPECT_EQ(open_bytes(), 0);
-    losses_.refused({ByteOffset{0}, ByteOffset{kPage}}, ENOSPC); // in the cache again
+    losses_.refused({ByteOffset{0}, ByteOffset{kPage}}, ENOSPC); // the page is cached again
     write(0, std::string(kPage, 'n'));
     EXPECT_EQ(open_bytes(), 0);
 }

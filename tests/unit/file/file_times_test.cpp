@@ -48,18 +48,18 @@ TEST(FileTimes, CtimeDoesNotGoBackWhereTheClockDoes) {
 TEST(FileTimes, HidesTheCtimeOfAFlush) {
     FileTimes times;
     times.data_changed({.tv_sec = 8, .tv_nsec = 0});
-    times.flushed(); // now, which is long after 8 s of 1970
+    times.flushed(); // now, long after 8 s of 1970
     struct stat status = stat_with(8, ::time(nullptr) - 100);
     times.adjust(status, /*flushing=*/false);
     EXPECT_EQ(status.st_ctim.tv_sec, 8);
-    status = stat_with(8, kFuture); // somebody else's change, after the flush
+    status = stat_with(8, kFuture); // a change by another process, after the flush
     times.adjust(status, /*flushing=*/false);
     EXPECT_EQ(status.st_ctim.tv_sec, kFuture);
 }
 
 TEST(FileTimes, HidesTheCtimeOfAFlushUnderWay) {
     FileTimes times({.tv_sec = 8, .tv_nsec = 0});
-    struct stat status = stat_with(8, kFuture); // the flush has written, and has not said so yet
+    struct stat status = stat_with(8, kFuture); // the flush has written, but is not finished
     times.adjust(status, /*flushing=*/true);
     EXPECT_EQ(status.st_ctim.tv_sec, 8);
 }
@@ -69,7 +69,7 @@ TEST(FileTimes, ShowsNoEarlierCtimeThanOneThatWasSeen) {
     const time_t change = ::time(nullptr) - 100;
     struct stat status = stat_with(5, change);
     times.adjust(status, /*flushing=*/false);
-    times.flushed(); // before whoever made the change has said so
+    times.flushed(); // the change itself has not been recorded yet
     status = stat_with(5, change + 50);
     times.adjust(status, /*flushing=*/false);
     EXPECT_EQ(status.st_ctim.tv_sec, change);
@@ -78,7 +78,7 @@ TEST(FileTimes, ShowsNoEarlierCtimeThanOneThatWasSeen) {
 TEST(FileTimes, ShowsTheCtimeOfAChangedAttribute) {
     FileTimes times;
     times.attributes_changed({.tv_sec = 20, .tv_nsec = 0});
-    times.attributes_changed({.tv_sec = 10, .tv_nsec = 0}); // older: no news
+    times.attributes_changed({.tv_sec = 10, .tv_nsec = 0}); // older: ignored
     times.flushed();
     struct stat status = stat_with(5, 30);
     times.adjust(status, /*flushing=*/false);
@@ -106,9 +106,8 @@ TEST(FileTimes, WritebackOfOldStoresIsOneForEachWritepageToCome) {
     times.set_over_stores(stored, on_their_way);
     EXPECT_TRUE(times.has_old_stores(PageIndex{5}));
     EXPECT_FALSE(times.has_old_stores(PageIndex{6}));
-    EXPECT_TRUE(times.writes_back_old_stores({PageIndex{4}, PageIndex{4}})); // it was under way
-    EXPECT_TRUE(
-        times.writes_back_old_stores({PageIndex{3}, PageIndex{4}})); // 4 has been dirty again
+    EXPECT_TRUE(times.writes_back_old_stores({PageIndex{4}, PageIndex{4}}));  // was under way
+    EXPECT_TRUE(times.writes_back_old_stores({PageIndex{3}, PageIndex{4}}));  // 4 was dirtied again
     EXPECT_FALSE(times.writes_back_old_stores({PageIndex{4}, PageIndex{5}})); // 4 has new stores
     EXPECT_FALSE(times.writes_back_old_stores({PageIndex{5}, PageIndex{5}}));
 }

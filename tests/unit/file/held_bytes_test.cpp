@@ -22,7 +22,7 @@ class Held : public ::testing::Test {
             range.begin, std::as_bytes(std::span(text)), [] { return nullptr; }, budget_));
         state_.write(range, model::Contract::linux_2_6_20);
     }
-    /// What a reader of a page of dots gets of the range.
+    /// What a reader of a page of dots gets for the range.
     [[nodiscard]] std::string buffered(ByteRange range = kRange) const {
         std::string text(range.size().value, '.');
         held_.buffered().overlay(range.begin, std::as_writable_bytes(std::span(text)));
@@ -33,7 +33,7 @@ class Held : public ::testing::Test {
         held_.bring_up_to_date(kRange.begin, std::as_writable_bytes(std::span(text)), since);
         return text;
     }
-    /// As a flush that has written the range.
+    /// What a flush does once it has written the range.
     void flush() { held_.flushed(kRange, held_.write_begins()); }
     void sync() {
         held_.sync_begins();

@@ -23,7 +23,7 @@ ByteRange bytes(std::uint64_t begin, std::uint64_t end) {
     return {ByteOffset{begin}, ByteOffset{end}};
 }
 
-// A rename's flush belongs to the commit that is to come, which then begins once more.
+// A rename's flush belongs to the next commit, which then begins a second time.
 TEST(LedgerBook, ACommitKeepsTheTimeItFirstBegan) {
     LedgerBook ledger(kBlockSize);
     ledger.commit_began(CommitId{1}, Nanoseconds{100});

@@ -51,7 +51,7 @@ class LedgerReaderTest : public ::testing::Test {
     void heal(std::uint64_t begin, std::uint64_t end) {
         ledger_.heal(kInode, {ByteOffset{begin}, ByteOffset{end}});
     }
-    /// The text put together from reads of `size` bytes.
+    /// The text as assembled from reads of `size` bytes.
     std::string in_parts_of(std::size_t size) {
         LedgerReader reader(ledger_);
         std::string text;
@@ -101,7 +101,7 @@ TEST_F(LedgerReaderTest, AReadTakesNoMoreThanItAsksFor) {
         return "name";
     });
     for (std::uint64_t i = 0; i < 50; ++i) {
-        lose(i * 100, i * 100 + 10, InodeId{100 + i}); // each with a path of its own
+        lose(i * 100, i * 100 + 10, InodeId{100 + i}); // each with another path
     }
     asked = 0;
     LedgerReader reader(ledger_);
@@ -134,13 +134,13 @@ TEST_F(LedgerReaderTest, WhatIsFoundMeanwhileIsLeftOut) {
     EXPECT_THAT(numbers(reader.read(0, 1000)), ElementsAre(1, 2)) << "from the start again";
 }
 
-// An entry whose middle is healed while a reader is at it becomes three, of which the reader has
-// shown the bytes already.
+// An entry becomes three if its middle is healed while a reader is at it. The reader has already
+// shown their bytes.
 TEST_F(LedgerReaderTest, NoByteIsShownTwiceThoughItsEntryIsCut) {
     lose(0, 100);
     lose(2000, 2010);
     LedgerReader reader(ledger_);
-    std::string text = reader.read(0, 20); // of the first line; the reader keeps the rest of it
+    std::string text = reader.read(0, 20); // part of the first line; the reader keeps the rest
     heal(40, 60);
     text += reader.read(20, 10000);
     EXPECT_THAT(numbers(text), ElementsAre(1, 2));
@@ -157,7 +157,7 @@ TEST_F(LedgerReaderTest, OpenEntriesShowTheirPresentPathAndHealedOnesTheOldOne) 
     std::vector<nlohmann::json> lines = parsed(text_of(ledger_));
     EXPECT_EQ(lines.at(0).at("path"), "before");
     EXPECT_EQ(lines.at(1).at("path"), "after");
-    name = ""; // unlinked, while the file has another name that nobody knows
+    name = ""; // unlinked; the daemon does not know the file's other name
     EXPECT_EQ(parsed(text_of(ledger_)).at(1).at("path"), "");
 }
 

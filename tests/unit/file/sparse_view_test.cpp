@@ -66,7 +66,7 @@ TEST_F(SparseViewTest, CountsBufferedBytesAsData) {
     EXPECT_EQ(data(kPage + 50), kPage + 50);
     EXPECT_EQ(data(2 * kPage), 4 * kPage);
     EXPECT_EQ(hole(kPage), kPage + 100);
-    EXPECT_EQ(hole(4 * kPage), 7 * kPage); // disk and buffer meet
+    EXPECT_EQ(hole(4 * kPage), 7 * kPage); // adjacent on disk and in the buffer
 }
 
 TEST_F(SparseViewTest, HasNoHoleButTheEndIfAllIsData) {
@@ -79,15 +79,15 @@ TEST_F(SparseViewTest, HasNoHoleButTheEndIfAllIsData) {
 TEST_F(SparseViewTest, SpaceToComeIsWhatTheBuffersFillOfHoles) {
     buffer(10, 20);                   // page 0
     buffer(100, 20);                  // page 0 again
-    buffer(4 * kPage, kPage);         // has its place
-    buffer(5 * kPage + 1, 2 * kPage); // pages 5 (has), 6 and 7
-    buffer(20 * kPage, 1);            // behind the end
+    buffer(4 * kPage, kPage);         // is allocated already
+    buffer(5 * kPage + 1, 2 * kPage); // pages 5 (allocated), 6 and 7
+    buffer(20 * kPage, 1);            // past the end
     EXPECT_EQ(space_to_come(buffers_, kSize, backing_), 4 * kPage);
 }
 
 TEST_F(SparseViewTest, SpaceToComeOfVeryManyExtentsTakesThemForHoles) {
     for (std::uint64_t page = 0; page < 300; ++page) {
-        buffer(page * kPage + 10, 20); // 16 within the file, of which the disk has two
+        buffer(page * kPage + 10, 20); // 16 within the file, two of them on disk
     }
     EXPECT_EQ(space_to_come(buffers_, kSize, backing_), 300 * kPage);
 }

@@ -29,7 +29,7 @@ class UnsyncedWritesTest : public ::testing::Test {
         iovec part{text.data(), text.size()};
         EXPECT_TRUE(backing::write_all(io_.disk, file_.get(), {&part, 1}, ByteOffset{0}));
     }
-    /// The writes of write_again().
+    /// The writes that write_again() makes.
     std::vector<std::string> again(std::uint64_t size = 1000) {
         io_.calls.clear();
         UnsyncedWrites::write_again(backing_, writes_.ranges(), ByteOffset{size});
@@ -45,7 +45,7 @@ class UnsyncedWritesTest : public ::testing::Test {
 
 TEST_F(UnsyncedWritesTest, AreWrittenAgainAfterASyncThatFailed) {
     writes_.add(range(10, 20));
-    writes_.add(range(20, 30)); // joined to the first
+    writes_.add(range(20, 30)); // adjacent: joined to the first
     writes_.add(range(500, 600));
     EXPECT_TRUE(writes_.any());
     writes_.sync_begins();
@@ -88,7 +88,7 @@ TEST_F(UnsyncedWritesTest, NeedASyncButNoRepetitionIfTheyAreNoBytes) {
 }
 
 TEST_F(UnsyncedWritesTest, ScatteredOverTheWholeFileAreAllWrittenAgain) {
-    constexpr std::uint64_t kRanges = 70'000; // more than are kept apart
+    constexpr std::uint64_t kRanges = 70'000; // more than are kept as separate ranges
     ASSERT_EQ(::ftruncate(file_.get(), 4 * kRanges), 0);
     for (std::uint64_t i = 0; i < kRanges; ++i) {
         writes_.add(range(4 * i, 4 * i + 1));

@@ -1,4 +1,4 @@
-// The journal's way to its backing file, watched.
+// A FileIo for the journal's backing file that records all calls.
 #pragma once
 
 #include "fusefs/faults/faulty_io.hpp"
@@ -9,14 +9,14 @@
 
 namespace partialfs::file {
 
-/// Notes what reaches the backing file, in order, and fails as it is told to.
+/// Records the calls that reach the backing file, in order, and fails by given rules.
 class WatchedIo final : public backing::FileIo {
   public:
     faults::FaultBook rules;
     faults::FaultyIo disk{rules, "/"};
     std::vector<std::string> calls;
 
-    /// These rules, and no others, are in force.
+    /// Replaces the rules in force.
     void set_faults(const std::string& lines) {
         if (const auto done = rules.change("clear\n" + lines); !done) {
             throw std::invalid_argument(done.error().message());

@@ -25,7 +25,7 @@ std::span<const std::byte> as_bytes(const std::string& text) {
     return std::as_bytes(std::span(text));
 }
 
-/// What is buffered, byte by byte.
+/// The buffered bytes, one by one.
 struct Naive {
     struct Byte {
         char value;
@@ -155,7 +155,7 @@ TEST(WriteBuffer, MemoryTakenOverGoesBackToItsPoolOnce) {
         ASSERT_TRUE(owner->charge(8192));
         const std::span<const std::byte> bytes{owner->data(), 8192};
         buffer.insert(ByteOffset{0}, std::move(owner), bytes, Epoch{1});
-        buffer.erase({ByteOffset{100}, ByteOffset{200}}); // two extents, one memory
+        buffer.erase({ByteOffset{100}, ByteOffset{200}}); // two extents that share one allocation
         EXPECT_EQ(buffer.extents(), 2U);
         EXPECT_EQ(budget.used(), 8192U);
     }

@@ -10,7 +10,7 @@
 namespace partialfs::fuse {
 namespace {
 
-/// A procfs with one process in it, whose namespace is not the daemon's own.
+/// A procfs with one process, whose namespace is not the daemon's.
 class CallerCapabilities : public ::testing::Test {
   protected:
     void SetUp() override {
@@ -19,7 +19,7 @@ class CallerCapabilities : public ::testing::Test {
         }
         set_namespace("self", "user:[1]");
         set_namespace("7", "user:[2]");
-        // CAP_FSETID (4) and no other.
+        // Only CAP_FSETID (4).
         write("7/status", "Name:\tsome thing\nCapPrm:\t0000000000000000\n"
                           "CapEff:\t0000000000000010\nCapBnd:\tffffffffffffffff\n");
         write("7/uid_map", "         0       1000          1\n         1     100000      65536\n");

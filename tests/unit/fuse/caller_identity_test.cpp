@@ -32,7 +32,7 @@ class Identity : public ::testing::Test {
 };
 
 TEST_F(Identity, ObjectsBelongToTheCallerAndGetItsUmask) {
-    // The directory is root's and closed to others: the daemon's capabilities stay.
+    // The directory is root's and closed to others: the daemon's capabilities must stay in effect.
     const CallerIdentity identity(1234, 5678, 027);
     const struct stat status = make("file", identity.masked(0666));
     EXPECT_EQ(status.st_uid, 1234U);

@@ -20,7 +20,7 @@ TEST(FileNumbers, OneFilesystemKeepsItsNumbers) {
 
 TEST(FileNumbers, NoTwoObjectsHaveOneNumberAndItStays) {
     FileNumbers numbers(kOwn);
-    // Around every border: of our own range, of what has room in it, of 64 bits.
+    // Around every boundary: of our own range, of the numbers that fit into it, of 64 bits.
     std::vector<ino_t> interesting{0, 1, 2, 256};
     for (const unsigned bit : {31U, 32U, 47U, 48U, 61U, 62U, 63U}) {
         for (ino_t nearby = 0; nearby < 3; ++nearby) {
@@ -29,7 +29,7 @@ TEST(FileNumbers, NoTwoObjectsHaveOneNumberAndItStays) {
     }
     for (ino_t last = 0; last < 3; ++last) {
         interesting.push_back(~last);
-        // What FileNumbers gives out itself, as the number of a file of SOURCE.
+        // Numbers in FileNumbers' own range, here as the number of a file of SOURCE.
         interesting.push_back(ino_t{1} << 62U | ino_t{1} << 48U | last);
         interesting.push_back((ino_t{1} << 63U) - (ino_t{1} << 48U) + last);
     }

@@ -56,7 +56,7 @@ class InitExchangeOf : public testing::Test {
         ASSERT_EQ(::write(daemon_.get(), bytes.data(), bytes.size()), std::ssize(bytes));
     }
 
-    /// What the kernel has been sent, if anything.
+    /// What the kernel has received, if anything.
     std::optional<fuse_init_out> arrived() {
         std::array<std::byte, 256> bytes{};
         const ssize_t got = ::recv(kernel_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
@@ -79,13 +79,13 @@ TEST_F(InitExchangeOf, TheReplyHasWhatWasWantedBesides) {
     EXPECT_TRUE(exchange.want(FUSE_HANDLE_KILLPRIV_V2));
     EXPECT_FALSE(exchange.want(FUSE_POSIX_ACL)); // not offered
     reply(0, FUSE_ASYNC_READ);
-    EXPECT_FALSE(arrived()); // it waits
+    EXPECT_FALSE(arrived()); // held back until send_reply()
     ASSERT_TRUE(exchange.send_reply());
     const auto result = arrived();
     ASSERT_TRUE(result);
     EXPECT_EQ(result->flags, std::uint32_t{FUSE_HANDLE_KILLPRIV_V2 | FUSE_ASYNC_READ});
     EXPECT_EQ(result->max_write, 4096U);
-    // The connection is itself again, and is not handed down to other programs.
+    // The descriptor is the connection again, and close-on-exec.
     EXPECT_EQ(::fcntl(daemon_.get(), F_GETFD), FD_CLOEXEC);
     reply(0, 0);
     EXPECT_TRUE(arrived());
@@ -115,7 +115,7 @@ TEST_F(InitExchangeOf, WhatIsNotCaughtIsNotAskedFor) {
     EXPECT_TRUE(uncaught.send_reply());
     InitExchange other(request(FUSE_STATFS, FUSE_HANDLE_KILLPRIV_V2), daemon_.get());
     ASSERT_TRUE(other.catch_reply());
-    EXPECT_FALSE(other.want(FUSE_HANDLE_KILLPRIV_V2)); // no INIT
+    EXPECT_FALSE(other.want(FUSE_HANDLE_KILLPRIV_V2)); // not an INIT request
     EXPECT_TRUE(other.send_reply());
 }
 
@@ -124,7 +124,7 @@ TEST_F(InitExchangeOf, ALostKernelIsAnError) {
     ASSERT_TRUE(exchange.catch_reply());
     reply(0, 0);
     kernel_.reset();
-    // A socket raises SIGPIPE, which /dev/fuse does not.
+    // Writing to a closed socket raises SIGPIPE; writing to /dev/fuse does not.
     const auto before = ::signal(SIGPIPE, SIG_IGN);
     const auto sent = exchange.send_reply();
     ::signal(SIGPIPE, before);

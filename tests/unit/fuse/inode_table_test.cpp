@@ -190,7 +190,7 @@ TEST_F(Table, WhatNobodyUsesIsToldByItsLastNameAndOnce) {
     }
     remember("directory");
     const auto held = remember("b");
-    remember("a"); // again: used since
+    remember("a"); // used again, so no longer the oldest
     const auto names = table_.longest_unused(10, false);
     ASSERT_EQ(names.size(), 1U);
     EXPECT_EQ(names.front().name, "c");

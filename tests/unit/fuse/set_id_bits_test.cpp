@@ -19,7 +19,7 @@
 namespace partialfs::fuse {
 namespace {
 
-/// As the kernel sends it, without its data.
+/// A write request as the kernel sends it, without its data.
 std::array<std::byte, sizeof(fuse_in_header) + sizeof(fuse_write_in)> request(std::uint32_t opcode,
                                                                               std::uint32_t flags) {
     fuse_in_header header{};
@@ -43,7 +43,7 @@ TEST(SetIdBits, AWriteSaysWhetherItsCallerMayKeepThem) {
     EXPECT_FALSE(write_clears_set_id({}));
 }
 
-/// What the daemon knows of an object, but for a file's data.
+/// The daemon's inode of a file, without the file's data.
 Inode inode_of(const std::filesystem::path& path) {
     base::Fd object{::open(path.c_str(), O_PATH | O_CLOEXEC)};
     struct stat status{};

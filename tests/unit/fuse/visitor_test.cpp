@@ -76,7 +76,7 @@ TEST_F(VisitorTest, AVisitThatDoesNotArriveIsGivenUpAndTouchesNothing) {
     auto unlocked = std::make_shared<std::promise<void>>();
     auto arrival = std::make_shared<std::promise<bool>>();
     auto seen = arrival->get_future();
-    // One that is given up before the thread gets to it is never run: again, then.
+    // A visit given up before the thread gets to it is never run: try again.
     auto begun = std::make_shared<std::atomic<bool>>(false);
     while (!*begun) {
         const auto outcome = visitor_.run(
@@ -89,7 +89,7 @@ TEST_F(VisitorTest, AVisitThatDoesNotArriveIsGivenUpAndTouchesNothing) {
         EXPECT_EQ(outcome, Outcome::gave_up);
     }
 
-    // One that waits behind it is given up as well, and is not run later.
+    // A visit waiting behind it is given up, too, and is not run later.
     auto ran = std::make_shared<std::atomic<bool>>(false);
     EXPECT_EQ(visitor_.run([ran](const Visitor::Arrived& /*arrived*/) { *ran = true; },
                            std::chrono::milliseconds(1)),

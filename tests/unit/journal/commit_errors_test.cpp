@@ -1,4 +1,4 @@
-// What becomes of commits and writepages when the backing file or the kernel fails them.
+// What happens to commits and writepages when the backing file or the kernel reports an error.
 #include "tests/unit/journal/commit_fixture.hpp"
 
 #include <fcntl.h>
@@ -131,7 +131,7 @@ TEST_F(CommitErrors, AWritepageThatWantsMemoryKeepsThePageAndTellsTheApplication
     EXPECT_FALSE(journal_->gauge().dirty);
 }
 
-// A sync that could not even be asked for has synced nothing.
+// A sync that failed before its system call has synced nothing.
 TEST_F(CommitErrors, ASyncThatThrowsIsDoneAgain) {
     write(0, "text");
     fail("fdatasync bad_alloc count=1");
@@ -173,7 +173,7 @@ TEST_F(CommitErrors, ACommitFailsIfItCannotLookForMappedStores) {
     join();
     cache_.probe_error = ETIMEDOUT;
     EXPECT_EQ(commit(), ETIMEDOUT);
-    cache_.probe_error = ENOENT; // the kernel has forgotten the inode: there is nothing to see
+    cache_.probe_error = ENOENT; // the kernel has forgotten the inode: no pages to look at
     EXPECT_EQ(commit(), 0);
 }
 

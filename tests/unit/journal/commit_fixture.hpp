@@ -23,8 +23,8 @@
 
 namespace partialfs::journal {
 
-/// One file that is open for reading and writing, and a journal without a timer. No kernel: what it
-/// would have cached is in cache_.
+/// One file, open for reading and writing, and a journal without a timer. cache_ stands for the
+/// kernel's page cache.
 class CommitTest : public ::testing::Test {
   protected:
     CommitTest()

@@ -1,4 +1,4 @@
-// A commit of many files: they are synced together, if their filesystem can.
+// A commit of many files: they are synced together if their filesystem can do that.
 #include "tests/unit/journal/commit_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ class CommitMany : public CommitTest {
         context_.whole_filesystem = {*base::Fd::open(AT_FDCWD, directory_.path().c_str(), O_RDONLY),
                                      status.st_dev};
     }
-    /// Writes "text" to so many files.
+    /// Writes "text" to `count` new files.
     void write_files(std::size_t count) {
         const std::size_t before = files_.size();
         for (std::size_t i = before; i < before + count; ++i) {
@@ -100,7 +100,8 @@ TEST_F(CommitMany, AnErrorOfTheFilesystemIsToldToTheFileItIsOf) {
     EXPECT_FALSE(journal_->gauge().dirty);
 }
 
-// The error may be that of a file whose data came after the commit had begun, and is told no more.
+// The error of a syncfs(2) may belong to a file whose data came after the commit began, and is
+// reported only once.
 TEST_F(CommitMany, AfterAnErrorFilesAreSyncedOneByOne) {
     sync_together();
     write_files(40);

@@ -54,7 +54,7 @@ TEST_F(CommitTest, ACommitWithNothingToDoLetsCleanFilesGo) {
     EXPECT_EQ(commit(), 0);
     file_->released(O_RDWR);
     EXPECT_EQ(journal_->status().files, 1U) << "enlisted while it could be mapped";
-    journal_->hurry(); // as the timer: only if there is anything to do
+    journal_->hurry(); // as the timer does: commits only if there is anything to do
     const auto gone = [&] { return journal_->status().files == 0; };
     for (int tries = 0; tries < 10'000 && !gone(); ++tries) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -63,8 +63,8 @@ TEST_F(CommitTest, ACommitWithNothingToDoLetsCleanFilesGo) {
     EXPECT_EQ(journal_->status().commits, 1U) << "no commit was made for it";
 }
 
-// Between the moment at which a request finds the file in the running transaction and the moment at
-// which its data comes, that transaction may commit, and find nothing.
+// Between a request's lookup of the file in the running transaction and its data, that transaction
+// may commit without finding a change.
 TEST_F(CommitTest, AFileWhoseChangeIsStillComingIsNotLetGo) {
     context_.settings.policy = FlushPolicy::ext3;
     join();
@@ -90,9 +90,9 @@ TEST_F(CommitTest, AWritepagePastTheEndOfTheDiskWritesWhatIsPendingBelowFirst) {
     EXPECT_EQ(disk(), std::string(4096, 'a') + std::string(4096, '\0') + std::string(4096, 'm'));
 }
 
-// A page was taken for stored into, and is not dirty any more without a writepage having told so
-// (compared while a write(2) was on its way, or read-only mapped). What write(2) puts into it later
-// reaches the disk all the same, also where the kernel cannot be asked about a page.
+// A page was found stored into, and is then clean without a writepage (it was compared during a
+// write(2), or is mapped read-only). A later write(2) to it must reach the disk, even if the kernel
+// cannot be asked about the page.
 TEST_F(CommitTest, AWriteIntoAPageOnceTakenForStoredIntoIsNotLeftBehind) {
     const auto take_for_stored_into = [&] {
         write(0, std::string(4096, 'a'));
@@ -123,11 +123,11 @@ TEST_F(CommitTest, AWriteIntoAPageOnceTakenForStoredIntoIsNotLeftBehind) {
 TEST_F(CommitTest, AFileIsFlushedWithTheKernelAsLongAsAPageOfItIsKnownDirty) {
     write(0, "aaaa");
     EXPECT_EQ(commit(), 0);
-    write(0, "aaaa"); // a page that a commit could flush
+    write(0, "aaaa"); // makes a page that a commit could flush
     EXPECT_FALSE(file_->probe_begins().empty());
     file::PageSet found;
     found.append({model::PageIndex{0}, model::PageIndex{0}});
-    EXPECT_EQ(file_->learn_dirty(found), 1U); // mistaken: the cache has nothing
+    EXPECT_EQ(file_->learn_dirty(found), 1U); // wrongly: the cache has nothing
     write(0, "bbbb");
     file_->released(O_RDWR);
     EXPECT_FALSE(file_->may_be_mapped());
@@ -217,7 +217,7 @@ TEST_F(CommitTest, ACopyOlderThanAWritepageIsNotWritten) {
         cache_.during_retrieve = nullptr;
         cache_.store(0, 4, std::byte{'2'});
         ASSERT_TRUE(cache_.write_back(*file_, PageIndex{0}));
-        write(100, "w"); // dirties the block again, but not those bytes
+        write(100, "w"); // dirties the block again, but not these bytes
     };
     EXPECT_EQ(commit(), 0);
     EXPECT_EQ(disk().substr(0, 4), "2222") << "the retrieved copy said 1111";
@@ -261,9 +261,9 @@ TEST_F(CommitTest, WritersWaitForRoomAndGetIt) {
     EXPECT_EQ(file_->size(), ByteOffset{at + 4096});
 }
 
-// One that is larger than the limit, or that others hold up, does not wait for ever.
+// A write larger than the limit, or held up by others, does not wait for ever.
 TEST_F(CommitTest, AWriteThatGoesThroughIsTakenBeyondTheLimit) {
-    const std::string much(2U << 20U, 'x'); // of a limit of 1 MiB
+    const std::string much(2U << 20U, 'x'); // the limit is 1 MiB
     EXPECT_EQ(file_
                   ->write_through(ByteOffset{0}, std::as_bytes(std::span(much)),
                                   file::FileData::Via::page_cache)
@@ -275,7 +275,7 @@ TEST_F(CommitTest, AWriteThatGoesThroughIsTakenBeyondTheLimit) {
     EXPECT_EQ(budget_.used(), 0U);
 }
 
-// What a later fsync or fdatasync must make durable, whoever made it.
+// What an fsync or fdatasync after each operation must make durable.
 TEST_F(CommitTest, FsyncMakesDurableWhatEachOperationChanged) {
     context_.settings.policy = FlushPolicy::ext3;
     const auto fdatasync = [&] {
@@ -314,7 +314,7 @@ TEST_F(CommitTest, FsyncMakesDurableWhatEachOperationChanged) {
 TEST_F(CommitTest, Ext3LooksOnlyAtPagesThatItCouldFlush) {
     context_.settings.policy = FlushPolicy::ext3;
     for (std::uint64_t page = 0; page < 100; ++page) {
-        cache_.store(page * 4096, 10, std::byte{'m'}); // mapped stores alone
+        cache_.store(page * 4096, 10, std::byte{'m'}); // mapped stores only
     }
     ASSERT_TRUE(file_->truncate(ByteOffset{409'600}));
     write(4096 * 7, "w");

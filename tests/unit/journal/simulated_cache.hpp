@@ -1,4 +1,4 @@
-// A page cache for tests of the journal: what the kernel would do with a mapped file, without it.
+// A page cache for tests of the journal: simulates what the kernel does with a mapped file.
 #pragma once
 
 #include "fusefs/file/file_data.hpp"
@@ -22,10 +22,10 @@ class SimulatedCache final : public file::PageCache {
         bool dirty = false;
     };
     std::map<model::PageIndex, Page> pages;
-    /// Called in the midst of a retrieve, after the copy has been made: for races.
+    /// Called during a retrieve, after the copy has been made: for races.
     std::function<void()> during_retrieve;
     int retrieves = 0;
-    std::uint64_t looked_at = 0; ///< pages that dirty_pages() was asked about
+    std::uint64_t looked_at = 0; ///< number of pages that dirty_pages() was asked about
     bool can_tell = true;        ///< whether is_clean() has an answer
     bool gone = false;           ///< unmounted: nothing can be asked any more
     int probe_error = 0;         ///< an errno with which dirty_pages() fails

@@ -86,7 +86,7 @@ TEST(BlockDevice, GoesWithNoPolicyThatFlushes) {
     EXPECT_FALSE(go_together(kContract, FlushPolicy::eager));
 }
 
-/// The same through a file's table.
+/// The same with a file's block table.
 TEST(BlockDevice, AFilesPagesRememberTheirBitsUntilTheyAreEvicted) {
     constexpr ByteOffset kSize{4 * kPageSize};
     FileBlocks file(kKiB);

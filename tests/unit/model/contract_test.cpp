@@ -27,7 +27,7 @@ TEST(Contract, MessagesNameThemAll) {
     EXPECT_EQ(base::all_names<Contract>(), "linux-2.6.19, linux-2.6.20 or linux-6.12-blockdev");
 }
 
-// What people are told is what the rule does: a store into a page whose blocks a commit has
+// The documented property must match the rule, for a store into a page whose blocks a commit has
 // flushed.
 TEST(Contract, LosesMappedStoresIffWritepagePassesOverThem) {
     constexpr BlockMask all{0b1111};

@@ -118,7 +118,7 @@ TEST_F(DiskCacheOf, OfASizeThatIsTakenAllBytesPastItAreTold) {
         ASSERT_EQ(reverted.files.size(), 1U);
         if (reverted.files[0].size_after == ByteOffset{3}) {
             taken_at_all = true;
-            // Sectors of them that have survived, too.
+            // Also those sectors of them that have survived.
             EXPECT_EQ(reverted.files[0].bytes,
                       (std::vector{ByteRange{ByteOffset{3}, ByteOffset{4003}}}))
                 << seed;

@@ -66,7 +66,7 @@ TEST(Survival, ASizeThatSurvivesHasItsDataWithIt) {
 }
 
 TEST(Survival, WhatWasWrittenBehindALostTruncationIsNotSeen) {
-    // 8192 bytes were cut off to 1024, and written again to 2048.
+    // 8192 bytes were truncated to 1024, and extended again to 2048.
     const std::vector<Change> changes{resize(8192, 1024), data(1024, 2048), resize(1024, 2048)};
     for (std::uint64_t seed = 0; seed < 64; ++seed) {
         const Aftermath after = aftermath_of(changes, tear(Tear::Kind::sectors, seed));
@@ -128,7 +128,7 @@ TEST(Survival, KeepOrderKeepsAPrefix) {
         std::uint64_t lost = 0;
         for (const Reversal& reversal : after.reversals) {
             lost += reversal.bytes.size().value / 512;
-            // What is lost of a change is its end, and all of the later ones is.
+            // A change loses its end, and all later changes are lost.
             EXPECT_EQ(reversal.bytes.end.value % 1024, 0U) << seed;
         }
         EXPECT_EQ(lost, after.sectors_lost);

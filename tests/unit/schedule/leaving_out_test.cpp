@@ -14,7 +14,7 @@ Schedule parsed(const std::string& ops) {
     return std::move(*schedule);
 }
 
-/// What is left, by ids; an operation that cannot be carried out ends it, as in a run.
+/// The ids that remain. Fails the test at an operation that cannot be carried out.
 std::vector<std::uint64_t> left(const Schedule& schedule, const LeaveOut& what) {
     OpWalker walker(leaving_out(source_of(schedule), what)());
     std::vector<std::uint64_t> ids;

@@ -6,7 +6,7 @@
 namespace mmapstress {
 namespace {
 
-/// The operation of this line, of a file of 10000 bytes.
+/// Parses an operation on a file of 10000 bytes.
 Op parsed(const std::string& line) {
     const auto schedule = parse_schedule("mmapstress-schedule 1\nseed 1\n"
                                          "file 0 size=10000 start=written\n1 " +

@@ -75,7 +75,7 @@ TEST(ScheduleText, EveryOperationComesBackByteForByte) {
     ASSERT_TRUE(schedule) << schedule.error().message();
     EXPECT_EQ(print_schedule(*schedule), kEverything);
     EXPECT_EQ(parse_schedule(print_schedule(*schedule)), *schedule);
-    // The text above must hold every kind there is.
+    // The text above must contain every kind of operation.
     std::vector<bool> seen(kOpKinds);
     for (const auto* ops : {&schedule->header.start_writes, &schedule->ops}) {
         for (const Op& op : *ops) {

@@ -10,7 +10,7 @@
 namespace partialfs::startup {
 namespace {
 
-/// Runs `start` in a process that goes to the background, and answers what its parent's side gets.
+/// Runs `start` in a process that goes to the background. Returns the exit code of the parent.
 template <typename Start>
 int parent_sees(Start start) {
     const pid_t command = ::fork();
@@ -49,7 +49,7 @@ TEST(Background, AParentThatHasGoneIsNoticed) {
         std::signal(SIGPIPE, SIG_IGN);
         auto side = go_to_background();
         if (side && std::holds_alternative<Readiness>(*side)) {
-            // The command itself, which waits, is killed by its own child.
+            // The waiting command itself is killed by its own child.
             const pid_t waiting = ::getppid();
             ::kill(waiting, SIGKILL);
             while (::getppid() == waiting) {

@@ -31,7 +31,7 @@ class Checks : public ::testing::Test {
     testing::TemporaryDirectory temporary_;
 };
 
-/// One line that names the thing.
+/// Expects an error of one line with the path in question.
 void expect_wrong(const Check& check, const fs::path& named, const char* what) {
     ASSERT_FALSE(check);
     EXPECT_THAT(check.error(), AllOf(HasSubstr("'" + named.string() + "'"), HasSubstr(what),

@@ -45,9 +45,9 @@ TEST(DirectoryId, ADirectoryMadeAnewIsAnother) {
         GTEST_SKIP() << temporary.path() << " does not say when a directory was made";
     }
     fs::remove(temporary / "a");
-    // Its number may be used again. New inodes are stamped with the clock of the last tick, which
-    // may stay behind a finer stamp that the kernel gave out before (Linux 6.13); from then on both
-    // directories would get that one.
+    // Its inode number may be reused. New inodes get the time of the last clock tick or, if later,
+    // the finest time stamp given out (Linux 6.13). Both directories would get the same one until a
+    // tick is later than it.
     const auto coarse_now = [] {
         timespec now{};
         ::clock_gettime(CLOCK_REALTIME_COARSE, &now);

@@ -61,7 +61,7 @@ TEST_F(Wait, AFailedCommitIsReportedAfterItsDaemonHasGone) {
 TEST_F(Wait, ADaemonThatDiedIsReported) {
     {
         const MountRecord record(temporary_ / "records", facts_);
-        // A copy has no lock.
+        // A copy of the record, without the lock.
         fs::copy_file(temporary_ / "records" / record.name(),
                       temporary_ / "records/partialfs.copy");
     }

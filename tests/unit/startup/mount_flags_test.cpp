@@ -27,12 +27,12 @@ TEST(MountFlags, WhatTheUserNamedStays) {
     EXPECT_THAT(flags, ::testing::ElementsAre("nosuid", "dev", "noexec", "ro"));
 }
 
-/// What complete_flags() says of a directory on a filesystem that is mounted nosuid: of our own
-/// mount, in a mount namespace that ends with the thread, so that nothing is left whatever happens.
-/// Empty where we may not mount; then `reason` says why.
+/// The result of complete_flags() for a directory on a filesystem mounted nosuid: mounted by us, in
+/// a mount namespace that ends with the thread, so that nothing remains. Empty if we may not mount;
+/// `reason` then says why.
 struct OnNosuid {
-    std::optional<std::vector<std::string>> unnamed; ///< the user named no option
-    std::vector<std::string> named;                  ///< the user named `suid`
+    std::optional<std::vector<std::string>> unnamed; ///< without an option named by the user
+    std::vector<std::string> named;                  ///< with `suid` named by the user
     std::string reason;
 };
 

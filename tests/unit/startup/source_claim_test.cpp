@@ -39,7 +39,7 @@ class Claim : public ::testing::Test {
                 }};
     }
     [[nodiscard]] std::string disk() const { return base_ / "disk"; }
-    /// What somebody hears who wants `source`; empty: it is his.
+    /// The error message for a claim of `source`; empty if it succeeds.
     std::string refusal(const fs::path& source) {
         try {
             const SourceClaim claim(source, "/mnt/other", settings());
@@ -81,7 +81,7 @@ TEST_F(Claim, TheLocksAloneKeepASecondDaemonAway) {
 }
 
 TEST_F(Claim, TheRecordAloneKeepsASecondDaemonAway) {
-    // As where a directory cannot be locked.
+    // A record as it is where directories cannot be locked.
     MountFacts facts;
     facts.pid = 12;
     facts.source = disk();

@@ -36,7 +36,7 @@ class RecorderTest : public ::testing::Test {
 TEST_F(RecorderTest, EveryEventOfTwoThreadsReachesTheFileInOrder) {
     recorder_.start_file(open_file(O_WRONLY | O_CREAT | O_APPEND));
     constexpr std::size_t kEach =
-        3 * Recorder::kKept; // more than the ring holds: who records has to wait
+        3 * Recorder::kKept; // more than the ring holds: the recording thread has to wait
     const auto record = [this] {
         for (std::size_t i = 0; i < kEach; ++i) {
             recorder_.record(Event{});

@@ -1,4 +1,4 @@
-// A block device without buffer heads: which mapped stores survive, as told by schedules.
+// A block device without buffer heads: which mapped stores survive, tested with schedules.
 #include "tools/vmmodel/explore/search.hpp"
 #include "tools/vmmodel/predict/fuse_predictor.hpp"
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
@@ -22,7 +22,8 @@ using ::testing::HasSubstr;
 
 using Ranges = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
-/// The operations, on two pages that are written as a whole at the start, or with `start`.
+/// The operations as a schedule on two pages, which are written completely at the start, or as
+/// `start` says.
 mmapstress::Schedule schedule_of(const std::string& operations,
                                  const std::string& start = "written fill=1") {
     auto schedule = mmapstress::parse_schedule("mmapstress-schedule 1\nseed 1\nend munmap,fsync\n"
@@ -71,7 +72,7 @@ std::string text_of(Lines lines) {
     return text;
 }
 
-/// On disk, and in no page cache.
+/// The data is on disk, and not in the page cache.
 const std::string kOnDisk = "1 evict file=0\n";
 const std::string kStore = "10 store file=0 off=1100 len=50 fill=2\n"; // block 1 of page 0
 const Ranges kLost{{1100, 50}};
@@ -113,13 +114,13 @@ TEST(BlockDevice, APageWrittenAsAWholeKeepsStoresUntilItIsWrittenBack) {
     EXPECT_EQ(fuse(kOnDisk + nearly + kStore), kLost);
 }
 
-// What cannot be made sparse is written over with zeros, which marks every block.
+// A device cannot be made sparse: it is overwritten with zeros, which marks every block.
 TEST(BlockDevice, ItStartsWrittenEvenWhereAFileIsSparse) {
     EXPECT_EQ(kernel(schedule_of(kStore, "sparse")), Ranges{});
     EXPECT_EQ(kernel(schedule_of("1 fsync file=0\n" + kStore, "sparse")), kLost);
 }
 
-// The operation sync is a syncfs(2), of the filesystem that the device's node is on.
+// The operation `sync` is a syncfs(2) of the filesystem that has the device's node.
 TEST(BlockDevice, SyncfsWritesNoDeviceBack) {
     EXPECT_EQ(kernel("1 sync\n" + kStore), Ranges{});
     const auto commit_by = [](const std::string& way) {
@@ -157,20 +158,20 @@ TEST(BlockDevice, AWriteAfterTheLossSavesWhatTheCacheStillHas) {
     const std::string late = kOnDisk + kStore + "11 fsync file=0\n" +
                              "12 write file=0 off=1024 len=1 fill=6\n13 fsync file=0\n";
     EXPECT_EQ(kernel(late), Ranges{});
-    // The daemon has only what write(2) brought: the page is clean in the kernel.
+    // The daemon has only the bytes of write(2): the page is clean in the kernel.
     EXPECT_EQ(fuse(late), kLost);
 }
 
 TEST(BlockDevice, MunmapSavesNothing) {
     EXPECT_EQ(kernel(kOnDisk + kStore + "11 unmap file=0\n12 fsync file=0\n"), kLost);
-    // On FUSE it is a writeback.
+    // On FUSE munmap causes a writeback.
     const std::string saved = kOnDisk + kStore + "11 unmap file=0\n" +
                               "12 write file=0 off=1024 len=1 fill=6\n13 fsync file=0\n";
     EXPECT_EQ(kernel(saved), Ranges{});
     EXPECT_EQ(fuse(saved), kLost);
 }
 
-// Nobody tells a daemon of it.
+// A daemon gets no request for it.
 TEST(BlockDevice, SyncFileRangeClearsTheMarksOfWritesInTheKernelOnly) {
     const std::string cleared = kOnDisk + "2 write file=0 off=1024 len=1 fill=6\n" +
                                 "3 sync_file_range file=0 off=0 len=4096\n" + kStore;
@@ -178,7 +179,7 @@ TEST(BlockDevice, SyncFileRangeClearsTheMarksOfWritesInTheKernelOnly) {
     EXPECT_EQ(fuse(cleared), Ranges{});
 }
 
-// On partialfs another file's fsync writes that file alone, and on a device there is no other.
+// On partialfs an fsync of another file writes only that file, and a device has no other.
 TEST(BlockDevice, ACommitClearsNoMarks) {
     EXPECT_EQ(kernel("1 commit\n" + kStore), Ranges{});
     EXPECT_EQ(fuse("1 commit\n" + kStore), Ranges{});
@@ -203,8 +204,8 @@ TEST(BlockDevice, TheDamageNamesTheWritebackThatPassedOverIt) {
 }
 
 TEST(BlockDevice, ADaemonWritesWhatItWasSentAndNotWhatWasStoredSince) {
-    // An msync of another page makes the daemon write back the write(2) and clear its block's mark
-    // while the kernel's page, which has the store, is still dirty.
+    // An msync of another page makes the daemon write back the bytes of write(2) and clear its
+    // block's mark, while the kernel's page, which has the store, is still dirty.
     const std::string written = kOnDisk + "2 write file=0 off=1024 len=1024 fill=3\n" + kStore;
     EXPECT_EQ(fuse(written), Ranges{});
     EXPECT_EQ(fuse(written + "11 msync file=0 off=4096 len=4096\n"), kLost);

@@ -1,4 +1,4 @@
-// The program as it is called: exit codes, and what is said of bad input.
+// The program's command line: exit codes, and messages about bad input.
 #include "tests/shell_command.hpp"
 #include "tests/temporary_directory.hpp"
 
@@ -40,7 +40,7 @@ TEST(Command, ExitCodesTellWhatWasFound) {
 TEST(Command, PredictTakesTheContractThatAScheduleRanUnder) {
     const partialfs::testing::TemporaryDirectory directory;
     const std::string schedule = (directory / "schedule").string();
-    // sync_file_range is what a daemon does not hear of.
+    // A daemon gets no request for sync_file_range.
     std::ofstream(schedule) << "mmapstress-schedule 1\nseed 1\nblock 1024\n"
                                "contract linux-6.12-blockdev\npolicy writeback\n"
                                "file 0 size=4096 start=written+fsync\n"
@@ -76,7 +76,7 @@ TEST(Command, PlayWithoutATerminalPrintsTheRun) {
     EXPECT_THAT(vmmodel("play --id 1024-100068 " + kGolden).text, HasSubstr("gone for good"));
 }
 
-/// One line that names the thing, and exit code 2.
+/// Expects one line with `said` in it, and exit code 2.
 void expect_refused(const std::string& arguments, const std::string& said) {
     const Said outcome = vmmodel(arguments);
     EXPECT_EQ(outcome.code, 2) << arguments;

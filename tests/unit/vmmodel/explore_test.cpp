@@ -1,4 +1,4 @@
-// The search itself: symmetry, memory, and that no step of the machine can be missing unnoticed.
+// The search itself: symmetry, memory, and that a step missing from the machine is noticed.
 #include "tools/vmmodel/explore/search.hpp"
 #include "tools/vmmodel/show/describe.hpp"
 
@@ -112,7 +112,7 @@ TEST(Explore, ARunLeadsFromStepToStep) {
     }
 }
 
-/// What the history tests look at, for every setting, as one text.
+/// The results that the history tests check, for every setting, as one text.
 std::string profile(Machine::Forgotten forgotten) {
     std::vector<Bounds> all(3, small());
     all[1].events = {2, 0, 1, 1, 1, 0, 1, 0, 0};
@@ -135,7 +135,7 @@ std::string profile(Machine::Forgotten forgotten) {
 
 class ForgottenStep : public ::testing::TestWithParam<Step> {};
 
-// The verdicts alone, without the number of states, tell that the step's effect is missing.
+// The verdicts alone, without the number of states, show that the step's effect is missing.
 TEST_P(ForgottenStep, IsNoticed) {
     static const std::string kWhole = profile(0);
     EXPECT_NE(profile(Machine::forget(GetParam())), kWhole)

@@ -1,4 +1,4 @@
-// The predictor against what genuine kernels did: every recorded schedule, to the byte.
+// Compares the predictor with what genuine kernels did: every recorded schedule, to the byte.
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
 #include "tools/vmmodel/predict/predict.hpp"
 #include "tools/vmmodel/predict/schedule_file.hpp"

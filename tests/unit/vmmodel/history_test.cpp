@@ -1,4 +1,4 @@
-// The machine must come out as history did: which kernel harms stores on which filesystem, and how.
+// The machine must reproduce history: which kernel harms stores on which filesystem, and how.
 #include "tools/vmmodel/explore/search.hpp"
 #include "tools/vmmodel/show/describe.hpp"
 
@@ -15,7 +15,7 @@ Bounds bounds_with(std::initializer_list<std::pair<Event, std::uint8_t>> events)
     return bounds;
 }
 
-/// What the table is made with, but for one of two commits.
+/// The bounds of the documented table, with one commit instead of two.
 Bounds usual() {
     return bounds_with({{Event::store, 3},
                         {Event::write, 1},
@@ -68,9 +68,8 @@ TEST(History, Linux2619WithTheOrderedListNeedsAWriteOrAnEarlierWritepage) {
     EXPECT_EQ(how(neither, Harm::lost), "never");
 }
 
-// Without races nothing is lost, as history has it. With them a write fault between page_mkclean
-// and
-// ->writepage marks blocks dirty that this very writepage then cleans.
+// Without races nothing is lost, as in history. With races a write fault between page_mkclean and
+// ->writepage marks blocks dirty which this writepage then cleans.
 TEST(History, Linux2619WithoutFlushesOfItsOwnLosesOnlyInARace) {
     const Search calm = ask(Era::linux_2_6_19, Filesystem::writeback, usual(), Races::never);
     EXPECT_TRUE(calm.found.empty());
@@ -87,7 +86,7 @@ TEST(History, Linux2620IsHarmedOnlyByTheFaultRaceAndLosesNothing) {
         const Found* found = search.of(Harm::fsync_not_durable);
         ASSERT_NE(found, nullptr);
         EXPECT_TRUE(found->needs_race);
-        // The race that the kernel's comment names: PG_dirty is cleared after the PTE became dirty.
+        // The race in the kernel's comment: PG_dirty is cleared after the PTE became dirty.
         bool dirty_pte_without_pg_dirty = false;
         for (const Run::Taken& taken : found->run.steps) {
             const PageCell& cell = taken.after.pages[0];
@@ -106,7 +105,7 @@ TEST(History, Linux2623IsHarmedByNothing) {
     }
 }
 
-// What page_mkclean's look at the PTE without its lock leaves open until 479db0bf408e.
+// page_mkclean checked the PTE without its lock until 479db0bf408e, which left this race.
 TEST(History, MunmapOfAnotherProcessRacesWithFsyncUntil2627) {
     Bounds bounds = bounds_with({{Event::store, 2},
                                  {Event::commit, 1},
@@ -123,7 +122,7 @@ TEST(History, MunmapOfAnotherProcessRacesWithFsyncUntil2627) {
     }
 }
 
-// 2.6.19's try_to_free_buffers took a page with clean buffers for clean, PTEs and all.
+// 2.6.19's try_to_free_buffers took a page with clean buffers for clean, including its PTEs.
 TEST(History, FreedBuffersLoseStoresIn2619Only) {
     const Bounds bounds =
         bounds_with({{Event::store, 2}, {Event::commit, 1}, {Event::fsync, 1}, {Event::strip, 1}});

@@ -1,4 +1,4 @@
-// What people and programs get to see: tables, JSON, graphs, pictures, screens, schedule files.
+// The outputs for people and programs: tables, JSON, graphs, pictures, screens, schedule files.
 #include "tests/temporary_directory.hpp"
 #include "tools/vmmodel/predict/schedule_file.hpp"
 #include "tools/vmmodel/show/render.hpp"

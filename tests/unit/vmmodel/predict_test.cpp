@@ -1,4 +1,4 @@
-// What single operations do, as told by schedules in mmapstress's own format.
+// The effects of single operations, tested with schedules in mmapstress's format.
 #include "tools/vmmodel/predict/fuse_predictor.hpp"
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
 #include "tools/vmmodel/predict/predict.hpp"
@@ -16,7 +16,7 @@ using partialfs::model::FlushPolicy;
 
 const BlockSize kKiB = *BlockSize::from_bytes(1024);
 
-/// The operations, on a file of one page written before, as a schedule.
+/// The operations as a schedule on a file of one page, written before.
 mmapstress::Schedule schedule_of(const std::string& operations,
                                  const std::string& file = "size=4096 start=written fill=1") {
     const std::string text =
@@ -81,7 +81,7 @@ const std::string kBeforeTheEnd = "1 store file=0 off=100 len=50 fill=2\n"
                                   "2 commit\n"
                                   "3 store file=0 off=200 len=300 fill=3\n";
 
-// munmap moves the PTE's dirty bit to the page. On FUSE it is a writeback like any other.
+// munmap moves the PTE's dirty bit to the page. On FUSE the page is then written back as usual.
 TEST(Predict, UnmapRescuesOnTheOldKernelOnly) {
     EXPECT_TRUE(kernel(kBeforeTheEnd + "4 unmap file=0\n5 fsync file=0\n").empty());
     EXPECT_EQ(fuse(kBeforeTheEnd + "4 unmap file=0\n5 fsync file=0\n"), kLost);
@@ -111,7 +111,7 @@ TEST(Predict, SyncFileRangeWritesPagesAndCommitsNothing) {
     EXPECT_TRUE(kernel(kBeforeTheEnd + "4 sync_file_range file=0 off=4096 len=1\n").empty());
 }
 
-// What schedules cannot say, but the rule has: mlock's fault, sync_file_range's flags.
+// Not expressible in schedules, but part of the rules: mlock's fault, sync_file_range's flags.
 TEST(Predict, MlockFaultsAndFlagsOfSyncFileRange) {
     const auto run = [](bool locks, SyncRangeFlags flags) {
         KernelPredictor kernel(Era::linux_2_6_19, Filesystem::ordered, kKiB);
@@ -153,7 +153,8 @@ TEST(Predict, AWriteBetweenSavesItsOwnBlocksOnly) {
 
 TEST(Predict, RewritingThePageLaterHealsIt) {
     EXPECT_TRUE(kernel(kRecipe + "5 store file=0 off=0 len=4096 fill=9\n").empty());
-    // A store elsewhere in the page makes the VM call it dirty as a whole, right bytes and all.
+    // A store elsewhere in the page makes the VM mark the whole page dirty, the right bytes
+    // included.
     EXPECT_TRUE(kernel(kRecipe + "5 store file=0 off=4000 len=1 fill=9\n").empty());
     // Not if the page has left memory before.
     EXPECT_EQ(kernel(kRecipe + "5 evict file=0\n6 store file=0 off=4000 len=1 fill=9\n"), kLost);
@@ -173,7 +174,7 @@ TEST(Predict, TruncationInsideAPageDropsBlocksState) {
 }
 
 TEST(Predict, AMappingOfAPartIsMadeAnewWhereMoreIsNeeded) {
-    // The store outside the mapping unmaps it first, which rescues.
+    // The store outside the mapping first unmaps it, which saves the earlier store.
     const std::string part = "1 map file=0 off=0 len=4096\n"
                              "2 store file=0 off=100 len=50 fill=2\n"
                              "3 commit\n"

@@ -1,4 +1,4 @@
-// reiserfs' ordered list: which schedules lose a store on it, and on ext3 do or do not.
+// reiserfs' ordered list: which schedules lose a store on reiserfs, compared with ext3.
 #include "tools/vmmodel/predict/kernel_predictor.hpp"
 #include "tools/vmmodel/predict/predict.hpp"
 #include "tools/vmmodel/predict/reiserfs_list.hpp"
@@ -55,7 +55,7 @@ TEST(ReiserfsList, ABlockThatHasItsPlaceDoesNot) {
 TEST(ReiserfsList, ABlockInTheFilesLastPageDoes) {
     const std::string one_page = "size=4000 start=written+fsync fill=1";
     EXPECT_EQ(lost(Filesystem::reiserfs, one_page, kWriteFirst), kTheStore);
-    // A whole page is not the page that the file ends in.
+    // The file does not end inside a whole page.
     EXPECT_EQ(lost(Filesystem::reiserfs, "size=4096 start=written+fsync fill=1", kWriteFirst),
               Ranges{});
 }
@@ -78,9 +78,9 @@ TEST(ReiserfsList, InAPageReadInANewBlockIsNoLongerNew) {
     PageState hole;
     EXPECT_EQ(joined_by_write(hole, BlockMask{}, first, page), first);
     EXPECT_EQ(joined_by_write(hole, kKiB.all(), first, page), BlockMask{});
-    hole.dirty = first; // a store has been made: the hole is filled under a dirty buffer
+    hole.dirty = first; // a store was made: write(2) fills the hole under a dirty buffer
     EXPECT_EQ(joined_by_write(hole, kKiB.all(), first, page), first);
-    // Appended, not filled.
+    // Appended, not filling a hole.
     EXPECT_EQ(joined_by_write(hole, kKiB.all(), first, {PageIndex{2}, ByteOffset{8192}, kKiB}),
               BlockMask{});
 }

@@ -1,5 +1,5 @@
-// The fast simulation: same seed same run, history's verdicts, and the ledger that a filesystem
-// would keep of it.
+// The fast simulation: same seed, same run; history's verdicts; and the ledger that a filesystem
+// would keep.
 #include "fusefs/model/ledger.hpp"
 #include "tools/vmmodel/simulate/simulate.hpp"
 
@@ -52,8 +52,9 @@ TEST(Simulate, TheErasAroundItLoseNothing) {
     EXPECT_EQ(run(Era::linux_2_6_23, Filesystem::ordered, /*races=*/true).broken_syncs, 0U);
 }
 
-/// Keeps the ledger as the daemon does: what a writepage passed over, until it is written. At every
-/// eviction the ledger's open entries of the page must be what is lost, both ways.
+/// Keeps the ledger as the daemon does: blocks that a writepage passed over, until they are
+/// written. At every eviction the ledger's open entries of the page must be exactly the lost
+/// blocks.
 class Bookkeeper final : public SimulationListener {
   public:
     explicit Bookkeeper(model::BlockSize block_size)

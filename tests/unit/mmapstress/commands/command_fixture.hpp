@@ -1,4 +1,4 @@
-// The program itself, run in a directory of its own.
+// Runs the program itself, in a directory of its own.
 #pragma once
 
 #include "tests/shell_command.hpp"
@@ -25,7 +25,7 @@ class Command : public testing::Test {
     partialfs::testing::TemporaryDirectory directory_;
 };
 
-/// A line of recorded schedules.
+/// One line of a file of recorded schedules.
 inline std::string recorded(const std::string& ops) {
     return R"({"id":"one","kernel":"2.6.19","block":4096,"files":1,"size":4096,"start":"sparse",)"
            R"("ops":[)" +

@@ -95,7 +95,7 @@ TEST_F(Command, ARunForSomeTimeSaysHowManyRoundsItWas) {
         GTEST_SKIP() << "temporary files cannot be evicted here: " << said.text;
     }
     EXPECT_EQ(said.code, 0) << said.text;
-    // The seed is the last round's: each has one more.
+    // The reported seed is the last round's: each round adds one.
     std::ostringstream text;
     text << std::ifstream(directory_ / "r").rdbuf();
     const std::string report = text.str();
@@ -262,7 +262,7 @@ TEST_F(Command, KeptFilesAreVerifiedFromTheReportAlone) {
     const std::string report = here() + "/report";
     const Said ran = run("run " + here() + " --ops 300 --keep --report " + report);
     if (ran.code == 3) {
-        GTEST_SKIP() << ran.text; // a filesystem that nothing leaves, as a tmpfs
+        GTEST_SKIP() << ran.text; // a filesystem whose pages cannot be evicted, such as tmpfs
     }
     ASSERT_EQ(ran.code, 0) << ran.text;
     EXPECT_FALSE(fs::exists(report + ".progress")) << "the run is over";

@@ -1,4 +1,4 @@
-// The program when it is interrupted: what was run is verified, and told.
+// The program when it is interrupted: it verifies and reports what was run.
 #include "tests/unit/mmapstress/commands/command_fixture.hpp"
 
 #include <fcntl.h>
@@ -26,7 +26,7 @@ class Interrupted {
         if (pid_ == 0) {
             ::dup2(ends[1], STDOUT_FILENO);
             ::dup2(ends[1], STDERR_FILENO);
-            ::signal(SIGHUP, SIG_DFL); // whatever started the test
+            ::signal(SIGHUP, SIG_DFL); // the parent of the test may ignore it
             ::execl(MMAPSTRESS, MMAPSTRESS, "replay", directory.c_str(), schedules.c_str(),
                     nullptr);
             ::_exit(127);
@@ -43,7 +43,7 @@ class Interrupted {
             ::waitpid(pid_, nullptr, 0);
         }
     }
-    /// The next line, or nothing at the end.
+    /// Returns the next line, or nothing at the end.
     std::string line() {
         std::string text;
         for (int letter = std::fgetc(output_); letter != EOF; letter = std::fgetc(output_)) {
@@ -55,7 +55,7 @@ class Interrupted {
         return text;
     }
     void send(int signal) const { EXPECT_EQ(::kill(pid_, signal), 0); }
-    /// The process that does the work is stopped: it answers nothing any more.
+    /// Stops the process that does the work: it no longer responds.
     void stop_child() const {
         const std::string children =
             "/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) + "/children";
@@ -135,7 +135,7 @@ TEST_F(Command, AReplayInterruptedBeforeTheFirstScheduleIsThroughCannotTell) {
     const fs::path inside = directory_ / "inside";
     fs::create_directory(inside);
     Interrupted replay(inside, schedules);
-    while (fs::is_empty(inside)) { // once it has begun its handler is there
+    while (fs::is_empty(inside)) { // once the run has begun, the signal handler is installed
         ASSERT_EQ(::usleep(1000), 0);
     }
     const Said said = replay.interrupt();

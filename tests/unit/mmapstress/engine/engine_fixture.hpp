@@ -1,4 +1,4 @@
-// The engine on the real filesystem that temporary files are on.
+// The engine on the real filesystem of temporary files.
 #pragma once
 
 #include "tests/temporary_directory.hpp"
@@ -64,7 +64,7 @@ file 3 size=5000 start=written+fsync fill=255
 40 append file=3 len=1
 )";
 
-/// Runs on the real filesystem that temporary files are on.
+/// Runs on the real filesystem of temporary files.
 class Engine : public testing::Test {
   protected:
     void SetUp() override {
@@ -102,7 +102,7 @@ class Engine : public testing::Test {
                           std::filesystem::directory_iterator()));
     }
 
-    /// The only run directory there is now.
+    /// The only run directory at present.
     [[nodiscard]] std::filesystem::path run_directory() const {
         return std::filesystem::directory_iterator(directory_.path())->path();
     }

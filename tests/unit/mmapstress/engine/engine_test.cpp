@@ -1,4 +1,4 @@
-// Operations as the engine carries them out, and what it says when it cannot.
+// Operations as the engine carries them out, and its messages when it cannot.
 #include "tests/unit/mmapstress/engine/engine_fixture.hpp"
 #include "tools/mmapstress/system/files.hpp"
 #include "tools/mmapstress/workloads/workload.hpp"
@@ -33,7 +33,7 @@ TEST_F(Engine, CarriesEveryOperationOut) {
 
 TEST_F(Engine, CarriesEveryOperationOutWithManyWorkersToo) {
     std::string text = "workers threads=2 processes=2\n" + kEverything;
-    // Every operation by another worker than the one before.
+    // Each operation by another worker than the previous one.
     std::string out;
     std::size_t number = 0;
     for (std::size_t at = 0; at < text.size();) {
@@ -65,7 +65,7 @@ TEST_F(Engine, WorkersThatMeetKeepTheScheduleOrder) {
 TEST_F(Engine, WorkloadsAreCleanHere) {
     for (const WorkloadInfo& workload : workloads()) {
         if (workload.exceeds_memory) {
-            continue; // needs a control group, see the loop tests
+            continue; // needs a control group; see the loop tests
         }
         settings_.may_have = workload.may_have();
         WorkloadSettings settings;

@@ -1,4 +1,4 @@
-// Which round of many is reported, and what is said of all of them.
+// Which of many rounds is reported, and what is reported about all of them.
 #include "tools/mmapstress/engine/findings.hpp"
 
 #include <gtest/gtest.h>
@@ -40,7 +40,7 @@ RoundsResult with_unknown_damage(std::uint64_t seed) {
     return damaged(seed, "store file=0 off=0 len=512", DamageKind::stale);
 }
 
-/// What is reported after these rounds.
+/// The report after these rounds.
 RunResult reported(std::vector<RoundsResult> rounds) {
     Findings findings;
     for (RoundsResult& round : rounds) {

@@ -1,4 +1,4 @@
-// The operations that are younger than 2006, and what becomes of a run where they are not there.
+// The operations that are newer than 2006, and a run on a filesystem that lacks them.
 #include "tests/unit/mmapstress/engine/engine_fixture.hpp"
 #include "tools/schedule/leaving_out.hpp"
 
@@ -7,7 +7,7 @@
 namespace mmapstress {
 namespace {
 
-/// Each of them, some of two workers' at the same time.
+/// Each of them; some by two workers at the same time.
 const std::string kYounger = R"(file 0 size=65536 start=written
 file 1 size=20000 start=sparse
 1 direct-read-store file=0 off=512 len=12288
@@ -92,8 +92,8 @@ TEST_F(YoungerOperations, AreCarriedOutOrLeftOutByName) {
     }
 }
 
-// Each operation in turn stores nothing: exactly its bytes must be reported. What they are from is
-// an operation that was carried out.
+// Each operation in turn stores nothing: exactly its bytes must be reported, and their origin must
+// be an operation that was carried out.
 TEST_F(YoungerOperations, ABytelessOneIsFound) {
     const std::string stores = kYounger.substr(0, kYounger.find("\n7 ") + 1);
     Schedule alone = parsed("workers threads=2 processes=1\n" + stores);

@@ -26,7 +26,7 @@ TEST(ManyRoundsOf, EachOfManyWorkloadsHasItsTurnWithinAMinute) {
     for (const WorkloadInfo& workload : workloads()) {
         rounds.workloads.push_back(&workload);
     }
-    // Half of the minute is for verifying what was done.
+    // Half of the minute is for verification.
     EXPECT_EQ(rounds.turn() * 2 * rounds.workloads.size(), std::chrono::minutes(1));
 }
 
@@ -50,7 +50,7 @@ TEST_F(ManyRounds, TheyTakeTurnsAndAreSummedUp) {
     EXPECT_EQ(last.totals.workloads[0].workload, "recipe");
 }
 
-/// Stores into a file, which is empty at the end if the seed is odd.
+/// Stores into a file that is empty at the end if the seed is odd.
 std::expected<std::unique_ptr<OpSource>, std::string>
 make_empty_at_odd_seeds(const WorkloadSettings& settings) {
     constexpr auto kStore = "mmapstress-schedule 1\nseed 1\nfile 0 size=8192 start=sparse\n1 store "
@@ -87,7 +87,7 @@ make_one_that_waits(const WorkloadSettings& /*settings*/) {
     return source_of(waits)();
 }
 
-/// Turns of ten milliseconds, the first one by `first`, until the third has begun.
+/// Turns of ten milliseconds, the first of workload `first`, until the third has begun.
 std::expected<RoundsResult, StartError>
 three_short_turns(RunSettings settings, const WorkloadInfo& first, const WorkloadInfo& others) {
     Rounds rounds;

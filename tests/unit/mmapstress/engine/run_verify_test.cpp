@@ -1,4 +1,4 @@
-// What a run finds on disk, and when it may say that it is clean.
+// What a run finds on disk, and when it may report that it is clean.
 #include "tests/unit/mmapstress/engine/engine_fixture.hpp"
 #include "tools/mmapstress/verify/recheck.hpp"
 
@@ -144,7 +144,7 @@ TEST_F(RunVerify, TheJudgeReadsFromDiskAndItsWordCounts) {
 }
 
 TEST_F(RunVerify, TheDiskBehindIsComparedToo) {
-    // The directory itself is as good a disk as any for this.
+    // For this test the directory itself can stand for the disk.
     settings_.disk = directory_.path();
     const RunResult result =
         done(parsed("file 0 size=8192 start=written\n1 store file=0 off=0 len=1\n"));
@@ -211,7 +211,7 @@ TEST_F(RunVerify, KeptFilesCanBeCheckedAgain) {
     EXPECT_EQ(not_kept.error().verdict, Verdict::usage);
 }
 
-/// No file of this process may be longer, as if the disk were full there.
+/// Limits the size of this process' files, as if the disk were full.
 class SizeLimit {
   public:
     explicit SizeLimit(rlim_t bytes) {
@@ -309,7 +309,8 @@ TEST_F(RunVerify, HolesOfALargeFileAreNotReadButWhatStandsInThemIsFound) {
 }
 
 TEST_F(RunVerify, TheLogNamesATruncateNotBeforeItsTurn) {
-    // Else a crash before it would excuse the loss of all that it would take away.
+    // Otherwise a crash before the truncate would excuse the loss of all bytes that it would cut
+    // off.
     settings_.report_file = directory_.path() / "r";
     std::string begun;
     settings_.stop = [&, count = 0]() mutable {

@@ -72,7 +72,7 @@ TEST(LossChain, SaysNothingOfWhatTheTraceDoesNotShow) {
     EXPECT_TRUE(loss_chain(damage(4196, 4300), {}, {}).empty());
 }
 
-/// A sync that pretends, a cut, and what it took; before and behind it things that do not matter.
+/// A sync that only pretends, a cut, and what it took; irrelevant events before and after.
 constexpr std::string_view kCut =
     R"({"t":50,"seq":1,"event":"fault","inode":7,"path":"f","operation":"pwrite","action":"torn","rule":1,"errno":5,"offset":0,"length":10,"amount":3}
 {"t":100,"seq":2,"event":"fault","inode":7,"path":"f","operation":"fdatasync","action":"skip","rule":2}

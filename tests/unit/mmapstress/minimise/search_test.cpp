@@ -38,7 +38,8 @@ TEST(MinimiseItems, FindsTheNeededOnesInFewQuestions) {
     }
 }
 
-// Fails if a 3 comes before a 7, wherever: what is left must not depend on luck alone.
+// Fails if a 3 comes before a 7, at any place: the result must be minimal whatever the order of the
+// tries.
 TEST(MinimiseItems, ResultIsOneMinimalWhereSeveralAreTrue) {
     const auto fails = [](std::span<const std::size_t> kept) {
         const auto three = std::ranges::find(kept, 3U, [](std::size_t i) { return i % 10; });
@@ -50,11 +51,11 @@ TEST(MinimiseItems, ResultIsOneMinimalWhereSeveralAreTrue) {
     EXPECT_TRUE(fails(smallest));
 }
 
-// An item that can go only after another has: one pass is not enough.
+// An item that can go only after another has gone: one pass is not enough.
 TEST(MinimiseItems, RepeatsUntilNothingMoreCanGo) {
     const auto fails = [](std::span<const std::size_t> kept) {
         const auto has = [&](std::size_t i) { return std::ranges::find(kept, i) != kept.end(); };
-        return has(0) && (has(1) || !has(2)); // 1 is needed as long as 2 is there
+        return has(0) && (has(1) || !has(2)); // 1 is needed while 2 is there
     };
     EXPECT_THAT(minimise_items({0, 1, 2}, fails), ::testing::ElementsAre(0));
 }

@@ -1,4 +1,4 @@
-// What is left of a schedule when a part of it is left out.
+// What remains of a schedule when a part of it is left out.
 #include "tools/mmapstress/minimise/simpler.hpp"
 
 #include <gmock/gmock.h>

@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Part = Campaign::Part;
 
-/// A run that was clean: what was stored was looked at.
+/// A clean run: everything stored was verified.
 Part clean(std::optional<Shard> shard, const std::string& path) {
     Part part;
     part.path = path;

@@ -14,7 +14,7 @@ std::string names(const RunResult& result) {
     return all;
 }
 
-/// A run in which one operation's bytes were lost.
+/// A run in which the bytes of one operation were lost.
 RunResult lost(const std::string& operation) {
     RunResult result;
     result.filesystem = "fuse.bindfs";
@@ -60,7 +60,7 @@ TEST(KnownFaults, K2IsAHangWhereTheJournalHasTheData) {
 TEST(KnownFaults, K3IsNamedOfAnyRoundAndAsDamageToo) {
     RunResult result;
     EXPECT_EQ(names(result), "");
-    result.totals.past_eof = 1; // in an earlier round, say
+    result.totals.past_eof = 1; // for example in an earlier round
     EXPECT_EQ(names(result), "K3 ");
     RunResult damaged = lost("truncate file=0 size=8192");
     damaged.damage[0].kind = DamageKind::past_eof;

@@ -29,14 +29,14 @@ using testing::StartsWith;
 
 constexpr ByteCount kLimit{16U << 20U};
 
-/// Waits for it as long as it takes; the test's timeout is the limit.
+/// Waits without a limit of its own; the test's timeout ends it.
 void wait_until(const std::function<bool()>& condition) {
     while (!condition()) {
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
 }
 
-/// The control group of a process that is in one of ours, or an empty path.
+/// The control group of a process if it is in one of ours, otherwise an empty path.
 fs::path group_of(pid_t pid) {
     const auto text = read_file("/proc/" + std::to_string(pid) + "/cgroup");
     const auto places = detail::group_places(text ? *text : "");
@@ -110,7 +110,7 @@ TEST(MemoryGroups, DoNotKillWhoNeedsMoreThanTheLimit) {
         if (!group) {
             ::_exit(1);
         }
-        // Memory that cannot be reclaimed, as far as there is no swap.
+        // Memory that cannot be reclaimed unless there is swap.
         const std::size_t size = 2 * kLimit.value;
         void* const memory =
             ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -167,7 +167,8 @@ TEST(MemoryPressures, AreABallastWhereThatIsSmall) {
     const std::size_t at = text->find("MemAvailable:");
     ASSERT_NE(at, std::string::npos);
     const std::uint64_t available = std::stoull(text->substr(at + 13)) * 1024;
-    constexpr std::uint64_t kBallast = std::uint64_t{512} << 20U; // it changes all the time
+    // A margin, as the available memory changes all the time.
+    constexpr std::uint64_t kBallast = std::uint64_t{512} << 20U;
     if (available < 3 * kBallast) {
         GTEST_SKIP() << "needs 1.5 GiB of memory";
     }

@@ -26,7 +26,7 @@ class Classify : public testing::Test {
         schedule_ = *parsed;
     }
 
-    /// What is found if `spoil` is done to the file's expected bytes.
+    /// The classification if `spoil` is done to the file's expected bytes.
     Classified found(FileIndex file, const std::function<void(std::span<std::byte>)>& spoil) {
         Expected expected(schedule_.header);
         for (const Op& op : schedule_.ops) {
@@ -168,7 +168,7 @@ TEST_F(Classify, ZerosAreZeros) {
 
 TEST_F(Classify, BytesFromElsewhereTellWhereTheyBelong) {
     const Classified result = found(FileIndex{1}, [&](std::span<std::byte> bytes) {
-        put(bytes, 2048, 256, OpId{4}, 1000); // shifted by no multiple of a cell
+        put(bytes, 2048, 256, OpId{4}, 1000); // the shift is not a multiple of a cell
         put(bytes, 4096, 64, OpId{3}, 512, FileIndex{1});
     });
     ASSERT_EQ(result.damage.size(), 2U);
@@ -185,7 +185,7 @@ TEST_F(Classify, BytesFromElsewhereTellWhereTheyBelong) {
 TEST_F(Classify, BytesFromNowhereAreForeign) {
     const Classified result = found(FileIndex{0}, [](std::span<std::byte> bytes) {
         for (std::size_t i = 0; i < 100; ++i) {
-            bytes[5000 + i] = static_cast<std::byte>(i % 3 + 1); // no colour at all
+            bytes[5000 + i] = static_cast<std::byte>(i % 3 + 1); // not a colour
         }
     });
     ASSERT_EQ(result.damage.size(), 1U);
@@ -193,8 +193,7 @@ TEST_F(Classify, BytesFromNowhereAreForeign) {
     EXPECT_EQ(result.damage[0].lost, OpId{1});
 }
 
-// A store that begins a byte before an older one does leaves, when it is lost, one byte of what lay
-// below both.
+// A lost store that began one byte before an older store leaves one byte of what lay below both.
 TEST_F(Classify, ASingleByteThatALaterVersionLeftUncoveredIsStale) {
     const auto parsed = parse_schedule("mmapstress-schedule 1\nseed 5\n"
                                        "file 0 size=4096 start=sparse\n"
@@ -232,13 +231,15 @@ TEST_F(Classify, ASingleZeroBesideAnOlderVersionIsZero) {
     EXPECT_EQ(result.damage[1].origin, OpId{1});
 }
 
-// A few bytes that never stood in their place may be an operation's from elsewhere: who could tell.
+// A few bytes that were never in this place may come from an operation elsewhere: it is impossible
+// to tell.
 TEST_F(Classify, TooFewBytesToTellAreUnclear) {
     const auto kind = [&](std::size_t length, OpId id) {
         const Classified result = found(FileIndex{0}, [&](std::span<std::byte> bytes) {
             std::ranges::fill(bytes.subspan(5000, length), std::byte{2});
             if (id.value != 0) {
-                put(bytes, 5000, length, id, 7013, FileIndex{1}); // nothing of it was begun there
+                // No operation that stores these bytes was begun.
+                put(bytes, 5000, length, id, 7013, FileIndex{1});
             }
         });
         EXPECT_EQ(result.damage.size(), 1U);
@@ -256,7 +257,7 @@ TEST_F(Classify, RangesEndAtPages) {
     const Classified result = found(
         FileIndex{0}, [&](std::span<std::byte> bytes) { put(bytes, 4000, 1000, OpId{0}, 4000); });
     ASSERT_EQ(result.damage.size(), 3U);
-    EXPECT_EQ(result.damage[0].range.end, ByteOffset{4096}); // and there the writer changes too
+    EXPECT_EQ(result.damage[0].range.end, ByteOffset{4096}); // the writer changes there, too
     EXPECT_EQ(result.damage[1].lost, OpId{5});
     EXPECT_EQ(result.damage[1].range.end, ByteOffset{4608});
     EXPECT_EQ(result.damage[2].lost, OpId{1});

@@ -1,4 +1,4 @@
-// What a crash may leave, and what it must not.
+// Which bytes a crash may leave, and which not.
 #include "tools/mmapstress/verify/crash_state.hpp"
 #include "tools/schedule/op_effect.hpp"
 #include "tools/schedule/op_walker.hpp"
@@ -26,7 +26,7 @@ RunProgress progress_of(std::uint64_t begun, std::vector<OpId> done) {
     return {OpId{begun}, std::move(done), false};
 }
 
-/// The bytes of `disk` that may not be there, their offsets.
+/// The offsets of all bytes of `disk` that a crash may not have left.
 std::vector<std::uint64_t> refused(CrashState& state, const std::vector<std::byte>& disk) {
     std::vector<std::uint64_t> offsets;
     state.settle(kFile, ByteCount{disk.size()});
@@ -51,7 +51,8 @@ std::vector<std::uint64_t> refused(CrashState& state, const std::vector<std::byt
 
 class OneByte : public testing::Test {
   protected:
-    /// Whether the file may be `size` bytes of which byte 10 is that of the operation, or zero.
+    /// Whether a crash may leave the file with `size` bytes, with byte 10 from operation `op`, or
+    /// zero.
     bool may_be(const std::string& lines, const RunProgress& progress, std::optional<OpId> op,
                 std::uint64_t size = 16) {
         const Schedule schedule = schedule_of_lines("file 0 size=16 start=sparse\n" + lines);
@@ -184,10 +185,10 @@ TEST(CrashState, KnowsBytesThatWereMoved) {
                                "2 store file=1 off=0 len=8192\n";
     struct Case {
         std::string op;
-        OpId id;            ///< the one whose bytes it moves
-        FileIndex from;     ///< and into which file it had put them
+        OpId id;            ///< the operation whose bytes are moved
+        FileIndex from;     ///< the file into which it put them
         std::uint64_t size; ///< of file 0 afterwards
-        std::uint64_t at;   ///< where they stand then, of 4096 bytes
+        std::uint64_t at;   ///< where 4096 of these bytes are then
         std::uint64_t shift;
     };
     for (const Case& one :
@@ -225,7 +226,7 @@ TEST(CrashState, KnowsBytesThatWereMoved) {
     }
 }
 
-/// Random operations on two files of three pages, with syncs between.
+/// Random operations on two files of three pages, with syncs in between.
 Schedule random_schedule(std::mt19937& random) {
     const auto below = [&](std::uint64_t limit) { return random() % limit; };
     const std::string header = "file 0 size=9000 start=sparse\nfile 1 size=12000 start=written\n";
@@ -263,7 +264,7 @@ Schedule random_schedule(std::mt19937& random) {
     return schedule;
 }
 
-/// Two files as a crash has left them.
+/// Two files as a crash left them.
 class Disk {
   public:
     explicit Disk(const Expected& expected) {
@@ -274,9 +275,9 @@ class Disk {
     }
     [[nodiscard]] const std::vector<std::byte>& first() const { return files_[0]; }
 
-    /// Of an operation that found the file `before` bytes long, what has reached the disk: each
-    /// byte or not; of a new size and of what moves bytes all or nothing, and none after one that
-    /// has not, as a journal keeps their order.
+    /// Puts on disk, at random, what an operation changed of a file of `before` bytes: each byte or
+    /// not. A new size and moved bytes come as a whole or not at all, and not after an earlier one
+    /// that did not come, as a journal keeps their order.
     void reach(std::mt19937& random, Op op, ByteCount before) {
         std::vector<std::byte>& file = files_[op.file.value];
         const ByteCount after = size_after(op, before);
@@ -339,11 +340,11 @@ class Disk {
 };
 
 TEST(CrashState, RefusesNothingThatACrashMayLeaveAndFindsASyncedStoreThatIsGone) {
-    std::mt19937 random(4); // NOLINT: the same each time
+    std::mt19937 random(4); // NOLINT: the same sequence each time
     std::size_t lost_found = 0;
     for (int round = 0; round < 600; ++round) {
         const Schedule schedule = random_schedule(random);
-        // Carried out up to `done`, which is a sync; a few more begun.
+        // The operations up to `done`, a sync, were carried out; a few more were begun.
         std::vector<OpId> syncs;
         for (const Op& op : schedule.ops) {
             if (op.kind == OpKind::fsync && op.file == kFile) {
@@ -356,8 +357,8 @@ TEST(CrashState, RefusesNothingThatACrashMayLeaveAndFindsASyncedStoreThatIsGone)
         const OpId done = syncs[random() % syncs.size()];
         const RunProgress progress = progress_of(done.value + random() % 8, {done});
         CrashState state(source_of(schedule), progress);
-        // Of what came after the sync, each byte of each operation is on disk or is not.
-        Expected memory(schedule.header); // what the operations see, whatever reaches the disk
+        // Of the operations after the sync, each byte is on disk or is not.
+        Expected memory(schedule.header); // what the operations see, whatever is on disk
         std::optional<Disk> disk;
         OpWalker walker(std::make_unique<ScheduleSource>(schedule));
         for (const Op* op = walker.next(); op != nullptr; op = walker.next()) {
@@ -372,7 +373,7 @@ TEST(CrashState, RefusesNothingThatACrashMayLeaveAndFindsASyncedStoreThatIsGone)
         EXPECT_EQ(refused(state, disk->first()), std::vector<std::uint64_t>{})
             << print_schedule(schedule) << "done " << done.value << " begun "
             << progress.begun.value;
-        // A byte that the sync covered, whoever put it there, as if it had never come.
+        // A byte that the sync covered, changed as if it had never been written.
         CrashState strict(source_of(schedule), progress_of(done.value, {done}));
         Expected synced(schedule.header);
         for (const Op& op : schedule.ops) {

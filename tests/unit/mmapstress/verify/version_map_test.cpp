@@ -15,7 +15,7 @@ ByteRange range(std::uint64_t begin, std::uint64_t end) {
 
 using Piece = std::tuple<std::uint64_t, std::uint64_t, std::uint32_t>;
 
-/// The pieces of a range, neighbours of one version joined.
+/// The pieces of a range; adjacent ones of the same version are joined.
 std::vector<Piece> pieces(const VersionMap& map, ByteRange of) {
     std::vector<Piece> all;
     map.visit(of, [&](ByteRange part, Version version) {
@@ -75,7 +75,7 @@ TEST(VersionMap, CostsLessThanAHundredthOfTheFileIfWrittenInBlocks) {
     constexpr std::uint64_t kSize = 64U << 20U;
     for (const std::uint64_t block : {1024U, 2048U, 4096U}) {
         VersionMap map;
-        // In an order that makes stretches grow entry by entry.
+        // In an order that lets stretches grow entry by entry.
         for (std::uint64_t step = 0; step < 8; ++step) {
             for (std::uint64_t at = step * block; at < kSize; at += 8 * block) {
                 map.assign(range(at, at + block), Version{static_cast<std::uint32_t>(at / block)});

@@ -28,7 +28,7 @@ Header header_of(const std::vector<std::byte>& image) {
     return header;
 }
 
-/// The finished file as the steps leave it, without those that `leave_out` says.
+/// The finished file after all steps except those that `leave_out` selects.
 template <typename LeaveOut>
 std::vector<std::byte> play(const CacheBuild& cache, LeaveOut leave_out) {
     std::vector<std::byte> file(kDefaultLimit);
@@ -63,8 +63,8 @@ TEST(AptCache, SameSeedSameSteps) {
     EXPECT_NE(build(3).image, build(4).image);
 }
 
-// The order of 2006: made at the limit, mapped, the header synchronised, and only at the end, after
-// everything was synchronised, called clean and cut to size.
+// The order of 2006: created at its largest size, mapped, the header synced; only at the end, after
+// a sync of everything, marked clean and truncated.
 TEST(AptCache, FollowsAptsOrder) {
     const CacheBuild cache = build();
     std::vector<Kind> order;
@@ -84,7 +84,7 @@ TEST(AptCache, FollowsAptsOrder) {
     EXPECT_EQ(clear_dirty.bytes, std::vector{std::byte{0}});
 }
 
-// What made the cache a victim: most pages are stored into again long after they were first.
+// Why the cache was a victim: most pages are stored into again long after their first store.
 TEST(AptCache, PatchesTheHeaderAndEarlierPagesAllTheTime) {
     const CacheBuild cache = build();
     std::size_t stores = 0;
@@ -127,8 +127,8 @@ TEST(AptCache, LimitTooSmallIsAptsError) {
     }
 }
 
-// The loss as it was: a page's later stores never reach the disk. The reader must notice each page
-// of the structure that kept an older state, wherever it is.
+// The historical loss: later stores into a page never reach the disk. The reader must notice each
+// page of the structure that kept an older state, wherever it is.
 TEST(AptCache, ReaderNoticesEveryPageThatIsStale) {
     const CacheBuild cache = build();
     for (std::uint64_t page = 0; page * kPageSize < cache.image.size(); ++page) {
@@ -174,7 +174,7 @@ TEST(AptCache, ReaderNamesWhatIsBroken) {
     EXPECT_TRUE(has(check_cache(file), CacheProblem::Kind::loop));
 }
 
-// Bytes that are no cache at all: many problems at most, never a fault (the sanitizers watch).
+// Bytes that are not a cache at all: at worst many problems, never a crash (the sanitizers watch).
 TEST(AptCache, ReaderSurvivesAnyBytes) {
     EXPECT_EQ(check_cache({}).problems.at(0).kind, CacheProblem::Kind::too_short);
     const CacheBuild cache = build(1, 60);

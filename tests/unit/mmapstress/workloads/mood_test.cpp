@@ -1,4 +1,4 @@
-// The moods of `wild`: what a schedule does often, and what not at all.
+// The moods of `wild`: which operations a schedule has often, and which not at all.
 #include "tools/mmapstress/workloads/mood.hpp"
 
 #include <gtest/gtest.h>
@@ -40,7 +40,7 @@ TEST(Mood, EveryMoodStoresAndLeavesMuchOut) {
     EXPECT_LT(with_few_kinds, kMoods * 2 / 3);
     EXPECT_EQ(moods_with.at(OpKind::store), kMoods);
     moods_with.erase(OpKind::store);
-    moods_with.erase(OpKind::write); // of several shapes
+    moods_with.erase(OpKind::write); // it has several shapes
     for (const auto& [kind, moods] : moods_with) {
         EXPECT_GT(moods, kMoods / 10) << static_cast<int>(kind);
         EXPECT_LT(moods, kMoods / 2) << static_cast<int>(kind);
@@ -48,7 +48,7 @@ TEST(Mood, EveryMoodStoresAndLeavesMuchOut) {
 }
 
 TEST(Mood, TwoThatMustMeetAreBothFrequentInSomeSchedule) {
-    // As kernel stores and growth must, which are 1 of 40 each without a mood.
+    // Kernel stores and growth, for example, are 1 of 40 operations each without a mood.
     const auto is_frequent = [](const Counts& counts, OpKind kind) {
         const auto found = counts.find(kind);
         return found != counts.end() && found->second > kDraws / 20;

@@ -1,4 +1,4 @@
-// torrent and apt: that what they do is what those programs did, and that their checkers bite.
+// torrent and apt: they do what those programs did, and their checkers detect losses.
 #include "tools/mmapstress/workloads/apt/workload.hpp"
 #include "tools/mmapstress/workloads/torrent.hpp"
 #include "tools/schedule/pattern.hpp"
@@ -18,7 +18,7 @@ using Files = std::vector<std::vector<std::byte>>;
 
 constexpr OpId kAll{~std::uint64_t{0}};
 
-/// What the files hold after the operations, but for those that `leave_out` says.
+/// The contents of the files after all operations except those that `leave_out` selects.
 template <typename LeaveOut>
 Files play(const Schedule& schedule, LeaveOut leave_out) {
     Files files;
@@ -117,7 +117,7 @@ TEST_P(ProgramWorkload, CheckerIsContentOnlyWithTheRightBytes) {
         }
     }
     EXPECT_GE(tried, 35U);
-    // A cache's field may be stored a second time: then the first store is not missed.
+    // A cache's field may be stored twice: then the loss of the first store is not noticed.
     EXPECT_GE(noticed * 3, tried * (GetParam().make == &make_torrent ? 3 : 1));
 }
 

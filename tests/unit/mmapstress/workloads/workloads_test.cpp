@@ -94,7 +94,7 @@ TEST(Workloads, WildHasEverything) {
     EXPECT_TRUE(huge) << "room for large folios";
 }
 
-// Two workers have something to do at the same time: what they change is not each other's.
+// Two workers have work at the same time, on different bytes.
 TEST(Workloads, GupGrowsTheFileBesideTheKernelsStores) {
     const auto source = make_gup({});
     ASSERT_TRUE(source);
