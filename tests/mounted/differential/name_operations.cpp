@@ -2,10 +2,13 @@
 #include "tests/mounted/differential/executor.hpp"
 
 #include <dirent.h>
+#include <linux/capability.h>
+#include <linux/xattr.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -14,7 +17,9 @@ namespace partialfs::differential {
 namespace {
 
 constexpr std::array<mode_t, 6> kModes{0644, 0600, 0755, 04755, 02755, 0400};
-constexpr std::array kAttributes{"user.a", "user.b", "user.long.name.of.an.attribute"};
+/// The last: each write(2) takes it away, and nothing else but its removal.
+constexpr std::array kAttributes{"user.a", "user.b", "user.long.name.of.an.attribute",
+                                 XATTR_NAME_CAPS};
 constexpr std::size_t kAttributeBytes = 65536;
 
 /// What most programs do: create a file, write it, close it; some then set its times.
@@ -96,9 +101,22 @@ void set_times(World& world, const Operation& operation) {
     }
 }
 
+/// What an operation gives the attribute `name`.
+std::vector<char> value_of(std::string_view name, const Operation& operation) {
+    if (name != XATTR_NAME_CAPS) {
+        return pattern(operation.value, 0, operation.length % 400);
+    }
+    vfs_cap_data capability{};
+    capability.magic_etc = VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE;
+    capability.data[0].permitted = operation.value % 4096;
+    std::vector<char> bytes(XATTR_CAPS_SZ_2);
+    std::memcpy(bytes.data(), &capability, bytes.size());
+    return bytes;
+}
+
 void set_attribute(World& world, const Operation& operation) {
     const char* name = kAttributes.at(operation.other % kAttributes.size());
-    const auto value = pattern(operation.value, 0, operation.length % 400);
+    const auto value = value_of(name, operation);
     const int flags = operation.value % 5 == 0   ? XATTR_CREATE
                       : operation.value % 5 == 1 ? XATTR_REPLACE
                                                  : 0;
