@@ -14,7 +14,7 @@
 
 namespace mmapstress {
 
-/// Longer than a healthy filesystem takes for any one call.
+/// No call of a healthy filesystem takes longer.
 inline constexpr std::chrono::milliseconds kHangAfter = std::chrono::minutes(5);
 
 /// Options that run, replay, verify and selftest share.
@@ -30,21 +30,21 @@ struct RunOptions {
     CommonOptions common;
     std::string workload;
     WorkloadSettings settings;
-    std::optional<Shard> shard; ///< of a campaign whose seed is settings.seed
+    std::optional<Shard> shard; ///< its campaign has the seed settings.seed
     /// Rounds, each with the next seed, until the time is up or damage is found; else one round.
     std::optional<std::chrono::milliseconds> duration;
-    /// So many rounds, in each of which the power of the mount is cut.
+    /// The number of rounds, in each of which the power of the mount is cut.
     std::optional<std::uint64_t> power_cuts;
 };
 
 /// Runs a workload.
 Verdict run_command(const RunOptions& options);
 
-/// Runs a schedule file: a schedule, the schedule of a report, or recorded schedules, one a line,
-/// each of which is run in turn and compared with what was recorded.
+/// Runs a schedule file: a schedule, the schedule of a report, or recorded schedules, one a line.
+/// Recorded ones are run in turn, and their damage is compared with the recorded damage.
 Verdict replay_command(const CommonOptions& options, const std::string& path);
 
-/// Checks the files that an earlier run left.
+/// Checks the files that an earlier run has left behind.
 Verdict verify_command(const CommonOptions& options, const std::string& report);
 
 struct SelftestOptions {
@@ -53,7 +53,7 @@ struct SelftestOptions {
     std::uint64_t runs = 20;
 };
 
-/// Leaves one store out per run and expects exactly its bytes to be reported: clean if they are.
+/// Leaves out one store per run. Clean if exactly the bytes of that store are reported as damage.
 Verdict selftest_command(const SelftestOptions& options);
 
 struct MinimiseOptions {
@@ -64,20 +64,20 @@ struct MinimiseOptions {
     std::chrono::milliseconds hang_after = kHangAfter; ///< as CommonOptions'
 };
 
-/// Looks for the smallest part of a schedule that still loses the same data, and writes it: clean.
-/// Unknown, and nothing written, if the schedule loses no data here or what was found does not do
-/// so again.
+/// Looks for the smallest part of a schedule that still loses the same data. Clean if one was found
+/// and written. Unknown, and nothing written, if the schedule loses no data here, or if the part
+/// that was found loses none when it is run again.
 Verdict minimise_command(const MinimiseOptions& options);
 
 struct ExplainOptions {
     std::string report;
     std::string trace; ///< empty: looked for on the mount that the report names
     std::string html;  ///< a page for a browser is written here, in place of the text; empty: no
-    bool all = false;  ///< everything that is known of each range, instead of ten lines
+    bool all = false;  ///< everything that is known about each range, instead of ten lines
     std::optional<std::size_t> max_ranges; ///< 20, or with `all` every one
 };
 
-/// Tells how each damaged range of a report came about. The verdict is the report's.
+/// Explains each damaged range of a report. The verdict is the report's.
 Verdict explain_command(const ExplainOptions& options);
 
 struct MergeOptions {

@@ -13,11 +13,12 @@
 
 namespace mmapstress {
 
-/// As "500ms", "30s"; 0 where `take` does not refuse it. What is no time is wrong usage.
+/// An option whose value is a time: "500ms", "30s"; 0, too, unless `take` refuses it. Anything else
+/// is a usage error.
 CLI::Option* add_time(CLI::App& command, const char* name,
                       const std::function<void(std::chrono::milliseconds)>& take, const char* help);
 
-/// Of "3/8": the third of eight; the seed is not in it. Nothing for any other text.
+/// The shard that "3/8" names: the third of eight. Its seed is not set. Nothing for any other text.
 std::optional<Shard> parse_shard(std::string_view text);
 
 } // namespace mmapstress

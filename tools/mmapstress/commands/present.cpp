@@ -105,7 +105,7 @@ std::string stage_text(Stage stage, const StageResult& result) {
                        of_them, plural(result.wrong, "byte"), plural(result.ranges, "range"));
 }
 
-/// Nothing of a run without commits.
+/// Empty for a run without commits.
 std::string commits_text(const Commits& commits) {
     if (commits.done == 0) {
         return {};
@@ -115,7 +115,7 @@ std::string commits_text(const Commits& commits) {
                                      : "not judged: no device counts this filesystem's sectors");
 }
 
-/// Nothing of one round.
+/// Empty for a single round.
 std::string totals_text(const Totals& totals) {
     if (totals.rounds < 2) {
         return {};
@@ -159,7 +159,7 @@ std::string left_out_text(const std::vector<LeftOut>& left_out) {
     return out;
 }
 
-/// Nothing if nothing was found.
+/// Empty if nothing was found.
 std::string past_eof_text(const RunResult& result) {
     if (result.past_eof.empty()) {
         return {};
@@ -303,7 +303,7 @@ std::string present(const RunResult& result, const Output& output,
 
 namespace {
 
-/// How much of all rounds is done, from 0 to 1; below 0: nobody knows.
+/// The part of all rounds that is done, from 0 to 1; below 0: not known.
 double part_of(const Extent& extent, std::uint64_t round, std::optional<double> of_round,
                double seconds) {
     if (extent.duration) {
@@ -320,7 +320,7 @@ double part_of(const Extent& extent, std::uint64_t round, std::optional<double> 
 
 std::function<void(const Progress&)> progress_bar(const Extent& extent,
                                                   const std::uint64_t& round) {
-    // One line, also of copies: each part of a run has one.
+    // Copies of the function share one line: each part of a run has a copy.
     return [extent, &round, line = std::make_shared<partialfs::tools::ProgressLine>("mmapstress")](
                const Progress& progress) {
         if (!line->is_due()) {

@@ -1,4 +1,4 @@
-// What people see of a run: the result in the format they asked for, and the progress meanwhile.
+// What the user sees of a run: the progress, and the result in the format asked for.
 #pragma once
 
 #include "fusefs/base/colour.hpp"
@@ -32,14 +32,15 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
 std::string present(const RunResult& result, const Output& output,
                     const std::vector<std::string>& story);
 
-/// How much of a run there is, as far as anybody knows.
+/// The size of a whole run, as far as it is known.
 struct Extent {
     std::optional<std::uint64_t> ops;
     std::optional<std::chrono::milliseconds> duration;
     std::uint64_t rounds = 1; ///< without a duration
 };
 
-/// Shows the progress on standard error (ProgressLine). `round` tells the round, counted from 1.
+/// Shows the progress on standard error (ProgressLine). `round` is the current round, counted from
+/// 1; it must outlive the function.
 std::function<void(const Progress&)> progress_bar(const Extent& extent, const std::uint64_t& round);
 
 /// Writes to standard output, all of it; false if that fails.

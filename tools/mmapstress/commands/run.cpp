@@ -30,8 +30,8 @@ Verdict refuse(const std::string& message, Verdict verdict = Verdict::usage) {
     return verdict;
 }
 
-/// Prints the result and writes the report. A report or an output that cannot be written is worse
-/// than a clean verdict, but not than damage.
+/// Prints the result and writes the report. If one of them cannot be written, a clean verdict
+/// becomes unknown; damage stays damage.
 Verdict deliver(const CommonOptions& options, const RunResult& result,
                 const std::vector<std::string>& story) {
     partialfs::tools::clear_progress_bar();
@@ -72,8 +72,8 @@ Judge judge_of(const Header& header) {
     return workload == nullptr ? nullptr : workload->judge;
 }
 
-/// Runs recorded schedules one after another and says of each whether the damage is the recorded
-/// one. What is about one run, such as a report, can be had of a file with one schedule.
+/// Runs recorded schedules one after another, and says for each whether the damage is the recorded
+/// one. Output about a single run, such as a report, needs a file with one schedule.
 Verdict replay_recorded(const CommonOptions& options, const std::string& text) {
     const auto recorded = parse_golden_file(text);
     if (!recorded) {
@@ -146,10 +146,10 @@ Verdict replay_recorded(const CommonOptions& options, const std::string& text) {
     return verdict;
 }
 
-/// In the place of a workload's name: each in turn.
+/// Stands for every workload in turn.
 constexpr std::string_view kAllWorkloads = "all";
 
-/// The workloads of this name; none if there is no such.
+/// The workloads that `name` stands for; empty if there is none.
 std::vector<const WorkloadInfo*> workloads_named(const std::string& name) {
     std::vector<const WorkloadInfo*> named;
     for (const WorkloadInfo& workload : workloads()) {
@@ -255,7 +255,7 @@ Verdict verify(const CommonOptions& options, const std::string& path) {
     return deliver(settled, *result, {});
 }
 
-/// A run whose calls have hung, as far as anybody can know of it from outside.
+/// The result of a run whose calls have hung, as far as it is known from outside.
 RunResult hung_run(const CommonOptions& options, RunResult result,
                    const std::vector<Problem>& hung) {
     if (const auto head = options.report.empty() ? std::nullopt : report_at(options.report)) {
@@ -279,7 +279,7 @@ RunResult hung_run(const CommonOptions& options, RunResult result,
     return result;
 }
 
-/// `work` in a process of its own. If it hangs, that is the result, beside what `known` has.
+/// Does `work` in a process of its own. If it hangs, the result is `known` with the hang added.
 Verdict supervised(const CommonOptions& options, const RunResult& known,
                    const std::function<Verdict()>& work) {
     const auto tell = [&](const std::vector<Problem>& hung) {

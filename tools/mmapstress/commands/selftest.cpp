@@ -15,8 +15,8 @@ namespace mmapstress {
 
 namespace {
 
-/// The bytes that differ at the end if one operation stores nothing: by making all bytes twice, not
-/// by anything that the verification uses.
+/// The bytes that differ at the end if one operation stores nothing. All bytes are made twice and
+/// compared here, not by Expected::compare() and classify() as in the verification.
 std::vector<DamagedBytes> bytes_lost_without(OpSource& source, OpId dropped) {
     Schedule schedule = schedule_of(source);
     Expected with(schedule.header);

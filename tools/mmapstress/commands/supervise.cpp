@@ -27,9 +27,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::array<int, 3> kStopSignals{SIGINT, SIGTERM, SIGHUP};
-/// How often is looked whether something hangs.
+/// The interval between two checks for a hang.
 constexpr std::chrono::milliseconds kLook{100};
-/// If this process was not there for so long, neither was the child (^Z, a laptop that slept).
+/// If this process did not run for so long, neither did the child (^Z, a suspended laptop).
 constexpr std::chrono::seconds kAsleep{2};
 
 BusyBoard* board = nullptr;       // of parent and child, while one is supervised
@@ -87,7 +87,7 @@ void handle_stop_signals() {
     ::_exit(static_cast<int>(verdict));
 }
 
-/// Where in the kernel a thread is, on lines of their own; empty if nobody may know.
+/// Where in the kernel a thread is, on lines of their own; empty if that may not be read.
 std::string kernel_stack(const BusyThread& thread) {
     const std::string task =
         "/proc/" + std::to_string(thread.process) + "/task/" + std::to_string(thread.thread) + "/";
@@ -111,7 +111,7 @@ class Watch {
     explicit Watch(std::chrono::milliseconds hang_after)
         : hang_after_(hang_after), awake_since_(Clock::now()), looked_(awake_since_) {}
 
-    /// What has been going on for too long.
+    /// The calls that have not returned for too long.
     std::vector<Problem> hung() {
         const auto now = Clock::now();
         if (now - looked_ > kAsleep) {
@@ -142,18 +142,18 @@ class Watch {
     Clock::time_point looked_;
 };
 
-/// Dies as the child did.
+/// Ends this process by the signal that ended the child.
 [[noreturn]] void die_by(int signal) {
     ::signal(signal, SIG_DFL);
     ::raise(signal);
     ::_exit(static_cast<int>(Verdict::unknown));
 }
 
-/// What the child writes, passed on: a process that cannot end must not keep a pipe open that
-/// somebody reads to its end.
+/// Passes on what the child writes. With the user's pipe itself, a child that cannot end would keep
+/// it open, and whoever reads that pipe to its end would wait forever.
 class Relay {
   public:
-    /// `stream` is what it comes to. Throws std::system_error without descriptors.
+    /// `stream` gets the bytes. Throws std::system_error if there are no descriptors left.
     explicit Relay(int stream) : stream_(stream) {
         std::array<int, 2> ends{};
         if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
@@ -163,7 +163,7 @@ class Relay {
         in_ = partialfs::base::Fd(ends[1]);
     }
 
-    /// In the child: the stream leads here.
+    /// In the child: from now on the stream leads here.
     void be_written() {
         ::dup2(in_.get(), stream_);
         in_.reset();
@@ -171,11 +171,11 @@ class Relay {
     }
     /// In the parent.
     void be_read() { in_.reset(); }
-    /// -1 at its end.
+    /// -1 once everything has been read.
     [[nodiscard]] int fd() const { return out_.get(); }
     [[nodiscard]] bool written() const { return written_; }
 
-    /// Passes on what is there; waits if nothing is.
+    /// Passes on the bytes that are there; waits if there are none.
     void pass_on() {
         std::array<char, 65536> bytes; // NOLINT: filled before it is read
         const ssize_t got = ::read(out_.get(), bytes.data(), bytes.size());
@@ -198,7 +198,7 @@ class Relay {
     int stream_;
     partialfs::base::Fd out_;
     partialfs::base::Fd in_;
-    bool written_ = true; ///< all so far
+    bool written_ = true; ///< all bytes so far could be written
 };
 
 class Child {
@@ -220,7 +220,7 @@ class Child {
                ::waitpid(child_process, &status, WNOHANG) == 0) {
             wait_for_words();
             if (const auto hung = watch.hung(); !hung.empty()) {
-                ::kill(child_process, SIGKILL); // which may not be heard until the call returns
+                ::kill(child_process, SIGKILL); // may have no effect until the call returns
                 supervision.tell(hung);
                 return Verdict::hung;
             }
@@ -282,7 +282,7 @@ Verdict supervise(const Supervision& supervision, const std::function<Verdict()>
     Child child;
     const pid_t parent = ::getpid();
     handle_stop_signals();
-    ::fflush(nullptr); // or both would write it
+    ::fflush(nullptr); // else both processes would write what is buffered
     const pid_t pid = ::fork();
     if (pid == 0) {
         child.work(parent, work);

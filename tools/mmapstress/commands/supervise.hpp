@@ -1,8 +1,8 @@
 // A command's work in a process of its own, watched from outside.
 //
-// What a filesystem that hangs has been asked for never comes back, and no signal ends the process
-// that waits for it. The process that the user started touches none of the files, so it can always
-// say what has hung, and end.
+// A system call on a filesystem that hangs never returns, and no signal ends the process that waits
+// in it. The process that the user started touches none of the files, so it can always report what
+// has hung, and exit.
 #pragma once
 
 #include "tools/mmapstress/result/run_result.hpp"
@@ -17,8 +17,8 @@ namespace mmapstress {
 struct Supervision {
     /// A call that takes longer has hung. 0: however long it takes.
     std::chrono::milliseconds hang_after{};
-    /// Tells the user of a hang: what has not returned, each with the kernel's stack where it may
-    /// be read. Called in the process that the user started.
+    /// Reports a hang to the user: the calls that have not returned, with the kernel's stack of
+    /// each where it may be read. Called in the process that the user started.
     std::function<void(const std::vector<Problem>& hung)> tell;
 };
 
@@ -29,7 +29,7 @@ struct Supervision {
 /// before the process has other threads.
 Verdict supervise(const Supervision& supervision, const std::function<Verdict()>& work);
 
-/// A `tell` that says it on standard error.
+/// A `tell` that writes to standard error.
 void complain_of_hang(const std::vector<Problem>& hung);
 
 /// In the child: whether the work is to stop. Any thread.

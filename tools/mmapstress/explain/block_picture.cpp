@@ -27,7 +27,7 @@ BlockMask mask_of(std::string_view text) {
     return mask;
 }
 
-/// The block size that the masks of the trace tell.
+/// The block size, from the length of the trace's masks.
 std::optional<BlockSize> block_size_of(const std::vector<TraceEvent>& events) {
     for (const TraceEvent& event : events) {
         for (const std::string* mask : {&event.blocks, &event.written, &event.skipped}) {
@@ -84,7 +84,7 @@ class Painter {
         for_each(skipped, [](BlockMark& mark) { mark = BlockMark::clean; });
     }
 
-    /// What a step has written is clean in the next.
+    /// Blocks that a step has written are clean in the next.
     void settle() { std::ranges::replace(state_, BlockMark::written, BlockMark::clean); }
     void mark(BlockMask blocks, BlockMark mark) {
         for_each(blocks, [mark](BlockMark& present) { present = mark; });

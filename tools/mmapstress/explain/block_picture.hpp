@@ -13,12 +13,12 @@
 
 namespace mmapstress {
 
-/// What is to be seen in one block of the page after a step.
+/// The state of one block of the page after a step.
 enum class BlockMark : std::uint8_t {
-    clean,   ///< the filesystem has nothing to write of it
-    dirty,   ///< it knows that it must be written
+    clean,   ///< the filesystem need not write it
+    dirty,   ///< the filesystem knows that it must be written
     written, ///< written to disk in this step
-    unseen,  ///< stored into while the filesystem thinks it clean
+    unseen,  ///< stored into while the filesystem believes that it is clean
     skipped, ///< passed over by writepage although stored into: lost
 };
 
@@ -38,16 +38,16 @@ struct TimedStore {
     ByteRange range;
 };
 
-/// The rows of the story of `page`. `events` are those of its file, in order; `stores` those known
-/// of the page, in order. Empty if the trace does not say how large a block is.
+/// The rows of the story of `page`. `events` are those of its file, `stores` the known ones into
+/// the page, both in order. Empty if the trace does not show how large a block is.
 std::vector<PictureRow> block_picture(PageIndex page, const std::vector<TraceEvent>& events,
                                       const std::vector<TimedStore>& stores);
 
 /// A letter for each block: . clean, d dirty, W written, ! unseen, X skipped.
 std::string letters_of(const std::vector<BlockMark>& blocks);
 
-/// The rows as lines of text, times counted from `begin`, with a legend; of more than `most` rows
-/// the last ones.
+/// The rows as lines of text, with times counted from `begin`, and a legend. If there are more than
+/// `most` rows, the last ones.
 std::string draw(const std::vector<PictureRow>& rows, partialfs::model::Nanoseconds begin,
                  std::size_t most);
 

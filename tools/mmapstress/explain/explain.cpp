@@ -15,11 +15,11 @@ namespace {
 
 using partialfs::model::Nanoseconds;
 
-/// How much is told of what a page has been through before and after an operation concerned.
+/// How many entries of a page's history are shown before and after each operation concerned.
 constexpr std::size_t kEntriesBefore = 2;
 constexpr std::size_t kEntriesAfter = 4;
 
-/// Of what a page has been through, if little is to be told.
+/// Entries of a page's history in a brief explanation.
 constexpr std::size_t kBriefEntries = 6;
 
 /// Rows of the picture of a page's blocks.
@@ -29,7 +29,7 @@ std::string number(std::uint64_t value) {
     return std::to_string(value);
 }
 
-/// "0.012345 s", from the beginning of what is told.
+/// "0.012345 s", counted from the beginning of the story.
 std::string seconds_since(Nanoseconds begin, Nanoseconds time) {
     const double seconds =
         (static_cast<double>(time.value) - static_cast<double>(begin.value)) / 1e9;
@@ -90,7 +90,7 @@ class Explainer {
         }
     }
 
-    /// How it was lost, if the trace has it; else the last of what the page has been through.
+    /// How the bytes were lost, if the trace shows it; else the end of the page's history.
     void tell_briefly(const DamagedRange& damage, PageIndex page) {
         if (evidence_.trace && !chain_of(damage, events_of(damage.file)).empty()) {
             tell_steps(chain_of(damage, events_of(damage.file)));
@@ -131,8 +131,8 @@ class Explainer {
         }
     }
 
-    /// Which entries say something of the loss: what is around the operations concerned, and the
-    /// commits and flushes that followed first.
+    /// Which entries help to explain the loss: those around the operations concerned, so that the
+    /// first commits and flushes afterwards are among them.
     static std::vector<bool> worth_telling(const std::vector<HistoryEntry>& history,
                                            const DamagedRange& damage) {
         std::vector<bool> shown(history.size());
@@ -215,7 +215,7 @@ class Explainer {
         }
     }
 
-    /// The stores into the damaged page of which it is known when they were made.
+    /// The stores into the damaged page whose times are known.
     [[nodiscard]] std::vector<TimedStore> timed_stores(const DamagedRange& damage) const {
         std::vector<TimedStore> stores;
         if (!evidence_.schedule) {

@@ -1,5 +1,5 @@
-// Tells, for each damaged range of a report, which store was lost, what stands there instead, what
-// the page had been through, and how the filesystem came to lose it.
+// Explains each damaged range of a report: which store was lost, which bytes are there instead, the
+// history of the page, and how the filesystem lost the store.
 //
 // Pure: no I/O.
 #pragma once
@@ -22,8 +22,8 @@ struct Evidence {
 };
 
 struct ExplainStyle {
-    std::size_t max_ranges = 20; ///< explained at most; how many more there are is said
-    /// Everything that is known of a range, instead of ten lines at most.
+    std::size_t max_ranges = 20; ///< at most so many are explained; the others are counted
+    /// Everything that is known about a range, instead of ten lines at most.
     bool all = false;
     partialfs::base::Colours colours;
 };
@@ -31,10 +31,11 @@ struct ExplainStyle {
 /// The explanation as text for a person.
 std::string explain(const Report& report, const Evidence& evidence, const ExplainStyle& style);
 
-/// When the story begins: at the first event of the trace, or the first operation that is named.
+/// When the story begins: at the first event of the trace or the first named operation, whichever
+/// is earlier.
 partialfs::model::Nanoseconds first_time(const RunResult& result, const Evidence& evidence);
 
-/// The path of a run's file as the trace of its mount has it.
+/// The path of a run's file as it stands in the trace of its mount.
 std::string trace_path(const RunResult& result, FileIndex file);
 
 } // namespace mmapstress

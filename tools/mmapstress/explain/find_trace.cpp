@@ -37,7 +37,7 @@ std::expected<std::string, std::string> trace_file(const std::string& status_pat
 std::expected<Events, std::string> trace_of_mount(const std::string& mount) {
     const std::string control = mount + "/.partialfs/";
     const auto file = TRY(trace_file(control + "status"));
-    // First the file: what it has not got yet, as it is written behind, is among the latest then.
+    // First the file, then the latest events: the file lags behind, and they have what it lacks.
     Events all;
     if (!file.empty()) {
         all = TRY(events_of(file));

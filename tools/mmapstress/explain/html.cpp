@@ -24,10 +24,10 @@ using partialfs::model::Nanoseconds;
 
 /// Rows of a page's blocks that are shown: the last ones.
 constexpr std::size_t kRowsShown = 100;
-/// What a cell of the map shows at most closely where no trace says how large a block is.
+/// The fewest bytes that a cell of the map shows, where no trace says how large a block is.
 constexpr std::uint64_t kUnknownBlock = 1024;
 
-/// Texts that stand in the page once, however often they are shown.
+/// Texts that are in the page's data once, however often they are shown.
 class Texts {
   public:
     std::size_t number_of(const std::string& text) {
@@ -44,7 +44,7 @@ class Texts {
     Json list_ = Json::array();
 };
 
-/// A page of a file with damage, and what is known of its past.
+/// A damaged page of a file, and what is known of its past.
 struct PagePast {
     FileIndex file;
     PageIndex page;
@@ -120,7 +120,7 @@ class PageMaker {
                " damaged ranges";
     }
 
-    /// Microseconds from the beginning of what is shown.
+    /// Microseconds from the beginning of the story.
     [[nodiscard]] std::int64_t micros(Nanoseconds time) const {
         return (static_cast<std::int64_t>(time.value) - static_cast<std::int64_t>(begin_.value)) /
                1000;
@@ -141,7 +141,7 @@ class PageMaker {
         }
     }
 
-    /// Of the trace what concerns the damaged pages and tells of their blocks.
+    /// Takes from the trace the events of the damaged pages, and the size of a block.
     void gather_events() {
         if (!evidence_.trace) {
             return;

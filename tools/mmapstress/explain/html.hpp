@@ -1,5 +1,5 @@
-// The explanation as one HTML page that needs nothing else: each file as a map, the story of each
-// damaged range.
+// The explanation as one self-contained HTML page: a map of each file, the story of each damaged
+// range.
 //
 // Pure: no I/O.
 #pragma once
@@ -10,7 +10,7 @@
 
 namespace mmapstress {
 
-/// The page (explain/page.html) with what it shows. `command` is what carries the run out again.
+/// The page (explain/page.html) with its data. `command` carries the run out again.
 std::string explain_html(const Report& report, const Evidence& evidence,
                          const std::string& command);
 

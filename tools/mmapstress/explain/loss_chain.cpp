@@ -32,7 +32,7 @@ bool mask_touches(std::string_view mask, PageIndex page, ByteRange range) {
 
 using Events = std::vector<TraceEvent>;
 
-/// The last event before `end` that `wanted` is true of; `end` if there is none.
+/// The last event before `end` for which `wanted` is true; `end` if there is none.
 template <typename Wanted>
 Events::const_iterator last_before(const Events& events, Events::const_iterator end,
                                    Wanted wanted) {

@@ -13,21 +13,21 @@
 
 namespace mmapstress {
 
-/// When operations began, by the clock that the trace uses too (CLOCK_MONOTONIC).
+/// When operations began, by CLOCK_MONOTONIC, as in the trace.
 using OpTimes = std::map<OpId, partialfs::model::Nanoseconds>;
 
-/// One step: at some time, or (an operation whose time nobody noted) at one that is not known.
+/// One step. The time of an operation may not have been recorded.
 struct ChainStep {
     std::optional<partialfs::model::Nanoseconds> time;
-    OpId op;          ///< the operation that it is; 0: none, it is the filesystem's doing
+    OpId op;          ///< the operation that the step is; 0: the filesystem did it
     std::string what; ///< in words
 
     bool operator==(const ChainStep&) const = default;
 };
 
-/// The steps that lost `damage`: stored, flushed by a commit, stored again, passed over by
-/// writepage; or, if that is not how, those of taken_chain(). Empty if the events do not tell of
-/// the loss. `events` are those of the damaged file and those that concern all files, in order.
+/// The steps that lost `damage`: those of taken_chain() if there are any; else stored, flushed by a
+/// commit, stored again, passed over by writepage. Empty if the events do not show the loss.
+/// `events` are those of the damaged file and those that concern all files, in order.
 std::vector<ChainStep> loss_chain(const DamagedRange& damage, const std::vector<TraceEvent>& events,
                                   const OpTimes& times);
 

@@ -9,7 +9,7 @@ namespace {
 
 using Events = std::vector<TraceEvent>;
 
-/// Of the faults that struck before a cut.
+/// The last faults before the cut, at most so many.
 constexpr std::size_t kFaultsShown = 3;
 
 bool touches(const TraceEvent& event, ByteRange range) {
@@ -20,7 +20,7 @@ bool is_sync(const TraceEvent& event) {
     return event.operation.ends_with("sync") || event.operation.ends_with("syncfs");
 }
 
-/// Whether the event tells that the cut took some of the range.
+/// Whether the event shows that the cut removed bytes of the range.
 bool took(const TraceEvent& event, ByteRange range) {
     if (event.event == "cut-resized") {
         return std::min(event.size_was, event.size_is) < range.end.value;
@@ -28,7 +28,7 @@ bool took(const TraceEvent& event, ByteRange range) {
     return event.event == "cut-took" && touches(event, range);
 }
 
-/// Whether a fault may have left some of the range out: by itself, or because no sync followed.
+/// Whether a fault may have kept bytes of the range from the disk: it hit them, or skipped a sync.
 bool left_out(const TraceEvent& event, ByteRange range) {
     return event.event == "fault" &&
            (touches(event, range) || (is_sync(event) && event.action == "skip"));

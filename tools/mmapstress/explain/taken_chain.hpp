@@ -1,5 +1,5 @@
-// How bytes came to be missing that nothing of the VM lost: a rule of faults left them out, or a
-// power cut took them.
+// How bytes were lost by other causes than the VM: an injected fault kept them from the disk, or a
+// power cut removed them.
 //
 // Pure: no I/O.
 #pragma once
@@ -10,12 +10,12 @@
 
 namespace mmapstress {
 
-/// Whether an event is of no file in particular, but of all.
+/// Whether an event concerns all files, not a particular one.
 bool concerns_all_files(const TraceEvent& event);
 
-/// The steps that took `damage`, if a fault or a cut did: what was made of it, the rules that
-/// struck its file, the cut. `events` are those of the damaged file and those that concern all
-/// files, in order. Empty if they do not tell of any.
+/// The steps that lost `damage`, if a fault or a power cut did: the operation that made the bytes,
+/// the faults of its file, the cut. `events` are those of the damaged file and those that concern
+/// all files, in order. Empty if they show no such cause.
 std::vector<ChainStep> taken_chain(const DamagedRange& damage,
                                    const std::vector<TraceEvent>& events, const OpTimes& times);
 

@@ -10,7 +10,7 @@ namespace mmapstress {
 
 namespace {
 
-/// As one word of a shell.
+/// Quoted as one word of a shell.
 std::string in_quotes(const std::string& text) {
     const auto is_plain = [](char letter) {
         return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||

@@ -1,4 +1,4 @@
-// The sentences that the explanation as text and the one as a page share.
+// The sentences that both explanations, as text and as an HTML page, use.
 //
 // Pure: no I/O.
 #pragma once
@@ -15,11 +15,11 @@ std::string op_words(const RunResult& result, OpId op);
 /// Whose bytes were lost.
 std::string lost_words(const RunResult& result, const DamagedRange& damage);
 
-/// What stands in their place.
+/// Which bytes are there instead.
 std::string instead_words(const RunResult& result, const DamagedRange& damage);
 
-/// The shell command that carries the report's schedule out again in the directory where it ran.
-/// `report` is the path of the report.
+/// The shell command that carries out the schedule of the report at `report` again, in the
+/// directory where it ran.
 std::string replay_line(const RunResult& result, const std::string& report);
 
 } // namespace mmapstress

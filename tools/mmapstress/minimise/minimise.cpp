@@ -16,10 +16,10 @@
 namespace mmapstress {
 namespace {
 
-/// How often the whole schedule is run at least before it is said to lose nothing.
+/// How often the whole schedule is run, at least, before it counts as losing nothing.
 constexpr unsigned kFirstTries = 3;
-/// How often a candidate must lose data to be taken, where losses turned out to be a matter of
-/// luck.
+/// How often in a row a candidate must lose data to be accepted, where losses turned out to be
+/// random.
 constexpr int kRunsEach = 3;
 
 class Minimiser {
@@ -41,7 +41,7 @@ class Minimiser {
         search();
         confirm();
         if (2 * found_.confirmed < found_.confirmations) {
-            // It was luck that this one lost data. Among many candidates some such get through.
+            // It lost data at random. Among many candidates, some of that kind are accepted.
             runs_each_ = kRunsEach;
             best_ = reliable_;
             search();
@@ -80,7 +80,7 @@ class Minimiser {
         return result;
     }
 
-    /// Whether the candidate loses data, each time that it is run; then it is the best.
+    /// Whether the candidate loses data each of the `runs_each_` times; if so, it becomes the best.
     bool try_candidate(Schedule candidate) {
         if (check_schedule(candidate)) {
             return false;
@@ -101,7 +101,8 @@ class Minimiser {
         return true;
     }
 
-    /// Each time that half is left: does it lose data every time? If not, its parts must.
+    /// Whenever half of the operations of `reliable_` are left: if these do not lose data in each
+    /// of several runs, later candidates must.
     void note_luck() {
         if (runs_each_ != 1 || 2 * best_.ops.size() > reliable_.ops.size()) {
             return;
@@ -116,7 +117,7 @@ class Minimiser {
         }
     }
 
-    /// A run of the schedule that lost data, of so many as it is given.
+    /// A run of the schedule that lost data; nothing if none of `tries` runs did.
     std::optional<RunResult> lose(const Schedule& schedule) {
         for (unsigned i = 0; i < settings_.tries; ++i) {
             auto result = run_once(schedule);
@@ -136,7 +137,7 @@ class Minimiser {
                });
     }
 
-    /// What the first run with damage showed is what is looked for from now on.
+    /// From now on, damage as in this result is looked for.
     void look_for(const RunResult& result) {
         stages_of_ = {};
         for (const DamagedRange& damage : result.damage) {
@@ -144,7 +145,8 @@ class Minimiser {
         }
     }
 
-    /// Stages that take time and showed nothing. The one after eviction stays: it is the verdict's.
+    /// Leaves out the stages that showed nothing, as they take time. The one after eviction stays:
+    /// the verdict needs it.
     void leave_out_other_stages() {
         std::uint8_t seen = 0;
         for (const std::uint8_t stages : stages_of_) {
@@ -190,8 +192,8 @@ class Minimiser {
                           "the schedule lost no data here in " + std::to_string(tries) + " runs"};
     }
 
-    /// Only what one damaged page has been through, all the rest left out at once. The damaged
-    /// ranges are tried in turn, the one with the shortest past first.
+    /// Leaves out at once all operations that do not concern one damaged page. The damaged pages
+    /// are tried in turn, the one with the shortest history first.
     void keep_one_page() {
         constexpr std::size_t kPagesTried = 4;
         std::vector<std::vector<std::size_t>> pasts;
@@ -256,8 +258,8 @@ class Minimiser {
         }
     }
 
-    /// What was found so far is confirmed even if the search was ended: once is enough then. Where
-    /// losses are a matter of luck that may take all the runs.
+    /// Confirms the best schedule, even if the search was ended early: then one confirmation is
+    /// enough, but where losses are random it may take all the runs.
     void confirm() {
         found_.confirmations = 0;
         found_.confirmed = 0;
@@ -278,7 +280,7 @@ class Minimiser {
 
     MinimiseSettings settings_;
     Schedule best_;
-    /// The smallest so far of those that lost data in each of several runs; at first all of it.
+    /// The smallest so far that lost data in each of several runs; at first the whole schedule.
     Schedule reliable_;
     /// In which stages damage of each kind was seen: bit i, in stage i.
     std::array<std::uint8_t, kDamageKinds.size()> stages_of_{};

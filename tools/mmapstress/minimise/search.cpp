@@ -36,7 +36,7 @@ std::vector<std::size_t> minimise_items(std::vector<std::size_t> items,
     for (std::size_t length = (items.size() + 1) / 2; length > 1; length = (length + 1) / 2) {
         leave_out(items, length, still_fails);
     }
-    // Leaving one out can make another, refused before, dispensable: until a pass finds none.
+    // Without one item, another that was needed before may be dispensable: until a pass finds none.
     while (leave_out(items, 1, still_fails)) {
     }
     return items;

@@ -1,7 +1,7 @@
 // Delta debugging: the smallest part of something that still fails.
 //
-// Knows nothing of operations or files: items are numbers, and the caller says whether a candidate
-// still fails. Pure but for what that question does. Not thread-safe.
+// Knows nothing of operations or files: items are numbers, and a function of the caller says
+// whether a candidate still fails. Pure but for that function. Not thread-safe.
 #pragma once
 
 #include "fusefs/model/types.hpp"
@@ -13,14 +13,14 @@
 
 namespace mmapstress {
 
-/// Whether a candidate, the items kept in ascending order, still fails. May end the search early by
-/// answering false to everything that follows: the best found so far is what is returned.
+/// Whether a candidate (the items kept, in ascending order) still fails. To end the search early,
+/// return false from then on: the search returns the best found so far.
 using StillFails = std::function<bool(std::span<const std::size_t>)>;
 
-/// The items of `items`, of which all together fail, that cannot be left out: leaving out any
-/// single one more no longer fails (1-minimal). Asks about ever smaller pieces, as delta debugging
-/// does (Zeller and Hildebrandt 2002), leaving pieces out from the end first, since what follows a
-/// failure cannot be its cause. About 2 k log2(n) questions for k items left of n.
+/// A part of `items` that still fails, but no longer does without any single one of its items
+/// (1-minimal). All `items` together must fail. Tries ever smaller pieces, as delta debugging does
+/// (Zeller and Hildebrandt 2002), and leaves out pieces at the end first, since what follows a
+/// failure cannot be its cause. About 2 k log2(n) calls of `still_fails` for k items left of n.
 std::vector<std::size_t> minimise_items(std::vector<std::size_t> items,
                                         const StillFails& still_fails);
 

@@ -1,4 +1,4 @@
-// What a schedule, or an operation, is when a part of it is left out.
+// A schedule, or an operation, with a part left out.
 #pragma once
 
 #include "tools/schedule/schedule.hpp"
@@ -11,24 +11,25 @@ namespace mmapstress {
 
 // All of these are pure; any thread may call them.
 
-/// All operations by the first worker, and no other.
+/// The first worker carries out all operations, and there is no other.
 void use_one_worker(Schedule& schedule);
 
-/// Leaves out the files that no operation names, and numbers the others anew. Where none is named
-/// all stay.
+/// Leaves out the files that no operation names, and renumbers the others. If no file is named, all
+/// stay.
 void leave_out_unused_files(Schedule& schedule);
 
-/// The file only as large as its operations need, in whole pages, and never larger than it is.
+/// Makes the file only as large as its operations need, in whole pages, and never larger than it
+/// is.
 void shrink_file(Schedule& schedule, FileIndex file);
 
-/// `op` with the part `range` of its range only, and the bytes that it put there.
+/// `op` with only `range`, a part of its range, and the same bytes there.
 Op cut(const Op& op, ByteRange range);
 
 /// The operations at these positions only.
 Schedule with_ops(const Schedule& schedule, std::span<const std::size_t> kept);
 
-/// Positions among the operations of what concerns the page: commits and flushes are included, and
-/// so is what changes the file's size, for without it the others may reach past the end.
+/// Positions of the operations that concern the page, commits and flushes included, and of each
+/// truncate, append, collapse and insert of the file: without these, others may reach past its end.
 std::vector<std::size_t> past_of(const Schedule& schedule, FileIndex file, PageIndex page);
 
 } // namespace mmapstress

@@ -54,7 +54,7 @@ std::set<std::string> faults_of(const Campaign& campaign) {
     return names;
 }
 
-/// One line: what became of it.
+/// The result of a part, in one line.
 std::string outcome(const Campaign::Part& part) {
     const RunResult& result = part.result;
     if (part.verdict() == Verdict::damaged) {

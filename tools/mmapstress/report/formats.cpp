@@ -158,7 +158,7 @@ std::vector<TestCase> test_cases(const RunResult& result, std::size_t max_ranges
     return tests;
 }
 
-/// What is told of a run beside its tests: names and values.
+/// Facts about a run, beside its tests: names and values.
 std::vector<std::pair<std::string, std::string>> properties_of(const RunResult& result) {
     std::vector<std::pair<std::string, std::string>> all{
         {"seed", std::to_string(result.header.seed)},

@@ -23,7 +23,7 @@ struct TestCase {
     };
     std::string name;
     State state = State::passed;
-    std::string message;              ///< one line: why, where it has not passed
+    std::string message;              ///< one line: why the test has not passed
     std::vector<std::string> details; ///< one line each
     double seconds = 0;
 
@@ -33,15 +33,15 @@ struct TestCase {
 struct TestSuite {
     std::string name;
     std::uint64_t seed = 0;
-    /// What is told beside the tests: names and values.
+    /// Facts about the run, beside the tests: names and values.
     std::vector<std::pair<std::string, std::string>> properties;
     std::vector<TestCase> tests;
     bool passed = true; ///< the verdict is clean
 };
 
 /// A run as test cases: the operations, each stage of the verification, the workload's own checker.
-/// At least one case has not passed unless the verdict is clean. Of the damaged ranges of a stage
-/// at most `max_ranges` are told in the details, and how many more there are.
+/// Unless the verdict is clean, at least one case has not passed. The details list at most
+/// `max_ranges` damaged ranges of a stage, and the number of the others.
 TestSuite suite_of(const RunResult& result, std::size_t max_ranges);
 
 /// KTAP version 1 (Documentation/dev-tools/ktap.rst).

@@ -10,7 +10,7 @@ namespace mmapstress {
 
 namespace {
 
-/// Whether a run holds its lock on the progress file.
+/// Whether a run still holds its lock on the progress file.
 bool still_going_on(const std::string& path) {
     const auto file = partialfs::base::Fd::open(AT_FDCWD, path.c_str(), O_RDONLY);
     return file && ::flock(file->get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;

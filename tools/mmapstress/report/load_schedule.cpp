@@ -80,7 +80,7 @@ Holds what_it_holds(std::string_view text) {
         if (all.is_object()) {
             return all.contains("format") ? Holds::report : Holds::recorded;
         }
-        // Several objects, or one that is broken: what is wrong with it is said when it is read.
+        // Several objects, or a broken one: the error is reported when it is read.
         return object(text.substr(0, text.find('\n'))).is_object() ? Holds::recorded
                                                                    : Holds::report;
     }

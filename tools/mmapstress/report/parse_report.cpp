@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// A report that is JSON but not ours. Thrown and caught in this file only.
+/// JSON that is not a report. Thrown and caught in this file only.
 struct Malformed {
     std::string reason;
 };
@@ -34,12 +34,12 @@ std::uint64_t number(const Json& object, const char* key) {
     return value.get<std::uint64_t>();
 }
 
-/// 0 in a report of the first 1.0.0, which lacks it.
+/// 0 if there is none, as in a report of the first 1.0.0.
 std::uint64_t number_if_there(const Json& object, const char* key) {
     return object.is_object() && object.contains(key) ? number(object, key) : 0;
 }
 
-/// A number of a narrower kind than JSON's.
+/// A number of a narrower type than JSON's.
 template <typename Number>
 Number narrow(const Json& object, const char* key) {
     const std::uint64_t value = number(object, key);

@@ -13,7 +13,7 @@ constexpr std::string_view kBegun = "begun ";
 constexpr std::string_view kDone = "done ";
 constexpr std::string_view kEnd = "end";
 
-/// Takes a whole line off the front; nothing if there is none.
+/// Removes a whole line from the front and returns it; nothing if there is none.
 std::optional<std::string_view> take_line(std::string_view& text) {
     const std::size_t length = text.find('\n');
     if (length == std::string_view::npos) {

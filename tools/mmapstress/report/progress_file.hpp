@@ -1,4 +1,4 @@
-// How far a run has come, written down while it runs: what is left of it after a crash.
+// How far a run has come, written to a file while it runs, for a check after a crash.
 //
 // Lines of text beside the report:
 //
@@ -8,8 +8,8 @@
 //     done 812         all operations up to this one have been carried out
 //     end              the schedule's end, all files synced
 //
-// `begun` lines are synced before they count; the others at least every tenth of a second. So
-// after a power cut `done` may be a little behind, and what follows it may be anything.
+// A `begun` line is synced before it counts; the others at least every tenth of a second. So after
+// a power cut `done` may be a little behind, and anything may follow the last whole line.
 #pragma once
 
 #include "tools/schedule/op.hpp"
@@ -21,22 +21,21 @@
 
 namespace mmapstress {
 
-/// Beside which report: "r.json" has "r.json.progress".
+/// The path of a report's progress file: "r.json" has "r.json.progress".
 std::string progress_path(const std::string& report);
 
 struct RunProgress {
     OpId begun;             ///< none above it has been begun
-    std::vector<OpId> done; ///< ascending: at these moments all up to it was carried out, no more
-    bool ended = false;     ///< the end was reached and all files were synced; begun is the last
-                            ///< of done then
+    std::vector<OpId> done; ///< ascending; each: at some moment just all up to it were carried out
+    bool ended = false;     ///< all files were synced at the end; `begun` is last_done() then
 
     bool operator==(const RunProgress&) const = default;
     [[nodiscard]] OpId last_done() const { return done.empty() ? OpId{0} : done.back(); }
 };
 
-/// Reads such a text of the run whose own directory has this name. What follows the last whole line
-/// that makes sense is taken for a write that the crash cut short. The error says in words what is
-/// wrong with the first line. Pure; any thread.
+/// Reads the text of the run whose own directory has this name. Everything after the last valid
+/// line is ignored, as a write that the crash cut short. The error says in words what is wrong with
+/// the first line. Pure; any thread.
 std::expected<RunProgress, std::string> parse_progress(std::string_view text,
                                                        std::string_view directory);
 

@@ -192,7 +192,7 @@ std::string report_json(const RunResult& result, ReportState state) {
                       {"settings", settings_json(result.settings)},
                       {"schedule", text_or_null(result.schedule)},
                       {"schedule_file", text_or_null(result.schedule_file)}};
-    // Paths need not be UTF-8; what is not is replaced rather than refused.
+    // Paths need not be UTF-8: other bytes are replaced, not refused.
     return report.dump(1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 

@@ -1,4 +1,4 @@
-// The words of a report's JSON that have no other home; for its printer and its parser.
+// Constants of a report's JSON that both its printer and its parser need.
 #pragma once
 
 #include "tools/mmapstress/report/report.hpp"
@@ -9,7 +9,7 @@ namespace mmapstress {
 
 inline constexpr int kReportVersion = 1;
 
-/// The tool's own, which made the report.
+/// The version of the tool that made the report.
 inline constexpr std::string_view kToolVersion = MMAPSTRESS_VERSION;
 
 } // namespace mmapstress

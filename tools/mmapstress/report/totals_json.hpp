@@ -7,9 +7,9 @@
 
 namespace mmapstress {
 
-/// As report.hpp says of "totals".
+/// "totals", as described in report.hpp.
 nlohmann::ordered_json totals_json(const Totals& totals);
-/// Operations by their names; of those that there are none of, nothing.
+/// Counts by operations' names; kinds with a count of 0 are left out.
 nlohmann::ordered_json kinds_json(const std::array<std::uint64_t, kOpKinds>& counts);
 
 } // namespace mmapstress

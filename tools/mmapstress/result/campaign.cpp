@@ -94,7 +94,7 @@ std::expected<Campaign, std::string> merge(std::vector<Campaign::Part> parts) {
         if (part.result.totals.rounds != 0) {
             campaign.totals.add(part.result.totals);
         } else if (part.came_to_its_end) {
-            campaign.totals.add(part.result); // a report that had no totals yet
+            campaign.totals.add(part.result); // a report of a version without totals
         }
     }
     campaign.problems = missing_shards(parts);

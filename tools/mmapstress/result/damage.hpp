@@ -1,4 +1,4 @@
-// A damaged range: bytes that are not what they should be, and what is known of them.
+// A damaged range: bytes that are not as they should be, and what is known about them.
 #pragma once
 
 #include "tools/schedule/golden.hpp"
@@ -12,7 +12,7 @@
 
 namespace mmapstress {
 
-/// The ways in which the bytes are looked at, in the order in which it is done.
+/// The ways in which the bytes are read for comparison, in their order.
 enum class Stage : std::uint8_t {
     during,  ///< a check operation in the middle of the schedule
     live,    ///< through the mapping, before the end
@@ -30,14 +30,14 @@ constexpr const auto& enum_names(Stage) {
 }
 inline constexpr std::size_t kStages = kStageNames.size();
 
-/// What stands in the place of the expected bytes.
+/// What is there instead of the expected bytes.
 enum class DamageKind : std::uint8_t {
-    stale,      ///< an earlier operation's bytes, of the same place: `origin`
+    stale,      ///< bytes that an earlier operation, `origin`, stored at the same place
     zeros,      ///< zeros
     misplaced,  ///< bytes that an operation stored elsewhere: `origin`, `origin_file`,
                 ///< `origin_offset`
     foreign,    ///< bytes that come from no operation
-    unclear,    ///< no version of their place, and too few to tell whether they belong elsewhere
+    unclear,    ///< no version of their place, and too few to see whether they belong elsewhere
     missing,    ///< the file is too short, or gone
     unreadable, ///< reading them fails although the file's sync had returned
     past_eof,   ///< what `origin` stored past the end of the file, before it grew
@@ -51,8 +51,7 @@ constexpr const auto& enum_names(DamageKind) {
     return kDamageKinds;
 }
 
-/// Wrong bytes that follow one another inside one page, were last written by one operation, and are
-/// wrong in one way.
+/// Adjacent wrong bytes inside one page, last written by one operation, and wrong in one way.
 struct DamagedRange {
     FileIndex file;
     ByteRange range;
@@ -65,8 +64,8 @@ struct DamagedRange {
     OpId origin;
     FileIndex origin_file;    ///< of misplaced bytes
     ByteOffset origin_offset; ///< of misplaced bytes: where they belong
-    /// The operations that wrote, truncated or punched any of these bytes, in order; of more than
-    /// kOpsKept the last ones.
+    /// The operations that wrote, truncated or punched any of these bytes, in order: the last
+    /// kOpsKept of them.
     std::vector<OpId> ops;
 
     static constexpr std::size_t kOpsKept = 32;
@@ -78,7 +77,7 @@ struct DamagedRange {
 };
 
 /// Bytes that were stored past the end of the file, in its last page, and appeared when the file
-/// grew. mmap(2) leaves open whether they do.
+/// grew. mmap(2) leaves open whether they appear.
 struct PastEof {
     FileIndex file;
     ByteRange range;
@@ -87,7 +86,7 @@ struct PastEof {
     bool operator==(const PastEof&) const = default;
 };
 
-/// The largest power of two, up to a page, that both ends of the range are multiples of.
+/// The largest power of two, up to a page, of which both ends of the range are multiples.
 std::uint64_t alignment_of(ByteRange range);
 
 /// The wrong bytes of one stage as the fewest ranges, ordered: adjacent ones joined.

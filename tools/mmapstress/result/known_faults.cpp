@@ -14,7 +14,7 @@ std::string ranges(std::size_t count) {
     return std::to_string(count) + (count == 1 ? " range" : " ranges");
 }
 
-/// Of "17 direct-read-store file=0 ...".
+/// The kind in a line such as "17 direct-read-store file=0 ...".
 std::optional<OpKind> kind_of_line(std::string_view line) {
     const std::size_t name = line.find(' ') + 1;
     return kind_named(line.substr(name, line.find(' ', name) - name));
@@ -33,13 +33,13 @@ bool on_fuse(const RunResult& result) {
     return result.filesystem.starts_with("fuse");
 }
 
-/// Where a page or a folio may have several blocks that are dirty each by itself.
+/// Filesystems on which each block of a page or folio can be dirty by itself.
 bool on_blocks_of_a_folio(const RunResult& result) {
     constexpr std::array<std::string_view, 4> kSeenOn{"ext2", "ext3", "ext4", "xfs"};
     return std::ranges::find(kSeenOn, result.filesystem) != kSeenOn.end();
 }
 
-/// Whether the page of the zeros has been punched is not looked at.
+/// It is not checked whether the page with the zeros has been punched.
 bool on_xfs_punched_beside_the_kernels_stores(const RunResult& result) {
     return result.filesystem == "xfs" &&
            has_done(result, [](OpKind kind) { return traits_of(kind).by_kernel; }) &&
@@ -48,18 +48,18 @@ bool on_xfs_punched_beside_the_kernels_stores(const RunResult& result) {
            });
 }
 
-/// Whether the lost bytes lay behind what was put in or taken out is not looked at.
+/// It is not checked whether the lost bytes lay behind the inserted or collapsed range.
 bool where_extents_moved_and_the_journal_has_the_data(const RunResult& result) {
     return result.journals_data && has_done(result, [](OpKind kind) {
                return kind == OpKind::insert || kind == OpKind::collapse;
            });
 }
 
-/// A fault that shows by what was lost.
+/// A fault that is recognised by the bytes that were lost.
 struct Loss {
     std::string_view name;
     bool (*is_known_of)(const RunResult&);
-    /// Of a damaged range, with the line of text of the operation that was lost, or none.
+    /// Given a damaged range, and the line of text of the operation that was lost, or an empty one.
     bool (*explains)(const DamagedRange&, std::string_view);
     std::string_view text; ///< after "3 ranges"
 };

@@ -1,4 +1,4 @@
-// Operations that a run does without.
+// Operations that a run leaves out.
 #pragma once
 
 #include "tools/schedule/leaving_out.hpp"
@@ -11,10 +11,10 @@
 
 namespace mmapstress {
 
-/// Operations that were not carried out, though the schedule, or the workload, has them.
+/// Operations of the schedule or the workload that were not carried out.
 struct LeftOut {
     std::string operation; ///< a kind's name, or kSizeChanges
-    std::string reason;    ///< the errno in words, or who did not want it
+    std::string reason;    ///< in words: an errno, or for example the option that excludes it
 
     /// In the place of a kind's name: whatever changes a file's size.
     static constexpr std::string_view kSizeChanges = "size-changes";
@@ -22,10 +22,10 @@ struct LeftOut {
     bool operator==(const LeftOut&) const = default;
 };
 
-/// What of a schedule these are.
+/// The same as a set of operations to leave out of a schedule.
 LeaveOut all_of(const std::vector<LeftOut>& left_out);
 
-/// Operations that one may do without, for the faults of kernels that they are known to meet.
+/// Operations that the user may leave out, because they are known to meet faults of kernels.
 enum class OpGroup : std::uint8_t {
     gup,      ///< stores that the kernel makes into a mapping
     grow,     ///< whatever changes a file's size

@@ -29,7 +29,7 @@ Verdict RunResult::verdict() const {
         return Verdict::hung;
     }
     const StageResult& cold = stages[static_cast<std::size_t>(Stage::evicted)];
-    // Of many rounds one may have had nothing to check.
+    // One round of many may have had nothing to check.
     const bool any = cold.bytes != 0 || totals.bytes_after_eviction() != 0;
     const bool checked = cold.state == StageResult::State::checked && any;
     return problems.empty() && judgement.empty() && checked ? Verdict::clean : Verdict::unknown;

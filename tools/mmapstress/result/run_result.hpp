@@ -1,4 +1,4 @@
-// What became of a run: its verdict, what each stage of the verification found, what is damaged.
+// The result of a run: its verdict, what each stage of the verification found, what is damaged.
 //
 // Plain values.
 #pragma once
@@ -24,7 +24,7 @@ namespace mmapstress {
 enum class Verdict : std::uint8_t {
     clean = 0,   ///< every byte was checked and is as expected
     damaged = 1, ///< damage was found
-    usage = 2,   ///< nothing was done: the question was wrong
+    usage = 2,   ///< nothing was done: wrong options or input
     unknown = 3, ///< could not tell: something failed, or nothing could really be checked
     hung = 4,    ///< a call of the filesystem did not return (--hang-after)
 };
@@ -35,13 +35,13 @@ inline constexpr std::array kVerdicts{
 constexpr const auto& enum_names(Verdict) {
     return kVerdicts;
 }
-/// The one that counts of two parts of the same work, by this order: clean, usage, unknown, hung,
-/// damaged. What could not be told of one part does not take back the damage found in the other.
+/// The verdict of two parts of the same work: the later one in the order clean, usage, unknown,
+/// hung, damaged. Damage in one part stays damage, even if the other part could not be checked.
 Verdict worse_of(Verdict one, Verdict other);
 
 /// Something that kept the run from being carried out or checked.
 struct Problem {
-    std::string message; ///< names the thing, and the errno in words
+    std::string message; ///< names the file or the call, and the errno in words
     OpId op;             ///< during this operation; 0: none
 
     bool operator==(const Problem&) const = default;
@@ -57,8 +57,8 @@ struct StageResult {
     std::string reason;
     std::uint64_t bytes = 0;  ///< compared
     std::uint64_t stored = 0; ///< of all bytes of the files, those that operations put there
-    std::uint64_t holes = 0;  ///< of those compared, not read: the filesystem says they are holes
-    std::uint64_t wrong = 0;  ///< of them, not as expected
+    std::uint64_t holes = 0;  ///< of `bytes`, those not read: the filesystem says they are holes
+    std::uint64_t wrong = 0;  ///< of `bytes`, those not as expected
     std::uint64_t ranges = 0; ///< damaged ranges
     double seconds = 0;
 
@@ -71,12 +71,12 @@ constexpr const auto& enum_names(StageResult::State) {
     return kStageStates;
 }
 
-/// A run that a crash cut short, as far as is known of it.
+/// What is known about a run that a crash cut short.
 struct CutShort {
     OpId done;  ///< all up to it had been carried out
     OpId begun; ///< none above it had been begun
-    /// Bytes of the files that had been synced, and so must be there. Of all others either the old
-    /// ones or any that an operation up to `begun` wrote are right.
+    /// Bytes of the files that had been synced, and so must be there. Any other byte may be as
+    /// before, or as any operation up to `begun` wrote it.
     std::uint64_t synced_bytes = 0;
 
     bool operator==(const CutShort&) const = default;
@@ -98,31 +98,31 @@ struct RunResult {
     bool kept = false;              ///< whether it is still there
     std::vector<std::string> files; ///< their paths, in order
     std::vector<ByteCount> sizes;   ///< their expected sizes at the end
-    std::string disk;               ///< the directory behind it; empty: none
-    std::string partialfs;          ///< the root of the partialfs mount; empty: it is none
+    std::string disk;               ///< the directory behind `directory`; empty: none
+    std::string partialfs;          ///< the root of the partialfs mount; empty: not on partialfs
     std::string filesystem;         ///< type, as /proc/self/mountinfo names it
     std::string kernel;             ///< uname's release
-    std::string memory;             ///< how much there was, and by what; empty: as much as there is
+    std::string memory;             ///< the limit and how it was applied; empty: no limit
     bool interrupted = false;       ///< stopped before the schedule's end
     bool hung = false;              ///< a call did not return; `problems` say which
-    /// What the stages after the eviction read came from a block device. If not, it came from
-    /// outside this filesystem's page cache, and no more is known.
+    /// The bytes that the stages after eviction read came from a block device. If not, all that is
+    /// known is that they did not come from this filesystem's page cache.
     bool on_disk = false;
     /// The schedule's end was reached and all files were synced, so that every byte must be there.
     bool synced = false;
     std::vector<LeftOut> left_out;
     bool journals_data = false; ///< ext4 with data=journal
     std::uint64_t rounds = 1;   ///< run so far, with one seed after another; this is the last
-    Totals totals;              ///< of all of them, this one included
+    Totals totals;              ///< of all rounds, this one included
     std::uint64_t ops = 0;      ///< carried out
     std::array<std::uint64_t, kOpKinds> ops_by_kind{};
     Commits commits;
-    OpId last_op;       ///< the last one carried out
-    double seconds = 0; ///< carrying out the operations
+    OpId last_op;       ///< the last operation carried out
+    double seconds = 0; ///< the time for carrying out the operations
     std::array<StageResult, kStages> stages;
     std::vector<DamagedRange> damage;  ///< ordered by file and offset
     std::uint64_t damage_not_kept = 0; ///< ranges found beyond what is kept
-    /// Found, and no damage, as mmap(2) leaves it open; unless RunSettings::past_eof_is_damage.
+    /// Found, but no damage, as mmap(2) leaves it open; empty with RunSettings::past_eof_is_damage.
     std::vector<PastEof> past_eof;
     std::vector<Problem> problems;
     std::vector<std::string> judgement; ///< what the workload's own checker says is broken
@@ -131,17 +131,16 @@ struct RunResult {
     /// When they began, by CLOCK_MONOTONIC; only of the first RunSettings::record_ops operations.
     std::map<OpId, partialfs::model::Nanoseconds> named_times;
     std::string schedule; ///< as text; empty if it was too long to keep
-    /// What the workload made its schedule of, so that it can again; nothing of a replayed one.
+    /// What the workload made its schedule from, to make it again; nothing if it was replayed.
     std::optional<WorkloadSettings> settings;
-    std::optional<Shard> shard; ///< what of a campaign it is; nothing: of none
-    /// Of a verification after a crash.
+    std::optional<Shard> shard; ///< its part of a campaign; nothing: not part of one
+    /// Only of a verification after a crash.
     std::optional<CutShort> cut_short;
     std::string schedule_file; ///< where it was written; empty: nowhere
 
     [[nodiscard]] Verdict verdict() const;
-    /// Adds the problem that no operation carried out stored or wrote anything, if that is so and
-    /// neither damage nor another problem is known: that the files are as they began proves
-    /// nothing.
+    /// If no operation that was carried out stored or wrote anything, adds a problem that says so:
+    /// unchanged files prove nothing. Not if damage or another problem is known.
     void require_stores();
 };
 

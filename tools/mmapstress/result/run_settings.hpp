@@ -1,4 +1,4 @@
-// What the user asked of a run, and why one did not begin.
+// The settings of a run, and why one could not begin.
 #pragma once
 
 #include "tools/mmapstress/result/run_result.hpp"
@@ -14,14 +14,14 @@ namespace mmapstress {
 struct Progress {
     enum class Phase : std::uint8_t { running, verifying };
     Phase phase = Phase::running;
-    std::uint64_t ops = 0;   ///< done so far
-    std::uint64_t bytes = 0; ///< compared so far, when verifying
+    std::uint64_t ops = 0;   ///< operations done so far
+    std::uint64_t bytes = 0; ///< bytes compared so far, when verifying
     std::uint64_t total = 0; ///< bytes to compare in all, when verifying
 };
 
 struct RunSettings {
     std::string directory; ///< where the run's own directory is made, or a block device
-    /// If it is a device, write over it. Refused of one that is in use or holds something.
+    /// If `directory` is a device, write over it. Refused if it is in use or holds something.
     bool overwrite_device = false;
     /// The directory behind `directory`: each file is found there under the same name. Empty:
     /// looked for, found on partialfs. See verify/disk_stages.hpp.
@@ -32,34 +32,34 @@ struct RunSettings {
     bool live_stage = true;
     bool pread_stage = true;
     bool direct_stage = true;
-    /// Memory that dirty data is to exceed; 0: as it is. See system/memory_pressure.hpp.
+    /// Limit on memory, which dirty data is to exceed; 0: none. See system/memory_pressure.hpp.
     ByteCount memory_limit{0};
-    /// Others before this run have stored and been checked: that it was stopped before it did so is
-    /// no problem.
+    /// Earlier runs have stored and been checked: it is no problem if this one is stopped before
+    /// it has stored anything.
     bool stored_before = false;
     /// Where the workers' helper files are, from which the kernel stores into mappings; empty:
     /// beside the run's files.
     std::string helper_directory;
-    /// The kinds of operations that there may be. Those of them that a kernel or a filesystem may
+    /// The kinds of operations that the schedule may have. Those that a kernel or a filesystem may
     /// lack are tried before the run.
     OpSet may_have;
-    /// Left out whatever the filesystem has.
+    /// Left out even if the filesystem has them.
     std::vector<LeftOut> unwanted;
-    /// Carry out what is known to hang the filesystem, too.
+    /// Carry out operations that are known to hang the filesystem, too.
     bool may_hang = false;
     /// Bytes that were stored past the end of a file must not appear when it grows.
     bool past_eof_is_damage = false;
-    /// For a test of the detector: this operation stores nothing, but is expected to have.
+    /// For a test of the detector: this operation stores nothing, but its bytes are expected.
     std::optional<OpId> drop;
     /// The schedule is kept in RunResult up to this many operations.
     std::uint64_t record_ops = 200000;
     /// The schedule is written here as it runs, whatever its length. Empty: nowhere.
     std::string schedule_file;
-    /// The report's path: its head is written here before the first operation, and beside it how
-    /// far the run has come (report/progress_file.hpp), for verify after a crash. The report itself
-    /// is the caller's to write, with write_report(). Empty: nothing is.
+    /// The report's path. For verify after a crash, a first report is written here before the first
+    /// operation, and the progress file beside it (report/progress_file.hpp). The caller writes the
+    /// final report, with write_report(). Empty: nothing is written.
     std::string report_file;
-    /// What the schedule is made of, for that head and the report.
+    /// What the workload makes the schedule from, for these reports.
     std::optional<WorkloadSettings> made_of;
     /// The power of the mount is cut at some moment of the run; see engine/power_cut.hpp.
     bool cuts_power = false;

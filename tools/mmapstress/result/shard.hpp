@@ -1,4 +1,4 @@
-// A campaign's part: what one of several machines runs.
+// A part of a campaign: the rounds that one of several machines runs.
 #pragma once
 
 #include <cstdint>

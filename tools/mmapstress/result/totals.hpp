@@ -1,4 +1,4 @@
-// What all rounds of a run did, together.
+// The sums over all rounds of a run.
 #pragma once
 
 #include "tools/mmapstress/result/damage.hpp"
@@ -16,7 +16,7 @@ struct RunResult;
 /// Plain sums.
 struct Totals {
     struct OfWorkload {
-        std::string workload; ///< empty: a schedule
+        std::string workload; ///< empty: a replayed schedule
         std::uint64_t rounds = 0;
         std::uint64_t ops = 0;
 
@@ -43,21 +43,21 @@ struct Totals {
     std::uint64_t rounds = 0;
     std::uint64_t ops = 0;
     std::array<std::uint64_t, kOpKinds> ops_by_kind{};
-    double seconds = 0; ///< carrying the operations out
+    double seconds = 0; ///< the time for carrying out the operations
     std::array<OfStage, kStages> stages;
     std::uint64_t past_eof = 0; ///< ranges stored past the end of a file that appeared; no damage
     std::vector<OfWorkload> workloads;
     std::vector<OfFault> known_faults; ///< in the order in which they were first met
 
     bool operator==(const Totals&) const = default;
-    /// Adds what one more round did.
+    /// Adds one more round.
     void add(const RunResult& round);
-    /// Adds what the rounds of another run did.
+    /// Adds the rounds of another run.
     void add(const Totals& others);
-    /// The workload, or "all" of several.
+    /// The workload; "all" if there are several.
     [[nodiscard]] std::string workload() const;
     [[nodiscard]] bool has_met(std::string_view fault) const;
-    /// Bytes compared after eviction, in whatever stage.
+    /// Bytes compared after eviction, in all stages together.
     [[nodiscard]] std::uint64_t bytes_after_eviction() const;
 };
 

@@ -1,4 +1,4 @@
-// What the user asked a workload for.
+// The settings of a workload.
 #pragma once
 
 #include "tools/schedule/op.hpp"
@@ -9,12 +9,12 @@
 
 namespace mmapstress {
 
-/// A workload takes its own defaults where nothing was asked.
+/// Where a setting is not given, the workload takes its own default.
 struct WorkloadSettings {
     std::uint64_t seed = 1;
     std::optional<ByteCount> size; ///< of each file
     std::optional<std::uint32_t> files;
-    std::optional<std::uint64_t> ops;     ///< how many operations, about
+    std::optional<std::uint64_t> ops;     ///< the approximate number of operations
     std::optional<std::uint16_t> threads; ///< in each process
     std::optional<std::uint16_t> processes;
     CommitBy commit_by = CommitBy::sibling;
