@@ -1,6 +1,6 @@
-// mmapstress-static: the engine for kernels and userlands that have nothing else. No command line
-// to speak of: settings come from the environment, which for a first process (init) is the kernel's
-// command line: whatever it does not know itself, as MMAPSTRESS_SEED=7, it passes on.
+// mmapstress-static: the engine for kernels and userlands that have nothing else. It has hardly any
+// command line: settings come from the environment. For a first process (init) that means from the
+// kernel's command line: the kernel passes on what it does not know itself, as MMAPSTRESS_SEED=7.
 //
 //     mmapstress-static            runs a workload, or the schedule of a file
 //     mmapstress-static verify     checks the files that such a run has left, from its report
@@ -39,7 +39,7 @@
 namespace mmapstress {
 namespace {
 
-/// A setting that makes no sense. Start-up only.
+/// A setting that is not valid. Only thrown at start-up.
 struct BadSetting : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -103,7 +103,7 @@ WorkloadSettings workload_settings() {
     return settings;
 }
 
-/// Says what came of it, in one line for the console, and hands the report over.
+/// Prints the result in one line for the console, and writes or prints the report.
 Verdict deliver(const RunResult& result, const std::string& path) {
     for (const Problem& problem : result.problems) {
         std::fprintf(stderr, "mmapstress: %s\n", problem.message.c_str());

@@ -1,4 +1,4 @@
-// Memory that O_DIRECT takes.
+// Memory that O_DIRECT accepts.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace mmapstress {
 
-/// Page-aligned. Throws std::bad_alloc without memory.
+/// Page-aligned. Throws std::bad_alloc if there is no memory.
 class AlignedBuffer {
   public:
     explicit AlignedBuffer(std::size_t size);

@@ -26,7 +26,7 @@ struct Signature {
 
 using namespace std::string_view_literals;
 
-// As the programs that make them write them.
+// As written by the programs that make these filesystems, tables and volumes.
 constexpr std::array kSignatures{
     Signature{"ext2, ext3 or ext4", 1080, "\x53\xef"sv},
     Signature{"XFS", 0, "XFSB"sv},

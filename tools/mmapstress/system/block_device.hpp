@@ -13,20 +13,20 @@
 
 namespace mmapstress {
 
-/// What the first bytes of a device say that it holds, by the signature of a filesystem, a
-/// partition table, swap space or a part of a volume. Nothing if they say nothing. `first`: the
-/// first kSignatureBytes, or all of a smaller device. Pure; any thread.
+/// What a device holds, by the signature in its first bytes: a filesystem, a partition table, swap
+/// space or a part of a volume. Nothing if there is no signature. `first`: the first
+/// kSignatureBytes, or all of a smaller device. Pure; any thread.
 std::optional<std::string_view> signature_in(std::span<const std::byte> first);
 inline constexpr std::size_t kSignatureBytes = 128U << 10U;
 
-/// A device that is this process's alone: nobody can mount it, or build upon it, while it is open.
+/// A device for this process alone: nobody can mount it, or build a volume on it, while it is open.
 struct OwnDevice {
     partialfs::base::Fd fd; ///< for reading and writing
     ByteCount size;
 };
 
-/// Opens the block device at `path` with O_EXCL. Refused, and left as it is: a device that is
-/// mounted or in use, that has a signature, that is read-only, and what is no block device.
+/// Opens the block device at `path` with O_EXCL. Refuses, without changing anything: a device that
+/// is mounted or in use, has a signature or is read-only, and anything that is not a block device.
 Outcome<OwnDevice> open_device(const std::string& path);
 
 } // namespace mmapstress

@@ -37,7 +37,7 @@ struct alignas(64) BusyBoard::Slot {
     std::atomic<std::uint64_t> what; ///< packed()
     std::atomic<std::uint64_t> op;
     std::atomic<int> process;
-    std::atomic<int> thread; ///< 0: nobody's
+    std::atomic<int> thread; ///< 0: the slot is free
 };
 
 struct BusyBoard::Memory {
@@ -64,7 +64,8 @@ struct OwnSlot {
         }
     }
 
-    /// Asks again next time, and leaves the slot to whoever has it: a child has its parent's.
+    /// Claims a slot anew next time, and does not free the present one: in a child it is the
+    /// parent's.
     void forget() {
         thread = nullptr;
         slot = nullptr;
@@ -86,7 +87,7 @@ std::string BusyThread::words() const {
 }
 
 std::unique_ptr<BusyBoard> BusyBoard::make() {
-    // Zeros, as a new anonymous mapping has them, are a board on which nothing stands.
+    // A new anonymous mapping is all zeros, which is a valid board without busy threads.
     void* const memory =
         ::mmap(nullptr, sizeof(Memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED

@@ -1,10 +1,9 @@
-// What each thread of a run is waiting for at this moment, in memory that another process can read
-// when the thread cannot be asked any more.
+// What each thread of a run is doing at the moment, in memory that another process can read even
+// when the thread hangs.
 //
-// A call of a filesystem that hangs never returns, and the process that made it cannot be killed.
-// So the run happens in a child process (commands/supervise.hpp) whose threads write down here what
-// they begin; the parent, which touches none of the files, sees what has been going on for too
-// long.
+// A system call on a filesystem that hangs never returns, and the process that made it cannot be
+// killed. So the run happens in a child process (commands/supervise.hpp) whose threads note here
+// what they begin; the parent, which touches none of the files, sees what takes too long.
 #pragma once
 
 #include "tools/schedule/schedule.hpp"
@@ -21,7 +20,7 @@
 
 namespace mmapstress {
 
-/// What a thread is at.
+/// What a thread is doing.
 enum class Activity : std::uint8_t { idle, preparing, operation, syncing, evicting, reading };
 inline constexpr std::array kActivities{
     EnumName{Activity::idle, "idle"},           EnumName{Activity::preparing, "preparing"},
@@ -31,7 +30,7 @@ constexpr const auto& enum_names(Activity) {
     return kActivities;
 }
 
-/// One thread, as found.
+/// One thread and what it is doing.
 struct BusyThread {
     int process = 0;
     int thread = 0;
@@ -45,10 +44,10 @@ struct BusyThread {
     [[nodiscard]] std::string words() const;
 };
 
-/// Shared with the children that are forked while it lives. Any thread of any of them.
+/// Shared with the children that are forked while it lives. Any thread of any of these processes.
 class BusyBoard {
   public:
-    /// Nothing if there is no memory for it.
+    /// nullptr if there is no memory for it.
     static std::unique_ptr<BusyBoard> make();
     BusyBoard(const BusyBoard&) = delete;
     BusyBoard& operator=(const BusyBoard&) = delete;
@@ -59,10 +58,10 @@ class BusyBoard {
     /// In a forked child: its threads are not those of the parent.
     static void forget_thread();
 
-    /// All threads that are at something.
+    /// All threads that are not idle.
     [[nodiscard]] std::vector<BusyThread> busy() const;
 
-    /// Whether the run is to end early.
+    /// Asks the run to end early.
     void ask_to_stop();
     [[nodiscard]] bool asked_to_stop() const;
 
@@ -76,8 +75,8 @@ class BusyBoard {
     Memory* memory_;
 };
 
-/// While it lives, the calling thread is at something. May be nested: the outer one goes on
-/// afterwards, its time counted anew.
+/// While it lives, the calling thread is doing this. May be nested: the outer activity goes on
+/// afterwards, and its time begins anew.
 class Busy {
   public:
     explicit Busy(const Op& op);

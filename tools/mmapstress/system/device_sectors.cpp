@@ -17,7 +17,7 @@ constexpr std::size_t kOfDisk = 6;
 /// Of a partition's four before Linux 2.6.25: reads, sectors read, writes, sectors.
 constexpr std::size_t kOfOldPartition = 3;
 
-/// The numbers up to the first word that is none.
+/// The numbers before the first word that is not a number.
 std::vector<std::uint64_t> numbers_of(std::string_view text) {
     std::vector<std::uint64_t> numbers;
     while (true) {

@@ -10,14 +10,14 @@ namespace {
 
 extern "C" void on_fault(int signal, siginfo_t* /*info*/, void* context) {
     if (detail::fault_jump != nullptr) {
-        // As a return would, which the jump takes the place of. Under ThreadSanitizer a handler
-        // runs with all signals blocked, whatever the action says: the next fault would end the
-        // process.
+        // Restores the signal mask as a return from the handler would. Under ThreadSanitizer a
+        // handler runs with all signals blocked, whatever the action says: without this, the next
+        // fault would end the process.
         const sigset_t& before = static_cast<const ucontext_t*>(context)->uc_sigmask;
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
         siglongjmp(*detail::fault_jump, 1);
     }
-    // Not ours: the default action, when the instruction is tried again.
+    // Outside of guarded(): the instruction is tried again, and gets the default action.
     struct sigaction action{};
     action.sa_handler = SIG_DFL;
     sigaction(signal, &action, nullptr);

@@ -1,5 +1,5 @@
-// Turns the SIGBUS of a store into a mapping (the page cannot be had: the file is too short, the
-// disk is full or fails) into a value.
+// Turns the SIGBUS of an access to a mapping (the file is too short, the disk is full or fails)
+// into a value.
 #pragma once
 
 #include <csetjmp>
@@ -7,8 +7,8 @@
 
 namespace mmapstress {
 
-/// Handles SIGBUS and SIGSEGV for the process while it lives; faults outside of guarded() go on to
-/// the handlers there were before. One at a time in a process.
+/// Handles SIGBUS and SIGSEGV for the process while it lives; a fault outside of guarded() gets the
+/// default action. The destructor restores the earlier handlers. One at a time in a process.
 class FaultGuard {
   public:
     FaultGuard();
@@ -26,7 +26,7 @@ namespace detail {
 extern thread_local sigjmp_buf* fault_jump;
 } // namespace detail
 
-/// Does `action`; false if it was cut short by SIGBUS or SIGSEGV. It must do nothing but touch
+/// Does `action`; false if SIGBUS or SIGSEGV cut it short. `action` must do nothing but access
 /// memory: no locks, no allocation. Any thread, while a FaultGuard lives.
 template <typename Action>
 [[nodiscard]] bool guarded(Action&& action) {

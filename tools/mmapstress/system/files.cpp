@@ -37,7 +37,7 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
 
 namespace {
 
-/// Where a path leads through symbolic links; itself if nothing is there yet.
+/// The path with its symbolic links followed; `path` itself if nothing is there yet.
 std::string resolved(const std::string& path) {
     const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
                                                            &std::free);

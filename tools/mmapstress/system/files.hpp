@@ -15,17 +15,17 @@
 
 namespace mmapstress {
 
-/// Writes `text` to `path` by way of a temporary file beside it that is synced and renamed; through
-/// a symbolic link, to what it leads to. A device or a pipe is written to. The error names the path
-/// and the reason.
+/// Writes `text` to a temporary file beside `path`, syncs it and renames it to `path`. A symbolic
+/// link is followed; a device or a pipe is written to directly. The error names the path and the
+/// reason.
 std::expected<void, std::string> write_file_atomically(const std::string& path,
                                                        std::string_view text);
 
 /// Whether there is something at `path` that is neither a file nor a directory: a device, a pipe.
 bool is_special_file(const std::string& path);
 
-/// Why no file can be written at `path`, or nothing if one can: better known before the work than
-/// after it. Leaves what is there as it is. An empty path is fine: nothing is to be written.
+/// Why no file can be written at `path`, or nothing if one can: for a check before the work begins.
+/// A file that is there does not change. An empty path is no error: nothing will be written.
 std::optional<std::string> unwritable(const std::string& path);
 
 /// All of a file's text. The error names the path and the reason.

@@ -38,7 +38,7 @@ Result<void> write_text(const std::string& path, const std::string& text) {
     return {};
 }
 
-/// What the process outside of the group has to do with.
+/// What the keeper, a process outside of the group, needs.
 struct Keeping {
     int alive; ///< readable when the group has been left, or all its processes are gone
     int oom;   ///< memory.oom_control, or -1
@@ -47,11 +47,11 @@ struct Keeping {
     const char* directory;
 };
 
-/// Nothing but system calls: the child of a fork.
+/// The keeper. It makes only system calls, as it is a forked child.
 [[noreturn]] void keep(Keeping group) {
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, nullptr); // what ends us is the others' end
+    sigprocmask(SIG_BLOCK, &all, nullptr); // it ends after the other processes, not by a signal
     pollfd alive{group.alive, POLLIN, 0};
     while (::poll(&alive, 1, kLookEveryMs) == 0) {
         std::array<char, 256> text{};
@@ -64,7 +64,7 @@ struct Keeping {
         [[maybe_unused]] const auto written = ::pwrite(
             group.limit_file, text.data(), static_cast<std::size_t>(end.ptr - text.data()), 0);
     }
-    // After a kill it takes a moment until the kernel sees that the group is empty.
+    // After a kill it takes a moment until the kernel regards the group as empty.
     for (int attempt = 0; attempt != kRemoveAttempts; ++attempt) {
         if (::rmdir(group.directory) == 0 || errno == ENOENT) {
             break;
@@ -128,7 +128,7 @@ Outcome<MemoryGroup> MemoryGroup::join(ByteCount limit) {
             group.directory_.clear();
             continue;
         }
-        // Before version 2's group can limit memory, its parent must let it.
+        // In version 2 this fails if the parent group does not delegate the memory controller.
         if (const auto limited =
                 write_text(group.directory_ + "/" + limit_file, std::to_string(limit.value));
             !limited) {
@@ -152,7 +152,7 @@ Outcome<MemoryGroup> MemoryGroup::join(ByteCount limit) {
 void MemoryGroup::watch(ByteCount limit) {
     std::array<int, 2> ends{-1, -1};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return; // it is a safety net
+        return; // the keeper is only a safety net
     }
     const Fd watched(ends[0]);
     alive_ = Fd(ends[1]);
@@ -175,8 +175,8 @@ void MemoryGroup::leave() {
     if (directory_.empty()) {
         return;
     }
-    // All that are in it, as a group with processes cannot be removed; again, as one of them may
-    // just have forked.
+    // Moves all processes out, as a group with processes cannot be removed. Repeated, as one of
+    // them may just have forked.
     for (int attempt = 0; attempt != 10 && ::rmdir(directory_.c_str()) != 0; ++attempt) {
         const auto members = read_file(directory_ + "/cgroup.procs");
         std::string_view left = members ? std::string_view(*members) : std::string_view();
@@ -188,7 +188,7 @@ void MemoryGroup::leave() {
     }
     directory_.clear();
     if (keeper_ > 0) {
-        // Told, as forked processes have that end of the pipe, too.
+        // Written, as forked processes may still have that end of the pipe open.
         [[maybe_unused]] const auto told = ::write(alive_.get(), "", 1);
         while (::waitpid(keeper_, nullptr, 0) < 0 && errno == EINTR) {
         }

@@ -12,17 +12,18 @@
 
 namespace mmapstress {
 
-/// While it lives, this process and those it forks have so much memory, what they have in the page
-/// cache included. In version 2 the limit is memory.high: beyond it they are made to wait, never
-/// killed. Version 1 has only a hard limit: there the kernel is told not to kill but to let them
-/// wait, and where waiting does not help (all of it dirty, the filesystem slow), a process outside
-/// of the group raises the limit step by step. It also removes the group if this process is killed.
+/// While it lives, the memory of this process and of those that it forks is limited, their part of
+/// the page cache included. In version 2 the limit is memory.high: beyond it the processes are made
+/// to wait, never killed. Version 1 has only a hard limit: there the OOM killer is switched off, so
+/// that they wait; where waiting does not help (all memory is dirty, the filesystem is slow), a
+/// keeper process outside of the group raises the limit step by step. In both versions the keeper
+/// removes the group if this process is killed.
 ///
 /// One at a time; not thread-safe; forks, so made before there are threads.
 class MemoryGroup {
   public:
-    /// In the process's own group, else in the next above it where one may be made. The failure is
-    /// that of the last attempt.
+    /// Makes the group in the process's own group, or else in the nearest one above it where that
+    /// is possible. The failure is that of the last attempt.
     static Outcome<MemoryGroup> join(ByteCount limit);
 
     MemoryGroup(MemoryGroup&& other) noexcept;
@@ -31,10 +32,10 @@ class MemoryGroup {
     MemoryGroup& operator=(const MemoryGroup&) = delete;
     ~MemoryGroup() { leave(); }
 
-    /// All processes in it go back to where this one came from, and the group is removed.
+    /// Moves all processes in it to the group where this one came from, and removes the group.
     void leave();
 
-    /// The limit, as it is by now.
+    /// The present limit: the keeper may have raised it.
     [[nodiscard]] ByteCount limit() const;
 
   private:
@@ -42,22 +43,23 @@ class MemoryGroup {
     void watch(ByteCount limit);
 
     std::string directory_;  ///< empty: left, or moved from
-    std::string limit_file_; ///< name in it
+    std::string limit_file_; ///< a file name in `directory_`
     std::string home_;       ///< the group to go back to
     partialfs::base::Fd
-        alive_; ///< what is written to it, or that all have closed it, ends the keeper
+        alive_; ///< the keeper ends when it is written to, or when all processes have closed it
     pid_t keeper_ = 0;
 };
 
 namespace detail {
 
-/// Where to look for this process's groups: `mount` is that of the memory controller.
+/// Where to look for this process's memory control groups.
 struct GroupPlaces {
     std::vector<std::string> directories; ///< the process's own, then those above it
     bool version_1 = false;
 };
 
-/// From the text of /proc/self/cgroup. No directory if it names no group that can limit memory.
+/// From the text of /proc/self/cgroup. No directory if the text names no group that can limit
+/// memory.
 GroupPlaces group_places(const std::string& text);
 
 } // namespace detail

@@ -13,13 +13,13 @@ namespace mmapstress {
 
 namespace {
 
-/// What the program itself may need, the operations it keeps included.
+/// What the program itself may need, with the operations that it keeps.
 constexpr ByteCount kLeast{16U << 20U};
-/// Pages asked to leave are written first and go at the next asking, so a part of the limit at a
-/// time.
+/// Dirty pages are only written when they are asked to leave, and dropped when asked again: so they
+/// are asked several times before the limit is reached.
 constexpr std::uint64_t kAskingsPerLimit = 4;
 
-/// Of a line "MemFree:   123 kB"; 0 if there is none.
+/// The bytes in a line such as "MemFree:   123 kB"; 0 if there is no such line.
 std::uint64_t bytes_of(const std::string& text, std::string_view name) {
     const std::size_t at = text.find(name);
     if (at == std::string::npos) {
@@ -33,7 +33,7 @@ std::uint64_t bytes_of(const std::string& text, std::string_view name) {
     return kibibytes * 1024;
 }
 
-/// Bytes that are available in the system; 0 if it does not say.
+/// Bytes of memory that are available in the system; 0 if not known.
 std::uint64_t available_memory() {
     const auto text = read_file("/proc/meminfo");
     if (!text) {
@@ -80,7 +80,7 @@ Outcome<MemoryPressure> MemoryPressure::apply(ByteCount limit, std::string_view 
             ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_NORESERVE, -1, 0);
         if (ballast != MAP_FAILED) {
-            ::mlock(ballast, size); // if it may: otherwise it stays as long as nothing swaps it out
+            ::mlock(ballast, size); // if permitted; otherwise the ballast may be swapped out
             pressure.ballast_ = static_cast<std::byte*>(ballast);
             pressure.ballast_size_ = size;
             return pressure;

@@ -16,11 +16,11 @@ namespace mmapstress {
 /// While it lives, this process and those it forks have `limit` bytes of memory, in the first of
 /// these ways that is possible:
 /// - a memory control group of their own;
-/// - a ballast of memory that leaves no more than that available in the system, if it need not be
-///   larger than 1 GiB: filling a large machine would harm everybody on it;
-/// - by hand: whoever stores asks the kernel again and again to write and reclaim the files' pages
-///   (ask_to_leave() in page_cache.hpp), before more than the limit can be dirty. Under FUSE that
-///   is done in a control group, too: pages that a daemon hands over by splice are charged to it,
+/// - a ballast: allocated memory that leaves only `limit` available in the system, if 1 GiB of
+///   ballast is enough: filling a large machine would harm all its users;
+/// - by hand: the workers ask the kernel again and again to write and reclaim the files' pages
+///   (ask_to_leave() in page_cache.hpp), before more than the limit can be dirty. On FUSE they do
+///   so in a control group, too: pages that a daemon passes on by splice are charged to the daemon,
 ///   and the group alone would leave whole files in memory.
 ///
 /// One at a time; not thread-safe; made before there are threads.
@@ -39,11 +39,11 @@ class MemoryPressure {
     MemoryPressure& operator=(const MemoryPressure&) = delete;
     ~MemoryPressure() { release(); }
 
-    /// Takes the pressure off, of all processes in the group.
+    /// Ends the pressure, for all processes in the group.
     void release();
 
-    /// By hand: after storing into so many bytes of pages, all workers together, pages are to be
-    /// asked to leave. 0: that is not needed.
+    /// By hand: after all workers together have stored into so many bytes of pages, call
+    /// ask_to_leave(). 0: that is not needed.
     [[nodiscard]] ByteCount by_hand() const;
 
     /// For the result, before it is released: "64 MiB by a control group". Empty without pressure.

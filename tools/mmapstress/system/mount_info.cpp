@@ -34,7 +34,7 @@ std::string unescaped(std::string_view text) {
     return out;
 }
 
-/// At the commas.
+/// Splits at commas.
 std::vector<std::string> split(std::string_view options) {
     std::vector<std::string> all;
     while (!options.empty()) {
@@ -73,7 +73,7 @@ bool has_huge_pages(const MountInfo& mount) {
                                [](const std::string& one) { return one.starts_with("huge="); });
 }
 
-/// What a partialfs says of itself; an empty object if it does not.
+/// The status of a partialfs mount; an empty object if it cannot be read.
 Json status_of(const MountInfo& mount) {
     const auto text = read_file(mount.root + "/.partialfs/status");
     Json status = text ? Json::parse(*text, nullptr, /*allow_exceptions=*/false) : Json();
@@ -97,7 +97,7 @@ std::optional<MountInfo> find_mount(std::string_view mountinfo, std::string_view
             continue;
         }
         const std::string root = unescaped(words[4]);
-        // Of mounts on the same place the later one is on top.
+        // Of two mounts at the same place, the later one is on top.
         if (covers(root, path) && (!best || root.size() >= best->root.size())) {
             best = MountInfo{std::string(words[dash + 1]), root, unescaped(words[dash + 2]),
                              dash + 3 < words.size() ? split(words[dash + 3])
@@ -120,7 +120,7 @@ bool is_on_block_device(const MountInfo& mount) {
     if (mount.type.starts_with("fuse.")) {
         return false;
     }
-    // btrfs has a device number of its own, and /dev/root, which is mounted, need not be there.
+    // btrfs has device numbers of its own, and a mount's source /dev/root need not exist.
     struct stat root{};
     struct stat source{};
     return (::stat(mount.root.c_str(), &root) == 0 && major(root.st_dev) != 0) ||

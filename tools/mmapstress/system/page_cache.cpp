@@ -57,7 +57,7 @@ Outcome<std::uint64_t> count_by_mincore(int fd, ByteCount size) {
     return pages;
 }
 
-/// Asks for clean pages of the whole system to be dropped. Returns whether that was possible.
+/// Asks the kernel to drop the clean pages of the whole system. Returns whether that was possible.
 bool drop_all_caches() {
     const auto control = Fd::open(AT_FDCWD, "/proc/sys/vm/drop_caches", O_WRONLY);
     return control && ::write(control->get(), "1\n", 2) == 2;
@@ -69,8 +69,8 @@ Outcome<std::uint64_t> cached_pages(int fd, ByteCount size) {
     if (size.value == 0) {
         return 0;
     }
-    // cachestat looks at the file that was opened. On overlayfs the pages are another file's, the
-    // one below, which is also the one that a mapping is of.
+    // cachestat looks at the file that was opened. On overlayfs the pages belong to another file,
+    // the one below, which is also the one that is mapped.
     CachestatRange range{0, size.value};
     Cachestat found{};
     if (::syscall(kCachestat, fd, &range, &found, 0) != 0) {
@@ -81,8 +81,9 @@ Outcome<std::uint64_t> cached_pages(int fd, ByteCount size) {
 }
 
 void ask_to_leave(std::span<std::byte> mapping, int fd) {
-    // Attempts: what they leave is asked again. Each fault's readahead would bring back far more
-    // than the page that is wanted. Pages that are mapped are not dropped, so the order matters.
+    // Errors are ignored: pages that are left are asked again. MADV_RANDOM, as the readahead of
+    // each fault would bring back far more than one page. Mapped pages are not dropped, so the
+    // order of the last two calls matters.
     ::madvise(mapping.data(), mapping.size(), MADV_RANDOM);
     ::madvise(mapping.data(), mapping.size(), kMadvPageout);
     ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);

@@ -1,4 +1,4 @@
-// io_uring by its system calls alone: a program for kernels of 2006 has no liburing.
+// io_uring by plain system calls: a program that must also run on kernels of 2006 has no liburing.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -11,11 +11,11 @@
 
 namespace mmapstress {
 
-/// A ring that carries out one read after another. Not thread-safe. A process that is forked must
-/// not use its parent's.
+/// A ring that carries out one read after another. Not thread-safe. A forked process must not use
+/// the ring of its parent.
 class Uring {
   public:
-    /// Fails with ENOSYS on kernels before 5.1, with EPERM where it is forbidden.
+    /// Fails with ENOSYS on kernels before 5.1, with EPERM where io_uring is forbidden.
     static Outcome<Uring> make();
 
     /// IORING_OP_READV into `to`; the number of bytes read, as pread()'s.
@@ -25,7 +25,7 @@ class Uring {
     Outcome<std::size_t> read_fixed(int fd, std::span<std::byte> to, ByteOffset from);
 
   private:
-    /// A part of the ring that is mapped; unmapped when it goes.
+    /// A mapped part of the ring; the destructor unmaps it.
     class Area {
       public:
         Area() = default;
@@ -46,14 +46,14 @@ class Uring {
     struct Request;
 
     explicit Uring(partialfs::base::Fd fd) : fd_(std::move(fd)) {}
-    /// Submits one request and waits for what comes of it.
+    /// Submits one request and waits for its result.
     Outcome<std::size_t> carry_out(const Request& request);
 
     partialfs::base::Fd fd_;
     Area submissions_;
     Area completions_;
     Area entries_;
-    // Where in the areas these are, in bytes.
+    // Byte offsets of the ring's fields in these areas.
     std::size_t tail_ = 0;
     std::size_t mask_ = 0;
     std::size_t array_ = 0;

@@ -15,7 +15,7 @@ namespace mmapstress {
 
 namespace {
 
-/// Of more operations than these the last ones make a history.
+/// A history has at most the last so many operations.
 constexpr std::size_t kHistoryKept = 4096;
 
 /// The operation's line of text, without its newline.
@@ -78,7 +78,7 @@ class Classifier {
         index_.overlapping(op.file, changed_range(op), [&](std::size_t finding) {
             History& history = histories_[finding];
             if (moves_bytes(op)) {
-                history.clear(); // what was here before is elsewhere now, or gone
+                history.clear(); // the bytes that were here before are elsewhere now, or gone
             }
             if (history.size() == kHistoryKept) {
                 history.erase(history.begin());
@@ -120,8 +120,8 @@ class Classifier {
         names.emplace(id, line_of(op->second));
     }
 
-    /// Bytes that should be zero: a truncate or a punch may have made them so, each of another
-    /// part of the finding. Where none did, they are zero from the file's start.
+    /// For bytes that should be zero: finds the operation, such as a truncate or a punch, that
+    /// zeroed each part of the finding. Where there is none, they are zero since the file's start.
     void name_zeroing(const Finding& finding, const History& history,
                       std::vector<DamagedRange>& out) const {
         std::vector<OpId> zeroed(finding.range.size().value);
@@ -146,7 +146,7 @@ class Classifier {
         }
     }
 
-    /// All that is known of a finding before its bytes are looked at.
+    /// What is known about a finding before its bytes are looked at.
     static DamagedRange range_of(const Finding& finding, const History& history) {
         DamagedRange whole;
         whole.file = finding.file;
@@ -159,7 +159,7 @@ class Classifier {
         return whole;
     }
 
-    /// What is lost are the zeros that the file should have got when it grew.
+    /// The lost bytes are the zeros that the file should have got when it grew.
     static DamagedRange past_eof(const Finding& finding, OpId grown_by, const History& history) {
         DamagedRange whole = range_of(finding, history);
         whole.lost = grown_by;
@@ -172,7 +172,7 @@ class Classifier {
         const Matcher matcher(header_, ops_, last_);
         DamagedRange whole = range_of(finding, history);
         if (!finding.page) {
-            // Of a finding that has no page, though there were bytes, they were too many to keep.
+            // If it is foreign there were bytes, but too much damage was found to keep its page.
             whole.kind = finding.kind == DamageKind::foreign ? DamageKind::unclear : finding.kind;
             out.push_back(std::move(whole));
             return;
@@ -208,8 +208,8 @@ class Classifier {
         }
     }
 
-    /// Bytes before misplaced ones that were too few to be a cell, and so taken for foreign, may be
-    /// of the same origin.
+    /// Bytes directly before misplaced ones may have the same origin: they count as foreign so far,
+    /// as they were too few for a cell.
     void extend_backwards(const Finding& finding, DamagedRange& part,
                           std::vector<DamagedRange>& out, std::size_t first) const {
         DamagedRange& before = out.back();
@@ -242,7 +242,8 @@ class Classifier {
     OpId last_;
 };
 
-/// Names the operations that wrote elsewhere what was found: those no history has.
+/// Adds the lines of operations that are in no history: those that stored the found bytes for
+/// another place, or past the end of a file, and those that were lost.
 void name_others(Classified& classified, const std::vector<PastEof>& past_eof,
                  const OpSourceFactory& factory, OpId last) {
     std::set<OpId> missing;
@@ -291,7 +292,7 @@ Classified classify(std::vector<Finding> findings, const std::vector<PastEof>& p
         if (op->id > last) {
             break;
         }
-        ByteCount& size = sizes[op->file.value]; // of one of no file: of the first, unchanged
+        ByteCount& size = sizes[op->file.value]; // without a file: of file 0, which stays the same
         classifier.note(*op, size);
         size = walker.size(op->file);
     }

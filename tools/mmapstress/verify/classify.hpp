@@ -1,4 +1,4 @@
-// What wrong bytes are: which operation's bytes stand there instead, and which operation was lost.
+// Explains wrong bytes: which operation was lost, and which operation's bytes are there instead.
 #pragma once
 
 #include "tools/mmapstress/result/damage.hpp"
@@ -19,8 +19,7 @@ struct Classified {
 
 /// Explains the findings by walking through the operations once more, up to and including `last`.
 /// A finding that is wrong in several ways becomes several ranges. Memory grows with the findings,
-/// not with the schedule.
-/// `past_eof`: found, but no damage.
+/// not with the schedule. Of `past_eof`, which is no damage, only the operations are named.
 Classified classify(std::vector<Finding> findings, const std::vector<PastEof>& past_eof,
                     const OpSourceFactory& factory, OpId last);
 

@@ -20,7 +20,8 @@ FoundPage Collector::page_at(FileIndex file, PageIndex page, ByteOffset at,
     if (pages_ == kPagesKept) {
         return nullptr;
     }
-    // A check may have read just a part of the page: the rest is not known, and is left zero.
+    // A check operation may have read only a part of the page: the rest is not known, and stays
+    // zero.
     const ByteRange whole = partialfs::model::range_of(page);
     const ByteRange have = intersect(whole, {at, at + ByteCount{chunk.size()}});
     auto bytes = std::make_shared<std::vector<std::byte>>(have.end.value - whole.begin.value);

@@ -1,4 +1,4 @@
-// Gathers wrong bytes as they are found, with the page that they were found in.
+// Collects wrong bytes as they are found, with the page that they were found in.
 #pragma once
 
 #include "tools/mmapstress/result/damage.hpp"
@@ -24,11 +24,11 @@ struct Finding {
     ByteRange range;
     std::uint8_t stages = 0; ///< bit i: in stage i
     Writer writer;           ///< whose bytes should be there
-    /// foreign: what stands there is yet to be explained; missing: past the end of the file,
-    /// though they should be there; unreadable: reading them fails; past_eof. No other kind.
+    /// foreign: the bytes that are there are still to be explained; missing: the file ends before
+    /// them; unreadable: reading them fails; past_eof. No other kind.
     DamageKind kind = DamageKind::foreign;
     FoundPage page; ///< nullptr without bytes, or if too much damage was found to keep it
-    OpId origin;    ///< of kind past_eof: who stored the bytes that stand there
+    OpId origin;    ///< of kind past_eof: the operation that stored the bytes that are there
 
     /// The bytes found in the place of `range`; empty without a page.
     [[nodiscard]] std::span<const std::byte> found() const;
@@ -37,24 +37,24 @@ struct Finding {
 /// Not thread-safe.
 class Collector {
   public:
-    /// More findings than these are counted, not kept.
+    /// At most so many findings are kept; more are only counted.
     static constexpr std::size_t kFindingsKept = 1000000;
-    /// Of more pages than these the bytes are not kept.
+    /// The bytes of at most so many pages are kept.
     static constexpr std::size_t kPagesKept = 32768;
 
-    /// Such bytes are kept, not counted as wrong, unless `past_eof_is_damage`.
+    /// Bytes of past_eof() are kept but not counted as wrong, unless `past_eof_is_damage`.
     explicit Collector(bool past_eof_is_damage = false) : past_eof_is_damage_(past_eof_is_damage) {}
 
-    /// Begins a stage; what is found belongs to it.
+    /// Begins a stage, to which all later findings belong.
     void begin(Stage stage) { stage_ = stage; }
-    /// Wrong bytes: `range` of `file`, cut up here at pages. `chunk` is what was read, from `at`
-    /// on.
+    /// Wrong bytes: `range` of `file`, which is split at page boundaries. `chunk` are the bytes
+    /// that were read from `at` on.
     void wrong(FileIndex file, ByteRange range, Writer writer, ByteOffset at,
                std::span<const std::byte> chunk);
     /// Bytes that were stored past the end of the file, and appeared when it grew: damage if
     /// `past_eof_is_damage`.
     void past_eof(FileIndex file, ByteRange range, Writer writer, OpId origin);
-    /// Bytes that nobody can look at: they are missing, or unreadable.
+    /// Wrong bytes without contents: they are missing, or unreadable.
     void without_bytes(FileIndex file, ByteRange range, Writer writer, DamageKind kind);
 
     [[nodiscard]] std::uint64_t wrong_bytes(Stage stage) const {

@@ -13,10 +13,10 @@ namespace {
 
 constexpr std::uint64_t kStretch = 65536;
 
-/// Of so many different bytes, those that move to one place may be.
+/// If bytes with more possible versions than this are moved, their new place becomes unknown.
 constexpr std::size_t kMostMoved = 4096;
 
-/// Of File::unknown.
+/// The values in File::unknown.
 constexpr Version kKnown{0};
 constexpr Version kUnknown{1};
 
@@ -31,12 +31,12 @@ Header emptied(Header header) {
     return header;
 }
 
-/// Which operations were certainly carried out before `op` was begun: those below the result.
+/// The operations with ids below the result were certainly carried out before `op` was begun.
 OpId begun_after(const Op& op, const Header& header, const RunProgress& progress) {
     if (header.workers() == 1) {
         return op.id;
     }
-    // Several workers: only where all had come together is their order known.
+    // Several workers: their order is known only at the moments at which all had met.
     const auto next = std::ranges::lower_bound(progress.done, op.id);
     return next == progress.done.begin() ? OpId{1} : OpId{std::prev(next)->value + 1};
 }
@@ -97,7 +97,7 @@ void CrashState::find_bounds(const OpSourceFactory& factory, const RunProgress& 
         }
     }
     const auto sync = [&](File& file, OpId bound) { file.bound = std::max(file.bound, bound); };
-    // A mapping that is not of all of the file is synced for its own part only.
+    // An msync of a mapping that does not cover all of the file syncs only a part of the file.
     std::vector<bool> mapped_in_pieces(files_.size());
     const std::vector<ByteCount> sizes = first_sizes(walker);
     const OpId last = progress.last_done();
@@ -205,7 +205,7 @@ std::vector<CrashState::Later> CrashState::all_of(FileIndex file, ByteRange rang
     synced_.visit(file, range,
                   [&](ByteRange piece, Version version) { all.push_back({piece, version}); });
     const File& of = files_[file.value];
-    // An index is in each stretch that its range touches, and is wanted once.
+    // A range that touches several stretches has its index in each; it is needed once.
     std::set<std::uint32_t> indexes;
     for (std::uint64_t at = range.begin.value / kStretch; at * kStretch < range.end.value; ++at) {
         if (const auto here = of.at.find(at); here != of.at.end()) {
@@ -241,7 +241,8 @@ void CrashState::take_move(const Op& op, ByteCount before, ByteCount after) {
             unknown.push_back(there(part));
         }
     });
-    // What it opens up, and what is left behind it. The gap before a copy past the end is zeros.
+    // The gap that an insert opens, and the end that a collapse leaves. The gap before a copy past
+    // the end is zeros already.
     if (op.kind == OpKind::insert) {
         take(op, {changed.begin, moved_to.begin}, after);
     } else if (op.kind == OpKind::collapse) {

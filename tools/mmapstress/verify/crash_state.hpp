@@ -1,8 +1,8 @@
-// What may stand on disk after a run that a crash cut short.
+// What may be on disk after a run that a crash cut short.
 //
-// A byte must be there if a sync that covers it had returned: the version that was synced, or any
-// that an operation put there since and that may have been begun. Of a byte that nothing had
-// synced, any version is right, and none at all. The size of a file likewise.
+// If a sync that covers a byte had returned, the byte must be there: in the version that was
+// synced, or in that of any later operation that may have been begun. A byte that no sync covered
+// may have any version, or be missing. The same holds for the size of a file.
 #pragma once
 
 #include "tools/mmapstress/report/progress_file.hpp"
@@ -25,8 +25,7 @@ class CrashState {
     CrashState(const OpSourceFactory& factory, const RunProgress& progress,
                SyncReaches sync = SyncReaches::disk);
 
-    /// The bytes as they were synced last; zeros where nothing was. Its sizes are what settle()
-    /// made of them.
+    /// The bytes as they were synced last; zeros where nothing was synced. settle() sets its sizes.
     [[nodiscard]] const Expected& expected() const { return synced_; }
     /// Bytes that a sync had covered, all files together.
     [[nodiscard]] std::uint64_t synced_bytes() const;
@@ -35,51 +34,53 @@ class CrashState {
         return files_[file.value].bound.value != 0;
     }
 
-    /// Tells the size that a file was found to have. If it may be that, expected() has it from now
-    /// on; else the nearest that it may be.
+    /// Sets the size of the file in expected() to `found`, the size that the file has on disk; if
+    /// it may not have that size, to the nearest size that it may have.
     void settle(FileIndex file, ByteCount found);
 
-    /// Of `range`, all of which differs from expected(), calls `sink` for each maximal part that no
-    /// operation begun since can have left there. `found` is what stands in its place.
+    /// `found` are the bytes on disk in `range`, all of which differ from expected(). Calls `sink`
+    /// for each maximal part that no operation begun since the sync can have left there.
     void refuse(FileIndex file, ByteRange range, std::span<const std::byte> found,
                 const std::function<void(ByteRange)>& sink) const;
 
   private:
-    /// What an operation would have left that may have been carried out, or not.
+    /// What an operation leaves that may or may not have been carried out.
     struct Later {
         ByteRange range;
         Version version; ///< of expected()
-        /// Stored past the end of the file: only if it has appeared there when the file grew.
+        /// Stored past the end of the file: it may have appeared there when the file grew.
         bool past_eof = false;
     };
     struct File {
-        /// Operations below it had been synced with the size of the file; 0: none had. One more
-        /// than an operation's id, so that 1 stands for the file's start alone.
+        /// Operations with ids below it had been synced, with the size of the file; 0: no sync. It
+        /// is an operation's id plus 1, so 1 means that only the file's start had been synced.
         OpId bound;
-        /// The same for the bytes alone, where msync has gone further: indexes into bounds_.
+        /// The same for the bytes without the size, where an msync went further: indexes into
+        /// bounds_.
         VersionMap further;
-        ByteCount smallest; ///< that its size may be
+        ByteCount smallest; ///< its size is from `smallest` to `largest`
         ByteCount largest;
         std::vector<Later> later;
-        /// Where it is 1 nothing is known: bytes were moved there that may have been more things
-        /// than it is worth to follow.
+        /// 1 where nothing is known: bytes with too many possible versions were moved there.
         VersionMap unknown;
-        /// Which of them are in each stretch of the file.
+        /// The indexes of the entries of `later` that touch each stretch of the file.
         std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> at;
     };
 
     void find_bounds(const OpSourceFactory& factory, const RunProgress& progress, SyncReaches sync);
     void start(const Header& header);
-    /// Takes in what an operation does to `range` and to the size of its file.
+    /// Notes what an operation does to `range` and to the size of its file.
     void take(const Op& op, ByteRange range, ByteCount size);
-    /// Takes in one that moves bytes, whose file had `before` bytes and has `after` then.
+    /// Notes an operation that moves bytes; its file has `before` bytes before it, and `after`
+    /// bytes after it.
     void take_move(const Op& op, ByteCount before, ByteCount after);
-    /// The size alone.
+    /// Notes the new size alone.
     void take_size(const Op& op, ByteCount size);
-    /// Everything that `range` may hold: the synced version first, that of memory is the last that
-    /// is not past_eof.
+    /// Every version that `range` may have: the synced one first; the last one that is not past_eof
+    /// is the version in memory.
     [[nodiscard]] std::vector<Later> all_of(FileIndex file, ByteRange range) const;
-    /// Calls `visit(part, synced)` for each part of `range`: whether the operation had been synced.
+    /// Calls `visit(part, synced)` for each part of `range`. `synced`: the operation's bytes there
+    /// had been synced.
     template <typename Visit>
     void visit_bounds(const Op& op, ByteRange range, Visit visit) const;
     void excuse(FileIndex file, const Later& later);

@@ -47,7 +47,7 @@ Place with_disk(Place place, const std::string& disk) {
     return place;
 }
 
-/// Compares all files, as `opened` has them.
+/// Compares all files, through the descriptors in `opened`.
 void check_files(Verifier& verifier, std::span<const EvictedFile> opened, Stage stage,
                  StageResult& result) {
     verifier.stage(stage, result, [&](FileIndex file) -> Outcome<> {
@@ -57,7 +57,7 @@ void check_files(Verifier& verifier, std::span<const EvictedFile> opened, Stage 
             return {};
         }
         TRY(verifier.compare_fd(file, from.fd, verifier.all(file), from.path));
-        // What is past the end is not a whole number of O_DIRECT's blocks.
+        // Bytes past the expected end are not a whole number of O_DIRECT's blocks.
         return stage == Stage::direct ? Outcome<>{}
                                       : verifier.check_length(file, from.fd, from.path);
     });
@@ -91,8 +91,8 @@ void check_direct(Verifier& verifier, std::span<const EvictedFile> files, StageR
     check_files(verifier, opened, Stage::direct, result);
 }
 
-/// The files behind the filesystem. False if pages of them would not leave the page cache, so that
-/// nothing is known of what is below.
+/// Compares the files behind the filesystem. False if not all of their pages could be dropped: then
+/// it is not known what is on disk.
 bool check_behind(Verifier& verifier, std::span<const EvictedFile> files, const std::string& disk,
                   StageResult& result) {
     std::vector<Fd> owners;
@@ -178,7 +178,7 @@ Outcome<std::optional<Fd>> open_direct(const std::string& path) {
         }
         return failed("cannot open " + path + " with O_DIRECT", fd.error());
     }
-    // Some filesystems open the file and refuse to read it. What else goes wrong is found later.
+    // Some filesystems open the file and refuse to read it. Other errors are found later.
     AlignedBuffer page(kPageSize);
     if (::pread(fd->get(), page.bytes().data(), kPageSize, 0) < 0 && is_refusal(errno)) {
         return std::nullopt;

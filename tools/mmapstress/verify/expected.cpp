@@ -19,7 +19,7 @@ constexpr std::uint32_t kSpecial = 0x80000000U;
 
 constexpr ByteOffset kNoEnd{std::numeric_limits<std::int64_t>::max()};
 
-/// Of a std::map node beside its value.
+/// Bytes of a std::map node beside its value.
 constexpr std::size_t kMovedOverhead = 32;
 
 /// Bytes made and compared at once; they stay in the fastest cache.
@@ -91,8 +91,8 @@ void Expected::move(VersionMap File::* which, const Op& op, const Move& move) {
     }
     const ByteRange changed = changed_bytes(op, files_[op.file.value].size);
     const ByteRange moved_to{move.to, move.to + move.bytes.size()};
-    // The gap before them, and what is left behind (collapse). The gap of a copy past the end is
-    // zeros already, but for what was stored there then and may appear now.
+    // The gap before the moved bytes, and the end that a collapse leaves, become zeros. The gap
+    // before a copy past the end is zeros already; bytes that were stored there may appear now.
     if (!traits_of(op.kind).has_source) {
         to.assign({changed.begin, std::max(changed.begin, moved_to.begin)}, kZeros);
     }
@@ -121,11 +121,11 @@ void Expected::apply(const Op& op) {
             file.past_eof.assign({changed.begin, kNoEnd}, kZeros); // zeroed with the last page
         } else if (after == file.size) {
             file.past_eof.assign(changed, kZeros);
-        } // else what is past the end may appear now
+        } // else bytes stored past the end may appear now
     } else if (traits_of(op.kind).has_content) {
         const bool appends = op.kind == OpKind::append;
         const Version version = version_of(op.file, op.id, appends ? end : op.offset, op.content);
-        // A gap between the file's end and what is written is zeros already.
+        // A gap between the file's end and the written bytes is zeros already.
         const ByteRange written = appends ? changed : intersect(changed, op.range());
         file.map.assign(written, version);
         file.past_eof.assign(written, kZeros);
@@ -197,8 +197,7 @@ void Expected::compare(FileIndex file, ByteOffset offset, std::span<const std::b
     files_[file.value].map.visit(
         {offset, offset + ByteCount{found.size()}}, [&](ByteRange range, Version version) {
             while (!range.empty()) {
-                // Pieces end on multiples of their size, so that a run is cut there at most, and
-                // never inside a page.
+                // Pieces end at multiples of their size, so they never cut a run inside a page.
                 const std::uint64_t border = (range.begin.value / kPiece + 1) * kPiece;
                 const ByteRange piece{range.begin, std::min(range.end, ByteOffset{border})};
                 compare_piece(piece, version);

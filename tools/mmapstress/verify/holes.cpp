@@ -28,10 +28,10 @@ ByteOffset HoleFinder::next_to_read(ByteRange range) {
     const off_t data = ::lseek(fd_, begin, SEEK_DATA);
     struct stat found{};
     if ((data < 0 && errno != ENXIO) || ::fstat(fd_, &found) != 0) {
-        asks_ = false; // it has no such map
+        asks_ = false; // the filesystem has no such map
         return range.begin;
     }
-    // Without any data from here on the hole ends where the file does.
+    // If there are no data from here on, the hole ends at the end of the file.
     const off_t hole_end = data < 0 ? std::max(begin, found.st_size) : data;
     ByteOffset first = std::min(range.end, partialfs::model::offset_of(hole_end));
     expected_.blame(file_, {range.begin, first}, [&](ByteRange part, Writer writer) {

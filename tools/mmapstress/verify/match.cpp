@@ -9,9 +9,9 @@ namespace mmapstress {
 
 namespace {
 
-/// So many equal bytes, or all there are, are no chance.
+/// So many equal bytes, or all that there are, are no coincidence.
 constexpr std::size_t kLongMatch = 8;
-/// So many are believed if nothing else explains the place; fewer only if the operation ends there.
+/// So many are accepted if nothing else explains the place; fewer only if the operation ends there.
 constexpr std::size_t kShortMatch = 2;
 
 void take_longer(Match& best, const Match& other) {
@@ -69,8 +69,8 @@ Match Matcher::at(const Finding& finding, const History& history, std::size_t at
     return {1, DamageKind::foreign, OpId{0}, FileIndex{0}, ByteOffset{0}};
 }
 
-/// Of a version over which another was laid before both were lost, a single byte may be left.
-/// So the next few bytes are compared with what stood there, of all versions, after each
+/// If a version was overwritten by another one and both were lost, a single byte of it may be left.
+/// So the next few bytes are compared with what the place held, all versions together, after each
 /// operation.
 std::optional<Match> Matcher::remains_at(const Finding& finding, const History& history,
                                          std::size_t at) const {
@@ -121,7 +121,7 @@ std::optional<Match> Matcher::remains_at(const Finding& finding, const History& 
     return best;
 }
 
-/// How far the bytes from `at` on are those of an operation on the same place.
+/// How many bytes from `at` on are those of an operation on the same place.
 Match Matcher::version(const Finding& finding, OpId id, ByteRange range, ByteOffset op_offset,
                        const Content& content, std::size_t at) const {
     const ByteOffset begin = finding.range.begin + ByteCount{at};
@@ -166,7 +166,7 @@ Match Matcher::follow(const Finding& finding, std::size_t at, FileIndex file, co
     const std::size_t length = std::max<std::size_t>(1, equal_length(bytes, left));
     const bool in_place = file == finding.file && offset == finding.range.begin + ByteCount{at};
     if (in_place) {
-        // Of an operation that the history no longer holds.
+        // From an operation that is no longer in the history.
         return {length, DamageKind::stale, origin.id, FileIndex{0}, ByteOffset{0}};
     }
     return {length, DamageKind::misplaced, origin.id, file, offset};

@@ -1,4 +1,4 @@
-// Whose bytes stand somewhere: an earlier version of the place, zeros, another place's, nobody's.
+// What the found bytes are: an earlier version of the place, zeros, another place's, or unknown.
 //
 // Pure; any thread.
 #pragma once
@@ -16,13 +16,13 @@
 
 namespace mmapstress {
 
-/// The bytes that `op` changes, so far as an earlier version of a file may have them.
+/// The bytes that `op` may change, whatever the size of its file.
 ByteRange changed_range(const Op& op);
 
 /// The operations that changed any byte of a finding, in order.
 using History = std::vector<OpId>;
 
-/// What stands at some place, and for how many bytes.
+/// What is found at some place, and for how many bytes.
 struct Match {
     std::size_t length = 0;
     DamageKind kind = DamageKind::foreign;
@@ -32,7 +32,7 @@ struct Match {
     bool ends_with_its_op = false;
 };
 
-/// Looks at findings.
+/// Finds the origin of the bytes of findings.
 class Matcher {
   public:
     /// `ops`: all operations that a history names; `last`: none above it may have left bytes. All
@@ -40,8 +40,8 @@ class Matcher {
     Matcher(const Header& header, const std::map<OpId, Op>& ops, OpId last)
         : header_(header), ops_(ops), last_(last) {}
 
-    /// What stands at byte `at` of the finding and after it: one byte at least, foreign if nothing
-    /// is known of it.
+    /// What is found from byte `at` of the finding on: at least one byte; foreign if nothing is
+    /// known about it.
     [[nodiscard]] Match at(const Finding& finding, const History& history, std::size_t at) const;
 
   private:
@@ -58,8 +58,8 @@ class Matcher {
     OpId last_;
 };
 
-/// Whether bytes that are no version of their place may still be an operation's, from elsewhere:
-/// what shows that is a whole cell, at any alignment.
+/// Whether bytes that are no version of their place are too few to exclude that an operation stored
+/// them for another place: only a whole cell, at any alignment, shows that.
 bool is_unclear(std::span<const std::byte> bytes);
 
 } // namespace mmapstress

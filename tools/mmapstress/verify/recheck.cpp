@@ -44,8 +44,8 @@ struct FoundFiles {
     bool all_gone = false;
 };
 
-/// The directory that has the run's files. Files that the run kept and that are gone should be in
-/// its own directory. Nothing if there are none and need not be.
+/// The directory that has the run's files. If the run kept them and all are gone, its own
+/// directory, where they should be. Nothing if there are no files and none were kept.
 std::optional<FoundFiles> find_files(const std::string& directory, const Report& report) {
     const std::string own = directory + "/" + base_name(report.result.directory);
     for (const std::string& tried : {own, directory}) {
@@ -59,7 +59,7 @@ std::optional<FoundFiles> find_files(const std::string& directory, const Report&
                                                    : std::nullopt;
 }
 
-/// Writes back what is dirty and drops the pages. The reason why not, if not.
+/// Writes back the file's dirty pages and drops all. The error message; empty if that succeeded.
 std::string drop(const EvictedFile& file, ByteCount size) {
     if (file.gone()) {
         return {};
@@ -74,7 +74,7 @@ std::string drop(const EvictedFile& file, ByteCount size) {
     return dropped ? std::string() : file.path + ": " + dropped.error().message();
 }
 
-/// What the files should be.
+/// The expected contents of the files.
 class Should {
   public:
     Should(const OpSourceFactory& factory, const LoadedReport& loaded) {
@@ -105,7 +105,7 @@ class Should {
     [[nodiscard]] std::optional<CrashState>& crash() { return crash_; }
     /// The last operation that may have left its bytes.
     [[nodiscard]] OpId last() const { return last_; }
-    /// Tells how many operations were certainly carried out.
+    /// Sets how many operations were certainly carried out.
     void tell_ops(RunResult& result) const {
         result.ops = std::accumulate(by_kind_.begin(), by_kind_.end(), std::uint64_t{0});
         result.ops_by_kind = by_kind_;
@@ -143,10 +143,10 @@ Outcome<OpenFiles> open_all(const std::vector<std::string>& names, const std::st
     return open;
 }
 
-/// Takes the sizes that the files have after a crash, as far as they may have them.
+/// Accepts the sizes that the files have after a crash, as far as these are possible.
 Outcome<> settle_sizes(CrashState& crash, const std::vector<EvictedFile>& files) {
     for (std::uint32_t i = 0; i < files.size(); ++i) {
-        struct stat found{}; // of a file that is gone, no byte is there
+        struct stat found{}; // a file that is gone has size 0
         if (!files[i].gone() && ::fstat(files[i].fd, &found) != 0) {
             return failed("cannot tell the size of " + files[i].path);
         }
@@ -155,7 +155,7 @@ Outcome<> settle_sizes(CrashState& crash, const std::vector<EvictedFile>& files)
     return {};
 }
 
-/// The report's result, with nothing in it yet of what is to be found out anew.
+/// The report's result without its findings, which are to be found anew.
 RunResult emptied(const Report& report, const Place& place, const Header& header) {
     RunResult result = report.result;
     result.directory = place.directory;
@@ -242,7 +242,7 @@ std::expected<RunResult, StartError> recheck(const RunSettings& settings,
     if (should.crash()) {
         verifier.excuse(*should.crash());
     }
-    verifier.expect_readable(); // what had been synced; of other files that is no damage
+    verifier.expect_readable(); // of files that had been synced; of others it is no damage
     if (is_trusted_with_holes(place->filesystem)) {
         verifier.trust_holes();
     }

@@ -11,11 +11,11 @@
 namespace mmapstress {
 
 /// Compares the files of the report's run, found in settings.directory or in the run's own
-/// directory below it, with what they should be after the operations that were carried out. Of a
-/// run that a crash cut short: with what had been synced, and with all that may have come since
-/// (verify/crash_state.hpp). Of the settings the directory, the disk, the stages and the progress
-/// count. `judge`, which may be nullptr, says what the workload's own program would say of them.
-/// Nothing is written to the files, nothing is removed.
+/// directory below it, with the bytes expected after the operations that were carried out. If a
+/// crash cut the run short: with the bytes that had been synced, and with all that may have been
+/// written since (verify/crash_state.hpp). Uses only the settings directory, disk, stages and
+/// progress. `judge`, which may be nullptr, is the workload's own checker of the files. Writes
+/// nothing to the files and removes nothing.
 std::expected<RunResult, StartError> recheck(const RunSettings& settings,
                                              const LoadedReport& loaded, Judge judge);
 

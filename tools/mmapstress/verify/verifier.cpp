@@ -16,7 +16,7 @@ namespace mmapstress {
 
 namespace {
 
-/// Read at once: small enough to stay in the cache until it is compared.
+/// Bytes read at once: few enough to stay in the processor's cache until they are compared.
 constexpr std::size_t kChunk = 256U << 10U;
 
 } // namespace
@@ -92,11 +92,11 @@ void Verifier::pass_over(std::uint64_t bytes) {
 }
 
 Outcome<> Verifier::compare_fd(FileIndex file, int fd, ByteRange range, const std::string& path) {
-    // Whole pages from the disk's point of view: O_DIRECT takes no others.
+    // Reads begin at a page boundary: O_DIRECT accepts no others.
     const ByteOffset wanted = range.begin;
     range.begin.value = range.begin.value / kPageSize * kPageSize;
     HoleFinder holes(expected_, file, fd, trust_holes_);
-    ByteOffset page_by_page; // up to here: a chunk failed, and only some of its pages may
+    ByteOffset page_by_page; // up to here, as reading a chunk failed: maybe not all of its pages do
     while (!range.empty()) {
         const ByteOffset next = holes.next_to_read(range);
         pass_over((next - range.begin).value);
@@ -146,7 +146,7 @@ Outcome<> Verifier::compare_mapping(FileIndex file, int fd, std::span<const std:
         const std::span<const std::byte> from = mapped.first(std::min(kChunk, mapped.size()));
         const std::span<std::byte> to = buffer_.bytes().first(from.size());
         const Busy busy(Activity::reading, file);
-        // Copied first: comparing allocates, and must not be cut short by a fault.
+        // Copied first: comparing allocates memory, and so must not be cut short by a fault.
         if (!guarded([&] { std::ranges::copy(from, to.begin()); })) {
             return refused("SIGBUS: " + path + " at " + std::to_string(offset.value) +
                            " when its mapping was read");
@@ -165,7 +165,7 @@ Outcome<> Verifier::check_length(FileIndex file, int fd, const std::string& path
     }
     const ByteOffset want{expected_.size(file).value};
     const ByteOffset end{static_cast<std::uint64_t>(found.st_size)};
-    // Of a file that is far too long the first page says enough.
+    // If the file is far too long, the first page is enough.
     const ByteOffset shown = std::min(end, start_of(PageIndex{page_of(want).value + 1}));
     if (shown <= want) {
         return {};

@@ -23,25 +23,25 @@ class Verifier {
     Verifier(const Expected& expected, Collector& collector,
              std::function<void(const Progress&)> progress);
 
-    /// Compares `range` of what a descriptor reads with the expected bytes. Bytes that should be
-    /// there and are not are damage. Fails if reading fails, but see expect_readable().
+    /// Reads `range` from the descriptor and compares it with the expected bytes. Missing bytes are
+    /// damage. Fails if reading fails, but see expect_readable().
     Outcome<> compare_fd(FileIndex file, int fd, ByteRange range, const std::string& path);
     /// Compares `mapped`, the mapped bytes of the file `fd` from `offset` on. Fails on SIGBUS.
     Outcome<> compare_mapping(FileIndex file, int fd, std::span<const std::byte> mapped,
                               ByteOffset offset, const std::string& path);
-    /// The file is gone: every byte that it should have is missing.
+    /// The file is gone: all of its expected bytes are missing.
     void compare_gone(FileIndex file);
-    /// Whether the file that `fd` is has its expected size; one that is too long is damage from the
-    /// expected end on (a short one is found by compare_fd()).
+    /// Checks that `fd` is not longer than expected; bytes past the expected end are damage. (That
+    /// it is too short is found by compare_fd().)
     Outcome<> check_length(FileIndex file, int fd, const std::string& path);
 
-    /// From now on bytes that `state` does not refuse are as good as the expected ones. It must
+    /// From now on, bytes that `state` does not refuse are accepted like the expected ones. It must
     /// outlive the verifier.
     void excuse(const CrashState& state) { excused_ = &state; }
-    /// From now on a page that cannot be read is damage, with an error that tells of the medium or
-    /// of its checksums (EIO, EUCLEAN, EBADMSG, ENODATA): the sync of its file had returned.
+    /// From now on a page that cannot be read is damage, if the error is one of the medium or of
+    /// its checksums (EIO, EUCLEAN, EBADMSG, ENODATA): the sync of its file had returned.
     void expect_readable() { expect_readable_ = true; }
-    /// From now on holes of large files are not read: SEEK_DATA is believed (HoleFinder).
+    /// From now on holes of large files are not read: SEEK_DATA is trusted (HoleFinder).
     void trust_holes() { trust_holes_ = true; }
     /// Carries out a stage: `check` for each file, until one fails. Fills in `result`.
     void stage(Stage stage, StageResult& result, const std::function<Outcome<>(FileIndex)>& check);
@@ -55,12 +55,12 @@ class Verifier {
 
   private:
     void tell(std::uint64_t bytes);
-    /// Tells of a hole that need not be read.
+    /// Counts a hole that need not be read.
     void pass_over(std::uint64_t bytes);
     /// Whether a read that failed with `error` shows damage of `file`.
     [[nodiscard]] bool is_unreadable(FileIndex file, int error) const;
     void without_bytes(FileIndex file, ByteRange range, DamageKind kind);
-    /// Wrong bytes are damage, but for those that were stored past the end of the file.
+    /// Collects wrong bytes as damage, except those that were stored past the end of the file.
     void sort_out(FileIndex file, ByteRange range, Writer writer, ByteOffset at,
                   std::span<const std::byte> chunk);
     void compare_chunk(FileIndex file, ByteOffset at, std::span<const std::byte> chunk);

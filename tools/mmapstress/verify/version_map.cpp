@@ -8,7 +8,7 @@ namespace mmapstress {
 
 namespace {
 
-/// Of a std::map node beside its value, and of an allocation beside its bytes.
+/// Bytes of a std::map node beside its value, and of an allocation beside its contents.
 constexpr std::size_t kNodeOverhead = 48;
 constexpr std::size_t kAllocationOverhead = 16;
 constexpr std::size_t kEntry = sizeof(std::uint32_t) + sizeof(std::uint16_t);
@@ -56,7 +56,7 @@ void VersionMap::Stretch::splice(std::uint32_t at, std::uint32_t old, std::uint3
 void VersionMap::Stretch::assign(std::uint32_t begin, std::uint32_t end_position, Version version) {
     std::uint32_t first = find(begin);
     std::uint32_t last = find(end_position - 1);
-    // What is left of the intervals at both ends, and joining with neighbours of the same version.
+    // Keeps the rest of the intervals at both ends, or joins with neighbours of the same version.
     const Version before = this->version(first);
     const bool keep_before = this->begin(first) < begin && before != version;
     const Version after = this->version(last);
@@ -105,7 +105,7 @@ void VersionMap::assign(ByteRange range, Version version) {
                 found = stretches_.erase(found);
             }
             if (version == Version{0}) {
-                // On to the next stretch that is there: between, the bytes have this version
+                // Goes on at the next known stretch: the bytes in between have this version
                 // already.
                 at = found == stretches_.end() ? range.end.value
                                                : std::max(end, found->first * kStretch);

@@ -1,8 +1,8 @@
-// Which version every byte of a file has: an interval map made small.
+// Which version every byte of a file has: a compact interval map.
 //
-// The file is cut into stretches of 64 KiB. A stretch that is of one version costs a map node at
-// most; any other holds the begins of its intervals (16 bits each) and their versions (32 bits
-// each) in one allocation with an eighth to spare. So a file written in pieces of 1 KiB costs less
+// The file is divided into stretches of 64 KiB. A stretch of a single version costs at most a map
+// node; any other keeps the begins of its intervals (16 bits each) and their versions (32 bits
+// each) in one allocation, with an eighth to spare. So a file written in pieces of 1 KiB costs less
 // than 1 % of its size, one written in pieces of 4 KiB less than 0.3 %.
 //
 // Not thread-safe.
@@ -19,8 +19,7 @@
 
 namespace mmapstress {
 
-/// A version of a byte; what it stands for is the caller's business. 0 is what all bytes have at
-/// first.
+/// A version of a byte; the caller gives it its meaning. At first all bytes have version 0.
 using Version = partialfs::model::Strong<struct VersionTag, std::uint32_t>;
 
 class VersionMap {
@@ -84,7 +83,7 @@ void VersionMap::visit(ByteRange range, Visit visit) const {
     while (at < range.end.value) {
         const std::uint64_t stretch = at / kStretch;
         if (next == stretches_.end() || next->first > stretch) {
-            // Nothing known up to the next stretch that is there: all of the first version.
+            // No entry up to the next known stretch: all these bytes have version 0.
             std::uint64_t end = range.end.value;
             if (next != stretches_.end()) {
                 end = std::min(end, next->first * kStretch);
