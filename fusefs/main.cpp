@@ -49,7 +49,7 @@ startup::Check check_all(const Options& options) {
     return startup::check_system();
 }
 
-/// Every inode that the kernel knows holds a descriptor: as many as we may have.
+/// Every inode that the kernel knows holds a descriptor, so the limit becomes as high as allowed.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
@@ -64,14 +64,14 @@ void raise_descriptor_limit() {
     }
 }
 
-/// A limit on the size of files is meant for what else the shell starts that started us.
+/// RLIMIT_FSIZE of the shell that started the daemon is not meant for a filesystem.
 void raise_file_size_limit() {
     rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0 && ::getrlimit(RLIMIT_FSIZE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         ::setrlimit(RLIMIT_FSIZE, &limit);
     }
-    std::signal(SIGXFSZ, SIG_IGN); // what cannot be raised answers EFBIG, and does not end us
+    std::signal(SIGXFSZ, SIG_IGN); // a write beyond the limit fails with EFBIG instead
 }
 
 /// The one line that every mount begins with.
@@ -115,12 +115,13 @@ int run(const Options& options, const std::string& fault_rules, startup::Readine
         return failed(log.error());
     }
     raise_descriptor_limit();
-    // New objects get the caller's umask; ours would be put on top of it.
+    // New objects get the caller's umask (fuse/caller_identity.hpp); the daemon's own must not be
+    // applied on top of it.
     ::umask(0);
     faults::FaultBook faults;
     std::string problem;
     try {
-        static_cast<void>(faults.change(fault_rules)); // which have been understood before
+        static_cast<void>(faults.change(fault_rules)); // checked before, so this succeeds
         if (const auto counts = faults.counts(); counts.rules != 0) {
             spdlog::warn("{} rules of faults are in force: see {}", counts.rules,
                          (options.mountpoint / ".partialfs/faults").string());
@@ -155,7 +156,7 @@ int answer(const LastCommit& commit) {
     return commit.error;
 }
 
-/// What the command line asks for where nothing new is mounted.
+/// Carries out an action of the command line that mounts nothing new.
 int run_without_mounting(const Options& options) {
     switch (options.action) {
     case Action::wait_for_source:

@@ -27,10 +27,10 @@ class DirectoryStream {
     static base::Result<DirectoryStream> open(const base::Fd& object);
 
     /// The entry at `position`: 0 for the first, or DirectoryEntry::next of an earlier one. Nothing
-    /// at the end. As with readdir(3), an entry made or removed meanwhile may be seen or not, and
-    /// every other is seen once.
+    /// at the end. As with readdir(3), an entry that is made or removed during the listing may or
+    /// may not be returned; every other entry is returned once.
     base::Result<std::optional<DirectoryEntry>> at(off_t position);
-    /// The next at() gives this entry once more if it asks for the position that it was got by.
+    /// The next at() returns `entry` again if it asks for the same `position`.
     void put_back(DirectoryEntry entry, off_t position);
 
     /// The directory, open for reading, for as long as the stream lives.

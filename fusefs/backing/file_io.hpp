@@ -1,7 +1,7 @@
 // The seam between the daemon and the data of the files underneath.
 //
-// Every system call that touches the data of a backing file goes through one FileIo, so that one
-// can be put in that fails, writes short or is slow (fusefs/faults).
+// Every system call that touches the data of a backing file goes through one FileIo, so that a
+// layer can make calls fail, write short or be slow (fusefs/faults).
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -25,8 +25,8 @@ class FileIo {
     FileIo& operator=(const FileIo&) = delete;
     virtual ~FileIo() = default;
 
-    /// The calls go to `below` from now on, instead of to the system: a layer between the two.
-    /// Before any other thread is started; `below` must outlive the calls.
+    /// Puts a layer between this and the system: calls go to `below` from now on. To be called
+    /// before any other thread is started; `below` must outlive the calls.
     void set_below(FileIo& below) { below_ = &below; }
 
     /// Whether the kernel may read a file by itself (splice) instead of pread().
@@ -44,18 +44,18 @@ class FileIo {
     FileIo* below_ = nullptr; ///< null: the system
 };
 
-/// A call of this thread's has reported a change of a file as done that was not done: a layer that
-/// does this on purpose says so, for who made the call to find, as with errno.
+/// Called by a layer that reports success for a change of a file that it did not make. The note is
+/// kept per thread, as errno is, for the caller to look at.
 void note_pretended();
-/// Whether that has happened on this thread since this was last asked.
+/// Whether note_pretended() was called on this thread since the last take_pretended().
 [[nodiscard]] bool take_pretended();
 
 /// Reads until `data` is full or the file ends. Returns the bytes read.
 base::Result<std::size_t> read_all(FileIo& io, int fd, std::span<std::byte> data,
                                    model::ByteOffset offset);
 
-/// Writes all the parts, one behind the other from `offset` on; goes on after a short write.
-/// `parts` is used up. ENOSPC if the system writes nothing and says nothing.
+/// Writes all the parts, one after the other from `offset` on; continues after a short write.
+/// `parts` is modified. ENOSPC if the system writes nothing and reports no error.
 base::Result<void> write_all(FileIo& io, int fd, std::span<iovec> parts, model::ByteOffset offset);
 
 } // namespace partialfs::backing

@@ -12,8 +12,9 @@
 
 namespace partialfs::backing {
 
-/// syncfs(2), on a filesystem where that and an fdatasync(2) of one more file, which empties the
-/// disk's cache whatever there was to write, are as good as fdatasync(2) of each file.
+/// syncfs(2) instead of fdatasync(2) of each file, on a filesystem where syncfs(2) followed by one
+/// fdatasync(2) has the same effect: the fdatasync(2) flushes the disk's cache even if it has
+/// nothing to write.
 /// Immutable, and so thread-safe.
 class FilesystemSync {
   public:
@@ -24,8 +25,8 @@ class FilesystemSync {
 
     /// Whether sync() is of use for a file on `device`.
     [[nodiscard]] bool covers(dev_t device) const { return fd_ && device == device_; }
-    /// The errno of syncfs(2); EROFS on a filesystem that is, or has become, read-only: there
-    /// syncfs(2) does nothing, and says that all is well.
+    /// The errno of syncfs(2); EROFS on a filesystem that is, or has become, read-only, where
+    /// syncfs(2) does nothing and reports success.
     [[nodiscard]] base::Result<void> sync(FileIo& io) const;
 
   private:
@@ -33,10 +34,9 @@ class FilesystemSync {
     dev_t device_ = 0;
 };
 
-/// For the filesystem of `directory`, if it is of a kind known to write everything (FUSE and
-/// overlayfs are not) and the kernel tells what went wrong: with any file since Linux 5.8 (commit
-/// 735e4ae5ba28), with the filesystem's own journal since 5.17, where syncfs(2) returns the error
-/// of ->sync_fs(). Else it covers nothing.
+/// For the filesystem of `directory`, if its type is known to write everything (FUSE and overlayfs
+/// do not) and the kernel's syncfs(2) reports errors: those of any file since Linux 5.8 (commit
+/// 735e4ae5ba28), those of ->sync_fs() (the journal) since 5.17. Otherwise it covers no device.
 FilesystemSync filesystem_sync_of(const std::string& directory);
 
 /// Whether a kernel of this release ("6.1.0-13-amd64") is Linux 5.17 or later.

@@ -73,8 +73,8 @@ std::string path_below(const base::Fd& object, const std::string& directory) {
         return {};
     }
     if (path.ends_with(" (deleted)")) {
-        // Part of the name, or the kernel's word for a name that is gone while the object has
-        // others (d_path(), fs/d_path.c).
+        // Either part of the name, or appended by d_path() (fs/d_path.c) because this name is gone
+        // while the object has others.
         struct stat named{};
         if (::lstat(path.c_str(), &named) != 0 || named.st_ino != status->st_ino ||
             named.st_dev != status->st_dev) {

@@ -1,7 +1,7 @@
-// An object of the backing directory (file, directory, symlink, device, ...) by its O_PATH
-// descriptor: what can be asked and changed without opening it, free of races with renames.
+// Operations on an object of the backing directory (file, directory, symlink, device, ...) through
+// its O_PATH descriptor: they do not open the object, and renames cannot race with them.
 //
-// All functions are thread-safe; they answer the errno of the system call they name.
+// All functions are thread-safe; they return the errno of the system call they name.
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -32,30 +32,31 @@ struct Object {
     struct stat status;
 };
 
-/// Opens `name` in `directory` with O_PATH, itself if it is a symlink.
+/// Opens `name` in `directory` with O_PATH; a symlink is not followed.
 base::Result<Object> open_object(const base::Fd& directory, const char* name);
 /// The object that `fd` refers to.
 base::Result<Object> object_of(base::Fd fd);
 /// fstat(2).
 base::Result<struct stat> status_of(const base::Fd& object);
-/// Where a symlink points to. ENOENT if the object is none, as readlinkat(2) has it.
+/// Where a symlink points to. ENOENT if the object is not a symlink, as from readlinkat(2) with an
+/// empty path.
 base::Result<std::string> link_target(const base::Fd& symlink);
 
-/// The object's path relative to `directory`, an absolute path; empty if the name that it was
-/// opened by is gone, and for what lies outside.
+/// The object's path relative to `directory`, an absolute path; empty if the name by which it was
+/// opened is gone or lies outside `directory`.
 std::string path_below(const base::Fd& object, const std::string& directory);
 
 /// chmod(2) of the object.
 base::Result<void> change_mode(const base::Fd& object, mode_t mode);
-/// chown(2) of the object; -1 leaves one of the two.
+/// chown(2) of the object; an id of -1 is left unchanged.
 base::Result<void> change_owner(const base::Fd& object, uid_t uid, gid_t gid);
 /// utimensat(2): access time, then modification time.
 base::Result<void> change_times(const base::Fd& object, const std::array<timespec, 2>& times);
-/// Gives the object one more name. EXDEV, EMLINK, EEXIST and so on as linkat(2).
+/// Adds a hard link to the object. EXDEV, EMLINK, EEXIST and so on as linkat(2).
 base::Result<void> add_name(const base::Fd& object, const base::Fd& directory, const char* name);
 
-/// getxattr(2): the length of the value, which `to` has room for, or if `to` is empty the length it
-/// needs. ERANGE: no room; ENODATA: no such attribute.
+/// getxattr(2): copies the value into `to` and returns its length; an empty `to` only asks for the
+/// length. ERANGE: `to` is too small; ENODATA: no such attribute.
 base::Result<std::size_t> get_xattr(const base::Fd& object, const char* name, std::span<char> to);
 /// listxattr(2), as get_xattr().
 base::Result<std::size_t> list_xattrs(const base::Fd& object, std::span<char> to);

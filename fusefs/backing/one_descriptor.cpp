@@ -42,8 +42,8 @@ std::shared_ptr<const Fd> OneDescriptor::keep(Fd opened, int scarce) {
                 if (--number->handles > 0) {
                     return; // the number stands for a file opened later
                 }
-                // If there is no descriptor left to do it with, the file stays open: no harm, and
-                // the next handle's end tries again.
+                // If no descriptor is left for this, the file stays open, which does no harm; the
+                // end of the next handle tries again.
                 if (const auto path = base::reopen(*path_fd, O_PATH)) {
                     ::dup3(path->get(), path_fd->get(), O_CLOEXEC);
                 }
@@ -52,7 +52,7 @@ std::shared_ptr<const Fd> OneDescriptor::keep(Fd opened, int scarce) {
 
 namespace {
 
-/// A number that nobody else gets.
+/// A descriptor kept in reserve, so that one number is free when all others are taken.
 class Spare {
   public:
     template <typename Open>

@@ -7,7 +7,7 @@
 
 namespace partialfs::base {
 
-/// Escape sequences that begin and end a colour; all empty where there are to be none.
+/// Escape sequences that begin and end a colour; all empty where no colours are wanted.
 struct Colours {
     std::string_view bad;      ///< red: DAMAGED, lost
     std::string_view good;     ///< green: clean
@@ -34,8 +34,8 @@ struct Colours {
 inline constexpr Colours kAnsiColours{"\033[1;31m", "\033[1;32m", "\033[1;33m", "\033[1m",
                                       "\033[0m"};
 
-/// Those for a terminal: none for anything else, nor if the environment has a NO_COLOR that is not
-/// empty (no-color.org) or TERM=dumb.
+/// The colours to use. None if the output is no terminal, if the environment has a NO_COLOR that is
+/// not empty (no-color.org), or if TERM=dumb.
 inline Colours colours_for(bool terminal) {
     const char* const none = std::getenv("NO_COLOR");
     const char* const name = std::getenv("TERM");

@@ -1,4 +1,4 @@
-// The names of an enumeration's values, written once as a table, and read in both directions.
+// The names of an enumeration's values: one table, looked up in both directions.
 //
 // An enumeration gets names by a table in the order of its enumerators, and two lines beside it:
 //
@@ -7,7 +7,7 @@
 //     constexpr const auto& enum_names(Colour) { return kColours; }
 //     using base::name_of;
 //
-// A row may say more than the name: it needs members `value` and `name`.
+// A row may be of another type than EnumName, with more members than `value` and `name`.
 //
 // Pure; any thread.
 #pragma once

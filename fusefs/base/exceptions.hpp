@@ -1,5 +1,5 @@
-// Where exceptions end. What a request or a commit throws, for want of memory most of all, becomes
-// the errno that it is answered with; the daemon goes on.
+// Where exceptions are caught. One that a request or a commit throws, mostly for want of memory,
+// becomes the errno of its answer; the daemon goes on.
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -11,7 +11,7 @@
 
 namespace partialfs::base {
 
-/// The errno that stands for the exception being handled: to be called in a catch block alone.
+/// The errno for the exception being handled. To be called only in a catch block.
 inline Errno errno_of_exception() {
     try {
         throw;
@@ -26,7 +26,7 @@ inline Errno errno_of_exception() {
     }
 }
 
-/// What `work` returns, a Result; if it throws, the errno that stands for that.
+/// The Result that `work` returns; if it throws, the errno for the exception.
 template <typename Work>
 auto without_exceptions(Work work) -> std::invoke_result_t<Work> {
     try {

@@ -53,7 +53,7 @@ class Fd {
 };
 
 /// Opens again what `fd` (which may be O_PATH) refers to, with other flags, through /proc/self/fd.
-/// Works for unlinked files; the caller's permission on the file is checked anew.
+/// Works for unlinked files; the kernel checks the caller's permission on the file again.
 Result<Fd> reopen(const Fd& fd, int flags);
 
 } // namespace partialfs::base

@@ -1,17 +1,16 @@
-// Mutexes, locks and condition variables whose use the compiler checks: the standard library's,
-// with the annotations that libstdc++'s have not.
+// The standard library's mutexes, locks and condition variables with annotations for clang's thread
+// safety analysis, which libstdc++'s own lack.
 //
 //     base::Mutex mutex_;                    ///< its place in the lock order
 //     int balance_ GUARDED_BY(mutex_) = 0;
 //     void pay_locked() REQUIRES(mutex_);
 //
 //     const base::Lock lock(mutex_);         // as std::scoped_lock
-//     while (balance_ == 0) {                // as std::condition_variable; a loop, since the
-//     analysis looks
-//         paid_.wait(lock);                  // into no lambda
+//     while (balance_ == 0) {                // a loop: the analysis does not look into a
+//         paid_.wait(lock);                  // predicate's lambda
 //     }
 //
-// Each is as safe for threads as what it wraps.
+// Each is as thread-safe as the class it wraps.
 #pragma once
 
 #include "fusefs/base/thread_annotations.hpp"
@@ -34,7 +33,7 @@ class CAPABILITY("mutex") Mutex {
     std::mutex mutex_;
 };
 
-/// std::unique_lock: holds the mutex while it lives, but for what lies between unlock() and lock().
+/// std::unique_lock: holds the mutex while it lives, except between unlock() and lock().
 class SCOPED_CAPABILITY Lock {
   public:
     explicit Lock(Mutex& mutex) ACQUIRE(mutex) : lock_(mutex.mutex_) {}
@@ -50,9 +49,8 @@ class SCOPED_CAPABILITY Lock {
     mutable std::unique_lock<std::mutex> lock_;
 };
 
-/// std::condition_variable. Each wait may end for no reason: it stands in a loop that asks for the
-/// condition. The mutex is released during the wait and held again after it, so what it guards may
-/// have changed.
+/// std::condition_variable. A wait may end spuriously, so it stands in a loop that checks the
+/// condition. The mutex is released during the wait: what it guards may have changed afterwards.
 class CondVar {
   public:
     void notify_one() noexcept { condition_.notify_one(); }
@@ -86,7 +84,7 @@ class CAPABILITY("mutex") SharedMutex {
     std::shared_mutex mutex_;
 };
 
-/// Holds a SharedMutex for writing while it lives. lock() and unlock() as ReadLock's.
+/// Holds a SharedMutex for writing while it lives. lock() and unlock(): see ReadLock.
 class SCOPED_CAPABILITY WriteLock {
   public:
     explicit WriteLock(SharedMutex& mutex) ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
@@ -102,7 +100,7 @@ class SCOPED_CAPABILITY WriteLock {
 };
 
 /// Holds a SharedMutex for reading while it lives. lock() and unlock() are for
-/// std::condition_variable_any, which gives the mutex back as it got it.
+/// std::condition_variable_any, which unlocks the mutex and locks it again.
 class SCOPED_CAPABILITY ReadLock {
   public:
     explicit ReadLock(SharedMutex& mutex) ACQUIRE_SHARED(mutex) : mutex_(mutex) {

@@ -1,4 +1,4 @@
-// What somebody who mistyped a name probably meant.
+// The name that somebody probably meant who mistyped it.
 #pragma once
 
 #include <optional>
@@ -7,9 +7,9 @@
 
 namespace partialfs::base {
 
-/// The one of `names` that takes the fewest changes (a letter put in, left out, replaced, or two
-/// neighbours swapped) to make of `text`; nothing if even that one takes more than a third of its
-/// letters, so that nobody is sent to something quite different. Of several the first. Pure.
+/// The one of `names` that `text` becomes by the fewest changes (a letter added, removed or
+/// replaced, or two neighbours swapped), the first of several. Nothing if it takes more changes
+/// than a third of the name's letters: the suggestion would mislead. Pure.
 std::optional<std::string_view> nearest_name(std::string_view text,
                                              std::span<const std::string_view> names);
 

@@ -1,4 +1,4 @@
-// A word that somebody has written, for a message about it.
+// A word of the user's, quoted for a message about it.
 #pragma once
 
 #include <algorithm>
@@ -7,8 +7,8 @@
 
 namespace partialfs::base {
 
-/// The word in single quotes: at most so many bytes of it, and what is no printable ASCII but for
-/// UTF-8's bytes as a question mark. Not called quoted: std::quoted would be found as well.
+/// The word in single quotes, cut off after kMost bytes, with control characters as question marks;
+/// UTF-8 stays. Not named `quoted`, as overload resolution would find std::quoted too.
 inline std::string in_quotes(std::string_view word) {
     constexpr std::size_t kMost = 80;
     std::string text(word.substr(0, kMost));

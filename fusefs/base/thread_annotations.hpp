@@ -1,5 +1,5 @@
-// The words in which a declaration says what a mutex guards; clang's -Wthread-safety checks them
-// (scripts/lint.sh). With other compilers they mean nothing.
+// Attributes that say what a mutex guards; clang's -Wthread-safety checks them (scripts/lint.sh).
+// With other compilers they expand to nothing.
 #pragma once
 
 #ifdef __clang__
@@ -31,5 +31,5 @@
 #define RELEASE(...) PARTIALFS_THREAD_ATTRIBUTE(release_capability(__VA_ARGS__))
 #define RELEASE_SHARED(...) PARTIALFS_THREAD_ATTRIBUTE(release_shared_capability(__VA_ARGS__))
 
-// On a function: it is not checked. Say why beside it.
+// On a function: it is not checked. Write beside it why not.
 #define NO_THREAD_SAFETY_ANALYSIS PARTIALFS_THREAD_ATTRIBUTE(no_thread_safety_analysis)

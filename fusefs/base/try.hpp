@@ -1,16 +1,15 @@
-// The way out of a function with the error of what it has called.
+// TRY: returns from a function with the error of a call.
 #pragma once
 
 #include <expected>
 #include <utility>
 
-/// The value of a std::expected. If there is none, the function returns its error: what it returns
-/// must be a std::expected of the same kind of error.
+/// The value of a std::expected. If it has an error instead, the enclosing function returns that
+/// error; its own type must be a std::expected with the same error type.
 ///
 ///     const auto fd = TRY(base::Fd::open(AT_FDCWD, path, O_RDONLY));
 ///     TRY(backing::change_mode(fd.get(), mode));
-// A statement expression, which GCC and clang have: only what stands in the function itself can
-// leave it.
+// A statement expression (GCC, clang): a lambda could not return from the enclosing function.
 #define TRY(...)                                                                                   \
     __extension__({                                                                                \
         auto&& try_result = (__VA_ARGS__);                                                         \

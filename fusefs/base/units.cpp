@@ -7,7 +7,8 @@
 namespace partialfs::base {
 namespace {
 
-/// Leading digits as a number, and the text after them.
+/// The leading digits as a number, and the text after them. Nothing without digits, or from 2^64
+/// on.
 std::optional<std::pair<std::uint64_t, std::string_view>> split(std::string_view text) {
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -10,19 +10,19 @@
 
 namespace partialfs::base {
 
-/// What help texts and messages call the units.
+/// The units as help texts and messages list them.
 inline constexpr std::string_view kDurationUnits = "ms, s, min or h";
 inline constexpr std::string_view kSizeUnits = "KiB, MiB, GiB or TiB";
 
-/// Digits and nothing else; nothing for any other text or for 2^64 and more.
+/// A number of digits only. No value for any other text, or from 2^64 on.
 std::optional<std::uint64_t> parse_whole_number(std::string_view text);
 
-/// A duration: digits and one of ms, s, min, h ("250ms", "5s", "2min", "1h"), or "0". Nothing for
-/// any other text, for a number without a unit, or for more than ten years.
+/// A duration: digits and one of ms, s, min, h ("250ms", "5s", "2min", "1h"), or "0". No value for
+/// any other text, for another number without a unit, or for more than ten years.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 /// A size: digits and optionally KiB, MiB, GiB or TiB, each also as "K" and so on, which are the
-/// same powers of 1024 ("4096", "256MiB", "1G"). Nothing for any other text or for 2^63 and more.
+/// same powers of 1024 ("4096", "256MiB", "1G"). No value for any other text, or from 2^63 on.
 std::optional<model::ByteCount> parse_size(std::string_view text);
 
 } // namespace partialfs::base

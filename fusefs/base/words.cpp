@@ -14,7 +14,7 @@ std::expected<std::vector<std::string>, std::string> words_of(std::string_view l
     std::vector<std::string> words;
     std::string word;
     bool quoted = false;
-    bool inside = false; // a word has begun, maybe with an empty quotation
+    bool inside = false; // a word has begun; it may still be empty, as in ""
     for (const char c : line) {
         if (c == '"') {
             quoted = !quoted;

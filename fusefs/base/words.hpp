@@ -1,4 +1,4 @@
-// The words of a line that somebody writes, as a rule of faults or a command of power cuts.
+// Splits a line that a user writes (a rule of faults, a command of power cuts) into words.
 #pragma once
 
 #include <expected>
@@ -8,13 +8,13 @@
 
 namespace partialfs::base {
 
-/// The words of a line up to its comment, which a '#' before a word begins. Blanks, tabs and
-/// carriage returns are between them, but for those in double quotes, which a word may have parts
-/// in; or what is wrong.
+/// The words of a line, or what is wrong with it. Words are separated by blanks, tabs and carriage
+/// returns, except inside double quotes, which may enclose a part of a word. A '#' at the begin of
+/// a word starts a comment.
 std::expected<std::vector<std::string>, std::string> words_of(std::string_view line);
 
-/// A value, as it must be written behind KEY= so that words_of() reads it: in double quotes if need
-/// be. It must not have double quotes in it, as no value that words_of() reads has.
+/// `value` as it must be written after KEY= for words_of(): in double quotes if necessary. It must
+/// not contain a double quote; no word that words_of() returns does.
 std::string word_for(std::string_view value);
 
 } // namespace partialfs::base

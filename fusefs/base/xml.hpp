@@ -6,8 +6,8 @@
 
 namespace partialfs::base {
 
-/// `text` for an element or a quoted attribute: the four special characters as entities, and
-/// control characters, of which XML 1.0 has only line breaks and tabs, as question marks. Pure.
+/// `text` for an element or a quoted attribute: the four special characters as entities, control
+/// characters as question marks, except line breaks and tabs, which XML 1.0 allows. Pure.
 inline std::string escaped(std::string_view text) {
     std::string out;
     for (const char letter : text) {

@@ -65,7 +65,7 @@ Result<struct stat> Attributes::read(PageCache& cache) {
     }
     auto status = TRY(parts_.backing.status());
     if (parts_.handles == 0 && parts_.lock_clean()) {
-        // Nobody but the daemon should change SOURCE; if somebody did, follow.
+        // Only the daemon should change SOURCE; if somebody else did, take over the new size.
         parts_.state.adopt(model::offset_of(status.st_size),
                            status.st_blocks * 512 < status.st_size);
     }
@@ -81,7 +81,7 @@ Result<struct stat> Attributes::read(PageCache& cache) {
             std::max(on_disk, std::min(whole, on_disk + (to_come + stored) / 512)));
     }
     status.st_size = static_cast<off_t>(size);
-    parts_.context.clock.given_out(status); // before SOURCE's ctime is hidden
+    parts_.context.clock.given_out(status); // before adjust() replaces SOURCE's ctime
     parts_.times.adjust(status, /*flushing=*/parts_.writing != 0);
     return status;
 }
@@ -100,11 +100,11 @@ Result<void> Attributes::set_times(const std::array<timespec, 2>& times, PageCac
     std::optional<PageSet> stored;
     PageSet on_their_way;
     if (sets_mtime) {
-        // In this order: a page goes from the first to the second.
+        // In this order, as a page goes from PG_dirty to writeback.
         stored = stored_pages(cache);
         on_their_way = pages_under_writeback(cache);
     }
-    // No flush moves mtime between its change and the look at what SOURCE has made of it.
+    // `disk` keeps a flush from moving mtime between the change and the status() below.
     const base::Lock disk(parts_.disk);
     const base::Lock setting(setting_times_);
     const FileLock lock(parts_);
@@ -118,7 +118,7 @@ Result<void> Attributes::set_times(const std::array<timespec, 2>& times, PageCac
     const auto status = TRY(parts_.backing.status());
     parts_.times.release_mtime();
     if (!parts_.lock_clean()) {
-        parts_.times.hold_mtime(status.st_mtim); // what is flushed from now on must not change it
+        parts_.times.hold_mtime(status.st_mtim); // later flushes must not change it
     }
     if (!stored) {
         stored.emplace();

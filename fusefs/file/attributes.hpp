@@ -1,5 +1,5 @@
-// What stat(2) says of a file: the backing inode's attributes with what is held back laid over
-// them.
+// The attributes that stat(2) reports: those of the backing inode, with size, times and st_blocks
+// as they will be once everything held back is on disk.
 #pragma once
 
 #include "fusefs/file/file_parts.hpp"
@@ -20,14 +20,14 @@ class Attributes {
   public:
     explicit Attributes(FileParts& parts) : parts_(parts) {}
 
-    /// All of one moment: size, times and st_blocks as programs see them. The errno of fstat(2).
-    /// `cache` is asked for pages stored into, as st_blocks counts them.
+    /// Size, times and st_blocks of one moment, as programs see them. The errno of fstat(2).
+    /// `cache` is asked for pages with mapped stores, whose space st_blocks includes.
     base::Result<struct stat> read(PageCache& cache);
-    /// The pages that mapped stores have made PG_dirty and that no writeback has brought yet.
-    /// Nothing if that cannot be told without waiting for the kernel.
+    /// The pages that mapped stores have made PG_dirty and that have not been written back yet.
+    /// No value if `cache` cannot answer without waiting for the kernel.
     [[nodiscard]] std::optional<PageSet> stored_pages(PageCache& cache) const;
-    /// Whether read() would not know how much space mapped stores will take, as nobody has looked
-    /// lately and `cache` cannot tell at once.
+    /// Whether read() lacks the space that mapped stores will take: the last look is too old, and
+    /// `cache` cannot answer at once.
     [[nodiscard]] bool wants_look(PageCache& cache) const;
     /// A look that began at `began` has found these pages.
     void note_look(std::chrono::steady_clock::time_point began, const PageSet& stored);
@@ -35,26 +35,26 @@ class Attributes {
     base::Result<void> set_times(const std::array<timespec, 2>& times, PageCache& cache);
     /// The file has been opened by one more handle.
     void opened() { atime_set_ = false; }
-    /// A handle that could read is gone. What the page cache served, this daemon has not seen: a
-    /// read of one byte lets SOURCE's filesystem move atime by its own rule (relatime, noatime).
+    /// A handle that could read is gone. The daemon does not see reads from the page cache, so it
+    /// reads one byte to let SOURCE's filesystem update atime by its own rule (relatime, noatime).
     void may_have_been_read(const BackingFile::Handle& handle);
-    /// An operation that makes the inode dirty in the sense that fsync commits: chmod, chown,
-    /// utimensat, link count, xattr.
+    /// To be called after an operation that makes the inode dirty, so that fsync commits: chmod,
+    /// chown, utimensat, link count, xattr.
     void changed();
 
   private:
-    /// Whether mapped stores may lie in holes, and the last look is older than a hundred times its
-    /// cost.
+    /// Whether mapped stores may lie in holes, and the last look was longer ago than a hundred
+    /// times its duration.
     [[nodiscard]] bool lock_look_is_due() const REQUIRES(parts_.mutex);
-    /// Empty if that cannot be told without waiting for the kernel.
+    /// Empty if `cache` cannot answer without waiting for the kernel.
     [[nodiscard]] PageSet pages_under_writeback(PageCache& cache) const;
 
     FileParts& parts_;
-    /// Held while a time is set, and while a read lets SOURCE move atime, so that neither undoes
+    /// Held while a time is set, and while a read lets SOURCE update atime, so that neither undoes
     /// the other. Taken after the parts' disk and before their mutex.
     base::Mutex setting_times_;
-    /// atime has been set since the file was opened last: a RELEASE comes some time after the
-    /// close(2) that it is about, and must not move what was set meanwhile.
+    /// atime has been set since the file was opened last. RELEASE comes some time after the
+    /// close(2), and must not change an atime that was set in between.
     std::atomic<bool> atime_set_{false};
     std::chrono::steady_clock::time_point next_look_ GUARDED_BY(parts_.mutex);
     std::uint64_t stored_bytes_ GUARDED_BY(parts_.mutex) = 0; ///< at the last look

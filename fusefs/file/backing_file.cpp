@@ -108,7 +108,8 @@ Result<void> BackingFile::keep_privileges(int fd, const Write& write) {
             return write();
         }
     }
-    // By itself: another write would take for nothing what this one has just made SOURCE drop.
+    // Exclusive: another write could see the file without privileges that this one has just made
+    // SOURCE drop, and would not give them back.
     const base::WriteLock lock(privileges_);
     const auto had = TRY(backing::privileges_of(fd));
     privileged_ = had.has_value();
@@ -188,7 +189,7 @@ void BackingFile::begin_sync() {
 Result<void> BackingFile::sync(bool attributes) {
     Result<Handle> fd = writable();
     if (!fd) {
-        fd = readable(); // attributes of a file that the daemon may not write
+        fd = readable(); // to sync attributes of a file that the daemon may not write
     }
     if (!fd) {
         return std::unexpected(fd.error());
@@ -201,7 +202,7 @@ bool BackingFile::has_data(model::PageIndex page) {
     if (!fd) {
         return false;
     }
-    // The backing filesystem's own blocks are pages nearly everywhere.
+    // On nearly every backing filesystem a block is as large as a page.
     const auto start = static_cast<off_t>(start_of(page).value);
     const off_t data = ::lseek((*fd)->get(), start, SEEK_DATA);
     return data >= 0 && data < start + static_cast<off_t>(model::kPageSize);

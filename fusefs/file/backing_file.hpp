@@ -1,4 +1,4 @@
-// The backing file of one file of the mount: the only one that reads and writes it.
+// The backing file of one file of the mount. All reads and writes of it go through this class.
 #pragma once
 
 #include "fusefs/backing/file_io.hpp"
@@ -20,15 +20,15 @@
 
 namespace partialfs::file {
 
-/// Opened when it is needed, for reading and writing if it can be, and closed when it is not:
-/// descriptors are few. All functions may be called by any thread; each answers the errno of the
-/// system call it names, or of open(2). Its `mutex_` is a leaf, and never held during a system call
-/// on the data.
+/// Opened when needed, for reading and writing if possible, and closed when not needed, as
+/// descriptors are scarce. All functions may be called by any thread; each returns the errno of the
+/// system call that it names, or of open(2). `mutex_` is a leaf, and never held during a system
+/// call on the data.
 ///
-/// What is written here came from a program some time ago, or by a mapping. Linux has taken the
-/// file's privileges (backing/privileges.hpp) away at the program's write(2), by a request of its
-/// own, and a store through a mapping takes nothing. So no write here does: what SOURCE takes away
-/// is given back.
+/// The bytes written here come from an earlier write(2), or from a mapping. At that write(2) Linux
+/// has already removed the file's privileges (backing/privileges.hpp), by a request of its own; a
+/// store through a mapping removes none. So a write here must not remove any: those that SOURCE
+/// removes are given back.
 class BackingFile {
   public:
     /// Keeps the descriptor open for whoever holds it.
@@ -41,38 +41,39 @@ class BackingFile {
 
     /// The descriptor, open for reading, or for reading and writing.
     base::Result<Handle> readable();
-    /// The descriptor, open for reading and writing, or if the file's mode forbids reading, for
-    /// writing alone.
+    /// The descriptor, open for reading and writing, or only for writing if the file's mode forbids
+    /// reading.
     base::Result<Handle> writable();
-    /// Takes over a descriptor that the file was created with: it can write whatever the file's
-    /// mode says. Kept only if there is none yet that can.
+    /// Takes over the descriptor with which the file was created: it can write, whatever the file's
+    /// mode is. Dropped if the present descriptor can write already.
     void adopt(base::Fd created);
-    /// Closes it for good: nobody has the file open, and nothing is to be written.
+    /// Closes it: nobody has the file open, and nothing is to be written.
     void close();
-    /// Closes it if it can be opened again when something is to be written. Linux reports an error
-    /// of writeback to the next who opens the file, if it has been reported to nobody, and the
-    /// O_PATH descriptor keeps it in memory till then.
+    /// Closes it if the daemon can open it again when something is to be written. No writeback
+    /// error is missed: Linux reports one that nobody has seen to the next opener, and the O_PATH
+    /// descriptor keeps the inode in memory until then.
     void close_for_now();
 
     /// Whether the kernel may read the file by itself (splice).
     [[nodiscard]] bool may_read_directly() const { return io_.may_read_directly(); }
     /// pread(2) until `target` is full or the file ends. The bytes read.
     base::Result<std::size_t> read(model::ByteOffset offset, std::span<std::byte> target);
-    /// Fills `target` with what the disk has, zeros past the end of the file.
+    /// Fills `target` with the bytes on disk, zeros past the end of the file.
     base::Result<void> read_image(model::ByteOffset offset, std::span<std::byte> target);
     /// Whether the file can only be appended to (chattr +a), as the last writable() has found.
     [[nodiscard]] bool append_only() const { return append_only_; }
-    /// pwritev(2) of all `parts`, which are used up, one behind the other. EPERM of a file that can
-    /// only be appended to, if they would change what is there or leave a gap.
+    /// pwritev(2) of all `parts`, one after the other; modifies `parts`. EPERM for an append-only
+    /// file, if they would change bytes on disk or leave a gap.
     base::Result<void> write(model::ByteOffset offset, std::span<iovec> parts);
     base::Result<void> truncate(model::ByteOffset size);
     base::Result<void> allocate(int mode, model::ByteRange range);
-    /// futimens(2) of mtime alone. Success if it is not the daemon's to set (EPERM).
+    /// futimens(2) of mtime alone. Success, too, if the daemon is not permitted to set it (EPERM).
     base::Result<void> set_mtime(const timespec& mtime);
-    /// Carries out a change of the file's mode, owner or extended attributes, while nothing is
-    /// written to the file.
+    /// Calls `change`, which changes the file's mode, owner or extended attributes, while nothing
+    /// is written to the file.
     base::Result<void> change_privileges(const std::function<base::Result<void>()>& change);
-    /// Carries out a look at these: not while SOURCE has just taken some that a write gives back.
+    /// Calls `look`, which reads these: not while a write has yet to give back privileges that
+    /// SOURCE has removed.
     template <typename Look>
     auto look_at_privileges(const Look& look) EXCLUDES(privileges_) {
         const base::ReadLock lock(privileges_);
@@ -82,14 +83,14 @@ class BackingFile {
     void begin_sync();
     /// fdatasync(2), or with `attributes` fsync(2).
     base::Result<void> sync(bool attributes);
-    /// lseek(2) with SEEK_DATA: whether the page that begins at `offset` has data on disk.
+    /// Whether the page has data on disk, by lseek(2) with SEEK_DATA. False if that fails.
     [[nodiscard]] bool has_data(model::PageIndex page);
     /// fstat(2).
     [[nodiscard]] base::Result<struct stat> status() const;
     [[nodiscard]] const base::Fd& path_fd() const { return path_fd_; }
 
   private:
-    /// Carries out a write, truncation or allocation of `fd`, which keeps the file's privileges.
+    /// Calls `write`, a write, truncation or allocation of `fd`, and keeps the file's privileges.
     template <typename Write>
     base::Result<void> keep_privileges(int fd, const Write& write) EXCLUDES(privileges_);
     base::Result<void> append(int fd, model::ByteOffset offset, std::span<iovec> parts);
@@ -104,8 +105,9 @@ class BackingFile {
     bool writable_ GUARDED_BY(mutex_) = false;
     std::atomic<bool> append_only_{false};
 
-    base::SharedMutex privileges_; ///< held while the file is written, for reading if it has none
-    /// Whether it has any; nobody knows since they may have been changed.
+    /// Held while the file is written: shared if it has no privileges, exclusively if it has.
+    base::SharedMutex privileges_;
+    /// Whether the file has privileges; no value after a change, until the next write finds out.
     std::optional<bool> privileged_ GUARDED_BY(privileges_);
 };
 

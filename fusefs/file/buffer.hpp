@@ -1,4 +1,4 @@
-// Memory that holds bytes of write(2) until a flush: who owns it, and how much there is of it.
+// Memory that holds bytes of write(2) until a flush: its owners and its limit.
 #pragma once
 
 #include "fusefs/base/mutex.hpp"
@@ -16,8 +16,8 @@
 
 namespace partialfs::file {
 
-/// Whether a write may take more memory than the limit: only one whose bytes are on disk already,
-/// so that the next flush sets it free.
+/// Whether a write may exceed the memory limit. Only one whose bytes are on disk already may: the
+/// next flush frees its memory.
 enum class Charge : std::uint8_t { within_limit, beyond_limit };
 
 /// How much memory the buffered data of the mount takes, and the most it may take.
@@ -26,7 +26,8 @@ class BufferBudget {
   public:
     explicit BufferBudget(std::uint64_t limit) : limit_(limit) {}
 
-    /// Takes `bytes` out of the budget; within the limit, unless that would exceed it.
+    /// Takes `bytes` out of the budget. False, and nothing taken, if that would exceed the limit
+    /// and `charge` is within_limit.
     [[nodiscard]] bool reserve(std::uint64_t bytes, Charge charge = Charge::within_limit) {
         std::uint64_t used = used_.load(std::memory_order_relaxed);
         do {
@@ -45,8 +46,8 @@ class BufferBudget {
     std::atomic<std::uint64_t> used_{0};
 };
 
-/// Keeps a few blocks of malloc(3)ed memory, all of the same size, to be used again: fresh memory
-/// costs a page fault for every page of it. Thread-safe; its mutex is a leaf.
+/// Keeps a few blocks of memory from malloc(3), all of the same size, for reuse: new memory costs a
+/// page fault for each of its pages. Thread-safe; its mutex is a leaf.
 class MemoryPool {
   public:
     explicit MemoryPool(std::size_t keep) : keep_(keep) { free_.reserve(keep); }
@@ -54,9 +55,9 @@ class MemoryPool {
     MemoryPool& operator=(const MemoryPool&) = delete;
     ~MemoryPool();
 
-    /// A block given back before, or null: the caller then makes one with malloc().
+    /// A block that was given back, or null: the caller then calls malloc().
     [[nodiscard]] void* take();
-    /// Takes a block over, for reuse or free().
+    /// Takes over a block, to reuse or free it.
     void give_back(void* block);
 
   private:
@@ -72,7 +73,7 @@ struct GiveBack {
 };
 using PoolMemory = std::unique_ptr<void, GiveBack>;
 
-/// A block of memory, charged to a budget for as long as it lives. What extents share.
+/// A block of memory, charged to a budget for as long as it lives. Extents share it.
 class Buffer {
   public:
     /// Memory of its own of `capacity` bytes.
@@ -83,7 +84,7 @@ class Buffer {
             throw std::bad_alloc{};
         }
     }
-    /// Takes over `memory`, which goes back to its pool at the end.
+    /// Takes over `memory`, which the destructor gives back to its pool.
     Buffer(PoolMemory&& memory, std::size_t capacity, BufferBudget& budget)
         : pool_(memory.get_deleter().pool), memory_(static_cast<std::byte*>(memory.release())),
           capacity_(capacity), budget_(budget) {}
@@ -100,7 +101,8 @@ class Buffer {
         budget_.release(charge_);
     }
 
-    /// Takes `bytes` out of the budget until the end. False if that does not allow it.
+    /// Takes `bytes` out of the budget until the buffer is destroyed. False if the budget does not
+    /// allow it.
     [[nodiscard]] bool charge(std::uint64_t bytes, Charge how = Charge::within_limit) {
         if (!budget_.reserve(bytes, how)) {
             return false;
@@ -108,7 +110,7 @@ class Buffer {
         charge_ += bytes;
         return true;
     }
-    /// The memory, given away. Only for a buffer that has taken it over from a pool.
+    /// Gives the memory away. Only for a buffer made from a pool's memory.
     [[nodiscard]] PoolMemory release() {
         return PoolMemory(std::exchange(memory_, nullptr), GiveBack{pool_});
     }

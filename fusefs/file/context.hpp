@@ -1,4 +1,4 @@
-// What all file data of one mount share.
+// What the files of one mount share.
 #pragma once
 
 #include "fusefs/backing/file_io.hpp"
@@ -31,12 +31,12 @@ struct Context {
     Counters counters{};
     StampClock clock{};
     SpaceGuard space{};
-    /// A commit of many files syncs them together by this.
+    /// Lets a commit sync many files together.
     backing::FilesystemSync whole_filesystem{};
     /// Null: the power cannot be cut.
     power::Power* power = nullptr;
 
-    /// SOURCE for what is made now.
+    /// The way to SOURCE for a file object made now: that of the present boot, if power can be cut.
     [[nodiscard]] backing::FileIo& disk() const;
 };
 

@@ -1,4 +1,4 @@
-// What the files of one mount count.
+// Counters over all files of one mount.
 #pragma once
 
 #include <atomic>
@@ -6,7 +6,7 @@
 
 namespace partialfs::file {
 
-/// Since the mount began; `.partialfs/status` tells them. Any thread may add to them.
+/// Since the mount began; `.partialfs/status` shows them. Any thread may add to them.
 struct Counters {
     std::atomic<std::uint64_t> explicit_writes{0};
     std::atomic<std::uint64_t> writepages{0};

@@ -15,7 +15,8 @@ const std::byte* end_of(const iovec& part) {
     return static_cast<const std::byte*>(part.iov_base) + part.iov_len;
 }
 
-/// Appends a piece to what one pwritev(2) writes, joined to the last part if it goes on in memory.
+/// Appends a piece to the parts of one pwritev(2); joined to the last part if it follows that in
+/// memory.
 void append(std::vector<iovec>& parts, const Piece& piece) {
     auto* const data = const_cast<std::byte*>(piece.bytes.data());
     if (!parts.empty() && end_of(parts.back()) == data) {

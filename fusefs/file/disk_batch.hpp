@@ -1,4 +1,4 @@
-// What a flush or a writepage writes to the backing file in one go.
+// The blocks that a flush writes to the backing file together.
 #pragma once
 
 #include "fusefs/file/file_parts.hpp"
@@ -11,19 +11,19 @@
 
 namespace partialfs::file {
 
-/// Blocks that have been called clean, and the pieces of bytes that must reach the disk for that to
-/// be true. Filled with the file's mutex held, written without it, settled with it again.
-/// A value of one thread.
+/// Blocks that have been called clean, and the bytes that must reach the disk for that to be true.
+/// Filled with the file's mutex held, written without it; the result is entered with it again.
+/// Not thread-safe: used by one thread.
 class DiskBatch {
   public:
-    /// Of at most so many pages. Whatever wants memory for them comes first: no block may be called
-    /// clean that cannot be noted here.
+    /// For at most so many pages. Allocates their memory now, so that no block is called clean and
+    /// then cannot be noted here.
     explicit DiskBatch(std::uint64_t most_pages) { pages_.reserve(most_pages); }
-    /// The blocks `blocks` of `page`, which lies after those before.
+    /// Adds `blocks` of `page`, which lies after the pages added before.
     void add_blocks(model::PageIndex page, model::BlockMask blocks) {
         pages_.emplace_back(page, blocks);
     }
-    /// Bytes of these pages, ascending.
+    /// Adds bytes of these pages, ascending.
     void add(Piece piece) { pieces_.push_back(std::move(piece)); }
     [[nodiscard]] std::vector<Piece>& pieces() { return pieces_; }
     [[nodiscard]] const std::vector<std::pair<model::PageIndex, model::BlockMask>>& pages() const {
@@ -55,12 +55,12 @@ class DiskBatch {
 
     /// Writes the pieces, neighbours together, with the file's `disk` held and its `mutex` free.
     /// The errno of the first write that fails, or 0; ENOMEM if there is no memory for it. After a
-    /// write that fails for good (model::tries_again()) it goes on with the others, and the ledger
-    /// has what was refused.
+    /// write that fails and is not to be tried again (model::tries_again()) it continues with the
+    /// others, and the ledger has the refused bytes.
     [[nodiscard]] int write(FileParts& file) REQUIRES(file.disk);
-    /// Whether a write has failed that is to be tried again: then all of the batch is.
+    /// Whether a write has failed that is to be tried again; the whole batch then is.
     [[nodiscard]] bool unfinished() const { return unfinished_; }
-    /// Whether a write has failed for good, of bytes of this page.
+    /// Whether a write of bytes of this page has failed and is not to be tried again.
     [[nodiscard]] bool lost_any_of(model::PageIndex page) const;
     /// The bytes written.
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
@@ -68,7 +68,7 @@ class DiskBatch {
   private:
     std::vector<std::pair<model::PageIndex, model::BlockMask>> pages_;
     std::vector<Piece> pieces_;
-    /// Writes the pieces from `first` up to `last`, which lie one behind the other.
+    /// Writes the pieces from `first` up to but not including `last`, which follow each other.
     base::Result<void> write_run(FileParts& file, std::size_t first, std::size_t last)
         REQUIRES(file.disk);
 

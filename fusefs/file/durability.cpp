@@ -20,8 +20,8 @@ void lock_synced(FileParts& file) REQUIRES(file.mutex) {
     file.lock_close_if_unused();
 }
 
-/// The same where the kernel calls the pages clean: nobody knows which of what was written since
-/// the last sync the disk has.
+/// After a failed sync that is not to be tried again: everything written since the last sync is
+/// entered as lost, as nobody knows which of it is on disk.
 void lose_unsynced(FileParts& file, int error) {
     std::vector<model::ByteRange> lost;
     {
@@ -39,8 +39,8 @@ void lose_unsynced(FileParts& file, int error) {
     }
 }
 
-/// After a failed sync the pages that failed are clean in the kernel's page cache: everything is
-/// dirty here again, and is written again.
+/// After a failed sync that is to be tried again. The pages that failed are clean in SOURCE's page
+/// cache, so everything becomes dirty here again, and is written again.
 void sync_failed(FileParts& file) {
     const base::Lock disk(file.disk);
     std::vector<model::ByteRange> again;

@@ -1,4 +1,4 @@
-// What became of one step of a commit, as an errno.
+// The outcome of one step of a commit, as an errno.
 #pragma once
 
 #include "fusefs/base/exceptions.hpp"
@@ -17,9 +17,9 @@ int error_in(const base::Result<Value>& result) {
     return result ? 0 : result.error().value;
 }
 
-/// The errno that `step` returns in one way or another, or that stands for what it throws; or 0. A
-/// file that there is no memory to write fails as for any other reason, and the others are written
-/// all the same.
+/// The errno that `step` returns (in one of several types) or that stands for an exception it
+/// throws; or 0. So a file for which there is no memory fails like any other, and the other files
+/// are written nevertheless.
 template <typename Step>
 int error_of(Step step) {
     try {

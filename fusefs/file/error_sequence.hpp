@@ -1,4 +1,5 @@
-// Errors of writeback: each told once to every file description, or to the first that asks.
+// Writeback errors: each is reported once to every file description, or only to the first that
+// asks.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +7,11 @@
 namespace partialfs::file {
 
 /// Follows the kernel's errseq_t (lib/errseq.c): every recorded error has a place in a sequence;
-/// every file description remembers the place up to which it has been told.
+/// every file description remembers the place up to which errors were reported to it.
 /// Not thread-safe: guarded by the inode's mutex.
 class ErrorSequence {
   public:
-    /// How much of the sequence a file description has been told.
+    /// How far the sequence has been reported to a file description.
     using Position = std::uint64_t;
 
     void record(int error) {
@@ -18,11 +19,11 @@ class ErrorSequence {
         ++last_;
         told_somebody_ = false;
     }
-    /// For a new description: an error that nobody has been told of yet will be told to it.
+    /// The position of a new description: an error that nobody has seen yet will be reported to it.
     [[nodiscard]] Position sample() const {
         return told_somebody_ || last_ == 0 ? last_ : last_ - 1;
     }
-    /// The error not yet told at `position`, or 0; moves `position` up to now.
+    /// The latest error, if `position` lies before it, or 0; moves `position` to the end.
     int check_and_advance(Position& position) {
         if (position == last_) {
             return 0;
@@ -32,15 +33,15 @@ class ErrorSequence {
         return error_;
     }
 
-    /// As the kernels before 4.13, which had a flag of the inode: the latest error, unless somebody
-    /// has been told of it already.
+    /// As the kernels before 4.13, which had a flag of the inode: the latest error, or 0 if it was
+    /// already reported to somebody.
     int take(Position& position) {
         if (told_somebody_ || last_ == 0) {
             return 0;
         }
         return check_and_advance(position = last_ - 1);
     }
-    /// Nobody is told any more of what has happened up to now: the inode has left memory.
+    /// Errors up to now are not reported to new descriptions: the inode has left memory.
     void forget() { told_somebody_ = true; }
 
   private:

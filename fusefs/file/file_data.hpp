@@ -1,8 +1,8 @@
 // The data of one regular file.
 //
-// Joins the parts: what is held for the disk, the block states, the backing file. See
-// file_parts.hpp for the locks and the invariants, ordered_flush.hpp and writeback.hpp for the two
-// stories.
+// Joins the parts: the bytes held for the disk, the block states, the backing file. See
+// file_parts.hpp for the locks and the invariants, ordered_flush.hpp and writeback.hpp for how
+// bytes reach the disk.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -26,13 +26,13 @@
 
 namespace partialfs::file {
 
-/// Made before the two that use it.
+/// A base class, so that it is constructed before the two bases that refer to it.
 struct FilePartsOwner {
     FileParts its_parts;
 };
 
-/// Owns what the two interfaces share. Every function may be called by any thread, with no lock of
-/// the file's held.
+/// Owns the state that its two interfaces share. Every function may be called by any thread, with
+/// no lock of the file's held.
 class FileData final : FilePartsOwner, public FileRequests, public JournaledFile {
   public:
     /// `path_fd` (O_PATH) must outlive the object; `status` is its stat(2).
@@ -44,9 +44,8 @@ class FileData final : FilePartsOwner, public FileRequests, public JournaledFile
     FileData& operator=(const FileData&) = delete;
     ~FileData() = default;
 
-    /// The pages that mapped stores have made PG_dirty and that no writeback has brought yet,
-    /// having asked the kernel and waited for it; nothing if it has no answer. attributes() knows
-    /// of them from then on.
+    /// As stored_pages(), but may wait for the kernel; no value if that fails. attributes() uses
+    /// the result from then on.
     std::optional<PageSet> look(PageCache& cache);
 
     // --- What a rule of faults leaves out of a request; see left_out.hpp
@@ -62,7 +61,7 @@ class FileData final : FilePartsOwner, public FileRequests, public JournaledFile
     }
 
     // --- A power cut
-    /// The file is of a boot that has ended: nothing of it reaches SOURCE any more.
+    /// The boot that the file belongs to has ended: nothing of it reaches SOURCE any more.
     void end_with_power() { its_parts.dead = true; }
     /// See power_loss.hpp.
     bool lose_memory(std::string_view path, std::span<const model::ByteRange> from_disk) {
@@ -71,9 +70,9 @@ class FileData final : FilePartsOwner, public FileRequests, public JournaledFile
     void lose_pages(model::ByteOffset offset, std::span<const std::byte> bytes) {
         file::lose_pages(its_parts, offset, bytes);
     }
-    /// Whether the cut has taken something of it.
+    /// Whether the cut has taken bytes or a size of it.
     [[nodiscard]] bool cut_took() const { return its_parts.cut_took; }
-    /// What a cut would take of memory now, but for mapped stores: bytes that no flush has
+    /// What a cut would take from memory now, without mapped stores: bytes that no flush has
     /// written, and the size if SOURCE has another.
     struct HeldBack {
         std::vector<model::ByteRange> bytes;

@@ -53,7 +53,8 @@ void FileLosses::note(const PassedOver& passed, ByteOffset begin,
     const std::span<std::byte> on_disk = std::span(disk).first(in_memory.size());
     const Result<void> compared = file_.read_image(here.begin, on_disk);
     if (!compared) {
-        // What cannot be compared counts as lost: the ledger may say too much, never too little.
+        // Bytes that cannot be compared count as lost: the ledger may list too much, never too
+        // little.
         spdlog::warn("{}: page {} was passed over, and its bytes on disk cannot be read: {}; the "
                      "ledger has them as lost",
                      context_.ledger.path_of(inode_), passed.page.value,
@@ -117,7 +118,7 @@ void FileLosses::refused_for_good(ByteOffset begin, std::span<const std::byte> b
         const std::span<std::byte> on_disk = std::span(disk).first(here.size().value);
         const auto in_memory = bytes.subspan((here.begin - begin).value, here.size().value);
         if (!file_.read_image(here.begin, on_disk)) {
-            refused(here, error); // too much rather than too little
+            refused(here, error); // as note(): too much rather than too little
             continue;
         }
         for (const ByteRange& lost : model::differing_ranges(in_memory, on_disk, here.begin)) {

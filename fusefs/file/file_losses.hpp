@@ -1,5 +1,5 @@
-// One file's lost stores: found by a writepage that passes blocks over, or whose bytes the disk
-// refuses; healed by what is written later.
+// One file's lost stores: found when a writepage passes over blocks or the disk refuses bytes, and
+// healed by later writes.
 #pragma once
 
 #include "fusefs/base/mutex.hpp"
@@ -21,9 +21,9 @@
 
 namespace partialfs::file {
 
-/// Compares with the disk before it says anything, so that the ledger has neither too much nor too
-/// little. Thread-safe; note(), healed_by() and heal() read the disk, and are called by whoever
-/// changes it (see FileParts::disk), one at a time.
+/// Compares bytes with the disk before it enters them, so that the ledger is exact. Thread-safe;
+/// note(), refused_for_good() and healed_by() read the disk, and these and heal() are called with
+/// FileParts::disk held.
 class FileLosses {
   public:
     /// `file` is the backing file, and outlives this.
@@ -31,17 +31,17 @@ class FileLosses {
         : inode_(inode), file_(file), context_(context) {}
     FileLosses(const FileLosses&) = delete;
     FileLosses& operator=(const FileLosses&) = delete;
-    /// The ledger's open entries are dropped: nobody can ask for this inode again.
+    /// Drops the ledger's open entries: this inode's number is not used again.
     ~FileLosses() { forget(); }
 
     /// Whether the ledger may have open entries.
     [[nodiscard]] bool any() const { return any_; }
-    /// The same, having asked the ledger.
+    /// The same, after asking the ledger.
     bool still_any();
     /// Whether a byte of `range` is in an open entry of the ledger.
     [[nodiscard]] bool any_in(model::ByteRange range) const;
 
-    /// The page cache reads these pages.
+    /// To be called when the page cache reads these pages.
     void pages_read(model::ByteRange range);
 
     /// Blocks of a page that a writepage has passed over.
@@ -50,53 +50,53 @@ class FileLosses {
         model::BlockMask blocks;
         std::array<model::CommitId, 8> cleaned_by; ///< the commit that cleaned each of them
     };
-    /// `bytes` is what the kernel wrote back, from `begin` on. Blocks that differ from the disk get
-    /// entries in the ledger; those that cannot be compared as well.
+    /// `bytes` are those that the kernel wrote back, from `begin` on. Bytes of the blocks that
+    /// differ from the disk get entries in the ledger, and so do blocks that cannot be compared.
     void note(const PassedOver& passed, model::ByteOffset begin, std::span<const std::byte> bytes);
 
-    /// The kernel has written these bytes back, the disk refused them with this errno, and they are
-    /// not kept to be written later. They get entries in the ledger, and are healed as the others.
-    /// To be called once for each such range of a writepage.
+    /// The disk has refused these bytes with this errno, and they are not kept to be written later.
+    /// They get entries in the ledger, which are healed like others. To be called once for each
+    /// such range.
     void refused(model::ByteRange range, int error);
 
-    /// The same of the kernel's or a flush's `bytes` at `begin`, which stay called clean: what of
-    /// them the disk has nevertheless is not lost. Reads the disk.
+    /// As refused(), for `bytes` at `begin` of a writepage or a flush that stay called clean. Bytes
+    /// that the disk has nevertheless are not entered. Reads the disk.
     void refused_for_good(model::ByteOffset begin, std::span<const std::byte> bytes, int error);
 
-    /// What memory holds of bytes that a rule of faults has left out.
+    /// Which bytes memory may still hold where a rule of faults has left some out.
     enum class Held : std::uint8_t {
-        these, ///< if anything, these very bytes
-        older, ///< if anything, bytes that came before them: writing those brings nothing back
+        these, ///< the bytes that were left out: writing them heals the loss
+        older, ///< only bytes from before them: writing those heals nothing
     };
-    /// A rule of faults has left these bytes out, ascending. They get entries in the ledger, and
-    /// are healed as the others. `error`: what the kernel was answered, 0 if it was success.
+    /// A rule of faults has left these ranges out, ascending. They get entries in the ledger, which
+    /// are healed like others. `error`: the errno that the kernel got, 0 for success.
     void left_out(std::span<const model::ByteRange> lost, int error, Held held);
-    /// ... or a change of the size.
+    /// A rule of faults has left out a change of the size.
     void left_out_size(model::LostSize size);
-    /// Newer bytes have come for `range`, or what was held of it is written: Held::older ends.
+    /// Newer bytes have come for `range`, or the held ones have been written: ends Held::older.
     void replaced(model::ByteRange range);
 
-    /// What of the open entries a write of `parts` at `begin` will heal. All of it, while the page
-    /// has been in the page cache since the loss. Of a page read again since then, only the bytes
-    /// that the disk has not got already: rewriting what the disk had brings no lost store back.
-    /// To be asked before the write.
+    /// The ranges whose open entries a write of `parts` at `begin` will heal: all of the write, for
+    /// a page that has stayed in the page cache since the loss. For a page that was read again
+    /// since, only bytes that differ from the disk: rewriting the disk's bytes brings no lost store
+    /// back. To be called before the write.
     [[nodiscard]] std::vector<model::ByteRange> healed_by(model::ByteOffset begin,
                                                           std::span<const iovec> parts);
-    /// The write has been done.
+    /// Heals the ranges that healed_by() has returned, after the write.
     void heal(std::span<const model::ByteRange> ranges);
 
     /// The bytes have been punched out.
     void drop(model::ByteRange range);
     void truncate(model::ByteOffset size);
-    /// The file has lost its last name: nothing of it counts any more.
+    /// The file has lost its last name: its losses do not count any more.
     void forget();
     /// A power cut has made the losses of the file at `path` final: the ledger keeps them when the
-    /// file goes.
+    /// inode is gone.
     void settle(std::string_view path);
 
   private:
-    /// A writepage has just brought the page: if nothing of it is open, what now gets lost of it is
-    /// in the page cache.
+    /// To be called before a loss in the page is entered: if the page has no open entry, it counts
+    /// as not read again, as the lost bytes are in the page cache.
     void is_in_memory(model::PageIndex page);
 
     const model::InodeId inode_;
@@ -106,10 +106,10 @@ class FileLosses {
     [[nodiscard]] bool was_reread(model::PageIndex page) const;
 
     mutable base::Mutex mutex_; ///< a leaf
-    /// Pages with lost stores that the page cache has read again since: they were evicted, and the
-    /// stores are gone from memory, too.
+    /// Pages with lost stores that the page cache has read again since: they had been evicted, so
+    /// the stores are gone from memory, too.
     std::set<model::PageIndex> reread_ GUARDED_BY(mutex_);
-    /// Held::older, ascending.
+    /// The ranges for which Held::older applies, ascending.
     std::vector<model::ByteRange> older_held_ GUARDED_BY(mutex_);
 };
 

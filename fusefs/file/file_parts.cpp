@@ -21,7 +21,7 @@ using model::PageIndex;
 
 namespace {
 
-/// More are not walked at every unlock.
+/// With more extents than this, lock_check_invariants() does not walk them at every unlock.
 constexpr std::size_t kExtentsChecked = 16;
 constexpr ByteRange kWhole{ByteOffset{0}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
 
@@ -29,7 +29,7 @@ constexpr ByteRange kWhole{ByteOffset{0}, ByteOffset{std::numeric_limits<std::ui
 
 void FileParts::lock_touch_times() {
     const timespec now = context.clock.now();
-    // A commit of ext3's depends on the second alone.
+    // Whether ext3 commits depends only on the second of mtime.
     if (policy() == model::FlushPolicy::ext3 && state.inode_dirty() != InodeDirty::yes) {
         timespec before{};
         if (times.held_mtime()) {
@@ -134,7 +134,7 @@ void FileParts::lock_reached_disk(ByteRange range) {
 Result<void> FileParts::write_growing(ByteOffset offset, iovec& part) {
     TRY(write_growth_below(offset));
     const iovec wanted = part;
-    losses.replaced({offset, offset + ByteCount{part.iov_len}}); // it is newer
+    losses.replaced({offset, offset + ByteCount{part.iov_len}}); // `part` is newer
     const std::vector<ByteRange> healed = losses.healed_by(offset, {&part, 1});
     const Result<void> done = backing.write(offset, {&part, 1});
     if (done) {
@@ -164,7 +164,7 @@ void FileParts::lock_check_invariants() const {
         }
     };
     must(writing >= 0 && mappable_handles >= 0 && handles >= mappable_handles, "a count is wrong");
-    // The flush that is under way has bytes held of blocks that it has called clean.
+    // A flush that is under way still holds bytes of blocks that it has called clean.
     if (writing > 0 || held.buffered().extents() > kExtentsChecked) {
         return;
     }

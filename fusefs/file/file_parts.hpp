@@ -1,21 +1,19 @@
-// What one file consists of, and under which locks.
+// The parts of one file, and the locks that guard them.
 //
-// Two locks. `disk` is held by whoever changes the backing file, from the decision what to write to
-// the note that it is written: so what reaches the disk does so in the order of the decisions. It
-// may be held for as long as a slow disk takes. `mutex` guards the state, and is never held during
-// a system call that waits for the disk: a stat(2), a read(2) or a write(2) of the file does not
-// wait for a write to SOURCE. Nobody waits for the kernel (a retrieve, a look into our own mount)
-// with either of them held, as the kernel may wait for a request that needs them. Lock order: disk,
-// mutex, then the leaves that are called (losses, ledger, trace, budget).
+// Two locks. `disk` is held while the backing file is changed, from the decision what to write to
+// the note that it is written, so that writes reach the disk in the order of the decisions. It may
+// be held for as long as a slow disk takes. `mutex` guards the state, and is never held during a
+// system call that waits for the disk: a stat(2), a read(2) or a write(2) of the file does not wait
+// for a write to SOURCE. No thread may wait for the kernel (a retrieve, a look into the daemon's
+// own mount) with either of them held, as the kernel may wait for a request that needs them. Lock
+// order: disk, mutex, then leaves (losses, ledger, trace, budget).
 //
 // Invariants, whenever `mutex` is free:
-// - A block is dirty if and only if memory has bytes of it that the disk must get: buffered here,
-// or
-//   (if the page is `told`) in the kernel's page cache.
-// - The backing file never shows a size that covers bytes of a dirty block that has not been
-// written.
-// - What a reader gets is the backing file with the held bytes laid over it; bytes stay held until
-//   they are on disk.
+// - A block is dirty if and only if memory has bytes of it that must reach the disk: buffered here,
+//   or (if the page is `told`) in the kernel's page cache.
+// - The size of the backing file never covers bytes of a dirty block that have not been written.
+// - A reader gets the backing file with the held bytes laid over it; bytes stay held until they are
+//   on disk.
 #pragma once
 
 #include "fusefs/base/mutex.hpp"
@@ -37,8 +35,8 @@
 
 namespace partialfs::file {
 
-/// Where FileData, OrderedFlush and Writeback meet. Functions that begin with lock_ are called with
-/// `mutex` held.
+/// The state that FileData, OrderedFlush and Writeback share. Functions whose names begin with
+/// lock_ are called with `mutex` held.
 struct FileParts {
     FileParts(model::InodeId inode, const base::Fd& path_fd, const struct stat& status,
               Context& its_context)
@@ -62,44 +60,46 @@ struct FileParts {
     [[nodiscard]] bool lock_clean() const REQUIRES(mutex) {
         return writing == 0 && held.empty() && !times.held_mtime() && !state.is_dirty();
     }
-    /// The data has changed now: mtime and ctime follow.
+    /// The data has changed now: sets mtime and ctime.
     void lock_touch_times() REQUIRES(mutex);
-    /// What is written from now on does not move the mtime that the backing inode has.
+    /// Keeps the backing inode's present mtime over later writes.
     void lock_keep_mtime() REQUIRES(mutex);
-    /// Learns of blocks' places on disk as far as the policy needs it.
+    /// FileState::learn_allocation(), from the backing file.
     void lock_learn_allocation(model::ByteRange range) REQUIRES(mutex);
-    /// What the disk has of `target`, with what is held laid over it.
+    /// Fills `target` with the disk's bytes, and lays the buffered ones over them.
     base::Result<void> lock_read_image(model::ByteOffset offset, std::span<std::byte> target)
         REQUIRES(mutex);
-    /// Without a handle: closes the backing file, at the latest when nothing of it is held back.
+    /// If no handle is open: closes the backing file, for good if nothing is held back or unsynced,
+    /// otherwise if the daemon can open it again.
     void lock_close_if_unused() REQUIRES(mutex);
-    /// Gives up all that is held back.
+    /// Gives up everything that is held back.
     void lock_abandon() REQUIRES(mutex);
-    /// A write of the backing file has failed. Whether handles get the error is the caller's
-    /// business.
+    /// Counts and traces a failed write of the backing file. Reporting it to handles is left to the
+    /// caller.
     void lock_note_error(int error) REQUIRES(mutex);
 
-    /// Held bytes between the end of the backing file and what is written beyond it.
+    /// How a write beyond the end of the backing file treats held bytes that lie before it there.
     enum class Growth : std::uint8_t {
-        in_order,         ///< have been written: the caller goes in ascending order
-        data_below_first, ///< are written first, and their blocks stay dirty
+        in_order,         ///< they have been written: the caller goes in ascending order
+        data_below_first, ///< they are written first, and their blocks stay dirty
     };
-    /// Writes to the backing file, and heals what the ledger has of the range. With `disk` held,
+    /// Writes to the backing file, and heals the ledger's entries of the range. With `disk` held,
     /// without `mutex`, which it takes at the end.
     base::Result<void> put_on_disk(model::ByteOffset offset, std::span<iovec> parts,
                                    Growth growth = Growth::in_order) REQUIRES(disk) EXCLUDES(mutex);
-    /// The same for a write(2) that goes through: the state is left to the caller, and `part` says
-    /// what is left of it if the disk takes less.
+    /// The same for a write(2) that must not wait in memory. The caller updates the state; if the
+    /// disk takes only a part, `part` is what remains.
     base::Result<void> write_growing(model::ByteOffset offset, iovec& part) REQUIRES(disk)
         EXCLUDES(mutex);
-    /// `wanted`, one behind the other from `offset` on, has been written, and what `healed` of the
-    /// ledger that heals was asked before. What SOURCE was only said to have got is entered.
+    /// Updates the ledger after a write of `wanted`, one after the other from `offset` on. `healed`
+    /// is what losses.healed_by() returned before the write. If a fault only pretended the write,
+    /// the bytes that SOURCE lacks are entered as lost.
     void settle_losses(model::ByteOffset offset, std::span<const iovec> wanted,
                        std::span<const model::ByteRange> healed) REQUIRES(disk) EXCLUDES(mutex);
     /// `range` has reached the disk.
     void lock_reached_disk(model::ByteRange range) REQUIRES(mutex);
-    /// Writes held bytes that lie between the end of the backing file and `offset`. Their blocks
-    /// stay dirty. As put_on_disk().
+    /// Writes held bytes that lie between the end of the backing file and `offset`, by
+    /// put_on_disk(). Their blocks stay dirty.
     base::Result<void> write_growth_below(model::ByteOffset offset) REQUIRES(disk) EXCLUDES(mutex);
 
     const model::InodeId id;
@@ -122,25 +122,25 @@ struct FileParts {
     int writing GUARDED_BY(mutex) = 0;
     int handles GUARDED_BY(mutex) = 0;
     int mappable_handles GUARDED_BY(mutex) = 0;
-    /// What an fsync must make durable: attributes, or a change of the size. An inode that this
-    /// daemon has not synced yet may have been made or changed a moment ago.
+    /// Whether an fsync must make attributes, or a change of the size, durable. True at first: an
+    /// inode may have been created or changed just before the daemon came to know it.
     bool attributes_unsynced GUARDED_BY(mutex) = true;
     bool size_unsynced GUARDED_BY(mutex) = true;
-    /// Something happened since the last flush found nothing to do.
+    /// The file has changed since the last flush, or that flush left pages over: the next commit
+    /// must look at it.
     std::atomic<bool> flushable{false};
     /// The last name is gone.
     std::atomic<bool> nameless{false};
     /// The power has been cut: nothing of the file reaches the disk any more, whatever is held.
     std::atomic<bool> dead{false};
-    std::atomic<bool> cut_took{false}; ///< the cut has taken something of it
+    std::atomic<bool> cut_took{false}; ///< the cut has taken bytes or a size of it
 
-    /// Of the invariants above, those that memory alone can tell; a failed one ends the process.
+    /// Checks those of the invariants above that need no disk; aborts the process if one fails.
     void lock_check_invariants() const REQUIRES(mutex);
 };
 
-/// Holds the mutex of a file while it lives, but for what lies between unlock() and lock(). Where
-/// PARTIALFS_CHECKS is defined (debug, sanitizers, fuzzing) the invariants are checked whenever it
-/// lets go.
+/// Holds the mutex of a file while it lives, except between unlock() and lock(). With
+/// PARTIALFS_CHECKS (debug, sanitizers, fuzzing) it checks the invariants at each release.
 class SCOPED_CAPABILITY FileLock {
   public:
     explicit FileLock(const FileParts& file) ACQUIRE(file.mutex) : file_(file), lock_(file.mutex) {}
@@ -163,7 +163,7 @@ class SCOPED_CAPABILITY FileLock {
     }
 
   private:
-    // What follows works on a mutex that the analysis knows by another name.
+    // Unchecked, as the analysis knows the mutex by another name.
     void check() const NO_THREAD_SAFETY_ANALYSIS {
 #ifdef PARTIALFS_CHECKS
         file_.lock_check_invariants();
@@ -175,7 +175,7 @@ class SCOPED_CAPABILITY FileLock {
     bool held_ = true;
 };
 
-/// The backing file is being changed: while this lives, another thread may have the mutex.
+/// Releases the mutex while it lives, for a change of the backing file.
 class SCOPED_CAPABILITY UnlockedForDisk {
   public:
     UnlockedForDisk(FileParts& file, FileLock& lock) RELEASE(file.mutex)
@@ -183,7 +183,7 @@ class SCOPED_CAPABILITY UnlockedForDisk {
         ++file.writing;
         lock.unlock();
     }
-    ~UnlockedForDisk() RELEASE() NO_THREAD_SAFETY_ANALYSIS { // which it takes again
+    ~UnlockedForDisk() RELEASE() NO_THREAD_SAFETY_ANALYSIS { // it takes the mutex again
         lock_.lock();
         --file_.writing;
     }

@@ -43,7 +43,7 @@ Result<ErrorSequence::Position> FileRequests::opened(int flags, base::Fd created
         return base::failed(EPERM);
     }
     if (parts_.handles == 0 && parts_.lock_clean()) {
-        // Nobody but the daemon should change SOURCE; if somebody did, follow.
+        // Only the daemon should change SOURCE; if somebody else did, take over the new size.
         if (const auto status = parts_.backing.status()) {
             parts_.state.adopt(model::offset_of(status->st_size),
                                status->st_blocks * 512 < status->st_size);
@@ -152,10 +152,10 @@ bool FileRequests::write(ByteOffset offset, std::span<const std::byte> bytes, Vi
         return true;
     }
     if (const auto fd = parts_.backing.writable(); !fd) {
-        // Seen again, and reported, when the bytes are to be flushed.
+        // The flush of these bytes will fail in the same way; report the error now already.
         parts_.errors.record(fd.error().value);
     }
-    // All that may want memory comes first: bytes must not be held in blocks that are clean.
+    // Everything that may allocate memory comes first: no bytes may be held of a clean block.
     parts_.lock_learn_allocation(range);
     parts_.state.reserve(range);
     if (!parts_.held.put(offset, bytes, take, parts_.context.budget)) {
@@ -215,12 +215,13 @@ Result<std::size_t> FileRequests::within_largest_size(ByteOffset offset, std::si
     }
     auto fd = parts_.backing.readable();
     if (!fd) {
-        fd = parts_.backing.writable(); // a file that may be written, not read
+        fd = parts_.backing.writable(); // a file that may be written but not read
     }
     if (!fd) {
         return std::unexpected(fd.error());
     }
-    // lseek(2) compares with the filesystem's limit for this file, and changes nothing else.
+    // lseek(2) checks the filesystem's limit for this file, and changes only this descriptor's
+    // position.
     const auto allowed = [&](std::uint64_t size) {
         return ::lseek((*fd)->get(), static_cast<off_t>(size), SEEK_SET) >= 0;
     };

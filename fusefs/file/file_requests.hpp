@@ -1,4 +1,4 @@
-// The data of one regular file, as requests use it.
+// The data of one regular file: its interface for FUSE requests.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -26,48 +26,48 @@ class FileRequests {
     FileRequests& operator=(const FileRequests&) = delete;
 
     /// A handle is being opened with these O_ flags (the access mode, O_CREAT and O_APPEND matter):
-    /// opens the backing file if need be. The errno of open(2) if that fails. The result is the
-    /// handle's place in the sequence of writeback errors. `created`: the descriptor that the file
-    /// has just been created with, if it has.
+    /// opens the backing file if necessary. Returns the handle's position in the sequence of
+    /// writeback errors, or the errno of open(2). `created`: the descriptor of a file that has just
+    /// been created.
     base::Result<ErrorSequence::Position> opened(int flags, base::Fd created = {});
-    /// The backing file, open for writing for as long as the result lives: a flush by the holder
-    /// then wants no descriptor.
+    /// The backing file, open for writing for as long as the result lives, so that a flush
+    /// meanwhile needs no descriptor.
     base::Result<BackingFile::Handle> held_open() { return parts_.backing.writable(); }
-    /// The handle opened with these flags is gone. Whether no handle is left that can write.
+    /// The handle opened with these flags is gone. Whether it was the last one open for reading and
+    /// writing, through which a mapping can store.
     bool released(int flags);
-    /// What asks for the writeback error.
+    /// Which system call asks for the writeback error.
     enum class ErrorAt : std::uint8_t { sync, other };
-    /// The writeback error that this handle has to be told now, as an errno, or 0.
+    /// The writeback error to be reported to this handle now, as an errno, or 0.
     int check_error(ErrorSequence::Position& told, ErrorAt at);
 
-    /// What a reader of the file sees. Returns the bytes read: fewer than asked for at EOF.
-    /// `cached` says that the reader is the page cache, which so tells that it lacks these pages.
+    /// Reads the file as programs see it. Returns the number of bytes: fewer than asked for at EOF.
+    /// `cached`: the reader is the page cache, which therefore lacks these pages.
     base::Result<std::size_t> read(model::ByteOffset offset, std::span<std::byte> target,
                                    bool cached);
-    /// A descriptor from which `range` can be read as it is, if nothing of it is held back; null if
-    /// read() must be asked. `cached` as for read().
+    /// A descriptor from which `range` can be read directly, if nothing of it is held back; null if
+    /// read() must be used. `cached` as for read().
     BackingFile::Handle read_source(model::ByteRange range, bool cached);
 
     using TakeMemory = HeldBytes::TakeMemory;
-    /// What a write(2) has gone through on its way here.
+    /// The way by which a write(2) has come.
     enum class Via : std::uint8_t {
-        page_cache, ///< which has the bytes, too
-        direct,     ///< nothing (O_DIRECT)
+        page_cache, ///< the page cache has the bytes, too
+        direct,     ///< past the page cache (O_DIRECT)
     };
-    /// write(2): the blocks become dirty, the bytes wait in memory. False if the dirty limit does
-    /// not allow it now; nothing has happened then. Small writes are copied, large ones taken over
-    /// with `take`.
+    /// write(2): the blocks become dirty, the bytes wait in memory. False, and nothing changed, if
+    /// the dirty limit does not allow it now. Small writes are copied, the memory of large ones is
+    /// taken over with `take`.
     [[nodiscard]] bool write(model::ByteOffset offset, std::span<const std::byte> bytes, Via via,
                              const TakeMemory& take);
-    /// The same when memory or the disk is short: the bytes go to the disk at once, which may
-    /// refuse them (ENOSPC, EDQUOT, EIO), and wait in memory as well, for the block states are
+    /// The same when memory or disk space is short: the bytes go to the disk at once, which may
+    /// refuse them (ENOSPC, EDQUOT, EIO). They wait in memory as well, as the block states are
     /// those of any write(2). Returns how many bytes the disk took, at least one.
     base::Result<std::size_t> write_through(model::ByteOffset offset,
                                             std::span<const std::byte> bytes, Via via);
-    /// How many of `length` bytes at `offset` may be written before the backing filesystem's
-    /// largest file size; EFBIG if none. Asked before write(), which otherwise would take bytes
-    /// that no flush can ever write. The application's own limit (RLIMIT_FSIZE) is the kernel's
-    /// business.
+    /// How many of `length` bytes at `offset` lie below the backing filesystem's largest file size;
+    /// EFBIG if none. To be called before write(), which would otherwise take bytes that no flush
+    /// can write. The kernel itself checks the application's own limit (RLIMIT_FSIZE).
     base::Result<std::size_t> within_largest_size(model::ByteOffset offset, std::size_t length);
     /// The kernel's writeback. See Writeback.
     base::Result<void> writepage(model::ByteOffset offset, std::span<const std::byte> bytes);
@@ -77,8 +77,8 @@ class FileRequests {
     base::Result<void> allocate(int mode, model::ByteRange range);
     base::Result<model::ByteOffset> seek(model::ByteOffset from, int whence,
                                          const std::optional<PageSet>& stored);
-    /// What seek() must know of mapped stores; nothing if that cannot be told without waiting for
-    /// the kernel: FileData::look() then waits.
+    /// The pages with mapped stores, for seek(). No value if the kernel cannot answer at once;
+    /// FileData::look() can wait for it.
     [[nodiscard]] std::optional<PageSet> stored_pages(PageCache& cache) const {
         return attributes_.stored_pages(cache);
     }
@@ -112,14 +112,14 @@ class FileRequests {
     [[nodiscard]] Attributes& its_attributes() { return attributes_; }
 
   private:
-    /// Enters a write(2) in everything but the bytes.
+    /// Records a write(2) everywhere, except that it does not store the bytes.
     void lock_note_write(model::ByteRange range, std::span<const std::byte> bytes, Via via)
         REQUIRES(parts_.mutex);
     void lock_note_read(model::ByteRange range) REQUIRES(parts_.mutex);
 
     FileParts& parts_;
     Attributes attributes_;
-    /// A size that the backing filesystem is known to allow. To begin with FAT's limit, the lowest.
+    /// A size that the backing filesystem is known to allow; at first FAT's limit, the lowest.
     std::atomic<std::uint64_t> allowed_size_{(std::uint64_t{4} << 30U) - 1};
 };
 

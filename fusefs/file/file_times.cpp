@@ -12,7 +12,7 @@ bool before(const timespec& a, const timespec& b) {
     return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
 }
 
-/// Takes one page out of a set. Whether it was there.
+/// Removes one page from a set. Whether it was there.
 bool take(PageSet& pages, PageIndex page) {
     if (!pages.contains(page)) {
         return false;
@@ -43,7 +43,7 @@ void FileTimes::attributes_changed(const timespec& ctime) {
 }
 
 void FileTimes::flushed() {
-    // The finer clock: SOURCE may stamp with it.
+    // Not the coarse clock: SOURCE may stamp with the finer one.
     clock_gettime(CLOCK_REALTIME, &flushed_ctime_);
 }
 

@@ -1,4 +1,4 @@
-// The times of a file as programs see them, while those of the backing inode are of its flushes.
+// The times of a file as programs see them; those of the backing inode also change with flushes.
 #pragma once
 
 #include "fusefs/file/page_cache.hpp"
@@ -10,12 +10,12 @@
 
 namespace partialfs::file {
 
-/// mtime is held back until the data is on disk; ctime cannot be set, so what the daemon's own
-/// writes make of it is hidden.
+/// mtime is held back until the data is on disk. ctime cannot be set, so the ctime that the
+/// daemon's own writes cause is hidden.
 /// Not thread-safe: guarded by the file's mutex.
 class FileTimes {
   public:
-    /// Of a file that has this ctime, as nothing of it is held back.
+    /// For a file of which nothing is held back, with its ctime.
     explicit FileTimes(const timespec& ctime = {}) : shown_ctime_(ctime) {}
 
     /// The data has changed at `now`. ctime does not go back, whatever the clock does.
@@ -24,44 +24,45 @@ class FileTimes {
         attributes_changed(now);
         stored_before_ = on_their_way_ = PageSet{};
     }
-    /// The attributes have changed, and the backing inode has this ctime since.
+    /// The attributes have changed, and this is the backing inode's new ctime.
     void attributes_changed(const timespec& ctime);
     /// The daemon has just written to the backing file.
     void flushed();
 
-    /// The mtime to be given to the backing inode; nothing if it has the right one.
+    /// The mtime to be set on the backing inode; no value if it has the right one.
     [[nodiscard]] const std::optional<timespec>& held_mtime() const { return mtime_; }
-    /// The backing inode has the right mtime, or gets it by what is written to it.
+    /// The backing inode has the right mtime, or gets it by the next write to it.
     void release_mtime() { mtime_.reset(); }
-    /// What is flushed from now on must not change this mtime.
+    /// Later flushes must not change this mtime.
     void hold_mtime(const timespec& mtime) { mtime_ = mtime; }
 
-    /// A program has set mtime while `stored` had mapped stores that were not written back, and
-    /// those of `on_their_way` that were just being: their next writeback, and before it the one
-    /// under way, bring stores from before, and do not move it.
+    /// A program has set mtime. At that time `stored` had mapped stores that were not written back,
+    /// and `on_their_way` were under writeback. The next writeback of each of these pages brings
+    /// stores from before, and does not change mtime.
     void set_over_stores(PageSet stored, PageSet on_their_way = {}) {
         stored_before_ = std::move(stored);
         on_their_way_ = std::move(on_their_way);
     }
-    /// Whether a page holds only stores from before mtime was set: a flush, which leaves them in
-    /// the kernel's cache to be written back later, does not move mtime either.
+    /// Whether a page holds only stores from before mtime was set: a flush of it does not change
+    /// mtime either, and leaves the page in the kernel's cache to be written back later.
     [[nodiscard]] bool has_old_stores(model::PageIndex page) const {
         return stored_before_.contains(page) || on_their_way_.contains(page);
     }
-    /// Pages are written back. Whether all of them bring only stores from before mtime was set.
+    /// To be called when pages are written back: whether all of them bring only stores from before
+    /// mtime was set.
     [[nodiscard]] bool writes_back_old_stores(PageRange pages);
 
-    /// Puts the times over those of the backing inode, for a program to see: from then on it sees
-    /// no earlier ctime. `flushing`: the daemon is writing to the backing file, which moves its
-    /// ctime from now on, or already has.
+    /// Replaces the times of the backing inode in `status` by those for programs; later calls show
+    /// no earlier ctime. `flushing`: the daemon is writing to the backing file, which changes its
+    /// ctime or already has.
     void adjust(struct stat& status, bool flushing);
 
   private:
     std::optional<timespec> mtime_; ///< held back
     timespec shown_ctime_;          ///< what ctime was when data or attributes last changed
     timespec flushed_ctime_{};      ///< no ctime that the daemon's own writes caused is later
-    PageSet stored_before_;         ///< mtime was set
-    PageSet on_their_way_;          ///< when it was
+    PageSet stored_before_;         ///< see set_over_stores()
+    PageSet on_their_way_;          ///< see set_over_stores()
 };
 
 } // namespace partialfs::file

@@ -12,7 +12,7 @@ using model::PageIndex;
 
 namespace {
 
-/// From this size on a write(2) is not copied but its memory taken over.
+/// From this size on the memory of a write(2) is taken over instead of copied.
 constexpr std::size_t kTakeFrom = std::size_t{512} * 1024;
 constexpr ByteRange kEverything{ByteOffset{0},
                                 ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
@@ -105,8 +105,8 @@ void HeldBytes::abandon() {
 void HeldBytes::synced() {
     in_flight_.erase_before(sync_epoch_);
     std::erase_if(flushed_, [&](const FlushedPage& page) { return page.when < sync_epoch_; });
-    // What is not buffered any more has nothing to lay over a copy; a zeroed edge only matters for
-    // a copy that was fetched while the request was being answered.
+    // A range that is not buffered any more has no bytes to lay over a copy; a zeroed edge only
+    // matters for a copy that was fetched while the request was being answered.
     std::erase_if(behind_cache_, [&](const BehindCache& one) {
         return one.zeroed ? one.since < synced_before_ : !buffered_.touches(one.range);
     });

@@ -85,7 +85,7 @@ void JournaledFile::report_failure(int error, bool asked) {
         parts_.errors.record(error);
     }
     parts_.failing = repeats ? error : 0;
-    parts_.flushable = true; // and tried again
+    parts_.flushable = true; // so that the next commit tries again
     parts_.context.counters.write_errors.fetch_add(1, std::memory_order_relaxed);
     parts_.context.trace.record(
         {.inode = parts_.id, .error = error, .kind = trace::Kind::write_error});
@@ -156,8 +156,8 @@ PageSet JournaledFile::compare_candidates(const PageSet& pages) const {
     PageSet candidates;
     for (const PageRange& range : hashed.ranges()) {
         for (PageIndex page = range.first; page <= range.last; ++page) {
-            // A page made by a part of a write(2) is not mapped, and on kernels that retrieve pages
-            // that are not up to date its other bytes are none of the file's.
+            // A partial page (FileState::is_partial()) is not mapped, and kernels that retrieve
+            // pages that are not up to date would return bytes that are not the file's.
             if (pages.contains(page) && !parts_.state.is_partial(page)) {
                 candidates.append({page, page});
             }
@@ -172,11 +172,12 @@ bool JournaledFile::differs(PageIndex page, std::span<const std::byte> bytes) {
         return false;
     }
     if (parts_.state.blocks().page(page).told) {
-        return true; // known dirty since it was found so
+        return true; // known to be dirty already
     }
     if (!parts_.hashes.knows(page)) {
-        // A write(2) has changed part of the page. If stores of the page are lost, the disk does
-        // not say what it was; then what is there now is the best that can be known.
+        // A write(2) has changed part of the page, so compare with the disk. If stores into the
+        // page are lost, the disk does not have its bytes; then the present ones are taken as
+        // unchanged.
         const ByteRange here = intersect(range_of(page), parts_.state.within_size());
         if (parts_.losses.any_in(here)) {
             parts_.hashes.set(start_of(page), bytes);

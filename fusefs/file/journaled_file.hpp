@@ -1,4 +1,4 @@
-// The data of one regular file, as the journal uses it.
+// The data of one regular file: its interface for the journal.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -26,18 +26,18 @@ class JournaledFile {
     /// The O_PATH descriptor of the backing file.
     [[nodiscard]] const base::Fd& path_fd() const { return parts_.backing.path_fd(); }
 
-    /// True once: the caller must then enter the file in the running transaction.
+    /// True once until left(): the caller must then enter the file in the running transaction.
     [[nodiscard]] bool join_once() {
         return !joined_.load(std::memory_order_relaxed) && !joined_.exchange(true);
     }
     [[nodiscard]] bool joined() const { return joined_; }
-    /// The power has been cut: it joins no transaction any more.
+    /// The power has been cut: the file joins no transaction any more.
     [[nodiscard]] bool dead() const { return parts_.dead; }
-    /// The transaction commits: what changes from now on is of the next one.
+    /// The transaction commits: later changes belong to the next one.
     void left() { joined_ = false; }
-    /// While one lives a change of the file is on its way, and keep() says that it is to join the
-    /// next transaction. To be made before asking whether the file has joined(): then a commit
-    /// either sees the change coming or has let the file leave by the time it is asked.
+    /// Announces a change of the file while it lives: keep() then puts the file into the next
+    /// transaction. To be made before calling joined(): then either a commit sees the announcement,
+    /// or joined() already sees that the file has left().
     class Coming {
       public:
         explicit Coming(JournaledFile& file) : file_(file) { ++file_.changes_coming_; }
@@ -48,9 +48,9 @@ class JournaledFile {
       private:
         JournaledFile& file_;
     };
-    /// What a commit has still to do for the file, or must remember it for.
+    /// Why a commit must keep the file in its lists.
     struct Keep {
-        bool joined; ///< something is held back or coming: the next commit has to look again
+        bool joined; ///< something is held back or announced: the next commit has to look again
         bool known;  ///< a mapping may store into it, or the ledger has losses of it
     };
     [[nodiscard]] Keep keep();
@@ -58,29 +58,30 @@ class JournaledFile {
     /// Whether a shared mapping may be storing into the file: a handle is open for reading and
     /// writing. (A mapping keeps its file open, so release comes after munmap.)
     [[nodiscard]] bool may_be_mapped() const;
-    /// Whether the way to it in our own mount is to be kept open: that, and it has a name.
+    /// Whether a descriptor of it in the daemon's own mount is to be kept: it may be mapped, and
+    /// has a name.
     [[nodiscard]] bool wants_way() const { return may_be_mapped() && !parts_.nameless; }
     /// Whether a flush has to ask the kernel: for pages that a shared mapping may be storing into,
-    /// or for the bytes of pages known PG_dirty.
+    /// or for the bytes of pages known to be PG_dirty.
     [[nodiscard]] bool needs_kernel() const;
-    /// Whether a rename must wait for a flush: something of the file is not yet on disk.
+    /// Whether a rename must wait for a flush: something of the file may not be on disk yet.
     [[nodiscard]] bool needs_flush() const;
-    /// Whether its attributes may change without a request of the kernel's.
+    /// Whether the file's attributes may change without a request from the kernel.
     [[nodiscard]] bool in_motion() const { return needs_flush(); }
 
-    /// The pages that a commit could flush and of which it must know whether they are PG_dirty.
-    /// Under ext3 those on the ordered list, under eager all, under writeback none. A look for
-    /// PG_dirty pages begins; learn_dirty() ends it.
+    /// Begins a probe for PG_dirty pages, which learn_dirty() ends. Returns the pages that a commit
+    /// could flush if they are PG_dirty: under ext3 those on the ordered list, under eager all,
+    /// under writeback none.
     [[nodiscard]] PageSet probe_begins();
-    /// The pages that a probe found PG_dirty. Pages written back since probe_begins() are left out;
-    /// nothing is learned if the file was truncated meanwhile. Returns how many were news.
+    /// `pages` are those that a probe found PG_dirty. Pages written back since probe_begins() are
+    /// left out; nothing is learned if the file was truncated or punched meanwhile. Returns how
+    /// many were not known to be dirty.
     std::size_t learn_dirty(const PageSet& pages);
-    /// Of `pages`, those whose cached copy may have been stored into as far as can be told without
-    /// asking which are PG_dirty. Only kept if the context says compare_pages.
+    /// Those of `pages` that may be cached and mapped, and whose bytes must be compared to find
+    /// stores. Empty unless Settings::compare_pages is set.
     [[nodiscard]] PageSet compare_candidates(const PageSet& pages) const;
-    /// The cached bytes of a page, for pages of compare_candidates(): whether they differ from what
-    /// they were at the last read, write or writepage. To be called between probe_begins() and
-    /// learn_dirty().
+    /// Whether `bytes`, the cached bytes of a page of compare_candidates(), differ from those at
+    /// the last read, write or writepage. To be called between probe_begins() and learn_dirty().
     [[nodiscard]] bool differs(model::PageIndex page, std::span<const std::byte> bytes);
 
     /// A commit's flush of this file. See OrderedFlush.
@@ -91,7 +92,7 @@ class JournaledFile {
         return OrderedFlush(parts_, commit).without_kernel();
     }
     Flushed write_back_unmapped() { return OrderedFlush(parts_, model::CommitId{0}).unmapped(); }
-    /// Whether fsync commits under the policy ext3. Clears it.
+    /// Whether fsync commits under the policy ext3. Makes the inode clean.
     [[nodiscard]] bool take_inode_dirty();
     /// The device of the filesystem that the backing file lies on.
     [[nodiscard]] dev_t device() const { return device_; }
@@ -104,10 +105,10 @@ class JournaledFile {
     base::Result<void> sync(Durable what) { return file::sync(parts_, what); }
     void whole_sync_begins() { file::whole_sync_begins(parts_); }
     void whole_sync_ended(bool done) { file::whole_sync_ended(parts_, done); }
-    /// Whether a commit of the timer has anything to do for this file.
+    /// Whether a commit by the timer has anything to do for this file.
     [[nodiscard]] bool has_work() const;
-    /// A failed flush or sync is reported to handles; `asked` says that an application waits for
-    /// it: a failure that repeats itself at every timer commit is reported once.
+    /// Reports a failed flush or sync to handles. `asked`: an application waits for it. If not, a
+    /// failure that repeats at every timer commit is reported only once.
     void report_failure(int error, bool asked);
 
     struct Gauge {
@@ -117,8 +118,8 @@ class JournaledFile {
     };
     [[nodiscard]] Gauge gauge() const;
 
-    /// Nobody can reach the file any more: no name, no handle, and the kernel has forgotten it.
-    /// What is held back is given up.
+    /// To be called when the kernel has forgotten the file: if it has no name and no handle either,
+    /// gives up everything that is held back.
     void abandon_if_nameless();
 
   protected:

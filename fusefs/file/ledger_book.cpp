@@ -12,7 +12,7 @@ using model::Nanoseconds;
 void LedgerBook::commit_began(CommitId commit, Nanoseconds now) {
     const base::Lock lock(mutex_);
     if (commit <= last_commit_) {
-        return; // renames have begun it before
+        return; // a rename has begun this commit before
     }
     last_commit_ = commit;
     commit_times_.push_back(now);

@@ -1,4 +1,4 @@
-// The mount's ledger of lost stores, with the lock and the clock that the pure one has not.
+// The mount's ledger of lost stores: adds a lock and a clock to the pure model::Ledger.
 #pragma once
 
 #include "fusefs/base/mutex.hpp"
@@ -32,19 +32,19 @@ class LedgerBook {
     /// A commit is about to clean blocks.
     void commit_began(model::CommitId commit, model::Nanoseconds now);
     /// A writepage has passed over a block that this commit had called clean (CommitId{0}: none
-    /// had), and `lost`, ascending, is what of it the disk has not got.
+    /// had). `lost`, ascending, are the bytes of it that differ from the disk.
     void passed_over(model::InodeId inode, model::CommitId cleaned_by,
                      std::span<const model::ByteRange> lost);
-    /// A writepage has brought these bytes, and the disk did not take them, with this errno.
+    /// The disk has refused these bytes with this errno.
     void refused(model::InodeId inode, model::ByteRange lost, int error);
-    /// A rule of faults has left these bytes out, ascending; 0, or the errno that the kernel was
-    /// answered with.
+    /// A rule of faults has left these bytes out, ascending. `error`: the errno that the kernel
+    /// got, or 0.
     void left_out(model::InodeId inode, std::span<const model::ByteRange> lost, int error);
-    /// ... or a change of the size.
+    /// A rule of faults has left out a change of the size.
     void left_out_size(model::InodeId inode, model::LostSize size);
     /// A power cut has taken these bytes, ascending, of a file that was at `path`.
     void cut(model::InodeId inode, std::string_view path, std::span<const model::ByteRange> lost);
-    /// A power cut has taken its size.
+    /// A power cut has taken a change of the file's size.
     void cut_size(model::InodeId inode, std::string_view path, model::LostSize size);
     /// See model::Ledger.
     void heal(model::InodeId inode, model::ByteRange range);
@@ -53,19 +53,20 @@ class LedgerBook {
     void forget(model::InodeId inode);
     void settle(model::InodeId inode, std::string_view path);
 
-    /// The file's present path relative to the mount; empty if it has none. Without a lock.
+    /// The file's present path relative to the mount; empty if it has none. Called without a lock
+    /// held.
     [[nodiscard]] std::string path_of(model::InodeId inode) const;
     [[nodiscard]] bool has_open(model::InodeId inode) const;
     [[nodiscard]] bool has_open(model::InodeId inode, model::ByteRange range) const;
     [[nodiscard]] model::Ledger::Counts counts() const;
     [[nodiscard]] std::vector<model::LostStore> read(model::LedgerPosition from, std::uint64_t last,
                                                      std::size_t most) const;
-    /// What the ledger is made with; never changes.
+    /// The ledger's parameters; they never change.
     [[nodiscard]] model::BlockSize block_size() const { return block_size_; }
     [[nodiscard]] std::size_t open_kept() const { return open_kept_; }
 
   private:
-    /// Enters `loss`, whose time is now.
+    /// Enters `loss` with the present time.
     void record(model::InodeId inode, model::Loss loss, std::span<const model::ByteRange> lost);
 
     [[nodiscard]] model::Nanoseconds time_of(model::CommitId commit) const REQUIRES(mutex_);

@@ -16,7 +16,7 @@ namespace {
 using model::InodeId;
 using model::LostStore;
 
-/// No line is shorter, so that no read takes more entries than it needs.
+/// No line is shorter; so the size of a read limits the entries that it takes from the ledger.
 constexpr std::size_t kShortestLine = 150;
 /// Entries taken from the ledger under one lock.
 constexpr std::size_t kMostAtOnce = 1024;
@@ -68,7 +68,7 @@ void LedgerReader::add_lines(std::size_t size) {
     std::map<InodeId, std::string> paths;
     std::string lines;
     for (const LostStore& entry : entries) {
-        // The name of a file that is no more may lead to another.
+        // These keep the recorded path: the present one could be that of another file.
         if (entry.healed_at || entry.settled || entry.loss.kind == model::LossKind::cut) {
             append_line(lines, entry, in_quotes(entry.path), book_.block_size());
             continue;

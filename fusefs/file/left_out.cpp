@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 20U;
 
-/// Fills `target` with what SOURCE has, zeros past its end. Past all faults, and past the end of a
-/// boot, which would close the file's own way.
+/// Fills `target` with SOURCE's bytes, zeros past its end. Reads without faults, and also after the
+/// end of the file's boot, when its own FileIo fails.
 Result<void> read_source(FileParts& file, ByteOffset offset, std::span<std::byte> target) {
     backing::FileIo system;
     const auto fd = file.backing.readable();
@@ -34,18 +34,19 @@ Result<void> read_source(FileParts& file, ByteOffset offset, std::span<std::byte
     return {};
 }
 
-/// What of `bytes` differs from what the file has: SOURCE, with what memory holds laid over it.
+/// The ranges of `bytes` that differ from the file, which is SOURCE with the buffered bytes laid
+/// over it.
 std::vector<ByteRange> lock_differing(FileParts& file, ByteOffset offset,
                                       std::span<const std::byte> bytes) REQUIRES(file.mutex) {
     std::vector<std::byte> image(bytes.size());
     if (!read_source(file, offset, image)) {
-        return {{offset, offset + ByteCount{bytes.size()}}}; // too much rather than too little
+        return {{offset, offset + ByteCount{bytes.size()}}}; // all: too much, never too little
     }
     file.held.buffered().overlay(offset, image);
     return model::differing_ranges(bytes, image, offset);
 }
 
-/// The bytes of `range` that are no zeros, for what was to make them so.
+/// The bytes of `range` that are not zero, after a request to zero them was left out.
 std::vector<ByteRange> lock_no_zeros(FileParts& file, ByteRange range) REQUIRES(file.mutex) {
     const ByteRange within = intersect(range, file.state.within_size());
     const std::vector<std::byte> zeros(std::min<std::size_t>(kPiece, within.size().value));
@@ -99,7 +100,7 @@ void leave_out_write(FileParts& file, ByteOffset offset, std::span<const std::by
     const ByteRange range{offset, offset + ByteCount{bytes.size()}};
     file.losses.left_out(lost, 0, FileLosses::Held::older);
     if (!cached) {
-        file.losses.pages_read(range); // the page cache has what was there before
+        file.losses.pages_read(range); // the page cache has the old bytes
     }
     if (range.end > size) {
         file.losses.left_out_size({.was = range.end, .is = size});

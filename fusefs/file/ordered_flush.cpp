@@ -24,13 +24,13 @@ using model::PageIndex;
 
 namespace {
 
-/// Pages written in one go: bounds how long a truncation of the file waits for it.
+/// Most pages in one batch: limits how long a truncation of the file waits for it.
 constexpr std::uint64_t kBatchPages = 256;
 
 } // namespace
 
-/// Blocks of a batch are dirty again if an exception ends the flush before they are written. Lives
-/// with the file's mutex held.
+/// Makes the blocks of a batch dirty again if an exception ends the flush before they are written.
+/// Destroyed with the file's mutex held.
 class OrderedFlush::Uncleaned {
   public:
     Uncleaned(OrderedFlush& flush, const DiskBatch& batch) : flush_(flush), batch_(batch) {}
@@ -134,7 +134,7 @@ Flushed OrderedFlush::unmapped() {
         write(batch, /*cached=*/false, lock);
         guard.settled();
     }
-    // A page written joins the ordered list: the next commit looks at it.
+    // The pages written have joined the ordered list: the next commit must look at them.
     return finish(policy_ == FlushPolicy::ext3 || result_.error != 0);
 }
 
@@ -194,7 +194,7 @@ PageIndex OrderedFlush::flush_doubtful(PageCache& cache, PageIndex page) {
     if (const std::optional<bool> answer = cache.is_clean(file_.id, page)) {
         clean = *answer;
     } else {
-        // The kernel cannot be asked: what is not in its cache is not dirty there.
+        // The kernel cannot be asked whether the page is dirty; it is not if it is not cached.
         fetched = cache.retrieve(file_.id, {page, page});
         clean = fetched ? fetched->bytes.empty() : kernel_is_gone(fetched.error().value);
     }
@@ -214,7 +214,7 @@ PageIndex OrderedFlush::flush_doubtful(PageCache& cache, PageIndex page) {
             }
         }
         file_.state.forget_told(page, held);
-        return page; // what is held of it is flushed now
+        return page; // once more, for the bytes of it that are held here
     }
     left_over_ = true;
     return next;
@@ -240,7 +240,7 @@ PageIndex OrderedFlush::flush_retrieved(PageRange run,
     Uncleaned guard(*this, batch);
     PageIndex page = run.first;
     for (std::size_t n = 0; page <= run.last && n * model::kPageSize < bytes.size(); ++n, ++page) {
-        // Written back, truncated or punched since: the copy may be older than what is on disk.
+        // Written back, truncated or punched since: the copy may be older than the disk.
         if (file_.state.blocks().generation(page) != generations[n] ||
             !file_.state.blocks().page(page).told) {
             continue;
@@ -266,7 +266,7 @@ void OrderedFlush::lock_add_retrieved(DiskBatch& batch, PageIndex page, BlockMas
                        copy.bytes.subspan((here.begin - copied.begin).value, here.size().value),
                        copy.owner});
         }
-        // The file has grown since, by write(2) alone.
+        // Beyond the copy the file can only have grown by write(2), so the bytes are held here.
         const ByteRange beyond =
             intersect({std::max(here.empty() ? bytes.begin : here.end, bytes.begin), bytes.end},
                       file_.state.within_size());
@@ -278,8 +278,8 @@ void OrderedFlush::lock_add_held(DiskBatch& batch) {
     const HeldBytes* const held = &file_.held; // the analysis looks into no lambda
     const ByteRange within = file_.state.within_size();
     batch.for_each_run(file_.state.block_size(), [&](ByteRange run) {
-        // Writing just the held bytes leaves the rest of a block as it is on disk, which is what
-        // reading it and writing it back would do.
+        // Writing only the held bytes has the same effect as reading the rest of the block and
+        // writing it back.
         held->collect(intersect(run, within), batch.pieces());
     });
 }
@@ -294,7 +294,7 @@ void OrderedFlush::write(DiskBatch& batch, bool cached, FileLock& lock) {
                             [&](const auto& page) { return times->has_old_stores(page.first); })) {
         file_.lock_keep_mtime();
     }
-    if (cached) { // the page cache has all that programs wrote
+    if (cached) { // the page cache has everything that programs wrote
         FileLosses* const losses = &file_.losses;
         batch.for_each_run(file_.state.block_size(), [&](ByteRange run) { losses->replaced(run); });
     }
@@ -315,7 +315,7 @@ void OrderedFlush::write(DiskBatch& batch, bool cached, FileLock& lock) {
     std::uint64_t blocks_written = 0;
     for (const auto& [page, blocks] : batch.pages()) {
         if (batch.lost_any_of(page)) {
-            continue; // the ledger has it
+            continue; // it is in the ledger
         }
         if (cached) {
             file_.held.note_flushed(page, blocks,
@@ -351,7 +351,7 @@ void OrderedFlush::lock_failed(const DiskBatch& batch) {
             return {};
         };
         if (!base::without_exceptions(failed)) {
-            // No memory for one state: the application hears of the error as for all of them.
+            // No memory for the state of this page. The error is reported as for the others.
             spdlog::error("inode {}: what was to be flushed of page {} cannot be flushed again",
                           file_.id.value, page.value);
         }

@@ -1,10 +1,10 @@
 // A commit's flush of one file: the blocks that the filesystem writes by itself.
 //
-// The story: the file is walked in ascending order. A page that only write(2) has changed is
-// written from the bytes held here, and only those. A page with mapped stores is fetched from the
-// kernel first, without a lock; if it has been written back, truncated or punched since, the copy
-// may be older than the disk and is thrown away. What the policy chooses is called clean and
-// written; if that fails it is dirty again. PG_dirty and the writable mappings stay as they are.
+// The file is walked in ascending order. Of a page that only write(2) has changed, the bytes held
+// here are written, and no others. A page with mapped stores is fetched from the kernel first,
+// without a lock; if it has been written back, truncated or punched since, the copy may be older
+// than the disk and is dropped. The blocks that the policy chooses are called clean and written; if
+// that fails they are dirty again. PG_dirty and the writable mappings stay as they are.
 #pragma once
 
 #include "fusefs/file/disk_batch.hpp"
@@ -18,7 +18,7 @@
 
 namespace partialfs::file {
 
-/// What a flush has come to.
+/// The result of a flush.
 struct Flushed {
     std::uint64_t blocks = 0;
     std::uint64_t bytes = 0;
@@ -32,10 +32,10 @@ class OrderedFlush {
     OrderedFlush(FileParts& file, model::CommitId commit)
         : file_(file), policy_(file.policy()), commit_(commit) {}
 
-    /// Every block that the policy chooses. `dirty` are the pages found PG_dirty, whose bytes are
-    /// fetched from `cache`.
+    /// Flushes every block that the policy chooses. `dirty` are the pages found PG_dirty, whose
+    /// bytes are fetched from `cache`.
     Flushed with_kernel(PageCache& cache, const PageSet& dirty);
-    /// The same without asking the kernel: pages with mapped stores are passed over.
+    /// The same without asking the kernel: pages with mapped stores are skipped.
     Flushed without_kernel();
     /// The filesystem's own writepage of the pages that only write(2) has dirtied: by fsync under
     /// the policy ext3, by a commit under writeback.
@@ -46,33 +46,33 @@ class OrderedFlush {
 
     struct Next {
         model::PageIndex page;
-        bool told; ///< it is known PG_dirty: the kernel has bytes of it
+        bool told; ///< known to be PG_dirty: the kernel has bytes of it
     };
     /// The first page from `from` on that the policy flushes.
     [[nodiscard]] std::optional<Next> next(model::PageIndex from) const;
-    /// Writes pages whose dirty blocks are all held here. Returns the page to go on with.
+    /// Writes pages whose dirty blocks are all held here. Returns the page to continue with.
     model::PageIndex flush_held(model::PageIndex first);
     /// Flushes the pages of `dirty` from `first` on, as many as can be fetched at once. Returns the
-    /// page to go on with.
+    /// page to continue with.
     model::PageIndex flush_cached(PageCache& cache, const PageSet& dirty, model::PageIndex first);
-    /// The same for one page that was found PG_dirty once and is so no more: either its writeback
-    /// is on the way to us, or the kernel has dropped it without a word.
+    /// The same for one page that is known as PG_dirty but was not found so now: either its
+    /// writeback is on the way to the daemon, or the kernel has dropped it without a request.
     model::PageIndex flush_doubtful(PageCache& cache, model::PageIndex page);
-    /// Writes pages from a copy of the kernel's. Returns the page after the last that it has.
+    /// Writes pages from a copy fetched from the kernel. Returns the page after the copy's last.
     model::PageIndex flush_retrieved(PageRange run,
                                      std::span<const std::optional<model::Generation>> generations,
                                      Epoch since, const base::Result<RetrievedPages>& fetched);
-    /// The copy's bytes of the blocks, and what is held of them beyond the copy's end.
+    /// Adds the copy's bytes of the blocks, and the held bytes of them beyond the copy's end.
     void lock_add_retrieved(DiskBatch& batch, model::PageIndex page, model::BlockMask blocks,
                             model::ByteRange copied, const RetrievedPages& copy)
         REQUIRES(file_.mutex);
     /// Adds the held bytes of the batch's blocks.
     void lock_add_held(DiskBatch& batch) REQUIRES(file_.mutex);
-    /// Writes a batch that has been filled with `lock` (of the file's mutex) held, and enters what
-    /// has become of it. `cached`: the page cache has the bytes as well. Releases `lock` meanwhile.
+    /// Writes a batch that was filled with `lock` (of the file's mutex) held, and updates the state
+    /// by the result. `cached`: the page cache has the bytes as well. Releases `lock` meanwhile.
     void write(DiskBatch& batch, bool cached, FileLock& lock) REQUIRES(file_.disk, file_.mutex);
     void lock_failed(const DiskBatch& batch) REQUIRES(file_.mutex);
-    /// The end of each of the three.
+    /// The common end of the three flushes. `look_again`: the next commit must look at the file.
     Flushed finish(bool look_again);
 
     FileParts& file_;

@@ -1,5 +1,5 @@
-// What the journal needs of the kernel's page cache. The real one is in fuse/; tests have their
-// own.
+// The kernel's page cache, as the journal needs it. The real implementation is in fuse/; tests have
+// their own.
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -18,7 +18,7 @@ namespace partialfs::file {
 
 class JournaledFile;
 
-/// Pages from `first` up to and with `last`.
+/// Pages from `first` to `last`, both included.
 struct PageRange {
     model::PageIndex first;
     model::PageIndex last;
@@ -35,7 +35,7 @@ constexpr model::ByteRange bytes_of(PageRange pages) {
 /// Ascending page ranges that do not touch.
 class PageSet {
   public:
-    /// Adds a range that begins after all there are; one that continues the last is joined to it.
+    /// Adds a range that lies after all others; one that follows the last directly is joined to it.
     void append(PageRange range) {
         if (!ranges_.empty() && ranges_.back().last.value + 1 == range.first.value) {
             ranges_.back().last = range.last;
@@ -73,15 +73,15 @@ constexpr bool kernel_is_gone(int error) {
     return error == ENODEV || error == ENOTCONN;
 }
 
-/// Whether it failed because the kernel has nothing of the file any more: the mount is gone, or the
-/// kernel has forgotten the inode.
+/// Whether a request failed because the kernel has no pages of the file any more: the mount is
+/// gone, or the kernel has forgotten the inode.
 constexpr bool has_no_pages(int error) {
     return kernel_is_gone(error) || error == EXDEV || error == ENOENT || error == ESTALE;
 }
 
-/// Any thread, with no lock held. Each function but the *_now() may wait for requests of the
-/// kernel's being served by other threads: one thread at the most of those that serve requests may
-/// call them at a time.
+/// Any thread, with no lock held. Each function except *_now() may wait for requests from the
+/// kernel that other threads serve: of the threads that serve requests, only one at a time may call
+/// them.
 class PageCache {
   public:
     PageCache() = default;
@@ -93,15 +93,15 @@ class PageCache {
     [[nodiscard]] virtual std::uint64_t retrieve_limit() const = 0;
     /// Those of `pages` of `file` that are PG_dirty now.
     virtual base::Result<PageSet> dirty_pages(JournaledFile& file, const PageSet& pages) = 0;
-    /// The pages of a file of `size` bytes that are PG_dirty now; nothing if that cannot be told
-    /// without waiting.
+    /// The pages of a file of `size` bytes that are PG_dirty now; no value if the answer would need
+    /// waiting.
     virtual std::optional<PageSet> dirty_now(model::InodeId inode, model::ByteOffset size) = 0;
     /// The same for pages whose writepage has begun, and may not have arrived here yet.
     virtual std::optional<PageSet> under_writeback_now(model::InodeId inode,
                                                        model::ByteOffset size) = 0;
     /// Fetches the cached pages of `pages` up to the first that is not cached.
     virtual base::Result<RetrievedPages> retrieve(model::InodeId inode, PageRange pages) = 0;
-    /// Whether a page is neither PG_dirty nor under writeback; nothing if that cannot be told.
+    /// Whether a page is neither PG_dirty nor under writeback; no value if that is not known.
     virtual std::optional<bool> is_clean(model::InodeId inode, model::PageIndex page) = 0;
 };
 

@@ -1,5 +1,5 @@
-// What the cached pages of a file held when the daemon last saw them, as hashes: the probe of
-// kernels without cachestat(2) compares with that.
+// Hashes of the cached pages of a file as the daemon last saw them. On kernels without cachestat(2)
+// the probe for mapped stores compares pages with them.
 #pragma once
 
 #include "fusefs/file/page_cache.hpp"
@@ -13,20 +13,20 @@
 
 namespace partialfs::file {
 
-/// Comparing with the disk instead would call a page dirty whose stores a writepage has lost, and
-/// repair it. A page's bytes past the end of the file count as zeros.
+/// Comparing with the disk instead would find a page dirty whose stores a writepage has lost, and
+/// so repair it. A page's bytes past the end of the file count as zeros.
 /// Not thread-safe: guarded by the file's mutex.
 class PageHashes {
   public:
-    /// `wanted`: whether anybody compares; if not, nothing is kept.
+    /// `wanted`: whether the hashes are used; if not, nothing is kept.
     explicit PageHashes(bool wanted) : wanted_(wanted) {}
 
     [[nodiscard]] bool wanted() const { return wanted_; }
     /// The page cache has these bytes from `offset`, the start of a page, on; the last page may be
     /// cut short by the end of the file.
     void set(model::ByteOffset offset, std::span<const std::byte> bytes);
-    /// The page cache has pages with these bytes of a write(2) in them; of pages that it covers
-    /// only partly, what is cached is not known.
+    /// The page cache has these bytes of a write(2). The contents of pages that it covers only
+    /// partly become unknown.
     void written(model::ByteOffset offset, std::span<const std::byte> bytes);
     /// The pages that `range` touches are no longer cached.
     void erase(model::ByteRange range);

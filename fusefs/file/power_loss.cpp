@@ -21,14 +21,14 @@ namespace {
 
 constexpr ByteRange kWhole{ByteOffset{0}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
 
-/// Appends the parts of `bytes` in which they differ from SOURCE; all, if that cannot be read.
+/// Appends the ranges in which `bytes` differ from SOURCE; all of them if SOURCE cannot be read.
 void add_differing(FileParts& file, ByteOffset offset, std::span<const std::byte> bytes,
                    std::vector<ByteRange>& lost) {
     const iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
     std::ranges::copy(not_on_disk(file, offset, {&part, 1}), std::back_inserter(lost));
 }
 
-/// Enters the bytes, joined where they overlap.
+/// Enters the bytes in ledger and trace, joined where they overlap.
 void enter(FileParts& file, std::string_view path, std::vector<ByteRange> lost) {
     if (lost.empty()) {
         return;

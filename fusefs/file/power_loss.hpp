@@ -1,4 +1,4 @@
-// What a power cut takes of one file's memory.
+// What a power cut takes from the memory of one file.
 #pragma once
 
 #include "fusefs/file/file_parts.hpp"
@@ -10,15 +10,15 @@
 
 namespace partialfs::file {
 
-/// Each is called with none of the file's locks held, of a file that is `dead`, once SOURCE has
-/// what the cut leaves. What is lost goes to the ledger and to the trace; of a file without a name
-/// nothing is.
+/// Each is called with none of the file's locks held, for a file that is `dead`, when SOURCE has
+/// what the cut leaves. Losses are entered in the ledger and the trace, except those of a file
+/// without a name.
 
-/// Gives up all that is held back. `from_disk` are bytes that the cache of the disk has lost,
-/// ascending. Whether the size is lost.
+/// Gives up everything that is held back. `from_disk` are bytes that the cache of the disk has
+/// lost, ascending. Returns whether a change of the size is lost.
 bool lose_memory(FileParts& file, std::string_view path,
                  std::span<const model::ByteRange> from_disk);
-/// The kernel has given up pages that were dirty.
+/// The kernel has dropped pages that were dirty, with these bytes.
 void lose_pages(FileParts& file, model::ByteOffset offset, std::span<const std::byte> bytes);
 
 } // namespace partialfs::file

@@ -53,7 +53,7 @@ PageSet ProbeWindow::close(const PageSet& found) {
             }
             page = std::max(page, PageIndex{next->last.value + 1});
             if (next->last > range.last) {
-                break; // it reaches into the ranges that follow
+                break; // `next` may reach into the ranges of `found` that follow
             }
         }
         if (page <= range.last) {

@@ -1,4 +1,4 @@
-// The time that a look for PG_dirty pages takes, and what happens meanwhile.
+// Corrects the result of a probe for PG_dirty pages by what has happened during it.
 #pragma once
 
 #include "fusefs/file/page_cache.hpp"
@@ -7,8 +7,8 @@
 
 namespace partialfs::file {
 
-/// What a probe found may be out of date when it is told: a page written back meanwhile is no
-/// longer dirty, and after a truncation or a punch nothing of it can be trusted.
+/// The result of a probe may be out of date when it arrives: a page written back meanwhile is no
+/// longer dirty, and after a truncation or a punch the whole result is useless.
 /// Not thread-safe: guarded by the file's mutex.
 class ProbeWindow {
   public:
@@ -18,7 +18,7 @@ class ProbeWindow {
     void written_back(PageRange pages);
     /// The file has been truncated or punched.
     void spoil() { spoilt_ = true; }
-    /// The probe has ended, and `found` these pages. Returns what of it still holds.
+    /// The probe has ended, and `found` these pages. Returns those that are still dirty.
     [[nodiscard]] PageSet close(const PageSet& found);
 
   private:

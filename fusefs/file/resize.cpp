@@ -23,8 +23,8 @@ namespace {
 
 constexpr ByteOffset kEnd{std::numeric_limits<std::uint64_t>::max()};
 
-/// The parts of `range` that lie in pages which it covers only partly: the kernel zeroes these in
-/// its cache after the answer, and drops the others.
+/// Notes the parts of `range` in pages that it covers only partly: the kernel zeroes them in its
+/// cache after the answer (and drops the pages that are covered wholly).
 void lock_note_zeroed_edges(FileParts& file, ByteRange range) REQUIRES(file.mutex) {
     for (const model::PageIndex page : {range.first_page(), range.last_page()}) {
         const ByteRange edge = intersect(range, range_of(page));

@@ -9,8 +9,8 @@
 
 namespace partialfs::file {
 
-/// What is atomic may be changed at any time, by any thread, and holds from the next decision on.
-/// The rest stays as it was made.
+/// Any thread may change the atomic members at any time; the next decision uses the new value. The
+/// others never change.
 struct Settings {
     model::BlockSize block_size;
     std::atomic<model::Contract> contract;

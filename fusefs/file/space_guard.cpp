@@ -16,9 +16,9 @@ constexpr long kQuotactlFd = 443; // the same on every architecture; younger tha
 constexpr long kQuotactlFd = SYS_quotactl_fd;
 #endif
 
-/// Whether the filesystem enforces quotas. On kernels before 5.14, which cannot be asked: no.
+/// Whether the filesystem enforces quotas. False on kernels before 5.14, which cannot be asked.
 bool enforces_quotas(const base::Fd& file) {
-    // O_PATH descriptors are not taken.
+    // The system call refuses O_PATH descriptors.
     const auto opened = base::reopen(file, O_RDONLY | O_NONBLOCK);
     if (!opened) {
         return false;
@@ -31,7 +31,7 @@ bool enforces_quotas(const base::Fd& file) {
     return (static_cast<unsigned>(state.qs_flags) & kEnforced) != 0;
 }
 
-/// The bytes that any user may still write there, beyond the margin and what `waiting` may need.
+/// The bytes that any user may still write there, besides the margin and the `waiting` bytes.
 std::uint64_t room(const base::Fd& file, std::uint64_t waiting) {
     struct statvfs status{};
     if (::fstatvfs(file.get(), &status) != 0) {
@@ -40,7 +40,7 @@ std::uint64_t room(const base::Fd& file, std::uint64_t waiting) {
     if (status.f_blocks == 0) {
         return SpaceGuard::kMargin; // a filesystem without a limit (tmpfs with size=0)
     }
-    // A write of a few bytes takes a whole block.
+    // The quarter more is for writes of a few bytes, each of which takes a whole block.
     const std::uint64_t needed = waiting + waiting / 4 + SpaceGuard::kMargin;
     const std::uint64_t free = status.f_bavail * status.f_frsize;
     return free > needed ? free - needed : 0;

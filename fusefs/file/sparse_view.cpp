@@ -23,7 +23,7 @@ constexpr std::uint64_t rounded_up(std::uint64_t offset) {
     return (offset + kUnit - 1) / kUnit * kUnit;
 }
 
-/// lseek(2) on the backing file alone; past its end there is no data, and everything is a hole.
+/// lseek(2) on the backing file alone; everything past its end counts as a hole.
 Result<ByteOffset> seek_on_disk(int fd, ByteOffset from, int whence, ByteOffset size) {
     const off_t found = ::lseek(fd, static_cast<off_t>(from.value), whence);
     if (found >= 0) {
@@ -65,7 +65,7 @@ Result<ByteOffset> seek_hole(int fd, const WriteBuffer& buffers, ByteOffset from
 
 std::uint64_t space_to_come(const WriteBuffer& buffers, ByteOffset backing_size,
                             BackingFile& file) {
-    constexpr std::size_t kExactUpTo = 256; // two system calls an extent
+    constexpr std::size_t kExactUpTo = 256; // as each extent costs two system calls
     if (buffers.empty()) {
         return 0;
     }

@@ -1,4 +1,4 @@
-// Where a file has data and where holes, when part of its data is still buffered.
+// Where a file has data and holes while part of its data is still buffered.
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -18,9 +18,9 @@ base::Result<model::ByteOffset> seek_data(int fd, const WriteBuffer& buffers,
 base::Result<model::ByteOffset> seek_hole(int fd, const WriteBuffer& buffers,
                                           model::ByteOffset from, model::ByteOffset size);
 
-/// The bytes of disk space that `buffers` will take when they are flushed, counted in whole pages
-/// as delayed allocation counts. `backing_size` is the present size of the backing file. Of more
-/// than a few hundred extents only what lies beyond that is exact; the rest is taken for holes.
+/// The bytes of disk space that `buffers` will take when they are flushed, in whole pages as with
+/// delayed allocation. `backing_size` is the present size of the backing file. With more than 256
+/// extents the result is an upper bound: all of the backing file counts as holes.
 std::uint64_t space_to_come(const WriteBuffer& buffers, model::ByteOffset backing_size,
                             BackingFile& file);
 

@@ -1,4 +1,4 @@
-// The one clock that a mount's time stamps come from.
+// The clock for all time stamps of a mount.
 #pragma once
 
 #include <sys/stat.h>
@@ -10,11 +10,10 @@
 
 namespace partialfs::file {
 
-/// Stamps what the daemon stamps itself (data that waits in memory) as SOURCE's filesystem stamps
-/// the rest: with the kernel's coarse clock, and behind no stamp that the mount has given out.
-/// Since Linux 6.13 some filesystems give a finer stamp once one has been read
-/// (inode_set_ctime_current()), which the coarse clock then lags behind. Thread-safe, without a
-/// lock.
+/// Gives the stamps that the daemon makes itself (for data that waits in memory) in the way of
+/// SOURCE's filesystem: from the kernel's coarse clock, but never before a stamp that the mount has
+/// shown. Since Linux 6.13 some filesystems give a finer stamp once the last one has been read
+/// (inode_set_ctime_current()); the coarse clock is then behind it. Thread-safe, without a lock.
 class StampClock {
   public:
     /// Now.
@@ -22,15 +21,16 @@ class StampClock {
         const std::int64_t stamp = std::max(read(CLOCK_REALTIME_COARSE), latest_.load());
         return {.tv_sec = stamp / kSecond, .tv_nsec = stamp % kSecond};
     }
-    /// A program is given times of what has these attributes in SOURCE. Its ctime stands for its
-    /// mtime: the kernel moves no mtime past it. One that a program has set may lie past it, by the
-    /// finer clock of the program, and past the stamps that SOURCE gives next: a stamp of ours must
-    /// not follow it, or SOURCE's ctime, which is shown once ours is forgotten, would be older.
+    /// To be called with SOURCE's attributes when a program gets the times of an object. Only ctime
+    /// is used, as the kernel sets no mtime beyond it. An mtime that a program has set may lie
+    /// beyond ctime, and beyond SOURCE's next stamps, as the program's clock is finer. now() must
+    /// not follow such an mtime: SOURCE's ctime, which is shown once now()'s stamp is forgotten,
+    /// would then be older.
     void given_out(const struct stat& status) {
         const timespec& time = status.st_ctim;
         const std::int64_t now = read(CLOCK_REALTIME);
-        // A stamp of the future is of another clock (a backup, a machine whose clock was wrong),
-        // and may be of a time that nanoseconds cannot count to.
+        // A stamp from the future comes from another clock (a backup, a machine whose clock was
+        // wrong), and may overflow a count of nanoseconds.
         if (time.tv_sec < 0 || time.tv_sec > now / kSecond) {
             return;
         }

@@ -14,8 +14,8 @@ using model::ByteOffset;
 using model::ByteRange;
 
 void UnsyncedWrites::add(ByteRange range) {
-    // Neighbours are joined; beyond this many, what lies between two is taken with them: writing it
-    // again does no harm.
+    // A range that follows the last one is joined to it. Beyond this many ranges, any new one is,
+    // with the bytes between them: writing those again does no harm.
     constexpr std::size_t kMost = 65536;
     any_ = true;
     if (!ranges_.empty() && ranges_.back().end == range.begin) {
@@ -29,7 +29,7 @@ void UnsyncedWrites::add(ByteRange range) {
 }
 
 void UnsyncedWrites::sync_succeeded() {
-    // What was written while the system call ran has put its range here as well.
+    // If any_ is set, bytes were written during the system call, and their ranges must stay.
     if (!any_) {
         ranges_.clear();
     }

@@ -12,7 +12,8 @@ using model::ByteRange;
 
 namespace {
 
-/// What one extent costs beside its bytes: the map's node, the shared pointer's block, malloc's.
+/// The memory that an extent costs besides its bytes: the map's node, the shared pointer's control
+/// block, malloc's overhead.
 constexpr std::uint64_t kOverhead = 192;
 
 } // namespace
@@ -67,8 +68,8 @@ bool WriteBuffer::insert_copy(ByteOffset offset, std::span<const std::byte> byte
     if (bytes.empty()) {
         return true;
     }
-    // Bytes that go on where an extent of the same epoch ends, in memory that still has room:
-    // what a log file does, line by line.
+    // Append to an extent of the same epoch whose memory has room behind its end: the pattern of a
+    // log file that is written line by line.
     const auto after = extents_.lower_bound(offset);
     if (after != extents_.begin()) {
         Extent& before = std::prev(after)->second;

@@ -1,8 +1,8 @@
 // The bytes of one file that write(2) has brought and that are not on disk yet.
 //
-// A map of extents that do not overlap; a later write replaces what it covers. Each extent carries
-// the epoch it was written in, by which a copy of the page fetched from the kernel is told from
-// bytes written after it.
+// A map of extents that do not overlap; a later write replaces the bytes that it covers. Each
+// extent has the epoch in which it was written, which says whether it is newer than a copy of the
+// page fetched from the kernel.
 //
 // Not thread-safe: the owner guards it with the inode's mutex.
 #pragma once
@@ -19,7 +19,7 @@
 
 namespace partialfs::file {
 
-/// Counts the fetches of a file's pages from the kernel.
+/// Counts the fetches of a file's pages from the kernel, the writes of flushes, and the syncs.
 using Epoch = model::Strong<struct EpochTag>;
 
 class WriteBuffer {
@@ -33,8 +33,8 @@ class WriteBuffer {
                                    Charge charge = Charge::within_limit);
     /// The bytes buffered.
     [[nodiscard]] std::uint64_t bytes() const;
-    /// Puts what is buffered of [offset, offset + target.size()) over `target`, as far as it was
-    /// written in `since` or later. Returns the number of bytes put.
+    /// Copies the buffered bytes of [offset, offset + target.size()) that were written in `since`
+    /// or later into `target`. Returns the number of bytes copied.
     std::size_t overlay(model::ByteOffset offset, std::span<std::byte> target,
                         Epoch since = Epoch{0}) const;
     /// Whether every byte of `range` is buffered.
@@ -64,16 +64,17 @@ class WriteBuffer {
                 extent->second.owner);
         }
     }
-    /// Drops what is buffered of `range`.
+    /// Drops the buffered bytes of `range`.
     void erase(model::ByteRange range);
-    /// Moves what is buffered of `range`, as far as it was written before `before`, to `other`,
-    /// over what that has, as of the epoch `now`.
+    /// Moves the buffered bytes of `range` that were written before `before` to `other`, where they
+    /// replace others and get the epoch `now`.
     void move_to(WriteBuffer& other, model::ByteRange range, Epoch before, Epoch now);
-    /// Drops what was written before `before`.
+    /// Drops extents that were written before `before`.
     void erase_before(Epoch before) {
         std::erase_if(extents_, [&](const auto& one) { return one.second.epoch < before; });
     }
-    /// Takes all of `other` that this one has not got: what is here is newer.
+    /// Takes the bytes of `other` that are not buffered here; those here are newer. Empties
+    /// `other`.
     void take_missing(WriteBuffer& other);
     void clear() { extents_.clear(); }
 
@@ -82,7 +83,7 @@ class WriteBuffer {
     /// The first buffered byte at or after `offset`.
     [[nodiscard]] std::optional<model::ByteOffset> first_from(model::ByteOffset offset) const;
 
-    /// Where the run of buffered bytes that `offset` lies in ends; `offset` if it lies in none.
+    /// The end of the run of buffered bytes that contains `offset`; `offset` if there is none.
     [[nodiscard]] model::ByteOffset end_of_run(model::ByteOffset offset) const;
 
   private:
@@ -97,7 +98,7 @@ class WriteBuffer {
         return model::ByteCount{extent.bytes.size()};
     }
     [[nodiscard]] Extents::const_iterator first_touching(model::ByteRange range) const;
-    /// Cuts the extent that `offset` lies inside of into two that meet there.
+    /// Splits the extent that `offset` lies inside into two at `offset`.
     void split_at(model::ByteOffset offset);
 
     Extents extents_;

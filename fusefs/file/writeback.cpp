@@ -53,7 +53,7 @@ Result<void> Writeback::run() {
     }
     file_.lock_note_error(error);
     if (!kept_) {
-        return base::failed(error); // which the kernel reports to every handle
+        return base::failed(error); // the kernel reports it to every handle
     }
     file_.errors.record(error);
     return {};
@@ -74,7 +74,7 @@ void Writeback::lock_decide() {
     const Contract contract = file_.contract();
     const model::BlockSize block_size = file_.state.block_size();
     file_.hashes.set(offset_, bytes_);
-    // The page holds all that write(2) brought as well.
+    // The page contains all bytes of write(2) as well.
     file_.held.replaced(whole_pages(range_));
     file_.losses.replaced(whole_pages(range_));
     file_.held.cache_caught_up(range_);
@@ -103,8 +103,8 @@ void Writeback::lock_decide() {
     }
 }
 
-/// The backing inode's mtime moves by the write, which stands for the stores; but not if a program
-/// has set it since they were made.
+/// The write changes the backing inode's mtime, which stands for the time of the stores. It must
+/// not if a program has set mtime since they were made.
 void Writeback::lock_move_times() {
     const bool set_since =
         file_.times.writes_back_old_stores({range_.first_page(), range_.last_page()});
@@ -144,7 +144,7 @@ void Writeback::keep(ByteRange run, int error) {
     }
     const int unkept = error_of([&]() -> Result<void> {
         const FileLock lock(file_);
-        // What an append-only file has cannot be changed later either.
+        // EPERM: bytes of an append-only file could not be written later either.
         if (error == EPERM || !file_.held.keep(run.begin, bytes_of(run), file_.context.budget)) {
             return base::failed(error);
         }

@@ -1,11 +1,11 @@
-// The kernel's writeback of some pages of one file: what the contract lets be written, and what is
-// lost.
+// The kernel's writeback of some pages of one file: which blocks are written under the contract,
+// and which bytes are lost.
 //
-// The story: prepare (all that may want memory, so that what throws has changed nothing), decide
-// (page by page, in the model), write what is to be written, note in the ledger what is passed over
-// and differs from the disk. Bytes that the disk refuses are kept here, as if write(2) had just
-// brought them, and the error waits for the application; unless the kernel that is imitated calls
-// them clean, and so loses them (model/write_error.hpp).
+// In four steps: prepare (everything that may allocate memory, so that an exception leaves nothing
+// changed); decide (page by page, in the model); write; enter in the ledger the bytes that are
+// passed over and differ from the disk. Bytes that the disk refuses are kept here, as if write(2)
+// had just brought them, and the error is reported at the application's next fsync; unless the
+// imitated kernel calls them clean, and so loses them (model/write_error.hpp).
 #pragma once
 
 #include "fusefs/file/file_losses.hpp"
@@ -26,8 +26,8 @@ class Writeback {
     Writeback(FileParts& file, model::ByteOffset offset, std::span<const std::byte> bytes)
         : file_(file), offset_(offset), bytes_(bytes) {}
 
-    /// The errno is returned only if bytes that the disk refuses cannot be kept, or a loss cannot
-    /// be noted: the kernel must then hear of it.
+    /// Returns an errno, and so reports it to the kernel, only if bytes that the disk refuses
+    /// cannot be kept, or a loss cannot be entered.
     base::Result<void> run();
 
   private:
@@ -36,9 +36,9 @@ class Writeback {
     void lock_move_times() REQUIRES(file_.mutex);
     /// Writes the runs. The errno of the first that fails, or 0.
     int write() REQUIRES(file_.disk) EXCLUDES(file_.mutex);
-    /// Bytes that the disk refused with `error`: kept, or in the ledger.
+    /// Keeps bytes that the disk refused with `error`, or enters them in the ledger.
     void keep(model::ByteRange run, int error) REQUIRES(file_.disk) EXCLUDES(file_.mutex);
-    /// ... or lost, as they are called clean for good.
+    /// Enters such bytes in the ledger if they are not to be tried again, and so stay clean.
     void lose(model::ByteRange run, int error) REQUIRES(file_.disk) EXCLUDES(file_.mutex);
     int note_losses() REQUIRES(file_.disk);
     [[nodiscard]] std::span<const std::byte> bytes_of(model::ByteRange run) const {
@@ -48,11 +48,11 @@ class Writeback {
     FileParts& file_;
     const model::ByteOffset offset_;
     const std::span<const std::byte> bytes_;
-    model::ByteRange range_; ///< of `bytes_`, what lies within the file
+    model::ByteRange range_; ///< the part of `bytes_` that lies within the file
     std::vector<model::ByteRange> to_write_;
     std::vector<FileLosses::PassedOver> passed_over_;
     std::vector<trace::Event> events_;
-    bool kept_ = true; ///< what is not on disk is in memory, and what is lost in the ledger
+    bool kept_ = true; ///< bytes not on disk are in memory, and lost ones in the ledger
 };
 
 } // namespace partialfs::file

@@ -1,4 +1,4 @@
-// A change of a file, from before its data comes until after.
+// Makes sure that a change of a file is in a transaction.
 #pragma once
 
 #include "fusefs/file/journaled_file.hpp"
@@ -8,10 +8,10 @@
 
 namespace partialfs::journal {
 
-/// Lives while a request changes the file's data or size. The file joins the running transaction at
-/// the beginning, as there may be no memory for that; and if that transaction commits before the
-/// change has come, the commit leaves the file in the next one, however clean it finds it.
-/// For one thread.
+/// Lives while a request changes the file's data or size. The constructor joins the file to the
+/// running transaction, before anything has changed, as that may fail for want of memory. If the
+/// transaction commits before the change is made, the file goes on to the next one even if the
+/// commit finds it clean. Used by one thread.
 class Change {
   public:
     /// Throws std::bad_alloc. `journal` and `file` must outlive the change.
@@ -20,7 +20,7 @@ class Change {
     }
 
   private:
-    file::JournaledFile::Coming coming_; // before the file is asked whether it has joined
+    file::JournaledFile::Coming coming_; // constructed before join(), see there
 };
 
 } // namespace partialfs::journal

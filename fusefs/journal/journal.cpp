@@ -52,7 +52,7 @@ void Journal::join(const std::shared_ptr<JournaledFile>& file) {
     if (file->joined() || file->dead()) {
         return;
     }
-    FileMap entry; // made before the file is marked: there may be no memory for it
+    FileMap entry; // allocated before the file is marked as joined, as this may throw
     entry.emplace(file->id(), file);
     if (!file->join_once()) {
         return;
@@ -100,7 +100,7 @@ void Journal::commit(Done done) {
 
 void Journal::power_was_cut() {
     std::vector<Request> unserved;
-    FileMap gone; // let go after the lock
+    FileMap gone; // destroyed after the locks are released
     FileMap known;
     {
         base::Lock lock(mutex_);
@@ -212,7 +212,7 @@ void Journal::serve_all(std::vector<Request>& requests, bool commit_anyway) {
     try {
         serve(requests, commit_anyway);
     } catch (...) {
-        // What is dirty stays so, and the next commit tries again.
+        // Everything dirty stays dirty, and the next commit tries again.
         const int error = base::errno_of_exception().value;
         spdlog::log(power_is_cut() ? spdlog::level::debug : spdlog::level::warn,
                     "a commit could not be carried out: {}", std::strerror(error));
@@ -266,7 +266,7 @@ int Journal::finish(const Fsync& request, const Round& round) {
     const auto failed = round.errors.find(id);
     int error = failed == round.errors.end() ? 0 : failed->second;
     if (error == 0 && (!request.needs_commit || !round.committed.contains(id))) {
-        // What is written must be durable, though the journal has nothing to do for it.
+        // Written bytes must become durable, even if no commit was needed or none had this file.
         error = sync_alone(*request.file, request.durable);
     }
     const CommitId commit{request.needs_commit ? running_commit().value - 1 : 0};

@@ -26,8 +26,8 @@ using model::InodeId;
 
 namespace {
 
-/// From so many files on, a commit syncs their whole filesystem: one wait for the disk instead of
-/// one a file. Below, what others have written there is none of our business.
+/// From this number of files on, a commit syncs their whole filesystem: one wait for the disk
+/// instead of one for each file. With fewer files it would mostly wait for the data of others.
 constexpr std::size_t kTogetherFrom = 32;
 
 } // namespace
@@ -54,7 +54,7 @@ Journal::FileMap Journal::take_transaction() {
         all = known_;
     }
     all.merge(transaction_);
-    transaction_.clear(); // those that are known as well
+    transaction_.clear(); // of files that are in `all` already
     for (const auto& [id, file] : all) {
         file->left();
     }
@@ -144,7 +144,7 @@ int Journal::flush_file(JournaledFile& file) {
     context_.ledger.commit_began(next, trace::now());
     int error = 0;
     if (file.needs_kernel()) {
-        // A look that fails may have waited for the very rename that waits for us.
+        // An error is ignored: the look may have waited for the rename that waits for this flush.
         PageSet dirty;
         if (const PageSet wanted = file.probe_begins(); !wanted.empty()) {
             dirty = cache_.dirty_pages(file, wanted).value_or(PageSet{});
@@ -174,7 +174,8 @@ void Journal::sync_together(const Files& files, const Failed& failed) {
         file->whole_sync_begins();
     }
     int error = error_of([&] { return whole.sync(context_.disk()); });
-    // One file by itself: ext2, or a journal with nothing left to write, leaves the disk's cache.
+    // One file is synced by itself to flush the disk's cache: syncfs(2) does not on ext2, or if
+    // the filesystem's journal has nothing to write.
     const std::shared_ptr<JournaledFile> one = together.back();
     together.pop_back();
     one->whole_sync_ended(false);
@@ -228,7 +229,7 @@ int Journal::commit_files(const FileMap& files, Round& round, Trigger trigger) {
         round.committed.insert(id);
     }
     Probed probed;
-    // What the last probe cost must have been earned since by time that passed.
+    // The last probe's duration may be at most probe_share of the time since.
     const bool affordable =
         std::chrono::duration<double>(probe_cost_).count() <=
         options_.probe_share * std::chrono::duration<double>(began - last_probe_at_).count();
@@ -246,7 +247,7 @@ int Journal::commit_files(const FileMap& files, Round& round, Trigger trigger) {
     }
     context_.ledger.commit_began(commit, trace::now());
     context_.trace.record({.commit = commit, .kind = trace::Kind::commit_begin});
-    // Refused or not: with the power off, whatever it tries fails.
+    // The result needs no check: with the power off, every operation below fails.
     using Begun = power::Power::Begun;
     const Begun begun =
         context_.power != nullptr ? context_.power->begins(power::Moment::commit) : Begun::goes_on;
@@ -277,7 +278,7 @@ int Journal::commit_files(const FileMap& files, Round& round, Trigger trigger) {
     sync_files(flushed, round, failed);
     context_.trace.record({.commit = commit, .error = first_error, .kind = trace::Kind::commit});
     if (begun == Begun::ends_in_cut) {
-        static_cast<void>(context_.power->ended(begun)); // fsync(2) asks again before it answers
+        static_cast<void>(context_.power->ended(begun)); // fsync(2) checks again before it answers
     }
     const base::Lock lock(mutex_);
     status_.last_commit = Clock::now() - began;

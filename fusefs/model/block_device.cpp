@@ -4,8 +4,8 @@ namespace partialfs::model::block_device {
 
 namespace {
 
-/// Whether some blocks can be dirty and others not. A page of one block has no iomap_folio_state,
-/// whatever has happened to it: ifs_alloc() returns none.
+/// Whether some blocks can be dirty and others not. A page of one block never has an
+/// iomap_folio_state: ifs_alloc() returns none.
 bool tells_blocks_apart(const PageState& page, BlockSize block_size) {
     return page.has_block_bits && block_size.per_page() > 1;
 }
@@ -13,7 +13,7 @@ bool tells_blocks_apart(const PageState& page, BlockSize block_size) {
 } // namespace
 
 void read(PageState& page) {
-    // Bits of a dirty page begin set: `dirty` has all of it then.
+    // The new bits of a dirty page are set; `dirty` has every block then, as the page had no bits.
     page.has_block_bits = true;
 }
 

@@ -9,10 +9,10 @@
 
 namespace partialfs::model {
 
-/// What the filesystem is promised before its pages are written back, or what it makes of that.
+/// What the VM promises the filesystem about pages before it writes them back.
 enum class Contract : std::uint8_t {
-    /// The PTEs are cleaned and the filesystem is not told: stores since its last own flush of a
-    /// block are unknown to it (commit d08b3851da41, as released in 2.6.19).
+    /// The PTEs are cleaned without set_page_dirty(): the filesystem does not know of stores since
+    /// its last own flush of a block (commit d08b3851da41, as released in 2.6.19).
     linux_2_6_19,
     /// If a PTE was dirty, set_page_dirty() comes first: every block is dirty
     /// (commit 7658cc289288, as released in 2.6.20).
@@ -22,15 +22,15 @@ enum class Contract : std::uint8_t {
     linux_6_12_blockdev,
 };
 
-/// What people are told of a contract.
+/// What help texts and messages say of a contract.
 struct ContractRow {
     Contract value;
     std::string_view name;
     /// Whether a filesystem that flushes its own blocks loses stores made through shared mappings.
     bool loses_mapped_stores;
-    std::string_view as; ///< whoever did so in the world; empty if it loses none
-    /// Whether there is a journal that flushes pages by itself. A block device has none, and goes
-    /// with the policy writeback alone.
+    std::string_view as; ///< the kernels that behaved so; empty if it loses none
+    /// Whether there is a journal that flushes pages by itself. A block device has none, and works
+    /// only with FlushPolicy::writeback.
     bool has_journal;
 };
 
@@ -47,13 +47,13 @@ constexpr const auto& enum_names(Contract) {
 
 /// Which dirty blocks a commit writes by itself.
 enum class FlushPolicy : std::uint8_t {
-    /// Every block of every page found dirty: the worst that such a filesystem can do.
+    /// Every block of every page found dirty: loses the most stores.
     eager,
     /// As jbd in data=ordered: only blocks on the running transaction's ordered list
-    /// (t_sync_datalist; joined by write(2) and by ->writepage()). What history was.
+    /// (t_sync_datalist; write(2) and ->writepage() add to it). The historical behaviour.
     ext3,
-    /// As data=writeback: no page by itself. What write(2) alone has dirtied is written by the
-    /// filesystem's own writepage, whole; a mapped page, by the kernel's writeback alone.
+    /// As data=writeback: none. A page that only write(2) has dirtied is written by the
+    /// filesystem's own writepage, whole; a mapped page only by the kernel's writeback.
     writeback,
 };
 
@@ -66,12 +66,13 @@ constexpr const auto& enum_names(FlushPolicy) {
     return kFlushPolicies;
 }
 
-/// Whether a mount may have both.
+/// Whether a mount may combine them.
 constexpr bool go_together(Contract contract, FlushPolicy policy) {
     return base::row_of(contract).has_journal || policy == FlushPolicy::writeback;
 }
-/// Whether stores made through shared mappings can be lost. Under writeback nobody flushes a mapped
-/// page but the kernel; a page of one block has no block that could be passed over.
+/// Whether stores made through shared mappings can be lost. Not under FlushPolicy::writeback, where
+/// only the kernel flushes a mapped page. On a block device, not with one block in a page, as none
+/// can be passed over.
 constexpr bool may_lose_mapped_stores(Contract contract, FlushPolicy policy,
                                       unsigned blocks_per_page) {
     return contract == Contract::linux_6_12_blockdev

@@ -143,7 +143,7 @@ BlockMask FileBlocks::flush(PageIndex index, FlushPolicy policy, ByteOffset size
     const BlockMask blocks = ordered_flush(flushed.state, policy, block_size_.within(index, size));
     set_cleaned_by(index, blocks, commit);
     if (policy == FlushPolicy::eager && !flushed.state.told && flushed.state.dirty.empty()) {
-        // No mapping dirtied it, and where blocks lie on disk decides nothing under this policy.
+        // No mapping dirtied it, and this policy does not depend on which blocks are allocated.
         flushed.state = PageState{};
     }
     release_if_empty(index);

@@ -1,9 +1,9 @@
-// What the filesystem knows of one file: the states of its blocks, its size and the size that the
-// disk has, and whether fsync(2) commits.
+// What the filesystem knows of one file: the states of its blocks, its size in memory and on disk,
+// and whether fsync(2) commits.
 //
-// The whole rule of which bytes a flush, a writepage, a truncation or a punch concerns. The daemon
-// carries the answers out on a backing file, vmmodel's predictor on a description of one: what is
-// explored is what ships. Pure: whoever calls does the I/O.
+// Decides which bytes a flush, a writepage, a truncation or a punch concerns. The daemon carries
+// these decisions out on a backing file, vmmodel's predictor on a description of one, so that both
+// use the same rule. Pure: the caller does the I/O.
 //
 // Not thread-safe: the owner guards it with the inode's mutex.
 #pragma once
@@ -19,11 +19,11 @@
 
 namespace partialfs::model {
 
-/// Whether fsync(2) commits the running transaction, beside writing the file's pages
+/// Whether fsync(2) commits the running transaction, in addition to writing the file's pages
 /// (I_DIRTY_SYNC and I_DIRTY_DATASYNC in ext3_sync_file(), fs/ext3/fsync.c).
 enum class InodeDirty : std::uint8_t {
     no,
-    if_clock_moved, ///< mtime is kept by the second: it does if another second has begun
+    if_clock_moved, ///< only if a new second has begun, as mtime is kept in seconds
     yes,
 };
 
@@ -46,8 +46,8 @@ class FileState {
     }
 
     /// Learns, where the policy needs it, which blocks of the pages that `range` touches have a
-    /// place on disk: those below the backing size, but for pages of a sparse file of which
-    /// `has_data(PageIndex)` says no. A page with a state is known already.
+    /// place on disk: those below the backing size, except pages of a sparse file for which
+    /// `has_data(PageIndex)` is false. A page with a state is known already.
     template <typename HasData>
     void learn_allocation(ByteRange range, FlushPolicy policy, HasData has_data) {
         const ByteRange on_disk = intersect(range, {ByteOffset{0}, backing_size_});
@@ -63,13 +63,13 @@ class FileState {
         }
     }
 
-    /// The page cache has read these pages: it had not got them, or has dropped them since (but for
-    /// the first read of a page that a write(2) of a part of it has made).
+    /// The page cache has read these pages: it never had them, or has dropped them since (except at
+    /// the first read of a page that a partial write(2) has made; see is_partial()).
     void pages_read(ByteRange range, FlushPolicy policy, Contract contract);
     /// The kernel has dropped the file's pages from its cache.
     void pages_evicted();
-    /// Whether the cached page was made by a write(2) of a part of it and has not been read since:
-    /// no mapping can have stored into it, and the cache may hold no more than that part.
+    /// Whether a write(2) of a part of the page has put it into the cache and it has not been read
+    /// since: no mapping can have stored into it, and the cache may hold only that part.
     [[nodiscard]] bool is_partial(PageIndex page) const { return partial_.contains(page); }
 
     /// Makes room for the states that write() and writepage() of `range` need: they then cannot
@@ -77,25 +77,25 @@ class FileState {
     void reserve(ByteRange range);
     /// write(2) of `range`. See FileBlocks::explicit_write().
     void write(ByteRange range, Contract contract);
-    /// The times of the file have moved by a change of its data.
+    /// The times of the file have changed with its data.
     void data_changed(InodeDirty dirty) { inode_dirty_ = std::max(inode_dirty_, dirty); }
     /// An operation that makes the inode dirty: chmod, chown, utimensat, link count, xattr.
     void attributes_changed() { inode_dirty_ = InodeDirty::yes; }
 
-    /// As write(2), but the kernel's cache does not hold the bytes (O_DIRECT).
+    /// As write(), but the kernel's cache does not hold the bytes (O_DIRECT).
     void write_behind_cache(ByteRange range, Contract contract) {
         write(range, contract);
         blocks_.changed_behind_cache(range);
     }
-    /// Whether a commit must know if this page is PG_dirty: it could flush it. Under ext3 if it has
-    /// a block on the ordered list, under eager always, under writeback never.
+    /// Whether a commit must know if this page is PG_dirty, because it could flush it. Under ext3
+    /// if the page has a block on the ordered list, under eager always, under writeback never.
     [[nodiscard]] bool must_know(PageIndex page, FlushPolicy policy) const {
         return policy == FlushPolicy::eager ||
                (policy == FlushPolicy::ext3 && !blocks_.page(page).ordered.empty());
     }
-    /// A page was found PG_dirty. Returns whether that is news. See model::learn_dirty().
+    /// A page was found PG_dirty. Returns whether that was unknown. See model::learn_dirty().
     bool learn_dirty(PageIndex page) { return blocks_.learn_dirty(page); }
-    /// What a commit writes of a page by itself. See model::ordered_flush().
+    /// The blocks of a page that a commit writes by itself. See model::ordered_flush().
     BlockMask flush(PageIndex page, FlushPolicy policy, CommitId commit) {
         return blocks_.flush(page, policy, size_, commit);
     }
@@ -106,10 +106,10 @@ class FileState {
         return blocks_.next_flushable(from, policy, size_);
     }
 
-    /// What a writepage makes of a page.
+    /// The result of writepage().
     struct Writepage {
         WriteDecision decision;
-        std::array<CommitId, 8> cleaned_by; ///< of each block, before
+        std::array<CommitId, 8> cleaned_by; ///< of each block, before the writepage
     };
     /// The kernel writes a page back. See FileBlocks::writepage().
     Writepage writepage(PageIndex page, Contract contract);
@@ -126,34 +126,35 @@ class FileState {
         }
     }
 
-    /// What a change of size asks of the disk, before truncate().
+    /// What a change of size requires on disk, planned before truncate().
     struct Truncation {
-        bool on_disk;   ///< the backing file gets the size now; if not, with the next commit
+        bool on_disk;   ///< the backing file gets the size now; otherwise with the next commit
         bool straddles; ///< the new size lies inside a block, whose allocation must be known
     };
     [[nodiscard]] Truncation plan_truncate(ByteOffset size, FlushPolicy policy) const;
-    /// The file's size has become `size`, as planned: the disk's with it if it was to.
+    /// The file's size has become `size`, and the disk's too if `plan.on_disk`.
     void truncate(ByteOffset size, Truncation plan);
-    /// The bytes of `range` have been punched out of the disk.
+    /// The bytes of `range` have been punched out of the backing file.
     void punch(ByteRange range);
-    /// fallocate(2) beyond the end: the file's size, and whether the disk gets it now.
+    /// fallocate(2) beyond the end: grows_on_disk() says whether the disk gets the new size now,
+    /// and grow() sets it.
     [[nodiscard]] bool grows_on_disk() const { return size_ == backing_size_; }
     void grow(ByteOffset size);
 
     /// Bytes up to `end` have reached the disk: its size covers them.
     void reached_disk(ByteOffset end) { backing_size_ = std::max(backing_size_, end); }
-    /// The size that the disk may get now: not over bytes from `first_held` on, the first beyond
-    /// the disk's end that only memory has. Nothing if it has that already.
+    /// The size that the disk may get now. It ends before `first_held`, the first byte beyond the
+    /// disk's end that is only in memory. Nothing if the disk's size is that already.
     [[nodiscard]] std::optional<ByteOffset>
     size_to_let_through(std::optional<ByteOffset> first_held) const;
     void size_let_through(ByteOffset size);
-    /// The backing file was changed by others while nothing of it was held here.
+    /// Somebody else has changed the backing file, while nothing of it was held back here.
     void adopt(ByteOffset size, bool sparse);
-    /// Everything that is held back is given up: the last name is gone, and the last handle.
+    /// Gives up everything that is held back: the last name and the last handle are gone.
     void abandon();
 
     [[nodiscard]] InodeDirty inode_dirty() const { return inode_dirty_; }
-    /// fsync(2) asks whether it commits, and makes the inode clean.
+    /// For fsync(2): whether it commits. Makes the inode clean.
     InodeDirty take_inode_dirty() { return std::exchange(inode_dirty_, InodeDirty::no); }
 
   private:
@@ -162,7 +163,7 @@ class FileState {
     ByteOffset backing_size_;
     bool sparse_;
     InodeDirty inode_dirty_ = InodeDirty::no;
-    /// Pages whose first read does not say that they were evicted.
+    /// See is_partial(): the next read of such a page does not mean that it was evicted.
     std::set<PageIndex> partial_;
 };
 

@@ -161,7 +161,7 @@ void Ledger::cut_batch(Batches::value_type& batch, ByteRange range, Taken taken)
         counts_.open_bytes -= bytes.size().value;
         taken(what, first + piece.number, bytes);
     }
-    if (counts_.open > open_kept_) { // by the one that was cut in two
+    if (counts_.open > open_kept_) { // because one piece was cut in two
         --counts_.open;
         ++counts_.not_kept;
         const std::uint64_t bytes = bytes_of(what, what.pieces.back()).size().value;
@@ -203,7 +203,7 @@ void Ledger::keep_healed(LedgerPosition position, Healed healed) {
     try {
         healed_.emplace(position, healed);
     } catch (const std::bad_alloc&) {
-        return; // only counted
+        return; // counted as healed, but not kept
     }
     ++inodes_.at(healed.inode).healed;
     if (healed_.size() > kHealedKept) {

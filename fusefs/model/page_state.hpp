@@ -1,8 +1,8 @@
-// What a filesystem with buffer heads knows of one page, and the only ways it can change.
+// What a filesystem with buffer heads knows of one page, and the only ways in which it changes.
 //
 // The rule is that of Linux 2.6.19's ext3 in data=ordered mode; each function names the kernel
-// function it follows. The daemon, vmmodel and its predictor all go through these functions: they
-// hold every decision about which block is written and which is not.
+// function it follows. The daemon, vmmodel and its predictor all use these functions, which make
+// every decision about which block is written.
 //
 // Pure values and pure functions: no I/O, no clock, any thread.
 #pragma once
@@ -22,18 +22,18 @@ struct PageState {
     BlockMask ordered;   ///< on the running transaction's ordered list (BJ_SyncData)
     BlockMask mapped;    ///< BH_Mapped: the buffer knows its place on disk
     BlockMask allocated; ///< the block has a place on disk, whether the buffer knows it or not
-    /// PG_dirty as this filesystem caused or learned it: set by set_page_dirty() and write(2),
-    /// cleared by clear_page_dirty_for_io().
+    /// PG_dirty as far as this filesystem knows: set by set_page_dirty() and write(2), cleared by
+    /// clear_page_dirty_for_io().
     bool page_dirty = false;
     /// The VM's set_page_dirty() for a mapped store has been accounted for since the last
     /// writepage. Only an observer who learns of it late (the daemon) uses this; see learn_dirty().
     bool told : 1 = false;
-    /// Of a block device's page: it has an iomap_folio_state. See block_device.hpp.
+    /// A block device's page has an iomap_folio_state. See block_device.hpp.
     bool has_block_bits : 1 = false;
-    std::uint8_t unused : 6 = 0; ///< no bit is left to chance
+    std::uint8_t unused : 6 = 0; ///< so that every bit has a defined value
 
     bool operator==(const PageState&) const = default;
-    /// Nothing to remember: equal to a page never touched, but for what is on disk already.
+    /// Nothing to remember: as a page never touched, except for `mapped` and `allocated`.
     [[nodiscard]] bool idle() const {
         return dirty.empty() && ordered.empty() && !page_dirty && !told && !has_block_bits;
     }
@@ -49,27 +49,27 @@ struct WriteDecision {
     bool operator==(const WriteDecision&) const = default;
 };
 
-/// The VM tells the filesystem: every block becomes dirty, holes and blocks past EOF too; nothing
-/// joins the ordered list. Follows __set_page_dirty_buffers() (fs/buffer.c).
+/// The VM reports a store: every block becomes dirty, holes and blocks past EOF too; nothing joins
+/// the ordered list. Follows __set_page_dirty_buffers() (fs/buffer.c).
 void set_page_dirty(PageState& page, BlockSize block_size);
 
-/// The observer has found PG_dirty set. The first time since the last writepage this accounts for
-/// the set_page_dirty() it did not hear; later times change nothing, as the kernel says it only
-/// once. Returns whether this was that first time.
+/// An observer has found PG_dirty set. The first call since the last writepage does what the
+/// set_page_dirty() that it could not see would have done; later calls change nothing, as the
+/// kernel calls it only once. Returns whether this was the first call.
 bool learn_dirty(PageState& page, BlockSize block_size);
 
-/// write(2) has changed the blocks `touched`, and only those: allocated, mapped, dirty and on the
-/// ordered list. Follows ext3_ordered_commit_write() (fs/ext3/inode.c).
+/// write(2) has changed the blocks `touched`: these, and only these, become allocated, mapped,
+/// dirty and ordered. Follows ext3_ordered_commit_write() (fs/ext3/inode.c).
 /// Returns whether a block was allocated, which makes the inode dirty.
 bool explicit_write(PageState& page, BlockMask touched);
 
-/// A commit: which blocks it writes itself. They become clean; PG_dirty and the PTEs stay as they
-/// are, which is the bug's first half.
-///   ext3: dirty blocks on the ordered list, and the list is emptied
-///         (journal_submit_data_buffers(), fs/jbd/commit.c).
+/// The blocks that a commit writes by itself. They become clean; PG_dirty and the PTEs stay as they
+/// are, which is the first half of the bug.
+///   ext3: dirty blocks on the ordered list (journal_submit_data_buffers(), fs/jbd/commit.c).
 ///   eager: every dirty block.
 ///   writeback: none.
-/// Blocks past EOF are never written and keep their state. `within_eof` as for writepage().
+/// The ordered list of the page is emptied under every policy. Blocks past EOF are never written
+/// and stay dirty. `within_eof` as for writepage().
 BlockMask ordered_flush(PageState& page, FlushPolicy policy, BlockMask within_eof);
 
 /// The blocks that ordered_flush() would write, without doing it.
@@ -81,29 +81,29 @@ BlockMask flushable(const PageState& page, FlushPolicy policy, BlockMask within_
 void clear_page_dirty_for_io(PageState& page, Contract contract, bool pte_was_dirty,
                              BlockSize block_size);
 
-/// ->writepage(): dirty blocks within EOF are written, those past it become clean; then every
+/// ->writepage(): dirty blocks within EOF are written, those past EOF only become clean; then every
 /// mapped block joins the ordered list, clean ones too. Follows block_write_full_page() and
 /// ext3_ordered_writepage(). `within_eof` is BlockSize::within() of the file's size.
 /// Call clear_page_dirty_for_io() first.
 WriteDecision writepage(PageState& page, BlockMask within_eof);
 
-/// Whether one of `written` had no place on disk before. Allocation makes the inode dirty.
-/// To be asked before the write that allocates.
+/// Whether a block of `written` has no place on disk yet. Allocation makes the inode dirty.
+/// Call it before the write that allocates.
 inline bool allocates(const PageState& page, BlockMask written) {
     return !(written - page.allocated).empty();
 }
 
 /// Truncation to a size inside this page. `kept` are the blocks that begin before the new size;
 /// the others lose all state while PG_dirty and the PTEs stay: a second way to lose stores.
-/// `straddling` is the block that the new size lies inside of, if it has a place on disk: its tail
-/// is zeroed, so it is dirty and ordered. Follows ext3_truncate() and ext3_block_truncate_page().
+/// `straddling` is the block that the new size lies inside, if it has a place on disk: its tail is
+/// zeroed, so it is dirty and ordered. Follows ext3_truncate() and ext3_block_truncate_page().
 void truncate_inside(PageState& page, BlockMask kept, BlockMask straddling);
 
 /// Blocks punched out: they lose all state and their place on disk.
 void punch(PageState& page, BlockMask punched);
 
-/// The page has left the page cache: its buffer heads are freed. `allocated` is of the disk and
-/// stays. Follows try_to_free_buffers().
+/// The page has left the page cache: its buffer heads are freed. `allocated` describes the disk,
+/// and stays. Follows try_to_free_buffers().
 void evict(PageState& page);
 
 } // namespace partialfs::model

@@ -13,8 +13,8 @@
 
 namespace partialfs::model {
 
-/// What a caller must see to. With PARTIALFS_CHECKS (debug, sanitizers, fuzzing) it ends the
-/// program if it is not so; without, nobody looks.
+/// A precondition. With PARTIALFS_CHECKS (debug, sanitizers, fuzzing) a false one aborts the
+/// program; without, it is not checked.
 constexpr void expects([[maybe_unused]] bool condition) {
 #ifdef PARTIALFS_CHECKS
     if (!condition) {
@@ -23,8 +23,7 @@ constexpr void expects([[maybe_unused]] bool condition) {
 #endif
 }
 
-/// A number that is only ever compared with, and moved by, its own kind.
-/// `Tag` makes two such numbers different types.
+/// A number that can be compared only with numbers of its own kind. `Tag` tells the kinds apart.
 template <typename Tag, typename Number = std::uint64_t>
 struct Strong {
     Number value{};
@@ -52,7 +51,7 @@ using ByteCount = Strong<struct CountTag>;
 using InodeId = Strong<struct InodeTag>;
 /// Number of a commit of the mount, counted from 1; 64 bits never wrap. 0 means "none".
 using CommitId = Strong<struct CommitTag>;
-/// Monotonic nanoseconds. Passed in by whoever has a clock; the model has none.
+/// Monotonic nanoseconds. Passed in by the caller; the model has no clock.
 using Nanoseconds = Strong<struct TimeTag>;
 
 /// The page size that the whole project assumes: x86's. Checked against the kernel's at start-up.
@@ -64,8 +63,8 @@ constexpr PageIndex page_of(ByteOffset offset) {
 constexpr ByteOffset start_of(PageIndex page) {
     return ByteOffset{page.value * kPageSize};
 }
-/// An offset or a size as the system has it (loff_t). One below zero, which a request may bring,
-/// lies beyond the end of any file.
+/// An offset or a size of the system's type (loff_t). A negative one, which a request may bring,
+/// becomes one beyond the end of any file.
 constexpr ByteOffset offset_of(std::int64_t offset) {
     return ByteOffset{static_cast<std::uint64_t>(offset)};
 }
@@ -89,7 +88,7 @@ struct ByteRange {
     [[nodiscard]] constexpr bool contains(ByteOffset offset) const {
         return begin <= offset && offset < end;
     }
-    /// The page of its begin: the first that it touches, if it is not empty.
+    /// The page of `begin`: the first page that the range touches, if it is not empty.
     [[nodiscard]] constexpr PageIndex first_page() const { return page_of(begin); }
     /// Last page the range touches. The range must not be empty.
     [[nodiscard]] constexpr PageIndex last_page() const {
@@ -199,10 +198,10 @@ class BlockMask {
     std::uint8_t bits_ = 0;
 };
 
-/// The filesystem's block size: 512, 1024, 2048 or 4096 bytes, and what follows from it.
+/// The filesystem's block size: 512, 1024, 2048 or 4096 bytes. Converts between bytes and blocks.
 class BlockSize {
   public:
-    /// A block size, or nothing if `bytes` is none of the four.
+    /// Nothing if `bytes` is none of the four sizes.
     static constexpr std::optional<BlockSize> from_bytes(std::uint64_t bytes) {
         if (bytes < 512 || bytes > kPageSize || !std::has_single_bit(bytes)) {
             return std::nullopt;
@@ -222,7 +221,7 @@ class BlockSize {
     [[nodiscard]] constexpr BlockIndex block_of(ByteOffset offset) const {
         return BlockIndex{offset.value / bytes_};
     }
-    /// `block` must be one of a page's, as in range_of().
+    /// `block` must be below per_page(), as in range_of().
     [[nodiscard]] constexpr BlockIndex index_of(PageIndex page, BlockInPage block) const {
         expects(block.value < per_page());
         return BlockIndex{page.value * per_page() + block.value};

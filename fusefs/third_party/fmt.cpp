@@ -1,5 +1,5 @@
-// {fmt}, compiled once: what its header-only mode would compile into every file. Debian has no
-// static library of it, and its shared one has another name in every release.
+// {fmt}, compiled once; its header-only mode would compile this code in every file. Debian has no
+// static library of it, and the package of the shared one has another name in every release.
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE

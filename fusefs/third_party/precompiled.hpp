@@ -1,4 +1,4 @@
-// What most sources include and none of us wrote, for a unity build: compiled once
+// System and library headers that most sources include, precompiled for a unity build
 // (precompiled.cmake).
 #pragma once
 

@@ -1,4 +1,4 @@
-// spdlog, compiled once, as far as the daemon uses it; see fmt.cpp.
+// The parts of spdlog that the daemon uses, compiled once; see fmt.cpp.
 #include <spdlog/async.h>
 #include <spdlog/async_logger-inl.h>
 #include <spdlog/common-inl.h>

@@ -1,4 +1,4 @@
-// What the trace tells: fixed-size events, and their form as a line of JSON.
+// The events of the trace: of fixed size, and written as lines of JSON.
 #pragma once
 
 #include "fusefs/base/enum_names.hpp"
@@ -14,18 +14,19 @@ namespace partialfs::trace {
 
 enum class Kind : std::uint8_t {
     explicit_write, ///< write(2): offset, length
-    page_dirty,     ///< a page was found PG_dirty that was not known so: page
+    page_dirty,     ///< a page was found PG_dirty, which was not known: page
     ordered_flush,  ///< a commit wrote blocks of a page itself: page, written, commit
     writepage,      ///< the kernel wrote a page back: page, written, skipped
-    lost,           ///< writepage passed over bytes that the disk has not got, or (error) the disk
-                    ///< refused them, or a fault left them out: offset, length, page, commit or
+    lost,           ///< writepage passed over bytes that the disk does not have, the disk refused
+                    ///< them (error), or a fault left them out: offset, length, page, commit or
                     ///< error
-    unverified,     ///< writepage passed over bytes that could not be compared with the disk's, as
+    unverified,     ///< writepage passed over bytes that could not be compared with the disk, as
                     ///< reading it failed; the ledger has them as lost: page, skipped, error
     commit_begin,   ///< commit
-    commit,         ///< the commit record: all the rest of that commit is on disk: commit
+    commit,         ///< the commit record: without an error, everything else of that commit is on
+                    ///< disk: commit, error
     evict,          ///< the pages of a file were written back and dropped on request
-    page_read,      ///< the page cache has read what it lacked: offset, length as it asked for
+    page_read,      ///< the page cache has read pages that it lacked: offset, length of the request
     truncate,       ///< offset is the new size
     punch,          ///< offset, length
     fsync,          ///< an application's fsync has been served: commit, 0 if it needed none
@@ -33,14 +34,14 @@ enum class Kind : std::uint8_t {
     unlink,         ///< the last name is gone
     write_error,    ///< a write or sync of the backing file failed: error; see
                     ///< model::tries_again() for what becomes of the blocks
-    fault,       ///< a rule of `.partialfs/faults` has struck: operation, action, rule, error if it
-                 ///< fails, offset and length if it concerns bytes, and of torn and short how many
-                 ///< bytes it lets through (amount)
-    power_cut,   ///< the power is gone: from here on nothing of what went before reaches the disk
+    fault,       ///< a rule of `.partialfs/faults` has fired: operation, action, rule, error if the
+                 ///< operation fails, offset and length if it concerns bytes, and for torn and
+                 ///< short how many bytes it lets through (amount)
+    power_cut,   ///< the power is gone: nothing from before this reaches the disk any more
     cut_took,    ///< a power cut took bytes that memory or the disk's cache held: offset, length
     cut_resized, ///< a power cut took a change of size: offset is the size before, length after it
     power_on,    ///< the power is on again
-    undo_full,   ///< what a power cut could take was too much to keep: all of it has been synced
+    undo_full,   ///< the undo records of unsynced changes took too much room: all has been synced
 };
 
 inline constexpr std::array kKinds{
@@ -72,11 +73,11 @@ constexpr const auto& enum_names(Kind) {
 }
 using base::name_of;
 
-/// One event. Which of the numbers mean something depends on the kind.
+/// One event. Which members are used depends on the kind.
 struct Event {
     model::Nanoseconds time{};
     std::uint64_t sequence = 0; ///< counted from 1 by the recorder, without a gap
-    model::InodeId inode{};     ///< 0: of no file
+    model::InodeId inode{};     ///< 0: concerns no file
     std::uint64_t page_or_offset = 0;
     std::uint64_t length = 0;
     model::CommitId commit{};
@@ -91,7 +92,7 @@ struct Event {
 };
 
 /// The event as one line of JSON, without the newline. `path` is the file's path relative to the
-/// mount, empty if unknown; masks are told block by block, the first one first: "1010".
+/// mount, empty if unknown; a mask is written as one digit per block, the first one first: "1010".
 std::string to_json(const Event& event, std::string_view path, model::BlockSize block_size);
 
 } // namespace partialfs::trace

@@ -97,8 +97,7 @@ std::string Recorder::lines(std::span<const Event> events) const {
 
 std::vector<Event> Recorder::take_events() {
     constexpr std::size_t kBatch = 1024;
-    // The file need not be up to date to the millisecond, but a person who watches it must not
-    // wait.
+    // Events are written in batches, but a person who watches the file must not notice the delay.
     constexpr auto kPatience = std::chrono::milliseconds(50);
     std::vector<Event> taken;
     taken.reserve(kBatch);

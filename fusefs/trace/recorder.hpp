@@ -19,12 +19,12 @@ namespace partialfs::trace {
 /// Monotonic nanoseconds now (CLOCK_MONOTONIC).
 model::Nanoseconds now();
 
-/// A ring of the latest events. Thread-safe; recording takes a short mutex and allocates nothing.
-/// With a file, every event reaches it: who records waits while the ring is full of events that the
-/// writing thread has not taken yet.
+/// A ring of the latest events. Thread-safe; record() holds a mutex for a short time and allocates
+/// nothing. With a file, every event reaches it: record() waits while the ring is full of events
+/// that the writing thread has not taken yet.
 class Recorder {
   public:
-    /// Tells an inode's path relative to the mount, empty if it has none (any more).
+    /// Returns an inode's path relative to the mount, empty if it has none (any more).
     using PathOf = std::function<std::string(model::InodeId)>;
 
     /// How many of the latest events are kept.
@@ -33,18 +33,19 @@ class Recorder {
     explicit Recorder(model::BlockSize block_size) : block_size_(block_size), ring_(kKept) {}
     Recorder(const Recorder&) = delete;
     Recorder& operator=(const Recorder&) = delete;
-    /// Ends the writing thread after the last event.
+    /// As stop_file().
     ~Recorder();
 
-    /// To be called once, before events are exported. Called without a lock of the recorder's.
+    /// To be called once, before events are exported. `path_of` is called without the recorder's
+    /// mutex held.
     void set_path_of(PathOf path_of);
-    /// The inode is no more, and was at `path`: where path_of tells none, that is its path. Of the
-    /// latest kPathsKept.
+    /// Keeps the last path of an inode that is gone, for when path_of returns none. Kept for the
+    /// kPathsKept latest inodes.
     void keep_path(model::InodeId inode, std::string_view path);
     static constexpr std::size_t kPathsKept = kKept;
     /// From now on every event is appended to `file` as JSON Lines by a thread of its own.
     void start_file(base::Fd file);
-    /// Ends the writing thread after it has written all there is.
+    /// Ends the writing thread after it has written every event.
     void stop_file();
 
     /// Records an event; its time and sequence number are filled in.
@@ -62,7 +63,7 @@ class Recorder {
   private:
     [[nodiscard]] std::string path_of(model::InodeId inode) const;
     void write_file();
-    /// Waits for events to write, and takes some of them. Empty: it is time to stop.
+    /// Waits for events to write, and takes some of them. Empty: the thread is to stop.
     std::vector<Event> take_events();
     /// Writes the text to the file. 0, or the errno of what failed.
     [[nodiscard]] int append(std::string_view text);
@@ -72,7 +73,7 @@ class Recorder {
     PathOf path_of_;
     mutable base::Mutex mutex_; ///< a leaf: nothing is locked inside it
     base::CondVar room_;        ///< the writing thread has taken events
-    base::CondVar written_;     ///< there are events to write, or it is time to stop
+    base::CondVar written_;     ///< half the ring is to be written, or the thread is to stop
     std::vector<Event> ring_ GUARDED_BY(mutex_); ///< event n is at n % kKept
     std::uint64_t last_ GUARDED_BY(mutex_) = 0;  ///< number of the latest event
     std::uint64_t exported_ GUARDED_BY(mutex_) =
