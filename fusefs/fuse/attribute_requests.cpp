@@ -37,12 +37,12 @@ Answer attributes(fuse_req_t req, const Inode& inode) {
 
 Answer getattr(fuse_req_t req, const InodePtr& inode, fuse_file_info* /*info*/) {
     Mount& mount = mount_of(req);
-    // The daemon's own look asks for attributes as well, on its way to the file.
+    // The daemon's own look also causes getattr requests, while it opens the file.
     const bool looking = mount.page_cache.is_probing(fuse_req_ctx(req)->pid);
     if (inode->data() == nullptr || looking || !inode->data()->wants_look(mount.page_cache)) {
         return attributes(req, *inode);
     }
-    // Not on this thread, which may be needed for what the kernel then asks.
+    // Not on this thread, which may be needed to serve the requests that the look causes.
     mount.control.submit([req, inode, &mount](bool serving) {
         if (serving) {
             inode->data()->look(mount.page_cache);
@@ -80,7 +80,7 @@ Result<void> set_size(Mount& mount, const InodePtr& inode, const struct stat& wa
     }
     const model::ByteOffset size = model::offset_of(wanted.st_size);
     if (size.value > 0) {
-        // While growth is held back, SOURCE would not be asked.
+        // While growth is held back, SOURCE cannot refuse the size, so its limit is checked here.
         const model::ByteOffset last{size.value - 1};
         TRY(inode->data()->within_largest_size(last, 1));
     }
@@ -88,7 +88,7 @@ Result<void> set_size(Mount& mount, const InodePtr& inode, const struct stat& wa
     return inode->data()->truncate(size);
 }
 
-/// What utimensat(2) gets for one time: the time, now, or to leave it.
+/// The argument of utimensat(2) for one time: a time, UTIME_NOW or UTIME_OMIT.
 timespec time_to_set(const timespec& wanted, int to_set, int when_given, int when_now) {
     if ((to_set & when_now) != 0) {
         return {0, UTIME_NOW};
@@ -107,8 +107,8 @@ Result<void> set_times(Mount& mount, const InodePtr& inode, const struct stat& w
                                     : backing::change_times(inode->fd(), times);
 }
 
-/// In this order: a change of owner takes setuid and setgid bits away that the same request may
-/// mean to keep, and a change of size moves the times that it may mean to set.
+/// In this order: a change of owner removes setuid and setgid bits that the same request may set,
+/// and a change of size changes times that it may set.
 Result<void> set_all(Mount& mount, const InodePtr& inode, const struct stat& wanted, int to_set) {
     for (const auto set : {set_owner, set_mode, set_size, set_times}) {
         TRY(set(mount, inode, wanted, to_set));
@@ -123,9 +123,9 @@ bool owns(fuse_req_t req, const struct stat& status) {
            is_capable_over(caller.pid, CAP_FOWNER, status.st_uid, status.st_gid);
 }
 
-/// Whether setuid and setgid go with a change, where that is left to the daemon (set_id_bits.hpp).
-/// EPERM: of a change of owner, where they go, and who may not change the mode; as the kernel has
-/// it where it takes them away itself.
+/// Whether a change removes setuid and setgid, where that is left to the daemon (set_id_bits.hpp).
+/// EPERM: a change of owner would remove them, and the caller may not change the mode; the kernel
+/// refuses that as well where it removes them itself.
 Result<bool> takes_set_id(fuse_req_t req, const Inode& inode, int to_set) {
     const bool changes_owner = (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) != 0;
     if (!mount_of(req).agreed.clears_set_id ||
@@ -161,7 +161,7 @@ Answer readlink(fuse_req_t /*req*/, const InodePtr& inode) {
 }
 
 Answer statfs(fuse_req_t req, fuse_ino_t number) {
-    // 0: no inode in particular.
+    // 0: concerns no particular inode.
     Mount& mount = mount_of(req);
     const auto inode =
         number == 0 ? mount.inodes.root() : mount.inodes.find(model::InodeId{number});
@@ -175,8 +175,8 @@ Answer statfs(fuse_req_t req, fuse_ino_t number) {
     return space;
 }
 
-/// Answers with a value of `length` bytes, for a caller who has room for `room`; 0: who asks for
-/// the length alone.
+/// Answers with a value of `length` bytes, for a caller who has room for `room` bytes, or with the
+/// length alone if `room` is 0. ERANGE: too little room.
 Answer sized(std::string value, std::size_t length, std::size_t room) {
     if (room == 0) {
         return Length{length};
@@ -195,7 +195,7 @@ Answer getxattr(fuse_req_t /*req*/, const InodePtr& inode, const char* name, std
     return sized(std::move(value), length, size);
 }
 
-/// A list of names without those that listxattr(2) shows to the privileged alone.
+/// A list of names without those that listxattr(2) shows only to privileged callers.
 std::string without_trusted(std::string_view names) {
     std::string kept;
     while (!names.empty()) {
@@ -209,7 +209,7 @@ std::string without_trusted(std::string_view names) {
     return kept;
 }
 
-/// As listxattr(2): each with its zero.
+/// As listxattr(2): each name ends with a zero byte.
 Result<std::string> names_of_xattrs(const Inode& inode) {
     return look_at_privileges(inode, [&]() -> Result<std::string> {
         std::string names(TRY(backing::list_xattrs(inode.fd(), {})), '\0');
@@ -221,8 +221,8 @@ Result<std::string> names_of_xattrs(const Inode& inode) {
 }
 
 Answer listxattr(fuse_req_t req, const InodePtr& inode, std::size_t size) {
-    std::string names = TRY(names_of_xattrs(*inode)); // all, also if only their length is asked for
-    // The daemon is shown all; the caller only what ext4_xattr_trusted_list() would show it.
+    std::string names = TRY(names_of_xattrs(*inode)); // also if only the length is asked for
+    // The daemon sees all names; the caller gets those that ext4_xattr_trusted_list() would show.
     std::string untrusted = without_trusted(names);
     if (untrusted.size() != names.size() && !is_capable(fuse_req_ctx(req)->pid, CAP_SYS_ADMIN)) {
         names = std::move(untrusted);
@@ -248,12 +248,12 @@ bool in_group(fuse_req_t req, gid_t group) {
            many.begin() + std::clamp(got, 0, count);
 }
 
-/// A caller outside the file's group who sets its access ACL loses it the setgid bit. A local
-/// filesystem does that with the caller's credentials (posix_acl_update_mode()); the daemon, which
-/// is privileged, has to do it itself.
+/// The file loses its setgid bit if a caller outside its group sets its access ACL. A local
+/// filesystem decides that by the caller's credentials (posix_acl_update_mode()). SOURCE sees those
+/// of the daemon, which is privileged, so the daemon has to do it.
 Result<void> drop_setgid_after_acl(fuse_req_t req, const Inode& inode) {
     const auto status = TRY(backing::status_of(inode.fd()));
-    // As in_group_or_capable() of the kernel asks it.
+    // As the kernel's in_group_or_capable().
     if ((status.st_mode & S_ISGID) == 0 || in_group(req, status.st_gid) ||
         is_capable_over(fuse_req_ctx(req)->pid, CAP_FSETID, status.st_uid, status.st_gid)) {
         return {};
@@ -261,7 +261,7 @@ Result<void> drop_setgid_after_acl(fuse_req_t req, const Inode& inode) {
     return backing::change_mode(inode.fd(), status.st_mode & 07777U & ~mode_t{S_ISGID});
 }
 
-/// What an extended attribute's change has come to.
+/// The answer to a change of an extended attribute.
 Answer xattr_changed(const Inode& inode, const Result<void>& changed) {
     TRY(changed);
     if (inode.data() != nullptr) {

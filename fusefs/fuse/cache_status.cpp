@@ -20,7 +20,7 @@ using model::PageIndex;
 namespace {
 
 #ifndef SYS_cachestat
-constexpr long kCachestat = 451; // the same on every architecture; younger than our libc
+constexpr long kCachestat = 451; // the same on every architecture; libc's headers are older
 #else
 constexpr long kCachestat = SYS_cachestat;
 #endif
@@ -38,7 +38,7 @@ struct Cachestat {
     std::uint64_t recently_evicted;
 };
 
-/// Appends the pages that `count` counts among `pages` to `found`.
+/// Appends to `found` those of `pages` that `count` counts, by halving the range.
 Result<void> bisect(const Fd& file, PageRange pages, CacheCount count, PageSet& found) {
     const auto status = TRY(cache_status(file, bytes_of(pages)));
     const std::uint64_t here = status.*count;

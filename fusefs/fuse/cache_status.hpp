@@ -1,4 +1,4 @@
-// What cachestat(2) says of a file's pages (Linux 6.5 and later).
+// The state of a file's cached pages, from cachestat(2) (Linux 6.5 and later).
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -20,14 +20,14 @@ struct CacheStatus {
 /// One of its numbers.
 using CacheCount = std::uint64_t CacheStatus::*;
 
-/// Of the file that `file` has open, whose owner or writer the caller must be. ENOSYS before Linux
-/// 6.5.
+/// The counts for `range` of an open file. The caller must be its owner, or be allowed to write it.
+/// ENOSYS before Linux 6.5.
 base::Result<CacheStatus> cache_status(const base::Fd& file, model::ByteRange range);
 
-/// Those of `pages` that `count` counts. As cache_status().
+/// Those of `pages` that `count` counts. Errors as cache_status().
 base::Result<file::PageSet> counted_pages(const base::Fd& file, const file::PageSet& pages,
                                           CacheCount count);
-/// The same of all pages of a file of `size` bytes; nothing if the kernel does not say.
+/// The same for all pages of a file of `size` bytes; no value after an error.
 std::optional<file::PageSet> counted_pages(const base::Fd& file, model::ByteOffset size,
                                            CacheCount count);
 

@@ -20,13 +20,13 @@ bool has_in_effect(const std::filesystem::path& process, unsigned capability) {
     return false;
 }
 
-/// The user namespace of a process, as a word to compare; empty if it is not to be seen.
+/// The user namespace of a process, as a text to compare; empty if it is not visible.
 std::string namespace_of(const std::filesystem::path& process) {
     std::error_code error;
     return std::filesystem::read_symlink(process / "ns/user", error).string();
 }
 
-/// Whether `map` (uid_map or gid_map) of a process' namespace has an `id` of ours.
+/// Whether `map` (uid_map or gid_map) of a process' namespace maps the daemon's `id`.
 bool maps(const std::filesystem::path& map, std::uint64_t id) {
     std::ifstream ranges(map);
     for (std::uint64_t inside = 0, outside = 0, count = 0; ranges >> inside >> outside >> count;) {

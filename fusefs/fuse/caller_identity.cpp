@@ -18,7 +18,8 @@ bool has(const Capabilities& capabilities, unsigned capability) {
     return ((capabilities[capability / 32].effective >> (capability % 32)) & 1U) != 0;
 }
 
-/// What this process may do, once and for all: it changes no credentials but these.
+/// The credentials of this process, read once: only CallerIdentity changes them, and it restores
+/// them.
 struct Self {
     uid_t uid = ::geteuid();
     gid_t gid = ::getegid();
@@ -38,7 +39,7 @@ const Self& self() {
     return instance;
 }
 
-// glibc's setfsuid() and umask() would do; the raw calls say that one thread alone is meant.
+// As glibc's setfsuid() and setfsgid(); the raw calls show that they change only this thread.
 void set_fsuid(uid_t uid) {
     ::syscall(SYS_setfsuid, uid);
 }
@@ -46,14 +47,14 @@ void set_fsgid(gid_t gid) {
     ::syscall(SYS_setfsgid, gid);
 }
 
-/// Changing the fsuid from root drops the capabilities that concern files: takes them back.
+/// Changing the fsuid from root drops the capabilities that concern files: sets them again.
 void restore_capabilities() {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     ::syscall(SYS_capset, &header, self().capabilities.data());
 }
 
-/// The umask belongs to what CLONE_FS shares, so a thread needs its own before it may change it.
-/// Returns whether it could.
+/// The umask is shared by CLONE_FS, so a thread first gets one of its own. Returns whether it
+/// could.
 bool set_umask(mode_t mask) {
     thread_local const bool own_fs = ::unshare(CLONE_FS) == 0;
     thread_local std::optional<mode_t> current;

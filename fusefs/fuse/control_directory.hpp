@@ -1,4 +1,4 @@
-// The thread on which the control directory does what a request thread must not wait for.
+// The thread for work of the control directory that a request thread must not wait for.
 #pragma once
 
 #include "fusefs/base/mutex.hpp"
@@ -9,7 +9,7 @@
 
 namespace partialfs::fuse {
 
-/// Runs what a control write asks for, one job at a time. Thread-safe.
+/// Runs jobs one at a time. Thread-safe.
 class ControlDirectory {
   public:
     ControlDirectory() = default;
@@ -17,9 +17,9 @@ class ControlDirectory {
     ControlDirectory& operator=(const ControlDirectory&) = delete;
     ~ControlDirectory() { stop(); }
 
-    /// Starts the helper thread. Before the first request.
+    /// Starts the helper thread. To be called before the first request.
     void start();
-    /// Ends the helper thread after what it is at; whatever waits gets `job(false)`.
+    /// Ends the helper thread after its present job; waiting jobs are called as `job(false)`.
     void stop();
     /// Runs `job(true)` on the helper thread.
     void submit(std::function<void(bool)> job);

@@ -30,7 +30,7 @@ namespace {
 using base::Fd;
 using base::Result;
 
-/// Writes of this size are pieces of something larger: cat(1) and the kernel cut where they like.
+/// Writes of this size may be parts of a larger text, which cat(1) and the kernel cut anywhere.
 constexpr std::size_t kPartOfSomething = std::size_t{64} << 10U;
 
 std::string_view trimmed(std::string_view text) {
@@ -40,8 +40,8 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
-/// The path in what is written to `evict`: all of it but for one newline at its end, as `echo`
-/// adds it. A name may end in blanks, and one that ends in a newline is written with a second one.
+/// The path in a write to `evict`: all of it except one newline at its end, which `echo` adds. A
+/// name may end in blanks; one that ends in a newline is written with a second one.
 std::string path_in(std::string_view text) {
     if (text.ends_with('\n')) {
         text.remove_suffix(1);
@@ -76,7 +76,7 @@ Result<void> evict(Mount& mount, const std::string& path) {
     }
     const auto inode = mount.inodes.find(BackingKey{object.status.st_dev, object.status.st_ino});
     if (!inode || mount.inodes.find(inode->id()) == nullptr) {
-        return {}; // the kernel does not know the file: nothing of it is cached
+        return {}; // the kernel does not know the file, so no page of it is cached
     }
     const Result<void> done = mount.page_cache.evict(inode->id());
     if (done) {
@@ -159,7 +159,7 @@ Answer write_control_file(fuse_req_t req, fuse_ino_t number, std::string_view da
         }
         if (!model::go_together(*contract, mount.context.settings.policy)) {
             mount.context.settings.policy =
-                model::FlushPolicy::writeback; // first: never one without the other
+                model::FlushPolicy::writeback; // first, so that the two always go together
         }
         mount.context.settings.contract = *contract;
         return Written{data.size()};

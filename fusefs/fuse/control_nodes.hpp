@@ -1,11 +1,11 @@
-// The control directory's own objects: FUSE's numbers of them.
+// The FUSE node numbers of the control directory's own objects.
 #pragma once
 
 #include "fusefs/fuse/libfuse.hpp"
 
 namespace partialfs::fuse {
 
-// InodeIds are counted from 1 and never get here.
+// InodeIds are counted from 1 and never become that large.
 inline constexpr fuse_ino_t kFirstControlNode = fuse_ino_t{1} << 63U;
 inline constexpr fuse_ino_t kControlDirectory = kFirstControlNode;
 /// `.partialfs/inode`.

@@ -62,7 +62,7 @@ ino_t number_of(const Mount& mount, const Node& node) {
 /// Names of the control directory never change.
 constexpr double kForever = 86400;
 
-/// When the daemon started: the time of everything here.
+/// When the daemon started: used for all times of the control directory's objects.
 const timespec kBegin = [] {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
@@ -89,7 +89,7 @@ struct stat attributes(const Mount& mount, const Node& node) {
     return status;
 }
 
-/// Sizes follow the contents, and are asked for each time.
+/// The size of a file changes with its contents, so the kernel must not keep it.
 double attributes_timeout(const Node& node) {
     return S_ISDIR(node.mode) ? kForever : 0;
 }
@@ -103,7 +103,7 @@ Entry entry_of_node(const Mount& mount, const Node& node) {
     return entry;
 }
 
-/// `inode/N`: the inode itself, under one more name that the kernel must not keep.
+/// `inode/N`: the inode itself, under an additional name that the kernel must not keep.
 Answer lookup_inode(Mount& mount, std::string_view name) {
     std::uint64_t number = 0;
     const auto [end, problem] = std::from_chars(name.data(), name.data() + name.size(), number);
@@ -115,13 +115,14 @@ Answer lookup_inode(Mount& mount, std::string_view name) {
     }
     auto entry = TRY(entry_of(mount, std::move(inode)));
     entry.parameters.entry_timeout = 0;
-    // Nor the attributes: they come beside what programs ask, and the kernel keeps those that
-    // arrive first. A program that has seen a change would be shown what was before it again.
+    // Nor may it keep the attributes. They could be older than those that a program gets at the
+    // same time by another name, and would then show the program a state from before a change that
+    // it has already seen.
     entry.parameters.attr_timeout = 0;
     return entry;
 }
 
-/// Calls `add(name, node, next)` for each entry of a directory behind `position`, until it answers
+/// Calls `add(name, node, next)` for each entry of a directory after `position`, until it returns
 /// false.
 template <typename Add>
 void list(const Mount& mount, const Node& directory, off_t position, Add add) {
@@ -141,7 +142,7 @@ void list(const Mount& mount, const Node& directory, off_t position, Add add) {
     }
 }
 
-/// The directory of this number, or why it can't be listed.
+/// The directory of this number, or the errno why it cannot be listed.
 base::Result<const Node*> directory_of(const Mount& mount, fuse_ino_t number) {
     const Node* node = node_of(mount, number);
     if (node == nullptr) {
@@ -183,7 +184,7 @@ Answer getattr(fuse_req_t req, fuse_ino_t number, fuse_file_info* /*info*/) {
 
 Answer setattr(fuse_req_t req, fuse_ino_t number, struct stat* /*wanted*/, int to_set,
                fuse_file_info* /*info*/) {
-    // A shell's `>` truncates first; there is nothing to truncate.
+    // A shell's `>` truncates first, which has no effect here.
     constexpr int kHarmless = FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW |
                               FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_CTIME;
     if ((to_set & ~kHarmless) != 0) {
@@ -205,7 +206,7 @@ Answer open(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
         return open_unsynced(req, *info);
     }
     info->fh = mount.handles.add(open_control_file(mount, number));
-    info->direct_io = 1; // past the page cache, and whatever the size was when it was asked for
+    info->direct_io = 1; // read past the page cache, and beyond the size that stat(2) showed
     return Opened{info};
 }
 

@@ -1,16 +1,16 @@
-// What the control directory answers to the kernel's requests.
+// The handlers of requests for the control directory.
 //
 //     status         r   JSON: counters, contract, policy, kernel features in use
 //     ledger         r   JSON Lines: the lost stores
 //     trace          r   JSON Lines: the latest events
-//     contract       rw  linux-2.6.19 or linux-2.6.20; effective at once
-//     flush-policy   rw  eager or ext3; effective at once
+//     contract       rw  linux-2.6.19, linux-2.6.20 or linux-6.12-blockdev; effective at once
+//     flush-policy   rw  eager, ext3 or writeback; effective at once
 //     after-write-error  rw  keep, clean or forget; effective at once
 //     faults         rw  the rules of faults in force; write lines to add, `clear` to remove all
 //     commit         w   write anything: returns when a commit is on disk
 //     evict          w   write a path relative to the mount: its pages are written back and dropped
 //     power          rw  with --power: cuts the power, see power/command.hpp; JSON: what is armed
-//     fired          r   with --power: waits for an armed cut; JSON: what it took
+//     fired          r   with --power: waits for an armed cut; JSON: what the cut took
 //     unsynced       r   with --power: JSON Lines: what a cut would take now
 //     inode/N            the inode with FUSE's number N itself, whatever its name
 #pragma once
@@ -27,17 +27,17 @@
 namespace partialfs::fuse {
 
 /// The control directory's name in the root of the mount. It is never listed; a file of that name
-/// in SOURCE is out of reach through the mount.
+/// in SOURCE cannot be reached through the mount.
 inline constexpr std::string_view kControlName = ".partialfs";
 
 inline bool is_control_name(fuse_ino_t directory, const char* name) {
     return directory == FUSE_ROOT_ID && name == kControlName;
 }
 
-/// The handlers of requests whose inode is_control(); ESTALE if it is none of ours.
+/// The handlers of requests whose inode is_control(). ESTALE: no such node exists.
 namespace control {
 
-/// The control directory itself, as a name of the root.
+/// The entry of the control directory in the root.
 Entry directory(Mount& mount);
 
 Answer lookup(fuse_req_t req, fuse_ino_t parent, const char* name);
@@ -63,7 +63,7 @@ Answer listxattr(fuse_req_t req, fuse_ino_t number, std::size_t size);
 
 } // namespace control
 
-/// The control directory's handler of each kind of request. What has none is refused with EPERM.
+/// The control directory's handler of each kind of request. A kind without one is refused (EPERM).
 struct Refused {};
 template <auto member>
 inline constexpr Refused control_handler{};

@@ -84,7 +84,8 @@ void fsync(fuse_req_t req, fuse_ino_t, int data_only, const HandlePtr& handle) {
     mount.journal.fsync(shared_data(handle->inode), data_only != 0,
                         [req, handle, moment](int error) {
                             const int told = handle->check_error(FileData::ErrorAt::sync);
-                            // What the power took would look as if there were nothing to sync.
+                            // After a cut the file has nothing left to sync, so the fsync would
+                            // succeed.
                             const bool cut = !moment.ended() || handle->is_dead();
                             answer(req, cut ? EIO : told != 0 ? told : error);
                         });
@@ -127,7 +128,7 @@ void lseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, const HandlePtr
         found_in(stored);
         return;
     }
-    // Not on this thread, which may be needed for what the kernel then asks.
+    // Not on this thread, which may be needed to serve the requests that the look causes.
     mount.control.submit([inode, found_in, &mount](bool serving) {
         found_in(serving ? inode->data()->look(mount.page_cache) : std::nullopt);
     });
@@ -146,14 +147,15 @@ base::Result<void> open_file(Mount& mount, const InodePtr& inode, pid_t caller, 
         return base::failed(inode->type() == S_IFDIR ? EISDIR : ENXIO);
     }
     auto handle = std::make_shared<Handle>(mount, inode, fi.flags);
-    // Only the daemon changes the data, and it says so itself.
+    // Only the daemon changes the data, and it then notifies the kernel.
     fi.keep_cache = 1;
     if (mount.page_cache.is_probing(caller)) {
         fi.noflush = 1;
         fi.fh = mount.handles.add(std::move(handle));
         return {};
     }
-    // A descriptor that comes along is all that is needed, so that it is not moved from twice.
+    // with_room() may call its function twice, so `created` must not be moved from inside it. With
+    // `created` no other descriptor is needed.
     const auto position =
         TRY(created ? inode->data()->opened(fi.flags, std::move(created))
                     : with_room(mount, [&] { return inode->data()->opened(fi.flags); }));
@@ -163,7 +165,7 @@ base::Result<void> open_file(Mount& mount, const InodePtr& inode, pid_t caller, 
         handle->told = position;
     }
     if ((fi.flags & O_ACCMODE) == O_RDWR) {
-        join(mount, inode); // a mapping tells nobody of its stores: a commit may have to look
+        join(mount, inode); // mapped stores send no request, so a commit has to look for them
     }
     fi.fh = mount.handles.add(std::move(handle));
     return {};
@@ -171,13 +173,14 @@ base::Result<void> open_file(Mount& mount, const InodePtr& inode, pid_t caller, 
 
 void flush_own_blocks_then(Mount& mount, const std::shared_ptr<Inode>& inode,
                            std::function<void(int)> then) {
-    // Where descriptors are few, one for the file is found now. If not, the flush says so.
+    // Makes room for a descriptor of the file now, where they are scarce. An error is ignored: the
+    // flush will report it.
     const auto open = with_room(mount, [&] { return inode->data()->held_open(); });
     if (!inode->data()->needs_kernel()) {
         then(mount.journal.flush_file(*inode->data()));
         return;
     }
-    // Not on this thread, which may be needed for what the kernel then asks.
+    // Not on this thread, which may be needed to serve the requests that the flush causes.
     mount.control.submit([&mount, inode, then = std::move(then)](bool serving) {
         then(serving ? mount.journal.flush_file(*inode->data()) : ENODEV);
     });
@@ -192,11 +195,11 @@ void add_data_requests(fuse_lowlevel_ops& ops) {
     serve<&Ops::fsync, fsync>(ops);
     serve<&Ops::fallocate, fallocate>(ops);
     serve<&Ops::lseek, lseek>(ops);
-    // No copy_file_range: the kernel, which then copies through its page cache, keeps that and the
-    // mappings of both files coherent. A copy behind its back does not: between the writeback of
-    // the target's pages and their end stores are made into pages that have not got the copied
-    // bytes.
-    // Not answered; one that nobody waits for is dropped.
+    // No copy_file_range: the kernel then copies through its page cache, so that the mappings of
+    // both files stay coherent. A copy made by the daemon would not be: stores could be made into
+    // pages of the target that do not have the copied bytes, after their writeback and before they
+    // are dropped.
+    // Needs no reply; one that nobody waits for is dropped.
     ops.retrieve_reply = retrieve_reply;
 }
 

@@ -26,10 +26,10 @@ struct DirectoryHandle final : OpenHandle {
         : inode(std::move(its_inode)), stream(std::move(its_stream)) {}
 
     const InodePtr inode;
-    base::Mutex mutex; ///< nothing but the inode table's is locked inside it
+    base::Mutex mutex; ///< only the inode table's mutex is locked while it is held
     DirectoryStream stream GUARDED_BY(mutex);
 
-    /// Which never changes.
+    /// Needs no mutex, as it never changes.
     [[nodiscard]] int fd() const NO_THREAD_SAFETY_ANALYSIS { return stream.fd(); }
 };
 using DirectoryPtr = std::shared_ptr<DirectoryHandle>;
@@ -46,8 +46,8 @@ Answer releasedir(fuse_req_t req, fuse_ino_t /*number*/, fuse_file_info* info) {
     return Done{};
 }
 
-/// The d_ino of an entry: the st_ino that it has, which is not what the directory says where
-/// another filesystem is mounted, or a subvolume begins.
+/// The d_ino of an entry: its st_ino. The directory itself has another number for a mount point or
+/// the root of a subvolume.
 ino_t number_of(const Mount& mount, const DirectoryHandle& directory, const DirectoryEntry& entry) {
     const Inode& inode = *directory.inode;
     if (entry.name == "." || (entry.name == ".." && inode.id() == model::InodeId{1})) {
@@ -61,14 +61,14 @@ ino_t number_of(const Mount& mount, const DirectoryHandle& directory, const Dire
                                         : BackingKey{inode.key().device, entry.number});
 }
 
-/// Adds the entry alone: the kernel looks it up when it needs more.
+/// Adds the entry without its inode: the kernel looks it up when it needs more.
 bool add_name(const Mount& mount, const DirectoryHandle& directory, Listing& listing,
               const DirectoryEntry& entry) {
     return listing.add(entry.name.c_str(), number_of(mount, directory, entry), entry.type,
                        entry.next);
 }
 
-/// Adds the entry together with its inode, which the kernel thereby knows.
+/// Adds the entry with its inode, which the kernel knows from then on.
 bool add_inode(Mount& mount, const DirectoryHandle& directory, Listing& listing,
                const DirectoryEntry& entry) {
     const auto name_alone = [&] {
@@ -82,7 +82,7 @@ bool add_inode(Mount& mount, const DirectoryHandle& directory, Listing& listing,
     }
     auto object = backing::open_object(directory.inode->fd(), entry.name.c_str());
     if (!object) {
-        // Removed since it was read, or out of reach: the name is all there is.
+        // Removed since it was read, or it cannot be opened: only the name is known.
         return name_alone();
     }
     const auto known = entry_of(
@@ -97,8 +97,8 @@ bool add_inode(Mount& mount, const DirectoryHandle& directory, Listing& listing,
     return had_room;
 }
 
-/// Adds entries from `position` on, by `add(listing, entry)`, until there is no room. What was read
-/// before an error is kept; the error comes again at the next request.
+/// Adds entries from `position` on, by `add(listing, entry)`, until there is no room. Entries read
+/// before an error are returned; the next request meets the error again.
 template <typename Add>
 Answer list(fuse_req_t req, std::size_t size, off_t position, DirectoryHandle& directory, Add add) {
     const bool at_root = directory.inode->id() == model::InodeId{1};
@@ -144,7 +144,7 @@ Answer fsyncdir(fuse_req_t req, fuse_ino_t /*number*/, int /*data_only*/,
     power::Boot* const boot = boot_of(mount);
     mount.journal.commit([req, &mount, directory, boot](int error) {
         const auto sync = [&]() -> base::Result<void> {
-            const Passage passage(boot); // the one that asked
+            const Passage passage(boot); // the boot in which the request came
             if (passage.refused()) {
                 return base::failed(EIO);
             }

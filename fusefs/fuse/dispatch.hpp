@@ -1,11 +1,11 @@
-// The way of every request: to the control directory or to the file it is about, and back to the
-// one place that answers.
+// Dispatches every request to the handler for the control directory or for a file, and sends its
+// answer.
 //
-// A handler enters fuse_lowlevel_ops only through serve(), which finds its arguments for it: where
-// libfuse has the number of an inode or of a handle, a handler may ask for the object itself. A
-// request for the control directory reaches the handler that control_handler<> has for it, and is
-// refused if there is none: what nobody thought of is refused by construction. Rules of faults are
-// asked on the way to the file (request_faults.hpp).
+// A handler enters fuse_lowlevel_ops only through serve(), which finds its arguments: where libfuse
+// passes the number of an inode or of a handle, a handler may take the object itself. A request for
+// the control directory goes to its control_handler<>, and is refused if there is none; so a kind
+// of request that was forgotten is refused by construction. Rules of faults are applied before the
+// handler for a file (request_faults.hpp).
 #pragma once
 
 #include "fusefs/base/exceptions.hpp"
@@ -27,14 +27,14 @@
 
 namespace partialfs::fuse {
 
-/// Which arguments of a request are what, counted from behind the fuse_req_t: types do not say it,
-/// as a size_t is the same to the compiler as the number of an inode.
+/// The meaning of a request's arguments, counted after the fuse_req_t. Their types do not show it:
+/// to the compiler a size_t is the same as the number of an inode.
 template <std::size_t... positions>
 using At = std::index_sequence<positions...>;
 template <auto member>
 struct Shape {
     using Inodes = At<0>;
-    using NewNames = At<>; ///< directories whose name in the next argument comes, goes or changes
+    using NewNames = At<>; ///< directories; the next argument is a name that is added or removed
 };
 template <>
 struct Shape<&fuse_lowlevel_ops::symlink> {
@@ -72,8 +72,8 @@ struct Shape<&fuse_lowlevel_ops::unlink> : NamesFirst {};
 template <>
 struct Shape<&fuse_lowlevel_ops::rmdir> : NamesFirst {};
 
-/// Which requests are served while the power is off: those that close, that which looks for itself,
-/// and the way to the control directory.
+/// Which requests are served while the power is off: those that close a handle, write (which checks
+/// the power itself), and those that lead to the control directory.
 template <auto member>
 struct WithoutPower {
     static bool serves(const auto&... /*given*/) { return false; }
@@ -100,7 +100,7 @@ struct WithoutPower<&fuse_lowlevel_ops::lookup> {
     }
 };
 
-/// Counts a request for a cut that is armed at=op. False: it must not be served.
+/// Counts a request for a cut that is armed with at=op. False: it must not be served.
 inline bool counted(fuse_req_t req) {
     const Mount& mount = mount_of(req);
     return mount.context.power == nullptr || is_own_look(req) ||
@@ -115,13 +115,13 @@ bool any_control(At<positions...> /*inodes*/, const std::tuple<Given...>& given)
         (std::same_as<std::tuple_element_t<positions, std::tuple<Given...>>, fuse_ino_t> && ...));
     return (is_control(std::get<positions>(given)) || ...);
 }
-/// Whether a name that comes, goes or changes is the control directory's own.
+/// Whether a name that is added or removed is the control directory's own.
 template <std::size_t... positions, typename... Given>
 bool any_control_name(At<positions...> /*directories*/, const std::tuple<Given...>& given) {
     return (is_control_name(std::get<positions>(given), std::get<positions + 1>(given)) || ...);
 }
 
-// What a handler gets for what libfuse gives.
+// Converts an argument of libfuse's to the one that the handler takes.
 template <typename Wanted>
 struct Argument {
     static Wanted find(Mount& /*mount*/, Wanted given) { return given; }
@@ -146,8 +146,8 @@ struct Argument<std::shared_ptr<Handle>> {
     }
 };
 
-/// Calls a handler with what it asks for. ESTALE: there is no such inode (any more); EBADF: no such
-/// handle.
+/// Calls a handler with the arguments that it takes. ESTALE: there is no such inode (any more);
+/// EBADF: no such handle.
 template <typename Returned, typename... Wanted, typename... Given>
 Answer call(Returned (*handler)(fuse_req_t, Wanted...), fuse_req_t req, Given... given) {
     std::tuple found{
@@ -171,7 +171,7 @@ Answer call(Returned (*handler)(fuse_req_t, Wanted...), fuse_req_t req, Given...
         found);
 }
 
-/// The same, as far as the rules of faults let it.
+/// The same, under the rules of faults.
 template <auto member, typename Handler, typename... Given>
 Answer call_with_faults(Handler handler, fuse_req_t req, std::tuple<Given...> given) {
     const Verdict verdict =
@@ -199,7 +199,7 @@ struct Route<member, handler> {
         return std::apply([&](auto... now) { return call(handler, req, now...); }, all);
     }
     static void serve(fuse_req_t req, Given... given) {
-        // What throws has not been answered: handlers leave that to us, or do it last of all.
+        // A handler that throws has not answered yet: it returns its answer, or sends it last.
         answer(req, base::without_exceptions([&]() -> Answer {
                    const std::tuple all{given...};
                    [[maybe_unused]] constexpr auto control = control_handler<member>;

@@ -17,7 +17,7 @@ Handle::~Handle() {
         return;
     }
     mount.page_cache.close_way(inode->id());
-    // The next commit lets the file go; without memory for that, a later one does.
+    // The next commit can then release the file; if joining fails for want of memory, a later one.
     static_cast<void>(base::without_exceptions([&]() -> base::Result<void> {
         join(mount, inode);
         return {};

@@ -14,7 +14,7 @@
 
 namespace partialfs::fuse {
 
-/// Thread-safe but for `counted`, which is set before anybody else knows the handle.
+/// Thread-safe, except `counted`, which is set before any other thread knows the handle.
 struct Handle final : OpenHandle {
     Handle(Mount& its_mount, InodePtr its_inode, int its_flags)
         : mount(its_mount), inode(std::move(its_inode)), flags(its_flags) {}
@@ -25,14 +25,14 @@ struct Handle final : OpenHandle {
     Mount& mount;
     const InodePtr inode;
     const int flags;
-    /// A program's, which the file counts; else the daemon's own way to the page cache.
+    /// True for a program's handle, which the file counts; false for the daemon's own look.
     bool counted = false;
     base::Mutex mutex;                                        ///< taken before the file's mutex
-    file::ErrorSequence::Position told GUARDED_BY(mutex) = 0; ///< of writeback errors
+    file::ErrorSequence::Position told GUARDED_BY(mutex) = 0; ///< in the writeback errors
 
     [[nodiscard]] bool is_dead() const override { return inode->is_dead(); }
     [[nodiscard]] file::FileData& data() const { return *inode->data(); }
-    /// The writeback error that this description is to be told of now, or 0.
+    /// The writeback error to be reported to this description now, or 0.
     int check_error(file::FileData::ErrorAt at) {
         const base::Lock lock(mutex);
         return data().check_error(told, at);
@@ -41,7 +41,7 @@ struct Handle final : OpenHandle {
 
 using HandlePtr = std::shared_ptr<Handle>;
 
-/// The journal looks after the file from now on. Throws std::bad_alloc.
+/// Joins the file to the journal's running transaction. Throws std::bad_alloc.
 void join(Mount& mount, const InodePtr& inode);
 
 } // namespace partialfs::fuse

@@ -11,7 +11,7 @@
 
 namespace partialfs::fuse {
 
-/// Names an object of the backing filesystem while somebody holds it open.
+/// Identifies an object of the backing filesystem while it is held open.
 struct BackingKey {
     dev_t device = 0;
     ino_t number = 0;
@@ -19,15 +19,15 @@ struct BackingKey {
     constexpr auto operator<=>(const BackingKey&) const = default;
 };
 
-/// Gives each object of SOURCE a number that no other has, and the same again as long as the mount
-/// lasts. All of the mount is one device to programs, while in SOURCE other filesystems may be
-/// mounted, and each subvolume of btrfs is a device of its own.
+/// Gives each object of SOURCE a unique number, which stays the same as long as the mount lasts. To
+/// programs the whole mount is one device, while other filesystems may be mounted inside SOURCE,
+/// and each subvolume of btrfs is a device of its own.
 ///
-/// What lies on SOURCE's own device keeps its number. Numbers from 2^62 to 2^63 are ours:
-/// 14 bits that stand for a device, in the order in which they were met, and 48 for the number
-/// there. Device 0 is the control directory's. The last stands for whatever has no place in that
-/// (the number is too large, the devices are too many, or SOURCE's own number lies in our range);
-/// such objects are counted, and remembered until the end.
+/// Objects on SOURCE's own device keep their numbers. Numbers from 2^62 to 2^63 are made here:
+/// 14 bits stand for a device, in the order in which devices are met, and 48 bits are the number
+/// there. Device 0 is the control directory's. The last one is for objects that do not fit (the
+/// number is too large, there are too many devices, or a number of SOURCE's own lies in this
+/// range); these are numbered in sequence, and remembered until the end.
 ///
 /// Thread-safe.
 class FileNumbers {
@@ -35,9 +35,9 @@ class FileNumbers {
     /// `device` is SOURCE's own.
     explicit FileNumbers(dev_t device) : own_device_(device) {}
 
-    /// The number that programs see of this object.
+    /// The number of this object that programs see.
     [[nodiscard]] ino_t number_of(BackingKey key);
-    /// The same of the control directory's object number `index`.
+    /// The same for the control directory's object number `index`.
     static constexpr ino_t control(std::uint64_t index) { return kOurs | index; }
 
   private:

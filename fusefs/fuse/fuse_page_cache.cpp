@@ -29,9 +29,9 @@ using model::PageIndex;
 
 namespace {
 
-/// For how long the way to an inode in our own mount may wait for locks of directories before it is
-/// given up. A lock can be held by a request that waits for us (see PrivateView); else it is soon
-/// free, also on a very busy machine.
+/// How long opening an inode in the daemon's own mount may wait for locks of directories before it
+/// is given up. A lock may be held by a request that waits for the daemon (see PrivateView);
+/// otherwise it is soon free, even on a very busy machine.
 constexpr std::chrono::seconds kPatience{5};
 
 } // namespace
@@ -47,13 +47,13 @@ void FusePageCache::set_session(fuse_session* session) {
 void FusePageCache::start() {
     visitor_.start();
     visitor_.run([&] { view_->enter(); });
-    // Waits for the kernel's first requests to be served, which is not yet the case. Those of
-    // others wait as well until then, so that nobody has the root directory locked before us.
+    // This waits until requests are served, so it is only posted. Requests of others wait until
+    // then as well, so nobody can have locked the root directory before.
     visitor_.post([&] { view_->find_directory(); });
 }
 
 void FusePageCache::wait_until_ready() {
-    visitor_.run([] {}); // after what start() has left it
+    visitor_.run([] {}); // runs after the job that start() has posted
 }
 
 void FusePageCache::disconnect() {
@@ -87,7 +87,7 @@ bool FusePageCache::is_probing(pid_t thread) const {
 
 Result<Fd> FusePageCache::open_inode(InodeId inode) {
     auto fd = TRY(view_->open(std::to_string(inode.value), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-    // Opened by path, it may lead elsewhere by now: our mount detached, or covered by another.
+    // Opened by path, it may be another file by now, if the daemon's mount is detached or covered.
     struct statx status{};
     if (::statx(fd.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) {
         return base::last_error();
@@ -144,13 +144,13 @@ void FusePageCache::close_way(InodeId inode) {
 }
 
 Result<FusePageCache::Way> FusePageCache::open_way(const file::JournaledFile& file) {
-    // What a visit sends home must be fetched before the next one.
+    // A descriptor that a visit sends must be taken before the next visit.
     const base::Lock opening(opening_);
     if (Way way = known_way(file.id())) {
         return way;
     }
     {
-        // Descriptors are few: most of them are for open files.
+        // Descriptors are scarce, and most of them are for open files.
         const base::Lock lock(ways_mutex_);
         if (ways_.size() >= static_cast<std::size_t>(backing::OneDescriptor::first_scarce()) / 4) {
             return base::failed(ENOTSUP);
@@ -168,7 +168,7 @@ Result<FusePageCache::Way> FusePageCache::open_way(const file::JournaledFile& fi
         const base::Lock lock(ways_mutex_);
         ways_.insert_or_assign(file.id(), way);
     }
-    // Who closed the file meanwhile has found nothing to close.
+    // A close of the file in the meantime did not find this descriptor to close it.
     if (!file.wants_way() || disconnected_) {
         close_way(file.id());
     }
@@ -221,7 +221,7 @@ Result<PageSet> FusePageCache::changed_pages(file::JournaledFile& file, const Pa
                 }
             }
             if (size == 0) {
-                ++page; // not cached: go on behind it
+                ++page; // not cached: continue after it
             }
         }
     }
@@ -247,7 +247,7 @@ Result<RetrievedPages> FusePageCache::retrieve(InodeId inode, PageRange pages) {
 }
 
 Result<void> FusePageCache::evict(InodeId inode) {
-    // Pages that are in use just then stay; a moment later they can go.
+    // Pages that are in use at that moment stay; a moment later they can be dropped.
     constexpr int kTries = 5;
     for (int attempt = 0; attempt < kTries; ++attempt) {
         const Result<void> dropped = visit(inode, [&](const Fd& fd) -> Result<void> {
@@ -262,7 +262,7 @@ Result<void> FusePageCache::evict(InodeId inode) {
         if (!dropped) {
             return dropped;
         }
-        // Mapped pages are unmapped only by this, which is a write to /dev/fuse.
+        // Only this also unmaps pages. It writes to /dev/fuse, so it cannot be done by the visitor.
         const int error = fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0);
         if (error != 0 && error != -EBUSY) {
             return base::failed(-error);
@@ -281,7 +281,7 @@ Result<void> FusePageCache::evict(InodeId inode) {
 }
 
 void FusePageCache::drop(InodeId inode) {
-    // One that is stored into just then is dirty again, and stays.
+    // A page that is stored into meanwhile is dirty again, and stays.
     constexpr int kTries = 5;
     for (int attempt = 0; attempt < kTries && !disconnected_; ++attempt) {
         if (fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0) != -EBUSY) {
@@ -292,7 +292,7 @@ void FusePageCache::drop(InodeId inode) {
 
 void FusePageCache::take_writeback_error() {
     visitor_.run([&] {
-        // A directory that can be opened with the power off.
+        // `.partialfs/inode` can be opened even with the power off.
         if (const Result<Fd> directory = view_->open(".", O_RDONLY | O_DIRECTORY)) {
             ::syncfs(directory->get());
         }

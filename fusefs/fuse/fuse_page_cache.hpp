@@ -1,4 +1,4 @@
-// The page cache of our own mount, as the kernel lets a FUSE daemon see it.
+// The kernel's page cache of the daemon's own mount, as far as a FUSE daemon can see it.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -26,14 +26,14 @@ namespace partialfs::fuse {
 /// How pages stored into through a mapping are found.
 enum class Probe : std::uint8_t {
     cachestat, ///< cachestat(2), Linux 6.5 and later: exact
-    compare,   ///< retrieve the cached pages and compare with a hash of what they were
+    compare,   ///< retrieve the cached pages and compare them with hashes of their former bytes
 };
 
 /// Probes and retrieves. See file::PageCache for who may call what.
 ///
-/// A file is probed through `.partialfs/inode/N`, opened just for that in the daemon's private view
-/// of the mount. Such an open is told from others by the thread that makes it, and is answered with
-/// FOPEN_NOFLUSH, or closing it would write every dirty page back.
+/// A file is probed through `.partialfs/inode/N`, opened for this in the daemon's private view of
+/// the mount. Such an open is recognised by its thread, and is answered with FOPEN_NOFLUSH, as
+/// closing it would otherwise write every dirty page back.
 class FusePageCache final : public file::PageCache {
   public:
     /// `pool` gets back the memory that retrieved pages come in.
@@ -41,19 +41,19 @@ class FusePageCache final : public file::PageCache {
 
     /// To be called once the session is mounted, and before run().
     void set_session(fuse_session* session);
-    /// Starts the thread that probes. After set_session(), before run().
+    /// Starts the thread that probes. To be called after set_session(), before run().
     void start();
-    /// Waits until files can be probed whatever directory others lock. Once requests are served,
-    /// and before anybody is told that the mount can be used.
+    /// Waits until files can be probed whichever directory others lock. To be called when requests
+    /// are served, before the mount is announced as ready.
     void wait_until_ready();
     /// For poll(2) with POLLPRI; then call mounts_changed(). -1: nothing to poll.
     [[nodiscard]] int mounts_changed_fd() const;
-    /// Lets go of the private view if the mount is gone. While requests are served.
+    /// Releases the private view if the mount is gone. To be called while requests are served.
     void mounts_changed();
-    /// The session answers nothing any more: who waits for pages, now or later, gets ENODEV.
+    /// The session answers nothing any more: present and later waits for pages end with ENODEV.
     void disconnect();
 
-    /// Whether this thread of ours is probing just now: its opens are not an application's.
+    /// Whether `thread` is the one that probes: its requests are not an application's.
     [[nodiscard]] bool is_probing(pid_t thread) const;
     [[nodiscard]] Probe probe() const { return probe_; }
 
@@ -66,37 +66,38 @@ class FusePageCache final : public file::PageCache {
     base::Result<file::RetrievedPages> retrieve(model::InodeId inode,
                                                 file::PageRange pages) override;
     std::optional<bool> is_clean(model::InodeId inode, model::PageIndex page) override;
-    /// No program has the file open for writing any more, or its last name is gone: the way to it
-    /// is closed. Makes no request that anybody waits for.
+    /// Closes the descriptor of open_way(), as no program has the file open for reading and writing
+    /// any more, or its last name is gone. Causes no request that anybody waits for.
     void close_way(model::InodeId inode);
 
-    /// Writes the file's pages back and drops them from the cache. EBUSY if some are there again
-    /// afterwards. Any thread but a request thread; waits for requests to be served.
+    /// Writes the file's pages back and drops them from the cache. EBUSY if some are still or again
+    /// cached. Any thread except a request thread; waits for requests to be served.
     base::Result<void> evict(model::InodeId inode);
-    /// Drops the file's pages from the cache, those that can be: the kernel writes them back first.
-    /// Any thread but a request thread; waits for requests to be served.
+    /// Drops the file's pages from the cache as far as possible; the kernel writes dirty ones back
+    /// first. Threads as evict().
     void drop(model::InodeId inode);
-    /// Has the kernel write all dirty pages of the mount back, and takes the error that it has for
-    /// whoever calls syncfs(2) next: one that nobody has seen is kept. As drop().
+    /// Has the kernel write all dirty pages of the mount back, and takes the writeback error that
+    /// the kernel would otherwise keep for the next syncfs(2). Threads as evict().
     void take_writeback_error();
-    /// Has the kernel write all dirty pages of the mount back. As evict().
+    /// Has the kernel write all dirty pages of the mount back. Threads as evict().
     void write_everything_back();
 
     /// Where the replies to retrieves go.
     Retrieves& retrieves() { return retrieves_; }
 
   private:
-    /// A descriptor of an inode of our own mount, held open. Shared with whoever looks just then.
+    /// An open descriptor of an inode of the daemon's own mount. Shared with threads that are using
+    /// it.
     using Way = std::shared_ptr<const base::Fd>;
     void close_ways();
     [[nodiscard]] Way known_way(model::InodeId inode) const;
-    /// The way to a file that a mapping may store into: opened once, and kept until close_way().
-    /// Only through a private view; without one it would make umount(8) answer busy, and ENOTSUP is
-    /// returned. Waits for requests to be served.
+    /// A descriptor of a file into which a mapping may store: opened once, and kept until
+    /// close_way(). ENOTSUP without a private view, as umount(8) would then fail with EBUSY, or if
+    /// there are too many. Waits for requests to be served.
     base::Result<Way> open_way(const file::JournaledFile& file);
-    /// Opens an inode of our own mount and runs `job(fd)`, which returns a Result, on the visitor's
-    /// thread. Afterwards the kernel is told to forget the name that the inode was opened by: that
-    /// name would keep it, and the space of an unlinked file, for as long as the kernel likes.
+    /// Opens an inode of the daemon's own mount and runs `job(fd)`, which returns a Result, on the
+    /// visitor's thread. Afterwards the kernel must forget the name by which the inode was opened,
+    /// or that name would keep the inode, and the space of an unlinked file.
     template <typename Job>
     auto visit(model::InodeId inode, Job job) -> decltype(job(std::declval<const base::Fd&>()));
     /// On the visitor's thread.
@@ -110,10 +111,10 @@ class FusePageCache final : public file::PageCache {
     fuse_session* session_ = nullptr;
     std::unique_ptr<PrivateView> view_; ///< from set_session() on
     std::atomic<bool> disconnected_{false};
-    std::atomic<std::uint64_t> device_{0}; ///< of our mount; 0: not known yet
+    std::atomic<std::uint64_t> device_{0}; ///< of the daemon's mount; 0: not known yet
     Visitor visitor_;
-    /// Held from opening an inode until its name is forgotten, which waits for the directory that
-    /// the opening locks. Taken before the visitor's own.
+    /// Held from opening an inode until its name is forgotten: forgetting waits for the directory
+    /// lock that opening holds. Taken before the visitor's own.
     base::Mutex visits_;
 
     base::Mutex opening_ ACQUIRED_BEFORE(visits_); ///< held while a way is opened

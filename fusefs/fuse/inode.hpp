@@ -19,21 +19,21 @@ namespace partialfs::fuse {
 ///
 /// Owned by shared_ptr: the inode table holds one while the kernel knows the inode (nlookup > 0),
 /// open handles and the journal hold theirs as long as they need it. The journal keeps an inode
-/// with data not yet on disk or with lost stores in the ledger, so that a file that the kernel
-/// forgot and looks up again finds its Inode, and its InodeId, again: the table must look for a
-/// living Inode by key before it makes a new one. The open descriptor keeps the key from being
-/// reused meanwhile.
+/// with data not yet on disk or with lost stores in the ledger. A file that the kernel has
+/// forgotten and looks up again thus gets the same Inode and InodeId: the table looks for a living
+/// Inode by key before it makes a new one. Meanwhile the open descriptor keeps the key from being
+/// reused.
 ///
-/// Immutable but for `data()`, which has its own lock, `nlookup` and `findable`.
+/// Immutable except `data()`, which has its own locks, `nlookup` and `findable`.
 class Inode {
   public:
-    /// Makes the data of a regular file out of its number, its O_PATH descriptor, which outlives
-    /// it, and its stat(2).
+    /// Makes the data of a regular file from its number, its O_PATH descriptor, which outlives the
+    /// data, and its stat(2).
     using MakeData = std::function<std::unique_ptr<file::FileData>(model::InodeId, const base::Fd&,
                                                                    const struct stat&)>;
 
-    /// `fd` is an O_PATH descriptor of the object; `status` its stat(2); `number` what programs
-    /// see as its st_ino. `make_data` is called for a regular file alone.
+    /// `fd` is an O_PATH descriptor of the object; `status` its stat(2); `number` the st_ino that
+    /// programs see. `make_data` is called only for a regular file.
     Inode(model::InodeId id, base::Fd fd, const struct stat& status, ino_t number,
           const MakeData& make_data)
         : id_(id), key_{status.st_dev, status.st_ino}, number_(number),
@@ -53,15 +53,15 @@ class Inode {
     [[nodiscard]] bool is_regular() const { return S_ISREG(type_); }
     /// The O_PATH descriptor.
     [[nodiscard]] const base::Fd& fd() const { return fd_; }
-    /// A power cut has ended the boot that it is of: nothing can be asked of it any more.
+    /// A power cut has ended the boot that it belongs to: requests for it fail with EIO.
     [[nodiscard]] bool is_dead() const { return data_ && data_->dead(); }
     /// The data of a regular file; null for anything else.
     [[nodiscard]] file::FileData* data() const { return data_.get(); }
 
-    /// How often the kernel has been told of this inode and has not forgotten it.
+    /// How often this inode was returned to the kernel, less how often the kernel has forgotten it.
     /// Guarded by the inode table's mutex.
     std::uint64_t nlookup = 0;
-    /// Whether the table can be asked for it by key. Guarded as nlookup.
+    /// Whether the table has been able to enter it by key. Guarded as nlookup.
     bool findable = false;
 
   private:
@@ -75,14 +75,14 @@ class Inode {
 
 using InodePtr = std::shared_ptr<Inode>;
 
-/// Carries out a change of its mode, owner or extended attributes: not while SOURCE's file is
-/// written, which keeps its privileges (file/backing_file.hpp).
+/// Calls `change`, a change of its mode, owner or extended attributes, but not during a write to
+/// SOURCE's file, which has to keep its privileges (file/backing_file.hpp).
 inline base::Result<void> change_privileges(const Inode& inode,
                                             const std::function<base::Result<void>()>& change) {
     return inode.data() != nullptr ? inode.data()->change_privileges(change) : change();
 }
 
-/// Carries out a look at its extended attributes, as the last change has left them.
+/// Calls `look`, which reads its extended attributes, but not while such a write has removed some.
 template <typename Look>
 auto look_at_privileges(const Inode& inode, const Look& look) {
     return inode.data() != nullptr ? inode.data()->look_at_privileges(look) : look();

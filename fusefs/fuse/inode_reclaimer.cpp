@@ -64,7 +64,7 @@ void InodeReclaimer::ask_to_forget(std::span<const InodeTable::Unused> unused) {
     for (const InodeTable::Unused& one : unused) {
         const auto inode = inodes_.find(one.id);
         if (inode && inode->type() != S_IFDIR) {
-            // ENOENT: the kernel has another name for it, or none any more.
+            // An error is ignored. ENOENT: the kernel knows it by another name, or no longer.
             fuse_lowlevel_notify_inval_entry(session_, one.parent.value, one.name.c_str(),
                                              one.name.size());
         }
@@ -73,7 +73,7 @@ void InodeReclaimer::ask_to_forget(std::span<const InodeTable::Unused> unused) {
 
 void InodeReclaimer::ask_for_unused() {
     constexpr std::size_t kAtOnce = 256;
-    // The kernel forgets by itself, a little later than it was asked.
+    // FORGET comes a little later than the request to forget.
     constexpr std::chrono::milliseconds kPatience{20};
     const std::size_t before = inodes_.living();
     const std::size_t target = limit_ / 8 * 7;
@@ -97,8 +97,8 @@ void InodeReclaimer::reclaim() {
     constexpr std::chrono::milliseconds kForACommit{100};
     ask_for_unused();
     if (inodes_.living() > limit_ / 8 * 7) {
-        // Those that wait for a commit: the journal lets them go, or the kernel can then forget
-        // them.
+        // Some inodes wait for a commit: after it the journal releases them, or the kernel can
+        // forget them.
         commit_();
         inodes_.wait_until_living(limit_ / 8 * 7, kForACommit);
         ask_for_unused();

@@ -27,11 +27,11 @@ struct InodeTable::State {
 
     const Inode::MakeData make_data;
     std::optional<FileNumbers> numbers; ///< from add_root() on
-    /// Guards Inode::nlookup, too. A leaf: no other lock but that of the numbers is taken
-    /// inside it, and no shared_ptr to an inode that could be the last is let go inside it, as the
-    /// deleter takes it.
+    /// Guards Inode::nlookup, too. Only the mutex of `numbers` is taken while it is held. No
+    /// shared_ptr that could be an inode's last is destroyed while it is held, as the deleter takes
+    /// it.
     mutable base::SharedMutex mutex;
-    /// The inodes that may be asked for by longest_unused(), in the order in which they came.
+    /// The inodes that longest_unused() may return, in the order in which they came.
     std::list<model::InodeId> queue GUARDED_BY(mutex);
     struct Known {
         std::shared_ptr<Inode> inode;
@@ -49,7 +49,7 @@ struct InodeTable::State {
     model::InodeId last_id GUARDED_BY(mutex){0};
 
     std::size_t limit GUARDED_BY(mutex) = SIZE_MAX / 4;
-    /// What was left when reclaim_ended() was called.
+    /// How many lived when reclaim_ended() was called.
     std::size_t in_use GUARDED_BY(mutex) = 0;
     std::function<void()> limit_reached; ///< set before the first inode is added
     mutable std::condition_variable_any fewer;
@@ -61,8 +61,8 @@ struct InodeTable::State {
     [[nodiscard]] bool crowded() const REQUIRES_SHARED(mutex) {
         return living() > std::max(limit, in_use) + limit / 4;
     }
-    /// Waits until no more than `most` live, or if that is nothing until they are not crowded; for
-    /// `patience` at most. Whether it is so.
+    /// Waits until at most `most` inodes live, or without `most` until the table is not crowded; at
+    /// most for `patience`. Returns whether that has come true.
     bool wait_for(std::chrono::milliseconds patience, std::optional<std::size_t> most) {
         const auto deadline = std::chrono::steady_clock::now() + patience;
         base::WriteLock lock(mutex);
@@ -81,7 +81,7 @@ struct InodeTable::State {
         REQUIRES(self->mutex) {
         ++self->last_id;
         const auto bury = [self](const Inode* dead) {
-            // If not, there was no memory for it, and the mutex is held just now.
+            // If not findable, make() has thrown, and still holds the mutex.
             if (dead->findable) {
                 const base::WriteLock lock(self->mutex);
                 const auto entry = self->by_key.find(dead->key());
@@ -108,7 +108,7 @@ InodeTable::InodeTable(Inode::MakeData make_data)
     : state_(std::make_shared<State>(std::move(make_data))) {}
 
 InodeTable::~InodeTable() {
-    // Let go outside the lock, which the deleters take.
+    // Destroyed after the lock is released, as the deleters take it.
     decltype(state_->by_id) inodes;
     const base::WriteLock lock(state_->mutex);
     inodes.swap(state_->by_id);
@@ -158,7 +158,7 @@ std::shared_ptr<Inode> InodeTable::remember(backing::Object object, model::Inode
             inode = State::make(state_, std::move(object));
         }
         std::list<model::InodeId> place{inode->id()};
-        State::Known& known = state_->by_id[inode->id()]; // the last that may throw
+        State::Known& known = state_->by_id[inode->id()]; // nothing after this throws
         known.inode = inode;
         known.parent = parent;
         known.name = std::move(its_name);
@@ -218,7 +218,7 @@ std::vector<InodeTable::Unused> InodeTable::longest_unused(std::size_t count, bo
 }
 
 void InodeTable::forget(model::InodeId id, std::uint64_t count) {
-    std::shared_ptr<Inode> last; // let go after the lock
+    std::shared_ptr<Inode> last; // destroyed after the lock is released
     const base::WriteLock lock(state_->mutex);
     const auto entry = state_->by_id.find(id);
     if (entry == state_->by_id.end() || id == model::InodeId{1}) {
@@ -236,7 +236,7 @@ void InodeTable::forget(model::InodeId id, std::uint64_t count) {
 }
 
 std::vector<std::shared_ptr<Inode>> InodeTable::regular_files() const {
-    std::vector<std::shared_ptr<Inode>> all; // none is let go inside the lock
+    std::vector<std::shared_ptr<Inode>> all; // none is destroyed while the lock is held
     {
         const base::ReadLock lock(state_->mutex);
         all.reserve(state_->by_key.size());

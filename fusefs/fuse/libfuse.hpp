@@ -1,4 +1,4 @@
-// libfuse's low-level interface, in the one version of it that all of this folder is written for.
+// libfuse's low-level interface, in the version that this folder uses.
 #pragma once
 
 #define FUSE_USE_VERSION 314

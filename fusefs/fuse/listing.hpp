@@ -1,4 +1,4 @@
-// One part of a directory's listing, in the form of the reply.
+// One part of a directory listing, in the format of the reply.
 #pragma once
 
 #include "fusefs/fuse/libfuse.hpp"
@@ -16,8 +16,7 @@ class Listing {
     /// At most `size` bytes.
     Listing(fuse_req_t req, std::size_t size) : req_(req), bytes_(size, '\0') {}
 
-    /// Adds a name with its d_ino and type. False: there is no room. `next`: the position behind
-    /// it.
+    /// Adds a name with its d_ino and type. False: there is no room. `next`: the position after it.
     bool add(const char* name, ino_t number, mode_t type, off_t next) {
         struct stat status{};
         status.st_ino = number;
@@ -29,7 +28,7 @@ class Listing {
         return took(fuse_add_direntry_plus(req_, rest(), room(), name, &entry, next));
     }
     [[nodiscard]] bool empty() const { return used_ == 0; }
-    /// What has been added. The listing is empty afterwards.
+    /// Returns the entries that have been added, and empties the listing.
     Bytes take() {
         bytes_.resize(std::exchange(used_, 0));
         return Bytes{std::move(bytes_)};

@@ -1,4 +1,4 @@
-// The running mount: what the request handlers work with.
+// The running mount: the objects that request handlers use.
 #pragma once
 
 #include "fusefs/fuse/open_handles.hpp"
@@ -24,7 +24,7 @@ class ControlDirectory;
 class FusePageCache;
 class InodeTable;
 
-/// Where the mount is, and how it was asked to be. Never changes.
+/// Where the mount is, and its settings. Never changes.
 struct MountSettings {
     std::string source;     ///< absolute path of SOURCE
     std::string mountpoint; ///< absolute path of MOUNTPOINT
@@ -36,16 +36,16 @@ struct MountSettings {
     double attr_timeout = 1.0;
 };
 
-/// What was agreed with the kernel at INIT, before any other request. Never changes after that.
+/// The features agreed with the kernel at INIT, before any other request. Never changes after that.
 struct Agreement {
     std::string fuse_protocol{};
     unsigned max_write = 0; ///< bytes
     bool posix_acl = false;
     bool explicit_invalidation = false;
-    bool clears_set_id = false; ///< left to the daemon: set_id_bits.hpp
+    bool clears_set_id = false; ///< the daemon removes set-id bits: set_id_bits.hpp
 };
 
-/// The userdata of the FUSE session: handlers get at it with mount_of(req). The objects referred to
+/// The userdata of the FUSE session: handlers get it with mount_of(req). The objects referred to
 /// are thread-safe by themselves and outlive the session.
 struct Mount {
     MountSettings settings;
@@ -56,10 +56,10 @@ struct Mount {
     ControlDirectory& control;
     faults::FaultBook& faults;
     file::MemoryPool& memory;       ///< of requests
-    file::MemoryPool& small_memory; ///< keeps nothing: for memory of other sizes
+    file::MemoryPool& small_memory; ///< for memory of other sizes: frees it at once
     OpenHandles handles{};
     Agreement agreed{};
-    /// The last commits are under way: what would give them more to write is refused (ESHUTDOWN).
+    /// The last commits are under way: requests that would make more dirty data get ESHUTDOWN.
     std::atomic<bool> ending{false};
 };
 

@@ -34,13 +34,13 @@ CallerIdentity identity_of(fuse_req_t req) {
     return {caller->uid, caller->gid, caller->umask};
 }
 
-/// The answer with `object`, which has been found as `name` in `parent`.
+/// The entry of `object`, which has been found as `name` in `parent`.
 Result<Entry> entry_for(Mount& mount, const InodePtr& parent, const char* name,
                         backing::Object object) {
     return entry_of(mount, mount.inodes.remember(std::move(object), parent->id(), name));
 }
 
-/// Looks `name` up in the backing directory, and answers with it.
+/// Looks `name` up in the backing directory, and answers with its entry.
 Answer find_name(fuse_req_t req, const InodePtr& parent, const char* name) {
     auto object =
         TRY(with_room(mount_of(req), [&] { return backing::open_object(parent->fd(), name); }));
@@ -66,7 +66,8 @@ void forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets) 
     fuse_reply_none(req);
 }
 
-/// Makes a new object by `make(parent's descriptor)` as the caller, and answers with it.
+/// Makes a new object as the caller, by `make(parent's descriptor, identity)`, and answers with its
+/// entry.
 template <typename Make>
 Answer make_object(fuse_req_t req, const InodePtr& parent, const char* name, Make make) {
     {
@@ -112,7 +113,7 @@ Result<CreatedFile> create_file(fuse_req_t req, const InodePtr& parent, const ch
                                 mode_t mode, int flags) {
     auto made = TRY(with_room(mount_of(req), [&] {
         const CallerIdentity identity = identity_of(req);
-        // O_PATH would not create; O_RDWR, so that an existing directory answers EISDIR.
+        // O_PATH would not create; O_RDWR gives EISDIR for an existing directory.
         return Fd::open(parent->fd().get(), name,
                         O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | (flags & O_EXCL),
                         identity.masked(mode));
@@ -137,18 +138,18 @@ Answer create(fuse_req_t req, const InodePtr& parent, const char* name, mode_t m
     return Created{std::move(entry), info};
 }
 
-/// The living inode that `name` refers to, which is to hear of what is done to the name: null if
-/// the name does not exist, or nobody knows its object.
+/// The living inode that `name` refers to, to be notified of a change of the name. Null if the name
+/// does not exist, or its object has no living inode.
 InodePtr living(Mount& mount, const Inode& parent, const char* name) {
     struct stat status{};
     if (::fstatat(parent.fd().get(), name, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
         return nullptr;
     }
-    // It keeps its object open, so that no other can have the same key.
+    // A living inode keeps its object open, so no other object can have the same key.
     return mount.inodes.find(BackingKey{status.st_dev, status.st_ino});
 }
 
-/// A name of `inode` (may be null) has been taken away.
+/// A name of `inode` (may be null) has been removed.
 void name_removed(Mount& mount, const InodePtr& inode) {
     if (!inode || inode->data() == nullptr) {
         return;
@@ -213,7 +214,7 @@ Answer rename(fuse_req_t req, const InodePtr& parent, const char* name, const In
     const auto go_on = [=, &mount, boot = boot_of(mount), from = std::string(name),
                         to = std::string(new_name)](int error) {
         const auto move = [&]() -> Result<void> {
-            const Passage passage(boot); // the one that asked
+            const Passage passage(boot); // the boot in which the request came
             const CutMoment moment(mount, power::Moment::rename,
                                    [&] { return path_in(mount, *new_parent, to); });
             if (passage.refused() || moment.refused()) {
@@ -237,7 +238,7 @@ Answer rename(fuse_req_t req, const InodePtr& parent, const char* name, const In
 
 void add_name_requests(fuse_lowlevel_ops& ops) {
     using Ops = fuse_lowlevel_ops;
-    // Not answered, and whatever has a number that is not known is ignored.
+    // These need no reply, and unknown numbers in them are ignored.
     ops.forget = forget;
     ops.forget_multi = forget_multi;
     serve<&Ops::lookup, lookup>(ops);

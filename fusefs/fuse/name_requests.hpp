@@ -1,5 +1,5 @@
-// The requests that look names up, make them, move them and take them away: lookup, forget,
-// mknod, mkdir, symlink, link, create, rename, unlink, rmdir.
+// The requests that look up, create, move and remove names: lookup, forget, mknod, mkdir, symlink,
+// link, create, rename, unlink, rmdir.
 #pragma once
 
 #include "fusefs/fuse/libfuse.hpp"

@@ -1,4 +1,4 @@
-// What the kernel has open: the objects that fi->fh of a request stands for.
+// The open files and directories: the objects that fi->fh of a request stands for.
 #pragma once
 
 #include "fusefs/base/mutex.hpp"
@@ -18,15 +18,14 @@ class OpenHandle {
     OpenHandle& operator=(const OpenHandle&) = delete;
     virtual ~OpenHandle() = default;
 
-    /// Nothing can be asked of it any more: EIO.
+    /// Requests for it fail with EIO.
     [[nodiscard]] virtual bool is_dead() const { return false; }
 };
 
-/// Owns the handles of open files and directories. A handle is taken out by the RELEASE of its file
-/// description; one whose RELEASE never comes, as the mount was ended while it was open, goes with
-/// the table.
+/// Owns the handles of open files and directories. The RELEASE of a file description takes out its
+/// handle. If the mount ends while it is open, no RELEASE comes, and the table destroys the handle.
 ///
-/// Thread-safe; the handles themselves are not its business.
+/// Thread-safe; the handles have to be so themselves.
 class OpenHandles {
   public:
     /// Keeps `handle` and returns the number that stands for it. Never 0.
@@ -45,7 +44,7 @@ class OpenHandles {
         return handle == handles_.end() ? nullptr
                                         : std::dynamic_pointer_cast<Handle>(handle->second);
     }
-    /// Takes a handle out: it ends with the last that the caller keeps of what is returned.
+    /// Takes a handle out: it is destroyed with the last copy of the returned pointer.
     std::shared_ptr<OpenHandle> take(std::uint64_t number) {
         const base::Lock lock(mutex_);
         const auto node = handles_.extract(number);

@@ -24,14 +24,15 @@ void init(void* userdata, fuse_conn_info* connection) {
         }
         return (connection->capable & capability) != 0;
     };
-    // With the kernel's own writeback cache a write(2) could not be told from a mapped store.
+    // With the kernel's writeback cache a write(2) could not be distinguished from a mapped store.
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE);
-    // Only the daemon changes the data; pages are dropped when it says so, and never by a guess.
+    // Only the daemon changes the data; the kernel drops pages when notified, not when mtime
+    // changes.
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
     mount.agreed.explicit_invalidation = want(FUSE_CAP_EXPLICIT_INVAL_DATA);
     // O_TRUNC arrives as a setattr of its own.
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_ATOMIC_O_TRUNC);
-    // Requests are received in memory, which the buffers take over.
+    // Requests are received into memory, which the buffers then take over.
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ);
     want(FUSE_CAP_SPLICE_WRITE);
     want(FUSE_CAP_SPLICE_MOVE);
@@ -43,13 +44,13 @@ void init(void* userdata, fuse_conn_info* connection) {
     want(FUSE_CAP_CACHE_SYMLINKS);
     want(FUSE_CAP_DONT_MASK);
     mount.agreed.posix_acl = want(FUSE_CAP_POSIX_ACL);
-    // Else the kernel asks for a file's capabilities before each write(2).
+    // Without this the kernel asks for a file's capabilities before each write(2).
 #ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
     mount.agreed.clears_set_id = want(FUSE_CAP_HANDLE_KILLPRIV_V2);
 #else // libfuse before 3.17
     mount.agreed.clears_set_id = Session::want_of_kernel(FUSE_HANDLE_KILLPRIV_V2);
 #endif
-    // A write must fit into the dirty limit several times over, or it could never go through.
+    // The largest write is a quarter of the dirty limit, so that writes fit into it.
     const std::uint64_t most = mount.settings.dirty_limit / 4 / model::kPageSize * model::kPageSize;
     connection->max_write = static_cast<unsigned>(std::clamp<std::uint64_t>(
         most, model::kPageSize, std::max<std::uint64_t>(connection->max_write, model::kPageSize)));

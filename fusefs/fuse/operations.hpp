@@ -1,4 +1,4 @@
-// All handlers of the filesystem, put together, and what is agreed with the kernel at INIT.
+// The table of all handlers of the filesystem, and the negotiation with the kernel at INIT.
 #pragma once
 
 #include "fusefs/fuse/libfuse.hpp"

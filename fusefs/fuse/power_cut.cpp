@@ -22,7 +22,7 @@ using power::CutReport;
 
 namespace {
 
-/// Open, kept or not.
+/// The bytes lost and not healed, whether the ledger has kept their entries or not.
 std::uint64_t bytes_in(const file::LedgerBook& ledger) {
     const model::Ledger::Counts counts = ledger.counts();
     return counts.open_bytes + counts.not_kept_bytes;
@@ -74,7 +74,7 @@ void PowerCut::carry_out(const Command& command) {
             mount_.page_cache.close_way(inode->id());
             mount_.page_cache.drop(inode->id());
         }
-        mount_.page_cache.take_writeback_error(); // it is not for the next boot's programs
+        mount_.page_cache.take_writeback_error(); // programs of the next boot must not see it
         report.files += static_cast<std::uint64_t>(std::ranges::count_if(
             files, [](const InodePtr& inode) { return inode->data()->cut_took(); }));
         return {};

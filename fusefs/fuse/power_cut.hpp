@@ -1,12 +1,15 @@
 // Carries a power cut out.
 //
-// The boot has ended when this begins (power/power.hpp). Then, in this order: all who are still at
-// work on SOURCE leave; every regular file becomes dead, and its name leads to a new inode from now
-// on; the journal lets go; the cache of the disk loses what it loses; each file's memory goes, and
-// what SOURCE has not got of it into the ledger; the kernel drops the pages of the dead files. For
-// that it writes the dirty ones back to us, which tells what mapped stores are lost, and is told
-// EIO. A page that it cannot drop, as somebody stores into it just then, stays a page of a dead
-// file: it can be written to nothing but that.
+// The boot has ended when this begins (power/power.hpp). Then, in this order:
+// - all threads that still work on SOURCE leave the boot;
+// - every regular file becomes dead, and its name leads to a new inode from now on;
+// - the journal releases the files;
+// - the cache of the disk loses its unsynced changes, as far as the command says;
+// - each file's memory is dropped, and the bytes of it that SOURCE lacks go into the ledger;
+// - the kernel drops the pages of the dead files. It first writes the dirty ones back to the
+//   daemon, which shows the mapped stores that are lost, and gets EIO. A page that it cannot drop,
+//   because a program stores into it meanwhile, stays a page of the dead file, and can be written
+//   back only to that.
 #pragma once
 
 #include "fusefs/fuse/control_directory.hpp"
@@ -25,18 +28,19 @@ namespace partialfs::fuse {
 /// Has a thread of its own, which may wait for the kernel. Thread-safe.
 class PowerCut {
   public:
-    /// `mount` has a power, and must outlive this, as all that it refers to.
+    /// `mount` was started with --power; it and all that it refers to must outlive this.
     explicit PowerCut(Mount& mount);
     void start() { thread_.start(); }
-    /// A cut that comes later is not carried out: its boot has ended, and that is all.
+    /// Ends the thread. A later cut only ends the boot, and is not carried out.
     void stop();
 
   private:
     void carry_out(const power::Command& command);
-    /// What a file has lost, entered, and counted in `report`.
+    /// Drops a file's memory, and enters its losses, also those of its part of `from_disk`, which
+    /// it removes there. Counts sizes in `report`.
     void take_file(const InodePtr& inode, std::vector<power::Taken>& from_disk,
                    power::CutReport& report);
-    /// A file that has no inode any more.
+    /// Enters the losses of a file that has no inode any more.
     void take_unknown(const power::Taken& taken, power::CutReport& report);
 
     Mount& mount_;
@@ -44,8 +48,8 @@ class PowerCut {
     ControlDirectory thread_;
 };
 
-/// The kernel's writeback of a dead file's pages: what is lost of them is entered, if the cut is
-/// just being carried out.
+/// The kernel's writeback of a dead file's pages: enters the losses if the cut is still being
+/// carried out.
 void lose_pages(Mount& mount, const Inode& inode, model::ByteOffset offset,
                 std::span<const std::byte> bytes);
 

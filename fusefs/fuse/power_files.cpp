@@ -55,7 +55,7 @@ std::string_view name_of_state(Power::State state) {
 // --- fired
 // ----------------------------------------------------------------------------------------
 
-/// Has the text once there is one.
+/// Empty until set().
 class FiredText final : public ControlReader {
   public:
     std::string read(std::uint64_t offset, std::size_t size) override {
@@ -72,7 +72,7 @@ class FiredText final : public ControlReader {
     std::string text_ GUARDED_BY(mutex_);
 };
 
-/// libfuse: the reader has been interrupted. It holds the request's lock.
+/// Called by libfuse, with the request's lock held, when the reader is interrupted.
 void interrupted(fuse_req_t req, void* waiter) {
     if (mount_of(req).context.power->stop_waiting(reinterpret_cast<Power::Waiter>(waiter))) {
         answer(req, EINTR);
@@ -82,7 +82,7 @@ void interrupted(fuse_req_t req, void* waiter) {
 // --- unsynced
 // -------------------------------------------------------------------------------------
 
-/// Lines of what would be lost of one file.
+/// Collects the lines of `unsynced`.
 class UnsyncedLines {
   public:
     void add(std::string_view path, model::InodeId inode, std::string_view where,
@@ -117,7 +117,7 @@ class UnsyncedLines {
 void add_memory(Mount& mount, const Inode& inode, UnsyncedLines& lines) {
     const std::string path = path_of(mount, inode);
     if (path.empty()) {
-        return; // no name: nobody would miss it
+        return; // a file without a name does not count as lost
     }
     file::FileData& data = *inode.data();
     const file::FileData::HeldBack held = data.held_back();
@@ -163,7 +163,7 @@ std::string unsynced_text(Mount& mount) {
     return lines.take();
 }
 
-/// What was there when it was opened.
+/// The text as it was at the open.
 class UnsyncedText final : public ControlReader {
   public:
     explicit UnsyncedText(std::string text) : text_(std::move(text)) {}
@@ -252,7 +252,7 @@ Answer read_fired(fuse_req_t req, std::size_t size, off_t offset,
     }
     Power& power = *mount_of(req).context.power;
     const Power::Waiter waiter = power.next_waiter();
-    // First, and then the look whether it has come already: no interrupt is missed.
+    // Set before checking whether a cut has already fired, so that no interrupt is missed.
     fuse_req_interrupt_func(req, interrupted, reinterpret_cast<void*>(waiter));
     bool gone = false;
     const Power::Waiting waiting = power.wait_for_firing(

@@ -32,7 +32,7 @@ PrivateView::PrivateView(std::string mountpoint, std::string directory)
 }
 
 void PrivateView::enter() {
-    // A copy that nobody would be told to let go of must not be made.
+    // No copy without mount_table_, which shows when the copy must be released.
     if (mount_table_) {
         root_ = Fd{::open_tree(AT_FDCWD, mountpoint_.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)};
     }

@@ -10,7 +10,7 @@
 namespace partialfs::fuse {
 namespace {
 
-// <linux/fuse.h> of Linux 6.18; ours is older.
+// From <linux/fuse.h> of Linux 6.18; the installed one is older.
 constexpr std::int32_t kNotifyPrune = 9;
 struct NotifyPruneOut {
     std::uint32_t count;

@@ -9,7 +9,7 @@
 namespace partialfs::fuse {
 namespace {
 
-/// Sends one kind of answer. fuse_reply_*() return an error if the kernel did not take it.
+/// Sends each kind of answer. fuse_reply_*() return an error if the kernel did not accept it.
 struct Send {
     fuse_req_t req;
     Mount& mount;
@@ -95,7 +95,8 @@ base::Result<Entry> entry_of(Mount& mount, InodePtr inode) {
     Entry entry;
     entry.parameters.ino = inode->id().value;
     entry.parameters.entry_timeout = mount.settings.entry_timeout;
-    // Asked for before the attributes: what comes into motion after it is seen by the next request.
+    // Before the attributes: if they begin to change after this, the next change of data makes a
+    // request, whose answer has the new ones.
     entry.parameters.attr_timeout = attribute_timeout(mount, *inode);
     const auto status = attributes_of(mount, *inode);
     if (!status) {

@@ -1,4 +1,4 @@
-// What the handlers of requests return, and the one place that answers requests.
+// The types that handlers of requests return, and the functions that send answers.
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -21,10 +21,10 @@ inline Mount& mount_of(fuse_req_t req) {
     return *static_cast<Mount*>(fuse_req_userdata(req));
 }
 
-/// Whether the request is the daemon's own, which looks for mapped stores.
+/// Whether the request comes from the daemon's own look for mapped stores.
 bool is_own_look(fuse_req_t req);
 
-/// Success, and nothing to say.
+/// Success without data.
 struct Done {};
 /// Another thread answers the request, by answer(), or has already done so.
 struct Later {};
@@ -32,13 +32,12 @@ struct Attributes {
     struct stat status;
     double timeout = 0.0; ///< for how long the kernel may keep them, in seconds
 };
-/// A name's inode. If the kernel cannot be given it, the lookup that remember() counted is taken
-/// back.
+/// A name's inode. If the kernel does not accept it, the lookup that remember() counted is undone.
 struct Entry {
     fuse_entry_param parameters{};
     InodePtr inode{}; ///< null: nothing is counted (control nodes)
 };
-/// An open file or directory. If the kernel cannot be given it, its handle is closed.
+/// An open file or directory. If the kernel does not accept it, its handle is closed.
 struct Opened {
     fuse_file_info* info;
 };
@@ -50,11 +49,11 @@ struct Created {
 struct Bytes {
     std::string bytes;
 };
-/// The length of a value that the caller wants to make room for.
+/// The length of a value, for a caller who wants to allocate room for it.
 struct Length {
     std::size_t bytes;
 };
-/// What a write has taken.
+/// How many bytes a write has taken.
 struct Written {
     std::size_t bytes;
 };
@@ -65,19 +64,19 @@ struct Space {
     struct statvfs status;
 };
 
-/// What a request is answered with, or the errno that it is refused with.
+/// The answer to a request, or an errno.
 using Answer = base::Result<std::variant<Done, Later, Attributes, Entry, Opened, Created, Bytes,
                                          Length, Written, LinkTarget, Space>>;
 
 /// Sends the answer; `req` is gone afterwards. Any thread, once for each request.
 void answer(fuse_req_t req, const Answer& answer);
-/// The same, with nothing to say on success.
+/// The same, without data on success.
 void answer(fuse_req_t req, const base::Result<void>& result);
 /// The same: 0, or the errno.
 void answer(fuse_req_t req, int error);
 
-/// What `attempt` returns, a Result; once more whenever it fails for want of a descriptor and
-/// others can be had to let go.
+/// The Result that `attempt` returns. Calls it again each time it fails for want of a descriptor,
+/// if InodeTable::make_room() frees one.
 template <typename Attempt>
 auto with_room(Mount& mount, Attempt attempt) -> decltype(attempt()) {
     auto result = attempt();
@@ -88,16 +87,16 @@ auto with_room(Mount& mount, Attempt attempt) -> decltype(attempt()) {
     return result;
 }
 
-/// stat(2) of the inode as an application must see it: the backing inode's, under what its data
-/// holds back (size, times, blocks), and under the number that is the file's in this mount.
+/// stat(2) of the inode for an application: that of the backing inode, with size, times and blocks
+/// that its data holds back, and with its number in this mount.
 base::Result<struct stat> attributes_of(Mount& mount, const Inode& inode);
 
-/// How long the kernel may keep the attributes of `inode`: not at all while data that waits for a
-/// commit changes them without the kernel's doing.
+/// How long the kernel may keep the attributes of `inode`, in seconds: 0 while data waits for a
+/// commit, which changes them without a request.
 double attribute_timeout(const Mount& mount, const Inode& inode);
 
-/// The entry of `inode`, which remember() has just been called for; if there is none, the lookup is
-/// taken back.
+/// The entry of `inode`, for which remember() has just been called; after an error that lookup is
+/// undone.
 base::Result<Entry> entry_of(Mount& mount, InodePtr inode);
 
 } // namespace partialfs::fuse

@@ -33,18 +33,18 @@ using model::ByteCount;
 using model::ByteOffset;
 using model::ByteRange;
 
-/// System calls that read a file by themselves. In any other one, and in none, what wants a page
-/// of a file is a page fault.
+/// System calls that read files. In other system calls, and outside of them, a thread needs a page
+/// of a file because of a page fault.
 constexpr std::array kReadingCalls{
     SYS_read,           SYS_pread64, SYS_readv,           SYS_preadv,    SYS_preadv2,
     SYS_sendfile,       SYS_splice,  SYS_copy_file_range, SYS_readahead, SYS_fadvise64,
     SYS_io_uring_enter, SYS_execve,  SYS_execveat};
 
-/// Whether a thread that waits for a page waits in a page fault, by /proc/THREAD/syscall. One that
-/// goes on running (it was a readahead) is taken for a reader.
+/// Whether a thread that waits for a page does so in a page fault, by /proc/THREAD/syscall. One
+/// that keeps running (the request was a readahead) counts as a reader.
 bool is_in_page_fault(pid_t thread) {
     const std::string path = "/proc/" + std::to_string(thread) + "/syscall";
-    // It has sent the request, and is about to wait for the page.
+    // The thread has sent the request, but may not yet be waiting.
     const auto patience = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
     do {
         std::string word;
@@ -55,7 +55,7 @@ bool is_in_page_fault(pid_t thread) {
             return std::ranges::find(kReadingCalls, number) == kReadingCalls.end();
         }
         if (word != "running") {
-            return false; // not ours to see
+            return false; // the daemon may not see it
         }
         ::sched_yield();
     } while (std::chrono::steady_clock::now() < patience);
@@ -84,8 +84,8 @@ std::vector<std::string> paths_of(Mount& mount, const StruckRequest& request) {
     return paths;
 }
 
-/// What no rule may strike: the way to the control directory, by which rules are taken away again,
-/// and what the daemon itself asks of its mount.
+/// Requests to which no rule applies: those on the way to the control directory, so that rules can
+/// always be removed, and those of the daemon's own look into its mount.
 bool is_exempt(const Mount& mount, const StruckRequest& request, pid_t caller) {
     const auto& [number, name] = request.places[0];
     return (name != nullptr && is_control_name(number, name)) ||
@@ -97,8 +97,9 @@ std::span<const std::byte> bytes_of(const StruckRequest& request) {
     return {reinterpret_cast<const std::byte*>(request.data), request.size};
 }
 
-/// What is left out of a request goes to the ledger: of one that is skipped all; of a writepage
-/// that fails what lies behind the first `done` bytes, as the kernel calls its pages clean.
+/// Enters what a fault leaves out of a request in the ledger: everything of a skipped request; of a
+/// writepage that fails, everything after the first `done` bytes, as the kernel calls its pages
+/// clean.
 void note_left_out(Mount& mount, const StruckRequest& request, int error, std::size_t done = 0) {
     const auto inode = mount.inodes.find(model::InodeId{request.places[0].inode});
     if (!inode || inode->data() == nullptr) {
@@ -122,9 +123,9 @@ void note_left_out(Mount& mount, const StruckRequest& request, int error, std::s
         data.leave_out_allocation(request.mode, range);
         break;
     default:
-        return; // nothing of it is data
+        return; // concerns no data
     }
-    mount.journal.join(shared_data(inode)); // which keeps what has losses
+    mount.journal.join(shared_data(inode)); // the journal keeps files with losses
 }
 
 Answer skipped(Mount& mount, const StruckRequest& request) {
@@ -146,7 +147,7 @@ Answer skipped(Mount& mount, const StruckRequest& request) {
     }
 }
 
-/// Does a write's or writepage's first `bytes`, and fails.
+/// Carries out the first bytes of a write or writepage, and answers with an errno.
 Answer torn(Mount& mount, const StruckRequest& request, const Fault& fault) {
     const auto inode = mount.inodes.find(model::InodeId{request.places[0].inode});
     if (!inode || inode->data() == nullptr) {

@@ -1,4 +1,4 @@
-// The faults of the layer `request`: what a rule makes of a request before its handler sees it.
+// The faults of the layer `request`: rules are applied to a request before its handler gets it.
 #pragma once
 
 #include "fusefs/faults/fault_book.hpp"
@@ -16,7 +16,7 @@ namespace partialfs::fuse {
 
 using faults::Operation;
 
-/// The operation that a kind of request is; those that have none cannot be struck.
+/// The operation of rules for a kind of request; rules cannot apply to a kind that has none.
 template <auto member>
 inline constexpr std::optional<Operation> faults_operation{};
 template <>
@@ -84,7 +84,8 @@ inline constexpr std::optional faults_operation<&fuse_lowlevel_ops::fsyncdir>{Op
 /// A request as rules see it.
 struct StruckRequest {
     Operation operation;
-    /// The inodes that it is about, each with a name in it if it is about that; 0: no more.
+    /// The inodes that the request concerns, each with a name in it if it concerns that; 0: no
+    /// more.
     struct Place {
         fuse_ino_t inode = 0;
         const char* name = nullptr;
@@ -98,20 +99,20 @@ struct StruckRequest {
     const fuse_file_info* info = nullptr;
 };
 
-/// What becomes of a request.
+/// The effect of the rules on a request.
 struct Verdict {
-    /// It is answered with this, which may be an error; its handler is not called.
+    /// The request gets this answer, which may be an errno; its handler is not called.
     std::optional<Answer> answer{};
-    /// It is done as ever, but for no more bytes than these.
+    /// The request is served as usual, but for at most so many bytes.
     std::optional<std::size_t> at_most{};
 };
 
-/// Asks the rules, and waits as they say. Throws what they throw.
+/// Applies the rules, and waits as long as they say. Throws what they throw.
 Verdict strike(fuse_req_t req, StruckRequest request);
 
 namespace detail {
 
-/// What a rule may ask of the arguments of a request of this kind.
+/// The arguments of a request of this kind, as rules see them.
 template <auto member, std::size_t... inodes, std::size_t... names, typename... Given>
 StruckRequest describe(std::index_sequence<inodes...> /*its inodes*/,
                        std::index_sequence<names...> /*directories with a name behind them*/,
@@ -146,7 +147,7 @@ StruckRequest describe(std::index_sequence<inodes...> /*its inodes*/,
     return request;
 }
 
-/// The request for no more than so many bytes.
+/// Limits the request to so many bytes.
 template <auto member, typename... Given>
 void cut_to(std::size_t at_most, std::tuple<Given...>& given) {
     if constexpr (faults_operation<member> == Operation::read) {

@@ -38,7 +38,7 @@ Result<RetrievedPages> Retrieves::fetch(fuse_session* session, model::InodeId in
         return std::move(*waiting.reply);
     }
     if (error == -ENOENT) {
-        return RetrievedPages{}; // the kernel has forgotten the inode: nothing is cached
+        return RetrievedPages{}; // the kernel has forgotten the inode, so no page is cached
     }
     return base::failed(error != 0 ? -error : ENODEV);
 }

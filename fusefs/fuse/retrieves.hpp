@@ -1,4 +1,4 @@
-// Pages of the kernel's cache that the daemon has asked for (FUSE_NOTIFY_RETRIEVE).
+// Fetches pages from the kernel's cache (FUSE_NOTIFY_RETRIEVE).
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -13,25 +13,25 @@
 
 namespace partialfs::fuse {
 
-/// The kernel answers by a request of its own, which any request thread may get. Thread-safe.
+/// The kernel answers with a request, which any request thread may receive. Thread-safe.
 class Retrieves {
   public:
     /// `pool` gets back the memory that the pages come in.
     explicit Retrieves(file::MemoryPool& pool) : pool_(pool) {}
 
-    /// The pages as they are now; none if the kernel has none of them cached, or has forgotten the
-    /// inode. Waits for the answer, so not on a request thread. ENODEV: the session has ended;
-    /// ENOMEM.
+    /// The pages as they are now, up to the first that is not cached; empty if the kernel has
+    /// forgotten the inode. Waits for the answer, so it must not be called on a request thread.
+    /// ENODEV: the session has ended; ENOMEM.
     base::Result<file::RetrievedPages> fetch(fuse_session* session, model::InodeId inode,
                                              file::PageRange pages);
-    /// On a request thread: the answer, with the cookie of the request. Throws nothing: for want of
-    /// memory it is the fetch that fails.
+    /// Called on a request thread with the answer, and the cookie of the fetch. Does not throw: for
+    /// want of memory the fetch fails.
     void arrived(void* cookie, const fuse_bufvec& data);
-    /// The session answers nothing any more: who waits, now or later, gets ENODEV.
+    /// The session answers nothing any more: present and later fetches get ENODEV.
     void disconnect();
 
   private:
-    /// One that waits, named by its address in the request.
+    /// A fetch that waits; its address is the cookie.
     struct Waiting {
         std::optional<base::Result<file::RetrievedPages>> reply;
     };
@@ -39,7 +39,7 @@ class Retrieves {
     base::Result<file::RetrievedPages> take_over(const fuse_bufvec& data);
 
     file::MemoryPool& pool_;
-    base::Mutex mutex_; ///< guards those that wait themselves, too; a leaf
+    base::Mutex mutex_; ///< guards the Waiting objects, too; a leaf
     base::CondVar changed_;
     std::set<Waiting*> waiting_ GUARDED_BY(mutex_);
     bool disconnected_ GUARDED_BY(mutex_) = false;

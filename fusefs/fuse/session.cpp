@@ -40,19 +40,19 @@ struct Session::Worker {
 
 namespace {
 
-/// What this thread has for the request that it handles. Nothing with a destructor is thread_local:
-/// glibc ends the process where there is no memory to register one.
+/// This thread's state for the request that it handles. Only raw pointers, as glibc ends the
+/// process if there is no memory to register the destructor of a thread_local object.
 struct Received {
     void** memory = nullptr; ///< the request's
     file::MemoryPool* pool = nullptr;
-    bool taken = false; ///< the request's memory has been
+    bool taken = false; ///< a handler has taken over the request's memory
     std::vector<std::byte>* scratch = nullptr;
     bool clears_set_id = false;
     InitExchange* init = nullptr; ///< while INIT is handled
 };
 thread_local Received received;
 
-/// Wakes a request thread out of its system call; the handler has nothing to do.
+/// Interrupts a request thread's system call; the signal's handler does nothing.
 constexpr int kWakeSignal = SIGUSR1;
 
 std::span<const std::byte> bytes_of(const fuse_buf& request) {
@@ -121,9 +121,10 @@ std::span<std::byte> Session::scratch(std::size_t size) {
 Session::Session(const fuse_lowlevel_ops& ops, std::vector<std::string> fuse_options, bool debug,
                  unsigned threads, file::MemoryPool& pool, void* userdata)
     : most_workers_(std::max(threads, 2U)), pool_(pool) {
-    // Request memory is a megabyte each: let it go back to the system when it is freed.
+    // Each request takes a megabyte of memory: it shall go back to the system when it is freed.
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-    // Buffers are made by request threads and freed by the journal's: few arenas, few gaps.
+    // Request threads allocate buffers and the journal's thread frees them: with few arenas there
+    // is little fragmentation.
     mallopt(M_ARENA_MAX, 2);
     log_what_libfuse_says();
     arguments_.emplace_back("partialfs");
@@ -195,7 +196,7 @@ std::expected<void, std::string> Session::connect(const fuse_custom_io& io, base
 }
 
 bool Session::answer_init() {
-    Worker first; // INIT comes by itself
+    Worker first; // the kernel sends nothing else before INIT is answered
     int got = -EINTR;
     while (got == -EINTR || got == -EAGAIN) {
         got = fuse_session_receive_buf(session_, &first.request);
@@ -204,13 +205,13 @@ bool Session::answer_init() {
         return false;
     }
     InitExchange exchange(bytes_of(first.request), fuse_session_fd(session_));
-    if (mounted_) { // a connection with input and output of its own does not write to this one
+    if (mounted_) { // with a fuse_custom_io the reply does not go through this descriptor
         if (const auto caught = exchange.catch_reply(); !caught) {
             spdlog::warn("INIT is left to libfuse: {}", std::strerror(caught.error().value));
         }
     }
     process(first, &exchange);
-    pool_.give_back(std::exchange(first.request.mem, nullptr)); // for the first of run()
+    pool_.give_back(std::exchange(first.request.mem, nullptr)); // for the first worker of run()
     const auto sent = exchange.send_reply();
     if (!sent) {
         spdlog::error("the reply to INIT: {}", std::strerror(sent.error().value));
@@ -261,7 +262,7 @@ void Session::add_worker(std::unique_ptr<Worker> worker) {
 void Session::start_worker(std::size_t request_size) {
     const base::Lock lock(mutex_);
     if (workers_.empty() || workers_.size() >= most_workers_ || ending_) {
-        return; // before run(), or enough
+        return; // before run(), enough workers, or the session ends
     }
     try {
         auto worker = std::make_unique<Worker>();
@@ -294,7 +295,7 @@ void Session::join_workers() {
     ending_ = true;
     fuse_session_exit(session_);
     for (;;) {
-        // A worker that was just about to wait when the signal came needs another one.
+        // Signals are repeated, as one that comes just before a worker waits is lost.
         std::unique_ptr<Worker> worker;
         {
             const base::Lock lock(mutex_);
@@ -337,7 +338,7 @@ void Session::run(const Callbacks& callbacks) {
     try {
         wanted = callbacks.serving();
     } catch (...) {
-        failure = std::current_exception(); // no memory for a thread
+        failure = std::current_exception(); // such as no memory for a thread
     }
     std::array<pollfd, 3> wait{pollfd{signals.get(), POLLIN, 0},
                                pollfd{gone_event_.get(), POLLIN, 0},

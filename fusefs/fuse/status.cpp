@@ -81,7 +81,7 @@ std::string status_json(const Mount& mount) {
                                ? nullptr
                                : nlohmann::ordered_json(mount.settings.trace_file);
     status["trace_file_errno"] = context.trace.file_error();
-    // Paths and what was refused need not be UTF-8.
+    // Paths and refused texts need not be UTF-8.
     return status.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

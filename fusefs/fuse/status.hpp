@@ -1,4 +1,4 @@
-// What `.partialfs/status` holds.
+// The contents of `.partialfs/status`.
 #pragma once
 
 #include <string>

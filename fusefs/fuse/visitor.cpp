@@ -34,7 +34,7 @@ struct DescriptorMessage {
     ~DescriptorMessage() = default;
 };
 
-/// Closes every descriptor of this thread's own table but `kept`, which may be -1.
+/// Closes every descriptor of this thread's own table except `kept`, which may be -1 for none.
 void empty_file_table(int kept) {
     if (kept < 0) {
         ::syscall(SYS_close_range, 0U, ~0U, 0U);
@@ -65,7 +65,7 @@ void Visitor::start() {
         changed_.wait(lock);
     }
     if (thread_home_ >= 0) {
-        ::close(thread_home_); // ours; the thread has a copy under the same number
+        ::close(thread_home_); // in this table; the thread's has a copy under the same number
     }
 }
 
@@ -166,7 +166,7 @@ base::Result<base::Fd> Visitor::take_home() const {
 
 void Visitor::serve() {
     pthread_setname_np(pthread_self(), "visitor");
-    // Two system calls, as a descriptor table shared with nobody is what close_range() may empty.
+    // unshare(2) first: close_range(2) must not close the descriptors of other threads.
     if (::unshare(CLONE_FILES) != 0) {
         spdlog::warn("cannot have a file table for a thread: {}; after a SIGKILL of the daemon the "
                      "mount may hang until it is aborted in /sys/fs/fuse/connections",

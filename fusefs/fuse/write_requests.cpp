@@ -35,12 +35,13 @@ std::span<const std::byte> as_bytes(const char* data, std::size_t size) {
     return {reinterpret_cast<const std::byte*>(data), size};
 }
 
-/// Beyond this share of the dirty limit a commit begins without being asked for.
+/// Whether so much of the dirty limit is used that a commit is to begin.
 bool much_is_buffered(const Mount& mount) {
     return mount.context.budget.used() > mount.context.budget.limit() / 4;
 }
 
-/// Makes `memory` a buffer charged to the budget, if that allows it; `memory` is null then.
+/// Makes a buffer of `memory` that is charged to the budget; `memory` is null then. Null, and
+/// `memory` kept, if the budget does not allow it.
 std::shared_ptr<Buffer> buffer_from(PoolMemory& memory, file::BufferBudget& budget) {
     if (!memory) {
         return nullptr;
@@ -54,7 +55,7 @@ std::shared_ptr<Buffer> buffer_from(PoolMemory& memory, file::BufferBudget& budg
     return buffer;
 }
 
-/// A write(2) and the memory that it came in.
+/// A write(2), and the memory in which it was received.
 struct Write {
     fuse_req_t req;
     std::shared_ptr<Inode> inode;
@@ -65,7 +66,7 @@ struct Write {
     PoolMemory memory;
 };
 
-/// The bytes go to the disk at once, as far as the caller may use its space.
+/// Writes the bytes to the disk at once, within the caller's limits on disk space.
 void write_through(Mount& mount, const Write& write) {
     const Result<std::size_t> written = base::without_exceptions([&]() -> Result<std::size_t> {
         if (write.inode->is_dead()) {
@@ -91,14 +92,14 @@ bool try_write(Mount& mount, Write& write, const FileData::TakeMemory& take) {
     return done;
 }
 
-/// Waits for the room that a commit makes. A commit that makes none (another file's disk fails, or
-/// the write alone is larger than the limit) will not make any the next time either: the disk is
-/// asked.
+/// Waits for a commit to free memory. If it does not free enough (another file's disk fails, or the
+/// write alone is larger than the limit), a further commit would not either: then the bytes are
+/// written to the disk at once.
 void wait_for_room(Mount& mount, Write write) {
     const auto waiting = std::make_shared<Write>(std::move(write));
     mount.journal.commit([waiting, &mount](int error) {
         if (error == ENODEV || waiting->inode->is_dead()) {
-            // No commit comes any more, or not for this file.
+            // There will be no further commit, or none for this file.
             fuse_reply_err(waiting->req, error == ENODEV ? error : EIO);
             return;
         }
@@ -140,7 +141,7 @@ void explicit_write(Mount& mount, Write write) {
 Answer writepage(fuse_req_t req, fuse_ino_t number, std::span<const std::byte> bytes,
                  ByteOffset offset) {
     Mount& mount = mount_of(req);
-    // The handle may be any of the inode's, even one that is closed by now.
+    // By inode: fi->fh may be any handle of it, even one that is closed by now.
     const auto inode = mount.inodes.find(model::InodeId{number});
     if (!inode || inode->data() == nullptr) {
         return base::failed(ESTALE);
@@ -153,9 +154,9 @@ Answer writepage(fuse_req_t req, fuse_ino_t number, std::span<const std::byte> b
                 : std::optional<CutMoment>(std::in_place, mount, power::Moment::writepage, path);
     if (!moment || moment->refused()) {
         lose_pages(mount, *inode, offset, bytes);
-        // An error of writeback is told to whoever calls syncfs(2) on a file opened before it. That
-        // is right of a page that is lost in a cut; but none of the next boot's business is one
-        // that the kernel could not drop then, as somebody stored into it or held it just then.
+        // The kernel reports a writeback error also to syncfs(2) on any file opened before it. That
+        // is right for a page lost in a cut. It is wrong in the next boot, for a page of the boot
+        // before that the kernel could not drop, because it was in use.
         return mount.context.power->is_on() ? Answer{Written{bytes.size()}} : base::failed(EIO);
     }
     const journal::Change change(mount.journal, shared_data(inode));
