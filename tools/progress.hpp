@@ -6,8 +6,8 @@
 
 namespace partialfs::tools {
 
-/// On a terminal one line, drawn anew ten times a second. Elsewhere a line of its own after 5 s,
-/// and then once in 10 s: a log that nobody looks at stays short.
+/// On a terminal one line, redrawn ten times a second. Elsewhere a new line after 5 s and then
+/// every 10 s, so that logs stay short.
 class ProgressLine {
   public:
     /// `program` begins each line that stays.

@@ -75,8 +75,8 @@ enum class OpKind : std::uint8_t {
     /// I_DIRTY_SYNC nor I_DIRTY_DATASYNC. With `commit-by syncfs` or `commit-by sync` in the
     /// header: that system call instead.
     commit,
-    /// syncfs() of the run's directory: what sync() does, without writing other filesystems back,
-    /// where somebody else may be at work. Before Linux 2.6.39: sync().
+    /// syncfs() of the run's directory: what sync() does, but without writing back other
+    /// filesystems, which others may be using. Before Linux 2.6.39: sync().
     sync,
     /// mmap() of mapping `map`, if it is not there: of the range, rounded out to pages, or of all
     /// of the file if no range is given. A program that maps a file piece by piece does the former.
@@ -135,13 +135,13 @@ enum class OpKind : std::uint8_t {
     /// into the mapping.
     recvmsg_store,
 
-    /// sync_file_range(fd, offset, length, WRITE): writeback begins, nobody waits for it.
+    /// sync_file_range(fd, offset, length, WRITE): begins writeback and does not wait for it.
     start_writeback,
     /// fallocate(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length).
     zero_range,
     /// pwrite() through a second descriptor of the file, opened with O_DIRECT, from an aligned
-    /// buffer. Multiples of 512. The page cache and O_DIRECT agree only if nobody changes the same
-    /// folio meanwhile: changed_together() of op_effect.hpp.
+    /// buffer. Multiples of 512. The page cache and O_DIRECT agree only if no other worker changes
+    /// the same folio meanwhile: changed_together() of op_effect.hpp.
     direct_write,
     /// pwritev2(RWF_DONTCACHE): through the page cache, which forgets the pages once written.
     dontcache_write,
@@ -217,7 +217,7 @@ std::optional<OpKind> kind_named(std::string_view name);
 enum class ContentKind : std::uint8_t {
     pattern, ///< from seed, file, operation id and offset: see pattern.hpp
     fill,    ///< one byte value throughout
-    data,    ///< the bytes stand in the schedule
+    data,    ///< the bytes are in the schedule
 };
 
 struct Content {

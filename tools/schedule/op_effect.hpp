@@ -29,7 +29,8 @@ struct Move {
     ByteRange bytes; ///< their place in `source`, before
     ByteOffset to;   ///< their place in the operation's file, afterwards
 };
-/// What `op`, which moves bytes, moves, if its file's size was `size` before it.
+/// The bytes that `op` moves, if its file's size was `size` before it. moves_bytes(op) must be
+/// true.
 Move move_of(const Op& op, ByteCount size);
 
 /// The bytes that no other worker's operation may need while `op` is carried out: those that it
@@ -39,7 +40,7 @@ Move move_of(const Op& op, ByteCount size);
 /// the filesystem's largest folio.
 ByteRange changed_together(const Op& op, ByteCount size, ByteCount folio);
 
-/// The bytes of its `source` that nobody may change while `op` is carried out.
+/// The bytes of its `source` that no other worker may change while `op` is carried out.
 ByteRange needed_of_source(const Op& op);
 
 } // namespace mmapstress

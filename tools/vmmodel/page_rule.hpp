@@ -27,8 +27,8 @@ partialfs::model::WriteDecision write_back(const FilesystemRules& filesystem,
                                            partialfs::model::BlockMask within_eof,
                                            partialfs::model::BlockSize block_size);
 
-/// clear_page_dirty_for_io() of the era: PG_dirty is cleared, and where the era tells the
-/// filesystem of a dirty PTE, set_dirty() comes first.
+/// clear_page_dirty_for_io() of the era: clears PG_dirty. If the era reports dirty PTEs to the
+/// filesystem (EraRules::tells_filesystem), set_dirty() comes first.
 void clear_dirty_for_io(const EraRules& era, const FilesystemRules& filesystem,
                         partialfs::model::PageState& page, bool pte_was_dirty,
                         partialfs::model::BlockSize block_size);

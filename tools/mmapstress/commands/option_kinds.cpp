@@ -8,7 +8,7 @@ namespace mmapstress {
 
 namespace {
 
-/// More machines than anybody has.
+/// No campaign has more machines.
 constexpr std::uint64_t kMostShards = 1'000'000;
 
 } // namespace

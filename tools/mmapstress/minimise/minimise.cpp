@@ -220,7 +220,8 @@ class Minimiser {
         });
     }
 
-    /// Leaves out the files that no operation names, and numbers the others anew.
+    /// Leaves out the files that no operation names, and the last start-writes while data is still
+    /// lost without them.
     void drop_unused_files() {
         try_header(leave_out_unused_files);
         while (!best_.header.start_writes.empty() &&

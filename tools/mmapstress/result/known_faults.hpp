@@ -43,7 +43,7 @@ struct KnownFault {
     bool operator==(const KnownFault&) const = default;
 };
 
-/// Those that a result shows. Pure; any thread.
+/// The known faults that a result shows. Pure; any thread.
 std::vector<KnownFault> known_faults(const RunResult& result);
 
 /// Whether there is damage, and known faults explain every range of it. Pure; any thread.

@@ -23,8 +23,8 @@ struct RunSettings {
     std::string directory; ///< where the run's own directory is made, or a block device
     /// If `directory` is a device, write over it. Refused if it is in use or holds something.
     bool overwrite_device = false;
-    /// The directory behind `directory`: each file is found there under the same name. Empty:
-    /// looked for, found on partialfs. See verify/disk_stages.hpp.
+    /// The directory behind `directory`: each file is found there under the same name. Empty: it is
+    /// looked for, and found on partialfs. See verify/disk_stages.hpp.
     std::string disk;
     bool keep = false; ///< keep the files even if all is well
     /// Remove the files even if damage was found.

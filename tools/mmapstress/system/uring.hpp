@@ -21,7 +21,7 @@ class Uring {
     /// IORING_OP_READV into `to`; the number of bytes read, as pread()'s.
     Outcome<std::size_t> read(int fd, std::span<std::byte> to, ByteOffset from);
     /// Registers `to` as a buffer, reads into it with IORING_OP_READ_FIXED, and unregisters it.
-    /// Most filesystems' mappings cannot be registered since Linux 6.5: EFAULT, before EOPNOTSUPP.
+    /// Most filesystems' mappings cannot be registered: EFAULT since Linux 6.5, EOPNOTSUPP before.
     Outcome<std::size_t> read_fixed(int fd, std::span<std::byte> to, ByteOffset from);
 
   private:

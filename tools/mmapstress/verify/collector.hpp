@@ -67,7 +67,8 @@ class Collector {
     [[nodiscard]] bool empty() const { return findings_.empty(); }
     /// Ordered by file, offset and the order of discovery.
     [[nodiscard]] std::vector<Finding> take();
-    /// Those that are no damage, ordered; each once, whatever the number of stages.
+    /// The bytes of past_eof() that are no damage, ordered; each once, even if several stages found
+    /// them.
     [[nodiscard]] std::vector<PastEof> past_eof() const;
 
   private:

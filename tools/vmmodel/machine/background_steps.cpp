@@ -100,7 +100,7 @@ void BackgroundSteps::reclaim(int page) {
     }
 }
 
-/// try_to_unmap_one: under the page lock and the page table lock; nobody can be in between.
+/// try_to_unmap_one: one step, as it holds the page lock and the page table lock.
 void BackgroundSteps::try_to_unmap(int process, int page) {
     State& state = add(Step::try_to_unmap, Who::reclaim, page, process);
     PageCell& cell = state.pages[at(page)];

@@ -128,7 +128,7 @@ void Machine::sort_blocks(State& state, int page) const {
 }
 
 State Machine::canonical(const State& state) const {
-    // A truncation tells the last block, and the last page, from the others.
+    // A truncation treats the last block and the last page differently from the others.
     const bool blocks_alike = bounds_.events[static_cast<std::size_t>(Event::truncate)] == 0;
     const auto sort = [&](State& one) {
         for (int page = 0; page < bounds_.pages && blocks_alike; ++page) {

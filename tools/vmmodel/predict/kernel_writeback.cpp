@@ -163,8 +163,8 @@ void KernelPredictor::direct_read(FileNumber file, ByteRange range) {
     }
 }
 
-/// sys_fadvise64_64: filemap_flush, then invalidate_mapping_pages, which passes over pages that are
-/// dirty or that somebody has mapped.
+/// sys_fadvise64_64: filemap_flush, then invalidate_mapping_pages, which passes over dirty pages
+/// and mapped ones.
 bool KernelPredictor::evict(FileNumber file) {
     File& target = at(file);
     writepages(target, kWholeFile);

@@ -71,7 +71,7 @@ class Predictor {
     Predictor& operator=(Predictor&&) = delete;
     virtual ~Predictor() = default;
 
-    /// A new file of `size` bytes, sparse, mapped by nobody.
+    /// A new file of `size` bytes, sparse and without mappings.
     virtual FileNumber create(partialfs::model::ByteOffset size) = 0;
     [[nodiscard]] virtual partialfs::model::ByteOffset size(FileNumber file) const = 0;
     /// What a program would read there now, page cache included. Zeros past the end.
@@ -126,8 +126,8 @@ class Predictor {
     virtual void cached_read(FileNumber file, partialfs::model::ByteRange range) = 0;
     /// open(2) with O_DIRECT, pread(2), close(2): dirty pages are written back first; no commit.
     virtual void direct_read(FileNumber file, partialfs::model::ByteRange range) = 0;
-    /// POSIX_FADV_DONTNEED: dirty pages are written back (no commit), and clean pages that nobody
-    /// has mapped leave the page cache. Returns whether no page is left.
+    /// POSIX_FADV_DONTNEED: dirty pages are written back (no commit), and clean pages without PTEs
+    /// leave the page cache. Returns whether no page is left.
     virtual bool evict(FileNumber file) = 0;
 
     /// Where the disk differs from the expected bytes: maximal ranges, by file and offset. It means

@@ -12,7 +12,7 @@ enum class Format : std::uint8_t { table, json, dot, svg };
 
 /// The run, a line a step: who did what, and what PTE, page, blocks, memory and disk are then.
 std::string run_table(const Run& run, const Search& search);
-/// What was found, or that nothing can be, with the counts.
+/// What was found, or that nothing can be found, with the counts.
 std::string search_text(const Search& search, const partialfs::base::Colours& colours = {});
 std::string search_json(const Search& search);
 std::string search_dot(const Search& search);

@@ -43,7 +43,7 @@ struct Meaning {
     Key key;
 };
 
-/// What keys send: one byte, or an escape sequence. Longer ones before those they begin with.
+/// The bytes that keys send: one, or an escape sequence. A sequence comes before its own prefixes.
 constexpr std::array kMeanings{
     Meaning{"\x1b[5~", Key::back}, Meaning{"\x1b[6~", Key::next}, Meaning{"\x1b[1~", Key::first},
     Meaning{"\x1b[4~", Key::last}, Meaning{"\x1b[C", Key::next},  Meaning{"\x1b[B", Key::next},
@@ -59,7 +59,7 @@ constexpr std::array kMeanings{
     Meaning{"\x04", Key::quit},
 };
 
-/// Takes one key off the front of what was typed.
+/// Removes one key from the front of the typed bytes and returns it.
 Key take_key(std::string& typed) {
     for (const Meaning& meaning : kMeanings) {
         if (typed.starts_with(meaning.bytes)) {
