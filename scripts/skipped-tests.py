@@ -3,10 +3,10 @@
 
 usage: skipped-tests.py RESULTS.xml BUILD_DIR
 
-RESULTS.xml is what ctest --output-junit wrote. Exit code 1 if a test was skipped that this machine
-could have run: where root may mount and /dev/fuse and loop devices work, the tests that need them
-(labels in NEEDS) may be skipped only for the reasons in EXCUSES. Tests of other labels may be
-skipped: those in QEMU also want a kernel fetched from Debian, for one.
+RESULTS.xml is the output of ctest --output-junit. Exit code 1 if a test was skipped that this machine could have
+run: where root may mount and /dev/fuse and loop devices work, the tests that need them (labels in NEEDS) may be
+skipped only for the reasons in EXCUSES. Tests of other labels may be skipped: those in QEMU, for example, also need
+a kernel fetched from Debian.
 """
 import json
 import os
@@ -26,11 +26,11 @@ NEEDS = {
     "loop": {"root", "mount", "loop"},
 }
 
-# Reasons that are the machine's, whatever else it can do.
+# Reasons that depend on the machine, whatever its abilities.
 EXCUSES = re.compile(r"is not installed|is missing \(|unknown filesystem type|may not trace here"
                      r"|no memory control group may be made|a sanitizer's runtime needs")
 
-# In a mount namespace of its own, so that nothing stays mounted; a loop device goes with its mount.
+# In a mount namespace of its own, so that nothing stays mounted; unmounting also removes a loop device.
 MOUNT = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
          "mount -t tmpfs none \"$1\"", "sh"]
 LOOP = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
@@ -45,7 +45,7 @@ def succeeds(command):
 
 
 def abilities():
-    """What this machine and this user can do, of what NEEDS names."""
+    """What of NEEDS this machine and this user can do."""
     can = set()
     if os.geteuid() == 0:
         can.add("root")
@@ -59,7 +59,7 @@ def abilities():
 
 
 def could_have_run(labels, reason, can):
-    """Whether a test with these labels, skipped for this reason, had all that it needs."""
+    """Whether a test with these labels, skipped for this reason, had everything that it needs."""
     held = labels & NEEDS.keys()
     if not held or EXCUSES.search(reason):
         return False
@@ -70,7 +70,7 @@ def could_have_run(labels, reason, can):
 
 
 def reason_of(case):
-    """The line that tells why: gtest's message after GTEST_SKIP, or a script's line 'skip: ...'."""
+    """The line with the reason: gtest's message after GTEST_SKIP, or a script's line 'skip: ...'."""
     output = case.findtext("system-out") or ""
     script = re.search(r"^(?:skip|skipped|SKIP): *(.+)$", output, re.M)
     if script:

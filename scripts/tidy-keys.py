@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Prints, for each of our sources that a build compiles, a hash of all that clang-tidy's verdict depends on.
+"""Prints, for each of our sources that a build compiles, a hash of everything that clang-tidy's result depends on.
 
 usage: tidy-keys.py BUILD_DIR SALT <FILES
 
-SALT is what all files have in common: clang-tidy's version and its settings. FILES are our sources and headers, a
-line each. A line of output: the hash, a blank, the source. The hash covers the source and the headers of ours
-that it includes, directly or not.
+SALT is what all files share: clang-tidy's version and its settings. FILES are our sources and headers, one a line. A
+line of output: the hash, a blank, the source. The hash covers the source and all of our headers that it includes,
+directly or not.
 """
 
 import functools

@@ -38,10 +38,10 @@ class Place:
         self.name, self.path, self.pid = name, path, pid
 
     def cpu(self):
-        """Seconds of CPU time that the process has used, of ended threads too."""
+        """The CPU time that the process has used, in seconds; includes its ended threads."""
         if self.pid is None:
             return 0.0
-        # The clock of a process by its number: make_process_cpuclock() of the kernel.
+        # The CPU clock of a process id: make_process_cpuclock() of the kernel.
         return time.clock_gettime(~self.pid << 3 | 2)
 
     def peak_rss_mib(self):
@@ -56,7 +56,7 @@ class Place:
 
 
 class Partialfs(Place):
-    """A partialfs mount of its own daemon, so that its CPU time and memory can be read."""
+    """A mount by a partialfs daemon of its own, so that the daemon's CPU time and memory can be measured."""
 
     def __init__(self, name, build, directory, *options):
         source, mount = os.path.join(directory, name + ".source"), os.path.join(directory, name)

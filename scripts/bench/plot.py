@@ -1,4 +1,4 @@
-"""The table of filesystems.py as bars: one self-contained SVG."""
+"""Draws the table of filesystems.py as bars: one self-contained SVG."""
 from xml.sax.saxutils import escape
 
 _COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860")
@@ -6,7 +6,7 @@ _BAR, _GAP, _LEFT, _WIDTH = 14, 16, 190, 520
 
 
 def write_svg(file, summary, names):
-    """Of each workload in `summary` a group of bars: the speed of each place against the first of `names`."""
+    """A group of bars for each workload in `summary`: the speed of each place relative to the first of `names`."""
     most = max(summary[workload][name]["speed_ratio"] for workload in summary for name in names)
     height = 60 + len(summary) * (len(names) * _BAR + _GAP)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{_LEFT + _WIDTH + 80}" height="{height}" '

@@ -1,4 +1,4 @@
-"""Real programs as workloads: what they work on is made once, outside the places that are measured."""
+"""Real programs as workloads. Their input is made once, outside of the places that are measured."""
 import os
 import resource
 import shutil
@@ -12,7 +12,7 @@ INSERT INTO t SELECT i, hex(randomblob(50)) FROM n;
 """
 _SQL_WORK = "".join(f"UPDATE t SET v = hex(randomblob(50)) WHERE k % 100 = {n};\n" for n in range(100))
 
-# By name: the program that it takes, what it does in an empty directory, how much of what that is.
+# By name: the program needed, the command to run in an empty directory, the amount and the unit of its work.
 PROGRAMS = {
     "git-clone": ("git", "git clone -q --no-hardlinks \"$STOCK/repository\" clone", 1, "clones"),
     "untar": ("tar", "tar -xf \"$STOCK/tree.tar\"", 2000, "files"),
@@ -21,13 +21,13 @@ PROGRAMS = {
     "sqlite-mmap": ("sqlite3", "sqlite3 db <\"$STOCK/rows.sql\"\n"
                                "{ echo 'PRAGMA mmap_size=268435456;'; cat \"$STOCK/work.sql\"; } | sqlite3 db >/dev/null",
                     100, "transactions"),
-    # For a time of its own: it prints its rate.
+    # It runs for a fixed time, and prints its rate.
     "dbench-4": ("dbench", "dbench -D . -t 10 4 | awk '/^Throughput/ { print $2 }'", 1000, "MB"),
 }
 
 
 def make_stock(directory, workloads):
-    """What `workloads` work on. Leaves out, with a message, those whose program is missing; the others."""
+    """Makes the input of `workloads`. Returns those that can run; the others, whose program is missing, are named."""
     there = []
     for name in workloads:
         if name in PROGRAMS and not shutil.which(PROGRAMS[name][0]):
@@ -56,8 +56,8 @@ def make_stock(directory, workloads):
 
 
 def measure_program(name, stock, place):
-    """As fs_workload measures: wall and CPU seconds, and how much was done. Where the script prints a rate, the seconds
-    that this much would have taken."""
+    """Measures as fs_workload does: wall and CPU seconds, and the amount of work. If the script prints a rate, the
+    seconds that this amount would have taken."""
     _, script, amount, unit = PROGRAMS[name]
     work = os.path.join(place.path, "program")
     os.mkdir(work)

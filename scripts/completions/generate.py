@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 
 DIRECTORIES = {"DIR", "PATH", "SOURCE", "MOUNTPOINT"}
 NUMBERS = {"N", "SIZE", "TIME", "NUMBER"}
-# What else mount(8) takes; a program whose --help has a list of mount options takes these words after -o.
+# Other words of mount(8): a program whose --help has a list of mount options takes them after -o.
 MOUNT_OPTIONS = re.compile(r"mount options: ([^.]*(?:\.[^\n.]+)*)\.", re.S)
 
 
 @dataclass
 class Option:
-    names: list  # as ["-w", "--workload"]
-    metavar: str  # empty: it takes no value
+    names: list  # for example ["-w", "--workload"]
+    metavar: str  # empty: the option takes no value
     text: str
     words: list = field(default_factory=list)  # the values it takes, if they are listed
 
@@ -44,7 +44,7 @@ def output(*command):
 
 
 def entries(section):
-    """The (left, right) columns of a section of --help; a description may go on in lines of its own."""
+    """The (left, right) columns of a section of --help; a description may continue on further lines."""
     found = []
     for line in section.splitlines():
         entry = re.match(r"  (\S.*?)(?:\s{2,}(\S.*))?$", line)
@@ -168,7 +168,7 @@ def quoted(text):
 
 
 def described(text):
-    """A description as zsh's _arguments takes it: its brackets and colons mean nothing there."""
+    """A description in the syntax of zsh's _arguments: its brackets and colons are escaped."""
     return re.sub(r"([\[\]:\\])", r"\\\1", text)
 
 

@@ -25,7 +25,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from partialfs import Mount  # noqa: E402  pylint: disable=wrong-import-position
 
-RECORD = 4096  # bytes: a page each, so that no record is saved by its neighbour's write
+RECORD = 4096  # bytes: one page each, so that the write of a neighbour saves no record
 CLIENTS = 3
 
 
@@ -35,7 +35,7 @@ def record(value):
 
 
 class History:
-    """What was invoked and what became of it, in order."""
+    """The events in order: what was invoked, and its result."""
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -47,18 +47,18 @@ class History:
             self.events.append((time.monotonic(), process, event, operation))
 
     def acknowledged(self):
-        """The records that a client was told are safe."""
+        """The records that a client reported as safe."""
         return {operation[1] for _, _, event, operation in self.events if event == "ok" and operation[0] == "append"}
 
 
 class Client:
-    """Appends a record, and returns once it is safe as far as this client knows."""
+    """Appends a record, and returns once it believes the record safe."""
 
     def __init__(self, path, manner):
         self._path, self._manner = path, manner
 
     def append(self, value):
-        """OSError if it gives up."""
+        """Raises OSError if it gives up."""
         log = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o644)
         try:
             os.pwrite(log, record(value), value * RECORD)
@@ -77,7 +77,7 @@ class Client:
 
 
 def nemesis(mount, rng, power, stop, history):
-    """Hurts the disk, one way after the other, until it is told to stop; then heals it."""
+    """Disturbs the disk in one way after the other until it is stopped; then removes all faults."""
     while not stop.wait(rng.uniform(0.005, 0.03)):
         deed = rng.choice(["pwrite EIO count=2", "pwrite torn=512 count=1", "fdatasync EIO count=1", "fsync EIO count=1",
                            "fdatasync delay=20ms count=3", *["cut"] * power])
@@ -90,7 +90,7 @@ def nemesis(mount, rng, power, stop, history):
 
 
 def work(client, name, values, history):
-    """One client's thread."""
+    """The thread of one client."""
     for value in values:
         history.add(name, "invoke", ("append", value))
         try:
@@ -101,7 +101,7 @@ def work(client, name, values, history):
 
 
 def run(directory, seed, operations, manner, options):
-    """Records that were acknowledged, and those of them that the disk has not."""
+    """Runs the test. Returns the acknowledged records, and those of them that are not on disk."""
     history, stop = History(), threading.Event()
     with Mount(directory, "--contract", "linux-2.6.20", "--commit-interval", "5ms", *options) as mount:
         clients = [threading.Thread(target=work, args=(Client(mount.path / "log", manner), number,

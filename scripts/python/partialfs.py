@@ -25,17 +25,17 @@ Rule = collections.namedtuple("Rule", "text number matched fired")
 
 
 class BadRule(ValueError):
-    """What partialfs says of a rule of faults that it does not understand."""
+    """partialfs' error message about an invalid fault rule."""
 
 
 class Faults:
-    """The rules of faults of a mount; partialfs(8) has their language."""
+    """The fault rules of a mount; partialfs(8) documents their language."""
 
     def __init__(self, mount):
         self._mount = mount
 
     def add(self, *lines):
-        """These rules in force beside those that are; BadRule, and nothing changed, if one is wrong."""
+        """Adds rules to those in force. BadRule if one is invalid; nothing is changed then."""
         try:
             self._mount.write_control("faults", "\n".join(lines))
         except OSError as error:
@@ -43,16 +43,16 @@ class Faults:
             raise BadRule(refused) if refused else error from None
 
     def replace(self, *lines):
-        """These rules in force, and no others; nobody is delayed any more."""
+        """Replaces all rules in force; also ends all delays."""
         self.add("clear", *lines)
 
     def rules(self):
-        """What is in force, how often each has matched and fired."""
+        """The rules in force, and how often each has matched and fired."""
         lines = re.findall(r"(.*)  # rule (\d+): matched (\d+), fired (\d+)\n", self._mount.read_control("faults"))
         return [Rule(text, *map(int, counts)) for text, *counts in lines]
 
     def fired(self):
-        """How often rules have fired since the mount, those that are gone included."""
+        """How often rules have fired since the mount, removed rules included."""
         return self._mount.status()["faults"]["fired"]
 
 
@@ -63,36 +63,36 @@ class Ledger:
         self._mount = mount
 
     def entries(self):
-        """Every entry, as a dictionary with the names of partialfs(8)."""
+        """Every entry, as a dictionary with the member names of partialfs(8)."""
         return [json.loads(line) for line in self._mount.read_control("ledger").splitlines()]
 
     def lost(self, path=None):
-        """The entries that nothing has healed, of one file or of all."""
+        """The entries that are not healed, of one file or of all."""
         return [entry for entry in self.entries()
                 if entry.get("healed_at") is None and path in (None, entry.get("path"))]
 
 
 class Power:
-    """The power of a mount that was made with --power."""
+    """The power of a mount made with --power."""
 
     def __init__(self, mount):
         self._mount = mount
 
     def cut(self, command="cut", **how):
-        """The machine is off; or will be at a moment: cut(tear=512, seed=7), cut(at="commit:3")."""
+        """Cuts the power, now or at a moment: cut(tear=512, seed=7), cut(at="commit:3")."""
         self._mount.write_control("power", " ".join([command, *(f'{key}="{value}"' for key, value in how.items())]))
 
     def cut_and_on(self, **how):
-        """The same, and on() once it is off."""
+        """Cuts the power, and turns it on again once it is off."""
         self.cut("cut-and-on", **how)
 
     def on(self):
-        """The machine is on again, with what was on its disk."""
+        """Turns the power on again, with what is on disk."""
         self.cut("on")
 
 
 class Mount:
-    """`directory`/disk mounted at `directory`/mount, both made if they are not there."""
+    """`directory`/disk mounted at `directory`/mount; both are made if they do not exist."""
 
     def __init__(self, directory, *options, program=None):
         directory = pathlib.Path(directory).absolute()
@@ -104,11 +104,11 @@ class Mount:
         self.faults, self.ledger, self.power = Faults(self), Ledger(self), Power(self)
 
     def read_control(self, name):
-        """What a file of .partialfs holds."""
+        """The contents of a file of .partialfs."""
         return (self.path / ".partialfs" / name).read_text()
 
     def write_control(self, name, text):
-        """In one write, as the control files want it; OSError says what went wrong."""
+        """Writes to a control file in one write, as it requires; raises OSError with the reason."""
         with open(self.path / ".partialfs" / name, "wb", buffering=0) as control:
             control.write(text.encode())
 
@@ -117,7 +117,7 @@ class Mount:
         return json.loads(self.read_control("status"))
 
     def evict(self, path):
-        """What the kernel has of a file leaves memory: a read after that reads the disk."""
+        """Evicts a file's pages from memory: the next read reads the disk."""
         self.write_control("evict", str(path))
 
     def close(self):

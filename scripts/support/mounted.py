@@ -1,10 +1,10 @@
-"""A partialfs mount for Python programs, by way of mount.sh."""
+"""A partialfs mount for Python programs, using mount.sh."""
 import os
 import subprocess
 
 
 class Mounted:
-    """Mounted when it is made; RuntimeError says why it cannot be. close() unmounts; so does our end."""
+    """Mounts on creation; RuntimeError says why it cannot. close() unmounts; so does the end of this process."""
 
     def __init__(self, log, program, directory, mount, *options):
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mount.sh")
@@ -17,7 +17,7 @@ class Mounted:
         self.pid = int(said[1])  # the daemon's
 
     def close(self):
-        """The daemon's exit code."""
+        """Unmounts. Returns the daemon's exit code."""
         self._script.communicate()
         return self._script.returncode
 

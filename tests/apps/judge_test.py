@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Tests of scripts/apps/support/judge.py: what it counts, what it sees in strace's lines, what it accepts."""
+"""Tests of scripts/apps/support/judge.py: what it counts, what it finds in strace's output, what it accepts."""
 
 import contextlib
 import io

@@ -19,7 +19,7 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TIMEOUT = 60  # seconds for a shell to answer everything
+TIMEOUT = 60  # seconds for a shell to complete everything
 
 
 def output(*command):
@@ -43,7 +43,7 @@ def words_of(text, option):
 
 
 class Expected:
-    """What is to be offered, by command line; for bash `--x=` is three words, as readline splits it."""
+    """What must be offered, by command line; for bash `--x=` is three words, as readline splits it."""
 
     def __init__(self, partialfs, mmapstress, vmmodel):
         self.exactly = {}  # command line -> the set that must be offered
@@ -58,7 +58,7 @@ class Expected:
         self.exactly["partialfs --log-level="] = {"trace", "debug", "info", "warning", "error", "off"}
         self.exactly["partialfs --log-level=w"] = {"warning"}
         self.among["partialfs -o "] = {"allow_other", "ro", "nosuid"}
-        self.among["partialfs s"] = {"somewhere"}  # a directory that is there
+        self.among["partialfs s"] = {"somewhere"}  # a directory that exists
         workloads = {line.split()[0] for line in output(mmapstress, "workloads").splitlines()
                      if re.match(r"[a-z]", line)}
         for name, program in (("mmapstress", mmapstress), ("vmmodel", vmmodel)):
@@ -80,10 +80,10 @@ class Expected:
 
 
 def from_bash(directory, lines):
-    """The offers of bash, by command line."""
+    """What bash offers, by command line."""
     answers = []
     for line in lines:
-        # Readline splits at = too, and gives an empty last word where the line ends in a blank.
+        # Readline splits at =, too, and adds an empty last word if the line ends in a blank.
         words = [word for word in re.split(r"\s+|(=)", line) if word]
         if line[-1] in " ":
             words.append("")
@@ -102,7 +102,7 @@ def from_bash(directory, lines):
 
 
 def from_zsh(directory, lines):
-    """The offers of zsh, by command line: an interactive shell on a terminal of its own is asked."""
+    """What zsh offers, by command line: asks an interactive shell on a terminal of its own."""
     with tempfile.TemporaryDirectory() as scratch:
         cases, result = os.path.join(scratch, "cases"), os.path.join(scratch, "result")
         with open(cases, "w", encoding="utf-8") as out:

@@ -23,7 +23,7 @@ import shutil
 import subprocess
 import sys
 
-# Folders at the top level, so that what begins with one of them can only be a path of ours.
+# The folders at the top level: a word that begins with one of them can only be a path of the project.
 PATH = re.compile(r"(?<![\w./-])((?:fusefs|tools|tests|scripts)/[\w./-]*[\w/])")
 failures = 0
 
@@ -66,7 +66,7 @@ def check_paths(source, name, text):
 
 
 def helps_of(program):
-    """The --help of a program and of each of its subcommands; the program's own under the name ''."""
+    """The --help of a program and of each of its subcommands; the program's own has the name ''."""
     helps = {"": output(program, "--help")}
     if "Subcommands:" in helps[""]:
         for command in re.findall(r"^  ([a-z]+) ", helps[""].split("Subcommands:")[1], re.M):
@@ -91,7 +91,7 @@ def check_man_page(page, helps):
 
 
 def check_commands(name, text, helps):
-    """The options in the indented command lines of a Markdown file."""
+    """Checks the options in the indented command lines of a Markdown file."""
     for line in re.findall(r"^ {4,}(\S.*)$", text, re.M):
         line = re.sub(r"(^|\s)#\s.*", "", line)
         for command in re.split(r"&&|\||;", line):
@@ -106,7 +106,7 @@ def check_commands(name, text, helps):
 
 
 def check_outputs(name, text, programs):
-    """The indented blocks that begin with `$ vmmodel ...`: its output is the same on every machine."""
+    """Checks the indented blocks that begin with `$ vmmodel ...`: its output is the same on every machine."""
     for command, shown in re.findall(r"^    \$ (vmmodel .*)\n((?:    .*\n|\n(?=(?:\n)*    ))+)", text, re.M):
         shown = re.sub(r"^    ", "", shown, flags=re.M)
         said = subprocess.run([programs["vmmodel"], *command.split()[1:]], capture_output=True, text=True).stdout

@@ -23,8 +23,8 @@ ORDER = [
     "tools/vmmodel", "tools/vmmodel/machine", "tools/vmmodel/explore", "tools/vmmodel/simulate",
     "tools/vmmodel/predict", "tools/vmmodel/show", "tools/vmmodel/commands",
 ]
-# What a folder, or all folders below a path, may include of the others. The rule stays pure, and the tools share the
-# rule with the filesystem and nothing of its I/O.
+# What a folder, or all folders below a path, may include of the others. The model stays pure, and the tools share the
+# model with the filesystem, but none of its I/O.
 SHARED = {"fusefs/base", "fusefs/model", "tools", "tools/schedule"}
 ALONE = {
     "fusefs/model": {"fusefs/base"},
@@ -32,7 +32,7 @@ ALONE = {
     "tools/mmapstress": SHARED | {folder for folder in ORDER if folder.startswith("tools/mmapstress")},
     "tools/vmmodel": SHARED | {folder for folder in ORDER if folder.startswith("tools/vmmodel")},
 }
-# Includes against the order, each with its reason.
+# Includes that break the order, each with its reason.
 ALLOWED = {
     # Sizes and times in text become the model's types.
     ("fusefs/base/units.hpp", "fusefs/model/types.hpp"),
@@ -71,7 +71,7 @@ def main(source):
     count = failures = 0
     for file in files:
         path = os.path.join(source, file)
-        if not os.path.exists(path):  # deleted, and not committed yet
+        if not os.path.exists(path):  # deleted, but not committed yet
             continue
         with open(path, encoding="utf-8") as text:
             for header in re.findall(r'^#include "(.+)"', text.read(), re.M):

@@ -9,12 +9,12 @@ import urllib.request
 
 
 def missing():
-    """Which of the programs is not installed, or None."""
+    """Returns which of the programs is not installed, or None."""
     return next((name for name in ("chromium", "chromedriver") if not shutil.which(name)), None)
 
 
 class Browser:
-    """Ends the browser and its driver when it is left."""
+    """On leaving the context, ends the browser and its driver."""
 
     def __enter__(self):
         # pylint: disable=consider-using-with
@@ -55,7 +55,7 @@ class Browser:
         self.call("POST", "/url", {"url": f"file://{path}"})
 
     def run(self, script, *arguments):
-        """The result of a function's body in the page."""
+        """Runs a function's body in the page. Returns its result."""
         return self.call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
     def element(self, css):
@@ -72,7 +72,7 @@ class Browser:
             "features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]}})
 
     def errors(self):
-        """What the page has complained of since the last call."""
+        """The errors that the page has reported since the last call."""
         return [entry["message"] for entry in self.call("POST", "/se/log", {"type": "browser"})]
 
     def screenshot(self):

@@ -50,7 +50,7 @@ def report(size, ranges):
 
 
 def trace():
-    """What a partialfs says of the loss in page 1."""
+    """The trace of the loss in page 1, as partialfs writes it."""
     path = "mmapstress.x/file0</script>"
     events = [
         {"t": 2000000, "seq": 1, "event": "page-dirty", "inode": 5, "path": path, "page": 1,
@@ -65,7 +65,7 @@ def trace():
 
 
 class Pages:
-    """Makes pages, and notes what is wrong with them."""
+    """Makes pages, and collects errors in them."""
 
     def __init__(self, mmapstress, directory):
         self.mmapstress, self.directory, self.wrong = mmapstress, directory, []
@@ -116,7 +116,7 @@ def small_page(pages, browser):
         pages.equal(True, browser.run(
             f"return document.querySelectorAll('#story svg .event.{lane}').length > 0"), f"{lane} on the axis")
 
-    # A click into the map: the cell of the second range.
+    # A click on the map: the cell of the second range.
     at = browser.run("""const map = maps[0]; const cell = Math.floor((9000 - map.begin) / map.unit);
         const box = map.canvas.getBoundingClientRect();
         map.canvas.scrollIntoView();
@@ -130,7 +130,7 @@ def small_page(pages, browser):
     pages.equal(1, browser.run("return chosen"), "the range that a click into the map chooses")
     pages.holds("zeros", browser.run("return document.getElementById('live').textContent"), "what is said aloud")
 
-    # By keys alone: zoom, next range, its story.
+    # With the keyboard only: zoom, next range, its story.
     unit = browser.run("return maps[0].unit")
     browser.type("canvas", "+")
     pages.equal(max(1024, unit / 2), browser.run("return maps[0].unit"), "+ zooms in")

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
-"""Tests of what scripts/kernels/compare.sh makes of the sides' answers, and of the schedules that
-it gives them."""
+"""Tests of scripts/kernels/compare.sh: how it compares the sides' answers, and the schedules that it gives them."""
 
 import json
 import os
@@ -49,7 +48,7 @@ def collected(directory, filesystem="reiserfs", doubtful=(), **sides):
 
 
 def run(directory):
-    """The exit code and what is said."""
+    """Returns the exit code and the output."""
     sets = comparison.Collected(directory)
     return comparison.exit_code(sets), comparison.summary(sets) + comparison.without_answer(sets)
 
@@ -77,7 +76,7 @@ class Compare(unittest.TestCase):
         self.assertEqual(comparison.differing(comparison.Collected(self.path)), ["a"])
 
     def test_another_rule_may_differ_from_partialfs(self):
-        """reiserfs loses something else than ext3, as vmmodel says of both."""
+        """reiserfs loses other bytes than ext3; vmmodel predicts both."""
         code, said = run(collected(self.path, **self.sides(kernel={"a": [], "b": []},
                                                            model={"a": [], "b": []})))
         self.assertEqual(code, 0)
@@ -85,7 +84,7 @@ class Compare(unittest.TestCase):
                       said)
 
     def test_an_ext3_may_differ_where_that_is_predicted(self):
-        """What a daemon cannot know, vmmodel --through fuse knows."""
+        """`vmmodel --through fuse` models what a daemon cannot know."""
         code, said = run(collected(self.path, "ext3", **self.sides(
             kernel={"a": [], "b": []}, model={"a": [], "b": []}, emulated={"a": [], "b": []})))
         self.assertEqual(code, 0)

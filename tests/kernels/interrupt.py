@@ -11,8 +11,8 @@ import time
 
 
 def processes_of(directory):
-    """The command lines of the processes that have their temporary files there, by process id: of the command, and
-    of what it started, whatever session that is in and whoever its parent is by now."""
+    """The command lines of the processes that have their temporary files in the directory, by process id: the
+    command, and everything that it started, in whatever session and with whatever parent."""
     mark = f"TMPDIR={directory}".encode()
     found = {}
     for entry in filter(str.isdigit, os.listdir("/proc")):
@@ -30,7 +30,7 @@ def processes_of(directory):
 
 def interrupted(directory, command, send):
     """What is wrong after `send` was called with the running command's process id, if anything."""
-    # A job in the background of a script ignores SIGINT; one on a terminal does not.
+    # A background job of a script ignores SIGINT; a job on a terminal does not.
     process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL,
                                env={**os.environ, "TMPDIR": directory},
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Seeded kernel bugs (scripts/kernels): their headers, what is made of a row, and that a run goes on where another
-ended. Builds nothing and boots nothing."""
+"""Seeded kernel bugs (scripts/kernels): their headers, the result of a row, and that an interrupted run continues
+where it ended. Builds and boots nothing."""
 
 import os
 import sys
@@ -103,7 +103,7 @@ class Results(unittest.TestCase):
 
 
 class Tree:
-    """Stands in for sources.SourceTree."""
+    """Replaces sources.SourceTree."""
     release = "6.12.1"
 
     def __init__(self, path, broken=()):
@@ -130,7 +130,7 @@ class Hunts(unittest.TestCase):
         self.boots, self.durations = [], {}
 
     def hunt(self, *arguments, broken=(), verdict="found", others=()):
-        """`others`: the programs that are on PATH."""
+        """`others`: the programs on PATH."""
         parsed = options.parse_run(["--mutants", ",".join(self.names), *arguments])
         self.tree = Tree(self.path, broken)
         with mock.patch.object(mutants, "find_peers", lambda: list(others)):
@@ -196,7 +196,7 @@ class Hunts(unittest.TestCase):
         slots.give(1)
         two.join()
         self.assertEqual(order, ["one", "two"])
-        slots.take(9)  # more than there are: all of them
+        slots.take(9)  # more than there are: takes all of them
 
 
 class Peers(unittest.TestCase):

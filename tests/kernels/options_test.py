@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Bad input to scripts/kernels/run.sh and compare.sh: one line that says what to do, the right exit code,
-and nothing left behind. Needs no QEMU."""
+"""Invalid input to scripts/kernels/run.sh and compare.sh: one line that says what to do, the right exit code, and
+nothing left behind. Needs no QEMU."""
 
 import contextlib
 import io
@@ -33,7 +33,7 @@ class Refusals(unittest.TestCase):
                 file.write(content)
 
     def refuses(self, code, words, *arguments, program=run):
-        """The program ends with this code and one line with these words, and leaves nothing."""
+        """Expects the program to end with this code and one line with these words, and to leave nothing behind."""
         name = "run.sh" if program is run else "compare.sh"
         said = io.StringIO()
         with mock.patch.object(sys, "argv", [name, *arguments]), contextlib.redirect_stderr(said):
@@ -102,7 +102,7 @@ class Refusals(unittest.TestCase):
             self.refuses(2, "--shell needs a terminal", "--shell")
         with mock.patch.object(base, "free_mebibytes", lambda _: 10):
             self.refuses(3, f"disk full: {self.temporary}", "--engine", "/bin/true")
-        # An archive without anything in it.
+        # An empty archive.
         for way in ("--debian", "--source"):
             self.refuses(3, "has no package lists of sid", way, "sid", "--engine", f"{self.path}/engine",
                          "--mirror", f"file:{self.path}")

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Power cuts (scripts/kernels): the log of blklogwrites, the disks that are rebuilt from it, and what is made of the
+"""Power cuts (scripts/kernels): the log of blklogwrites, the disks rebuilt from it, and the results of the
 comparisons. Needs no QEMU."""
 
 import json
@@ -90,7 +90,7 @@ class Logs(unittest.TestCase):
             self.assertTrue(all(cut.durable <= number < cut.moment for number in kept))
             for number in range(cut.durable, cut.moment):
                 if entries[number].sector == 4:
-                    self.assertIsNone(kept[number])  # and there
+                    self.assertIsNone(kept[number])  # complete
             torn += any(sectors is not None for sectors in kept.values())
         self.assertGreater(torn, 5)
         self.assertGreater(sum(cut.pending == 0 for cut in cuts), 50)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Tests of what scripts/kernels makes of a guest's console: nothing that did not arrive whole is a
-result, and a panic, a timeout or a missing report is never clean."""
+"""Tests of how scripts/kernels reads a guest's console: only what arrived complete is a result, and a panic, a
+timeout or a missing report is never clean."""
 
 import gzip
 import json
@@ -36,7 +36,7 @@ def program(run, kind, code, **more):
 
 
 def one(run, damage=(), code=None, after=None):
-    """The console of one whole run; `after`: the damage found after the remount."""
+    """The console of one complete run; `after`: the damage found after the remount."""
     after = damage if after is None else after
     text = ""
     for kind, found in (("argv", damage), ("verify", after)):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Which rows scripts/kernels/run.sh boots, what it expects of them, and what it makes of how they end. The
-QEMU here is a program that prints what a guest would."""
+"""Which rows scripts/kernels/run.sh boots, what it expects of them, and how it reports their results. QEMU is
+replaced by a program that prints what a guest would."""
 
 import os
 import shutil
@@ -105,7 +105,7 @@ class Rows(unittest.TestCase):
 
 
 class Boots(unittest.TestCase):
-    """A row from its disk to its result, with a QEMU that is a script."""
+    """A row from its disk to its result, with a script in place of QEMU."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
@@ -120,7 +120,7 @@ class Boots(unittest.TestCase):
         base.processes.begin()
 
     def boots(self, script, *arguments):
-        """The results of run.sh's rows with a QEMU that does `script` with its console in $console."""
+        """The results of run.sh's rows with a QEMU that runs `script`, with its console in $console."""
         program = self.path / "qemu-system-x86_64"
         program.write_text('#!/bin/bash\nconsole=${!#}; console=${console#file:}\nall="$*"\n' + script, encoding="utf-8")
         program.chmod(0o755)
@@ -167,7 +167,7 @@ class Boots(unittest.TestCase):
                 echo 'WARNING: CPU: 0'
                 echo '@@guest {"event":"run","run":2}'
                 echo '@@guest {"event":"end"}'; } >"$console" """, "--seeds", "2")
-        # The second run began in a kernel that had oopsed: what counts is how it ended in a guest of its own.
+        # The second run began in a kernel that had oopsed: only its repetition in a guest of its own counts.
         self.assertEqual([result["verdict"] for result in got["results"]], ["oops", "warning"])
         self.assertEqual((got["verdict"], got["reasons"][0]),
                          ("oops", "BUG: Bad page cache in process x; the kernel went on, and was ended"))

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Uses run.sh --shell as a person at a terminal does, and checks what the guest answers.
+"""Uses run.sh --shell as a person at a terminal does, and checks what the guest prints.
 
-    shell.py COMMAND...
+  shell.py COMMAND...
 """
 import os
 import pty
@@ -11,7 +11,7 @@ import sys
 import time
 
 PROMPT = b"guest# "
-SECONDS = 900  # a busy machine; a shell that does not come does not come at all
+SECONDS = 900  # enough on a busy machine; a shell that has not come by then never comes
 
 
 class Terminal:
@@ -22,7 +22,7 @@ class Terminal:
         self.said = b""
 
     def wait_for(self, words):
-        """What is said up to these words, which are left out."""
+        """The output up to these words, without them."""
         deadline = time.monotonic() + SECONDS
         while words not in self.said:
             if not select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0]:
@@ -39,7 +39,7 @@ class Terminal:
         return self.wait_for(PROMPT)
 
     def end(self):
-        """The exit code, once nothing more is said."""
+        """Waits for the end of the output. Returns the exit code."""
         os.write(self.fd, b"exit\n")
         try:
             while os.read(self.fd, 4096):

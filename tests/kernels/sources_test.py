@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Kernels built from a suite's source: patches come and go, failures name file and line. The make here is a
-script: its bzImage is the tree's one file, as it stands when make runs."""
+"""Kernels built from a suite's source: patches are applied and undone, failures name file and line. The make here is
+a script: its bzImage is a copy of the tree's one file at the time when make runs."""
 
 import os
 import sys
@@ -114,7 +114,7 @@ class DeviceSchedules(unittest.TestCase):
         self.assertEqual(len(set(lines)), 300)
         for number, block in enumerate((512, 1024, 2048)):
             self.assertIn(f'"block":{block},"id":"{block}-7"', lines[number])
-        # Nothing else shall fill a store's bytes: a lost one shows.
+        # No two operations of a schedule may write equal bytes, so that a lost one is visible.
         for line in lines:
             values = [word.split(",")[0] for word in line.split('"v":')[1:]]
             self.assertEqual(len(values), len(set(values)))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""scripts/skipped-tests.py: which skips it takes for wrong, and its exit code.
+"""Tests scripts/skipped-tests.py: which skips it reports as wrong, and its exit code.
 
 usage: skipped_test.py SOURCE_DIR
 """

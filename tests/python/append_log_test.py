@@ -1,4 +1,4 @@
-"""Tests of scripts/python/append_log.py: it finds what it is made to find, and nothing else."""
+"""Tests of scripts/python/append_log.py: it finds the losses that it is made to find, and no others."""
 import pytest
 from append_log import run
 
@@ -7,7 +7,7 @@ from append_log import run
     ("rewrite", "keep", False), ("rewrite", "clean", False), ("rewrite", "forget", True),
     ("retry", "keep", False), ("retry", "clean", True)])
 def test_what_is_lost(tmp_path, client, after, loses):
-    for seed in range(1, 31 if loses else 6):  # the nemesis strikes where it will: not every seed must lose
+    for seed in range(1, 31 if loses else 6):  # the nemesis acts at random: not every seed loses something
         acknowledged, lost = run(tmp_path / str(seed), seed, 300, client, ["--after-write-error", after])
         assert acknowledged
         if lost:

@@ -1,4 +1,4 @@
-"""Tests of scripts/python/partialfs.py, by the fixture that it brings."""
+"""Tests of scripts/python/partialfs.py, with its pytest fixture."""
 import errno
 import os
 
@@ -59,7 +59,7 @@ def test_a_power_cut_takes_what_was_not_synced(partialfs_mount):
         (mount.path / "file").read_bytes()
     mount.power.on()
     with pytest.raises(OSError):
-        os.close(file)  # of before the cut: dead for good
+        os.close(file)  # opened before the cut: dead for good
     assert (mount.path / "file").read_bytes() == b"synced"
     assert [entry["kind"] for entry in mount.ledger.lost("file")] == ["cut", "cut"]  # the bytes and the size
 

@@ -28,7 +28,7 @@ def check(good, message):
 
 
 def on_terminal(command, keys=b"", **environment):
-    """What `command` writes to a terminal of its own, while `keys` are typed."""
+    """What `command` writes to a terminal of its own while `keys` are typed."""
     env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
     child, terminal = pty.fork()
     if child == 0:
@@ -49,7 +49,7 @@ def on_terminal(command, keys=b"", **environment):
 
 
 def expect(command, *coloured):
-    """Each (colour, text) of `coloured` stands in what `command` says on a terminal, and no colour anywhere else."""
+    """Expects each (colour, text) of `coloured` in the output of `command` on a terminal, and no colour elsewhere."""
     said = on_terminal(command)
     name = " ".join(command[1:3])
     for colour, text in coloured:
@@ -86,7 +86,7 @@ def main(mmapstress, vmmodel):
         report = os.path.join(work, "report")
         run = subprocess.run([mmapstress, "run", work, "--workload", "recipe", "--size", "64KiB", "--keep",
                               "--report", report], capture_output=True, text=True)
-        if run.returncode != 0:  # a tmpfs: nothing leaves its page cache
+        if run.returncode != 0:  # on a tmpfs, whose pages cannot be evicted
             check(run.returncode == 3, f"run: {run}")
             expect([mmapstress, "run", work, "--workload", "recipe", "--size", "64KiB"], (YELLOW, "[^\033]+"))
         else:

@@ -21,7 +21,7 @@ def main(vmmodel, mmapstress):
             (["explore", "--pages", "2", "--processes", "2", "--stores", "9", "--era", "linux-2.6.27", "--all"],
              r"[1-9]\d* states")):
         with subprocess.Popen([vmmodel, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
-            line = run.stderr.readline()  # the test waits for it, however slow the machine is
+            line = run.stderr.readline()  # waits for the line, however slow the machine is
             run.kill()
         if not re.fullmatch(rf"vmmodel: \d+ s, {words}\n", line):
             print(f"FAILED: {arguments[0]} says {line!r}")

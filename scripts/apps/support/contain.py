@@ -19,7 +19,7 @@ import time
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-KILL_TIMEOUT = 10  # seconds; longer than that only a process stuck in the kernel lives
+KILL_TIMEOUT = 10  # seconds; only a process stuck in the kernel survives longer
 
 
 class ToldToEnd(Exception):
@@ -30,7 +30,7 @@ told = False
 
 
 def tell_to_end(_number, _frame):
-    """Raises once: ^C comes from the terminal and then, as SIGTERM, from run.sh, while we clean up."""
+    """Raises once: ^C comes from the terminal and again, as SIGTERM, from run.sh, while this process cleans up."""
     global told
     if not told:
         told = True
@@ -38,7 +38,7 @@ def tell_to_end(_number, _frame):
 
 
 def descendants():
-    """The ids of all living processes below this one. Orphans are there too: we are their reaper."""
+    """The ids of all living processes below this one. Orphans are included: this process is their reaper."""
     parents = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():

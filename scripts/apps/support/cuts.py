@@ -1,14 +1,15 @@
-"""Cuts the power under a program again and again, and has it judged what is left.
+"""Cuts the power under a program repeatedly, and checks what is left.
 
 main(work, check) is a whole program:
 
   PROGRAM DIRECTORY COUNT
 
-work(directory, acknowledge) uses files in the directory, calls acknowledge(number) after each step that must last,
-which has that number in all of the work, and goes on until something fails. check(directory, acknowledged) says what is wrong of what is there, or nothing; it may
-repair, as the program does when it starts. On a partialfs mount with --power the power is cut COUNT times, at moments
-and with sectors torn that follow from their number; elsewhere it works once, for COUNT steps.
-The file "result" in the directory has what came of it. Exit code: 0; 2 if it could not be told.
+work(directory, acknowledge) uses files in the directory, and calls acknowledge(number) after each step that must
+last; no number is used twice. It goes on until something fails. check(directory, acknowledged) returns what is wrong
+with the files, or nothing; it may repair them, as the program does when it starts. On a partialfs mount with --power
+the power is cut COUNT times; the number of a cut decides its moment and its torn sectors. Elsewhere work runs once,
+for COUNT steps.
+The result is in the file "result" in the directory. Exit code: 0; 2 if there is no result.
 """
 
 import errno
@@ -25,7 +26,8 @@ class Enough(Exception):
 
 
 def moment(number):
-    """Of cut NUMBER: what becomes of the sectors, when it comes, and after how many steps it comes anyway."""
+    """For cut NUMBER: the command with what happens to the sectors, when it comes, and after how many steps at the
+    latest."""
     dice = random.Random(number)
     at = dice.choice([f"op:{dice.randint(1, 400)}", f"fsync:{dice.randint(1, 12)} when={dice.choice(['before', 'after'])}",
                       f"commit:{dice.randint(1, 6)}"])
@@ -42,7 +44,7 @@ def worker(work, directory, count, most):
         work(directory, acknowledge)
     except Enough:
         os._exit(0)
-    except BaseException:  # the power, whatever the program makes of it
+    except BaseException:  # the power cut, in whatever form the program reports it
         os._exit(1)
 
 
@@ -62,13 +64,13 @@ def cut(directory, number, work, count):
     power, fired = (os.path.join(directory, ".partialfs", name) for name in ("power", "fired"))
     command, at, steps = moment(number)
     tell(power, f"{command} at={at}")
-    start(work, directory, count, count.value + steps).join()  # it ends by EIO, by SIGBUS, or as it has done enough
+    start(work, directory, count, count.value + steps).join()  # ends by EIO, by SIGBUS, or when it has done enough
     try:
         tell(power, command)
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
-        with open(fired, encoding="ascii") as file:  # it has come; waits until it is done
+        with open(fired, encoding="ascii") as file:  # the cut has come; reading waits until it is done
             file.read()
     tell(power, "disarm")
     tell(power, "on")

@@ -18,10 +18,10 @@ import re
 import signal
 import sys
 
-PIECE = 1 << 20  # bytes compared at once; only a piece that differs is looked at byte by byte
+PIECE = 1 << 20  # bytes compared at once; only pieces that differ are compared byte by byte
 
-# What `expect` allows under linux-2.6.19: the checker's verdicts, and whether bytes must be,
-# may be or must not be wrong. Under linux-2.6.20 everything must be as under `immune`.
+# What `expect` allows under linux-2.6.19: the checker's verdicts, and whether there are wrong bytes. Under linux-2.6.20
+# everything must be as for `immune`.
 EXPECTATIONS = {
     "damaged": ({"damaged"}, {True}),
     "unnoticed": ({"good"}, {True}),
@@ -31,14 +31,14 @@ EXPECTATIONS = {
     # Under linux-2.6.20, on a disk with faults; the wrong bytes are those of the file `result`.
     "fault-safe": ({"good"}, {False}),
     "fault-damaged": ({"damaged"}, {True}),
-    # Under linux-2.6.20, with the power cut again and again; the wrong bytes are those of the file `result`.
+    # Under linux-2.6.20, with repeated power cuts; the wrong bytes are those of the file `result`.
     "power-safe": ({"good"}, {False}),
     "power-damaged": ({"damaged"}, {True}),
 }
 
 
 class Names:
-    """Names paths so that they are the same in each run."""
+    """Gives paths names that are the same in each run."""
 
     def __init__(self, lines):
         self.random = [re.compile(line) for line in lines.splitlines() if line]
@@ -49,7 +49,7 @@ class Names:
         return path
 
     def files_below(self, root):
-        """The files below a directory: each one's name, and where it is."""
+        """The files below a directory: the name and the path of each."""
         found = {}
         for folder, _, names in os.walk(root):
             for name in names:
@@ -60,7 +60,7 @@ class Names:
 
 
 def runs_of_difference(left, right, offset):
-    """The ranges (start, end) in which two pieces of a file differ; a byte that only one has differs."""
+    """The ranges (start, end) in which two pieces of a file differ; bytes past the end of the shorter one count."""
     shorter = min(len(left), len(right))
     for page in range(0, shorter, 4096):
         a, b = left[page:page + 4096], right[page:page + 4096]
@@ -90,7 +90,7 @@ def wrong_ranges(expected, actual):
 
 
 class Ignored:
-    """What a program's file says may differ: FILE, or FILE:OFFSET+LENGTH."""
+    """What the program's file allows to differ: FILE, or FILE:OFFSET+LENGTH."""
 
     def __init__(self, lines):
         self.whole, self.parts = set(), {}
@@ -102,7 +102,7 @@ class Ignored:
                 self.whole.add(pattern)
 
     def rest(self, path, ranges):
-        """The ranges of a file without what may differ."""
+        """The ranges of a file without those that may differ."""
         if path in self.whole:
             return []
         for low, high in self.parts.get(path, []):
@@ -126,9 +126,9 @@ def compare(reference, actual, ignored_lines, random_lines):
 
 
 def mapped(trace, directory):
-    """How files below the directory were mapped, from strace's lines: "rw", "r" or "no".
+    """How files below the directory were mapped, from strace's output: "rw", "r" or "no".
 
-    "rw": MAP_SHARED and PROT_WRITE, from the start or by a later mprotect; "r": MAP_SHARED, only read.
+    "rw": MAP_SHARED and PROT_WRITE, from the start or by a later mprotect; "r": MAP_SHARED, read only.
     """
     call = re.compile(r"^(?:\d+ +)?(mmap|mprotect|munmap)\((\w+), (\d+)(?:, (\S+?))?"
                       r"(?:, (\S+), \d+<(.*)>, \S+)?\) += (\w+)")
@@ -151,11 +151,11 @@ def mapped(trace, directory):
 
 
 class LedgerFull(Exception):
-    """The ledger says in its last line that it does not hold every loss."""
+    """The last line of the ledger says that it does not have every loss."""
 
 
 def lost_ranges(ledger, ignored, names):
-    """What the ledger says is still lost, by file: the entries that nothing has healed since."""
+    """What is still lost according to the ledger, by file: the entries that are not healed."""
     lost = {}
     with open(ledger, encoding="utf-8") as source:
         for entry in (json.loads(line) for line in source if line.strip()):
@@ -172,7 +172,7 @@ def total(ranges_by_path):
 
 
 def outside(ranges_by_path, others):
-    """How many bytes of the ranges are in none of the others. Ranges of one file do not overlap."""
+    """How many bytes of the ranges are outside of all the others. Ranges of one file do not overlap."""
     count = 0
     for path, ranges in ranges_by_path.items():
         covers, next_cover = sorted(others.get(path, [])), 0
@@ -191,7 +191,7 @@ def outside(ranges_by_path, others):
 
 
 def why_not(run):
-    """What is not as expected about a run; nothing if all is."""
+    """What is not as expected of a run, or nothing."""
     faults = run["expect"].startswith(("fault-", "power-"))
     expect = run["expect"] if run["contract"] == "linux-2.6.19" or faults else "immune"
     verdicts, damage = EXPECTATIONS[expect]
@@ -215,9 +215,10 @@ def why_not(run):
 
 
 def record(*pairs):
-    """From run.sh: the row's program (its file's name), title, version, expect, why, settings; the run's
-    contract, number, verdict, the checker's words and seconds; whether the ledger must be exact; the names of the files with the wrong
-    bytes, the ledger and strace's log; the directory they are about; IGNORED and RANDOM as for compare."""
+    """The pairs from run.sh. Of the row: the program (its file's name), title, version, expect, why, settings. Of
+    the run: contract, number, verdict, the checker's output, seconds, and whether the ledger must be exact. The
+    names of the files with the wrong bytes, the ledger and strace's log; the directory they are about; IGNORED and
+    RANDOM as for compare."""
     run = dict(pair.split("=", 1) for pair in pairs)
     wrong_file, trace, ledger = (run.pop(name) for name in ("wrong", "trace", "ledger"))
     directory, ignored, names = run.pop("directory"), Ignored(run.pop("ignore")), Names(run.pop("random"))
@@ -244,7 +245,7 @@ def record(*pairs):
 
 
 def rows(path):
-    """The runs of each row, in the order in which the rows came."""
+    """The runs of each row, with the rows in the order of their first runs."""
     grouped = {}
     with open(path, encoding="utf-8") as source:
         for line in source:
@@ -323,7 +324,7 @@ def as_json(path):
 COMMANDS = {"compare": compare, "record": record, "table": table, "json": as_json}
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ^C ends it without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # on ^C it ends without a message
     if len(sys.argv) < 3 or sys.argv[1] not in COMMANDS:
         sys.exit(__doc__)
     sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))

@@ -3,8 +3,8 @@
 
   lmdb-put.py DIRECTORY N [OPTION=True|False...]
 
-N lines make a transaction, and each is put as soon as it is read. OPTION is one of lmdb.open()'s;
-writemap is on.
+N lines make a transaction; each line is put as soon as it is read. The OPTIONs are those of lmdb.open(); writemap is
+on.
 """
 
 import itertools

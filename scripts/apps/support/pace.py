@@ -3,9 +3,9 @@
 
   pace.py MILLISECONDS [paragraphs]
 
-A record is a line or, with `paragraphs`, everything up to and with the next empty line. Each goes
-out in one write(2), followed by a pause: a program that reads them stores them one after the other
-while commits happen in between, as on a machine that is in use.
+A record is a line or, with `paragraphs`, everything up to and including the next empty line. Each is one write(2),
+followed by a pause: the program that reads the records stores them one after the other while commits happen in
+between, as on a busy machine.
 """
 
 import os

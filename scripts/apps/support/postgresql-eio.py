@@ -39,7 +39,7 @@ class Server:
         self.settings = SETTINGS | {"data_sync_retry": retry}
 
     def run(self, program, *arguments, check=True):
-        """A program of PostgreSQL's, as nobody."""
+        """Runs one of PostgreSQL's programs as nobody."""
         return subprocess.run(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", f"{self.bin}/{program}",
                                *arguments], check=check, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               stdin=subprocess.DEVNULL, cwd="/")
@@ -55,7 +55,7 @@ class Server:
         self.run("pg_ctl", "-w", "-D", f"{HOME}/data", "-m", how, "stop", check=False)
 
     def sql(self, *statements, check=True):
-        """What a statement answers; nothing if it fails and may."""
+        """The output of the statements. If they fail: nothing, or with `check` a failure."""
         commands = [word for statement in statements for word in ("-c", statement)]
         said = self.run("psql", "-h", HOME, "-d", "postgres", "-XqAt", "-v", "ON_ERROR_STOP=1", *commands, check=False)
         if check and said.returncode:
@@ -64,7 +64,7 @@ class Server:
         return said.stdout.strip() if said.returncode == 0 else None
 
     def wait(self):
-        """Until it answers: it may have panicked, and be recovering."""
+        """Waits until it answers: it may have panicked, and be recovering."""
         for _ in range(600):
             if self.sql("SELECT 1", check=False) == "1":
                 return
@@ -77,7 +77,7 @@ def bind(directory):
 
 
 def use(directory, server):
-    """The cluster's life up to the loss of power."""
+    """Uses the cluster until the power is cut."""
     data = f"{directory}/pg"
     os.mkdir(data, 0o700)
     shutil.chown(data, "nobody", "nogroup")
@@ -103,7 +103,7 @@ def use(directory, server):
 
 
 def disk_of(directory):
-    """Where what is on disk can be seen."""
+    """The directory that shows what is on disk."""
     source = subprocess.run(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", directory], text=True,
                             stdout=subprocess.PIPE, check=False).stdout.strip()
     return source or directory

@@ -39,7 +39,7 @@ def bencode(value):
 
 
 def make(payload, torrent, mebibytes):
-    """Random bytes, so that no zero or stale byte can pass for the right one; the same ones each time."""
+    """Random bytes, the same each time; a zero or stale byte is then very unlikely to pass for the right one."""
     source = random.Random(2006)
     pieces = []
     with open(payload, "wb") as out:
@@ -98,7 +98,7 @@ class Rtorrent:
         return xmlrpc.client.loads(answer.split(b"\r\n\r\n", 1)[1])[0][0]
 
     def wait_for(self, what, condition):
-        """Asks every 50 ms; gives up, with what was waited for, if rtorrent dies or time is over."""
+        """Checks every 50 ms; fails, with `what`, if rtorrent dies or the time is over."""
         end = time.monotonic() + STEP_TIMEOUT
         while time.monotonic() < end:
             if self.process.poll() is not None:
@@ -108,7 +108,7 @@ class Rtorrent:
                 if condition():
                     return
             except (ConnectionRefusedError, FileNotFoundError):
-                pass  # the socket is there a moment before rtorrent listens on it
+                pass  # the socket exists a moment before rtorrent listens on it
             time.sleep(0.05)
         sys.exit(f"rtorrent ({self.name}): gave up waiting for {what}")
 
@@ -118,7 +118,7 @@ class Rtorrent:
         self.wait_for("the torrent", lambda: digest in self.call("download_list", ""))
 
     def pieces(self, digest):
-        """How many pieces are there and passed their hash, and how many there are in all."""
+        """How many pieces have been downloaded and passed their hash, and how many there are in all."""
         return self.call("d.completed_chunks", digest), self.call("d.size_chunks", digest)
 
     def stop(self):

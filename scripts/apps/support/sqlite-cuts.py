@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""SQLite under power cuts: each transaction moves numbers about in many pages, and adds one row.
+"""SQLite under power cuts: each transaction moves amounts between rows in many pages, and adds one row.
 
   sqlite-cuts.py DIRECTORY COUNT [PRAGMA...]      e.g. journal_mode=WAL mmap_size=67108864
 """
@@ -36,7 +36,7 @@ def work(directory, acknowledge):
     first = database.execute("SELECT count(*) FROM done").fetchone()[0]
     for number in range(first + 1, first + 1_000_000):
         database.execute("BEGIN")
-        for k in range(20):  # pairs all over the file
+        for k in range(20):  # pairs from the whole file
             giver, taker = (number * 7 + k * 40) % ACCOUNTS, (number * 11 + k * 40 + 20) % ACCOUNTS
             database.execute("UPDATE account SET sum = sum - 1 WHERE id = ?", (giver,))
             database.execute("UPDATE account SET sum = sum + 1 WHERE id = ?", (taker,))
@@ -47,7 +47,7 @@ def work(directory, acknowledge):
 
 def check(directory, acknowledged):
     try:
-        # Closed whatever happens: its mapping would not survive the next cut.
+        # Always closed: its mapping would not survive the next cut.
         with contextlib.closing(connect(directory)) as database:
             return wrong_in(database, acknowledged)
     except sqlite3.Error as error:

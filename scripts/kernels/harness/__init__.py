@@ -1,1 +1,1 @@
-"""Boots kernels in QEMU, runs mmapstress inside, and says what they lost."""
+"""Boots kernels in QEMU, runs mmapstress inside, and reports what they lost."""

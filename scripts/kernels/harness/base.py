@@ -1,5 +1,5 @@
-"""What every part of the harness needs: failures, messages, the cache, the temporary directory, and
-host commands, each of which has a time limit."""
+"""What every part of the harness needs: failures, messages, the cache, the temporary directory, and host commands,
+each with a time limit."""
 import contextlib
 import errno
 import fcntl
@@ -16,10 +16,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent  # scripts/kernels
 ROOT = HERE.parent.parent
-USAGE, UNKNOWN = 2, 3  # exit codes of run.sh and compare.sh beside 0 and 1
+USAGE, UNKNOWN = 2, 3  # exit codes of run.sh and compare.sh besides 0 and 1
 
 program = "run.sh"  # how messages begin
-note = logging.getLogger("harness").info  # progress, where a person looks or --verbose was given
+note = logging.getLogger("harness").info  # progress messages, shown on a terminal or with --verbose
 os.environ["PATH"] += ":/usr/sbin:/sbin"  # mkfs, depmod
 
 
@@ -36,7 +36,7 @@ class DiskFull(Failure):
 
 
 class Stopped(BaseException):
-    """SIGTERM or SIGHUP has come."""
+    """SIGTERM or SIGHUP was received."""
 
 
 def usage_error(message):
@@ -44,13 +44,13 @@ def usage_error(message):
 
 
 def need(name, package):
-    """A failure that names the package unless this command is there."""
+    """Raises a failure that names the package unless this command is installed."""
     if not shutil.which(name):
         raise Failure(UNKNOWN, f"no {name}: install the package {package} "
                                "(scripts/install-deps.sh --kernels has them all)")
 
 
-# The directories that the harness writes to, to name the one that is full.
+# The directories that the harness writes to, so that a full one can be named.
 places = []
 
 
@@ -67,14 +67,14 @@ def need_room(directory, mebibytes):
 
 
 def disk_full():
-    """The failure for "no space left", which names the fullest of our directories."""
+    """The failure for "no space left"; it names the fullest of our directories."""
     place = min((p for p in places if os.path.isdir(p)), key=free_mebibytes, default="the disk")
     left = f" ({free_mebibytes(place)} MiB left)" if place != "the disk" else ""
     return DiskFull(UNKNOWN, f"disk full: {place}{left}; free some, or give --cache DIR or TMPDIR")
 
 
 class Processes:
-    """The processes that were started and have not ended; end_all() ends them and their children."""
+    """The processes that were started and still run; end_all() ends them and their children."""
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -83,7 +83,7 @@ class Processes:
 
     @contextlib.contextmanager
     def started(self, argv, **how):
-        """A process in a session of its own; it has ended when the block ends."""
+        """Starts a process in a session of its own; it has ended when the block ends."""
         with self._lock:
             if self._ending:
                 raise Stopped
@@ -120,14 +120,14 @@ processes = Processes()
 
 
 def last_line(text, pattern=None):
-    """The line that says what went wrong: the first that matches, or the last one."""
+    """The line with the error: the first that matches, or the last one."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return next((line for line in lines if pattern and re.search(pattern, line)),
                 lines[-1] if lines else "it said nothing")
 
 
 def attempt(argv, limit, *, stdin=subprocess.DEVNULL, **how):
-    """Runs a command of the host for at most `limit` seconds: its exit code and all that it said."""
+    """Runs a command of the host for at most `limit` seconds. Returns its exit code and its output."""
     with tempfile.TemporaryFile() as said:
         try:
             with processes.started(argv, stdin=stdin, stdout=said, stderr=said, **how) as process:
@@ -141,7 +141,7 @@ def attempt(argv, limit, *, stdin=subprocess.DEVNULL, **how):
 
 
 def command(argv, limit, failed, *, pattern=None, **how):
-    """Like attempt(), but a failure says `failed` and why; what the command said."""
+    """Like attempt(), but a failure raises one that says `failed` and why. Returns the output."""
     code, said = attempt(argv, limit, **how)
     if code is None:
         raise Failure(UNKNOWN, f"{failed}: {os.path.basename(str(argv[0]))} did not end within {limit} s")
@@ -153,7 +153,7 @@ def command(argv, limit, failed, *, pattern=None, **how):
 
 
 class Cache:
-    """What is fetched and built stays here from run to run."""
+    """Keeps what is fetched and built from run to run."""
 
     def __init__(self, directory):
         self.path = Path(os.path.abspath(directory))
@@ -169,7 +169,7 @@ class Cache:
 
     @contextlib.contextmanager
     def lock(self, name):
-        """One process at a time does this in the cache."""
+        """A lock of the cache: one process at a time does this."""
         with open(self.path / f".lock-{name}", "w", encoding="ascii") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -210,7 +210,7 @@ def _stop(number, _frame):
 
 
 def run_as(name, main):
-    """Runs main() as the program `name`; any end without a result says why in one line. The exit code."""
+    """Runs main() as the program `name`. If it ends without a result, says why in one line. Returns the exit code."""
     global program
     program = name
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -237,7 +237,7 @@ def talk(verbose):
 
 
 def can_write(option, path):
-    """A usage error now instead of one after all the work."""
+    """Checks early that the path can be written: a usage error now, and not after all the work."""
     if path and (os.path.isdir(path)
                  or not os.access(path if os.path.exists(path) else os.path.dirname(path) or ".", os.W_OK)):
         raise usage_error(f"{option}: cannot write {path}")

@@ -1,5 +1,5 @@
-"""What QEMU's blklogwrites driver has recorded of a disk, in the format of dm-log-writes, and the disk as it may
-have been at a moment: everything up to the last flush is there, of what came after it any part."""
+"""Reads what QEMU's blklogwrites driver has recorded of a disk, in the format of dm-log-writes, and rebuilds the
+disk as it may have been at a moment: with everything up to the last flush, and any part of the later writes."""
 import random
 import struct
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ class Entry:
     sector: int
     count: int  # sectors
     flush: bool
-    data: int  # where its bytes begin in the log; 0: it has none
+    data: int  # offset of its bytes in the log; 0: it has none
 
 
 class Log:
-    """The entries of a log file, in order. One that was cut short has all that is whole; `cut_short` says where it
-    ends then."""
+    """The entries of a log file, in order. A truncated log has all complete entries; `cut_short` then says where it
+    ends."""
 
     def __init__(self, path):
         self.path = path
@@ -44,7 +44,7 @@ class Log:
             file.seek(position)
             sector, count, flags, _ = _ENTRY.unpack(file.read(_ENTRY.size))
             if not sector | count | flags:
-                break  # the file was made longer than what is in it
+                break  # the rest of the file was only preallocated
             data = 0 if flags & (_DISCARD | _MARK) or not count else position + size
             position += size + (-(-count * SECTOR // size) * size if data else 0)
             if position > end:
@@ -60,7 +60,7 @@ class Log:
 @dataclass(frozen=True)
 class Cut:
     """A moment: the first `moment` entries had been given to the disk. Of the writes since the last flush, which are
-    the entries from `durable` on, only `kept` had got there: (entry, its sectors, or None for all)."""
+    the entries from `durable` on, only `kept` had reached the disk: (entry, its sectors, or None for all)."""
     moment: int
     durable: int
     kept: tuple
@@ -70,20 +70,20 @@ class Cut:
         return self.moment - self.durable
 
 
-_CACHE = 256  # entries that a disk keeps in its cache at most; what is older is on it, flushed or not
+_CACHE = 256  # the most entries that a disk keeps in its cache; older ones are on the disk, flushed or not
 
 
 def certain(entries, moment):
-    """How many of the first `moment` entries are certainly on the disk: all up to the last flush, or to what its cache
-    no longer holds."""
+    """How many of the first `moment` entries are certainly on the disk: all up to the last flush, and those that its
+    cache no longer holds."""
     oldest = max(0, moment - _CACHE)
     return next((number for number in range(moment, oldest, -1) if entries[number - 1].flush), oldest)
 
 
 def choose_cuts(entries, count, seed, *, first, always, lies=0):
-    """`count` moments from entry `first` on: half of them right at a flush, the others anywhere, with any part of what
-    was under way. `always(entry)`: it is not part of the disk that loses power. `lies`: of that many writes the disk
-    only says that it has flushed them."""
+    """`count` moments from entry `first` on: half of them right at a flush, the others anywhere, with any part of
+    the writes under way. `always(entry)`: whether it survives every cut, as it belongs to the notebook. `lies`: the
+    number of latest writes that the disk has not flushed, whatever it reported."""
     dice = random.Random(seed)
     flushes = [number + 1 for number in range(first, len(entries)) if entries[number].flush]
     cuts = []
@@ -108,8 +108,8 @@ def _survivors(entries, durable, moment, dice, always):
 
 
 class Rebuilder:
-    """A disk image that goes forward through the log: apply() makes what is certain so, add_pending() the rest of a cut
-    on a copy."""
+    """A disk image that moves forward through the log: advance() writes what is certain, add_pending() the rest of a
+    cut, to a copy."""
 
     def __init__(self, log, image):
         self.log = log

@@ -1,4 +1,4 @@
-"""Boots setups, several in one guest with a disk each, and makes rows of what came of them."""
+"""Boots setups, several in one guest with a disk each, and makes rows of the results."""
 import concurrent.futures
 import itertools
 import shutil
@@ -15,13 +15,13 @@ _MOST_DISKS = 8  # of one guest
 
 
 class Batch:
-    """The setups of one guest, which all have its kernel. A setup that cannot be made drops out."""
+    """The setups of one guest, all with its kernel. A setup that cannot be made drops out."""
 
     def __init__(self, setups, work):
         self.setups = setups
         self.work = work
         self.failures = {}  # why a setup dropped out
-        self.runs = []  # (setup, run), in the order of the guest's numbers, which begin with 1
+        self.runs = []  # (setup, run), in the order of their numbers in the guest, which begin with 1
         self.boots = []
 
     def disk(self, setup):
@@ -40,12 +40,12 @@ class Booter:
         self.runs = runs
         self.temporary = temporary
         self.timeout = options.timeout  # seconds for each program of a run
-        self.more_settings = {}  # of every run
-        self.guest_programs = []  # of the host, for /bin
-        self.rows = {}  # by setup, as they come
+        self.more_settings = {}  # settings of every run
+        self.guest_programs = []  # programs of the host that go to the guest's /bin
+        self.rows = {}  # by setup, in the order of completion
 
     def prepare(self, batch):
-        """The guest of a batch, with nothing to do yet, and its disks."""
+        """The guest of a batch, without any runs yet, and its disks."""
         batch.work.mkdir()
         guest = Guest(batch.work / "root", self.programs["init"])
         for name in ("virtio_pci", "virtio_blk"):
@@ -53,7 +53,7 @@ class Booter:
         for setup in batch.setups:
             try:
                 make_disk(setup.filesystem, setup.block, batch.disk(setup), self.options.disk)
-                # Only of what can be made: a module that does not load ends the boot for all.
+                # Only for setups that can be made: a module that does not load ends the boot for all.
                 for name in setup.filesystem.needed_modules:
                     guest.add_module(self.kernel, name)
             except Failure as failure:
@@ -62,7 +62,7 @@ class Booter:
         return guest
 
     def settings(self, guest, batch, setup):
-        """What a run of the setup needs to know of it."""
+        """What a run of the setup needs to know about it."""
         filesystem, number = setup.filesystem, batch.disks().index(batch.disk(setup))
         settings = {"fs": filesystem.mount_type,
                     "options": ",".join(filter(None, (filesystem.options, self.options.mount_options)))}
@@ -82,7 +82,7 @@ class Booter:
         return settings | self.more_settings
 
     def boot_batch(self, batch):
-        """Adds the rows of its setups, one for each workload of each."""
+        """Adds the rows of its setups: one for each setup and workload."""
         note("; ".join(f"{setup.name.replace('/', ', ')}" for setup in batch.setups) + f": {len(self.runs)} runs each")
         try:
             guest = self.prepare(batch)
@@ -96,7 +96,7 @@ class Booter:
                     guest.add_run(len(batch.runs), run, settings | ({"timeout": run.seconds} if run.seconds else {}))
             if batch.runs:
                 self._boot(guest, batch)
-        except Failure as failure:  # of the whole boot
+        except Failure as failure:  # the whole boot failed
             batch.failures = {setup: failure for setup in batch.setups} | batch.failures
         for setup in batch.setups:
             self.rows[setup] = self._rows(setup, batch)
@@ -120,8 +120,8 @@ class Booter:
         return rows
 
     def _boot(self, guest, batch):
-        """Boots until every run was tried: one that hangs or oopses ends its boot, and the next begins with the
-        run after it, on new disks. A kernel that stops at its IO-APIC is booted again without it."""
+        """Boots until every run was tried. A run that hangs or oopses ends its boot; the next boot begins with the
+        following run, on new disks. A kernel that stops at its IO-APIC is booted again without it."""
         options, work, count, first, words = self.options, batch.work, len(batch.runs), 1, []
         shutil.copy(self.programs["engine"], guest.root / "mmapstress")
         for program in self.guest_programs:
@@ -151,7 +151,8 @@ class Booter:
                 make_disk(setup.filesystem, setup.block, batch.disk(setup), options.disk)
 
     def batches(self, setups):
-        """As many setups in a guest as --jobs leave to each; with an IDE bus one, whose disk needs no name."""
+        """Puts as many setups in a guest as --jobs leaves to each; only one with an IDE bus, where disks have no
+        names."""
         most = min(_MOST_DISKS, -(-len(setups) // self.options.jobs)) if self.machine.bus == "virtio" else 1
         parts = []
         for fix in dict.fromkeys(setup.fix for setup in setups):
@@ -160,7 +161,7 @@ class Booter:
         return [Batch(part, self.temporary / f"boot-{number}") for number, part in enumerate(parts, 1)]
 
     def boot_all(self, setups):
-        """All setups, --jobs guests at a time; the rows in their order."""
+        """All setups, --jobs guests at a time. Returns the rows in the order of the setups."""
         pool = concurrent.futures.ThreadPoolExecutor(self.options.jobs)
         try:
             for _ in pool.map(self.boot_batch, self.batches(setups)):

@@ -1,4 +1,4 @@
-"""compare.sh: the same schedules on a kernel, on partialfs and in vmmodel's prediction."""
+"""compare.sh: runs the same schedules on a kernel and on partialfs, and compares both with vmmodel's prediction."""
 import json
 import os
 import re
@@ -81,7 +81,7 @@ def parse():
 
 
 def run_options(options):
-    """What run.sh gets of our options."""
+    """The options that run.sh gets, from ours."""
     words = [f"--{options.way}", options.kernel or options.suite]
     words += ["--fix", "undone"] if options.way != "kernel" else []
     words += ["--config", options.config] if options.way == "source" else []
@@ -117,7 +117,7 @@ def make_schedules(options, temporary):
 
 
 def record(options, collected, temporary):
-    """The schedules again, with the kernel's release and what it lost. Those without an answer are left out."""
+    """Records the schedules again, with the kernel's release and what it lost. Those without an answer are left out."""
     lines, release = [], collected.kernel.split(" ", 1)[0]
     with open(options.recorded, encoding="utf-8") as file:
         for schedule in map(json.loads, filter(str.strip, file)):

@@ -1,12 +1,12 @@
 """Compares what the same schedules damaged on a booted kernel, on partialfs and in vmmodel.
 
-The sides' answers stand in a directory that sides.py filled: schedules/NAME (text), list ("BLOCK PATH"
-lines), kernel-BLOCK.json (run.sh's rows), partialfs/NAME.json (mmapstress' reports), and vmmodel's
-predictions: model.jsonl for the kernel's filesystem, emulated.jsonl for what partialfs emulates (a genuine
-2.6.19 with ext3, or a block device), fuse.jsonl for what partialfs can know of it.
+The sides' answers are in a directory that sides.py filled: schedules/NAME (text), list ("BLOCK PATH" lines),
+kernel-BLOCK.json (run.sh's rows), partialfs/NAME.json (mmapstress' reports), and vmmodel's predictions: model.jsonl
+for the kernel's filesystem, emulated.jsonl for what partialfs emulates (a genuine 2.6.19 with ext3, or a block
+device), fuse.jsonl for what partialfs can know of it.
 
-The kernel must come out as the model of its filesystem says, partialfs as the model of what it can
-know says. The two may differ from each other where these predictions do. A schedule of which vmmodel is not certain is not counted.
+The kernel must match the model of its filesystem, and partialfs the model of what it can know. The two may differ
+where these predictions differ. A schedule of which vmmodel is not certain is not counted.
 """
 import json
 import os

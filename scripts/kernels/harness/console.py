@@ -1,8 +1,8 @@
-"""Reads what a guest said on its serial console.
+"""Reads a guest's output on its serial console.
 
-The guest's messages are lines that begin with "@@guest ": JSON events, and reports between two
-markers with their length and checksum (guest/serial.h). Everything else on the console is the
-kernel's own. Nothing is taken for a result that did not arrive whole.
+The guest's messages are lines that begin with "@@guest ": JSON events, and reports between two markers with their
+length and checksum (guest/serial.h). Everything else on the console comes from the kernel. Only what arrived
+complete counts as a result.
 """
 import json
 import re
@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass, field
 
 _BEGIN = re.compile(rb"@@guest report-begin run=(\d+) kind=(\w+) bytes=(\d+) crc32=([0-9a-f]{8})")
-# What a kernel says of itself, worst first. Filesystems' own words of damage count as warnings.
+# The kernel's own error messages, worst first. A filesystem's messages about damage count as warnings.
 _TROUBLE = tuple((kind, re.compile(pattern)) for kind, pattern in (
     ("hang", rb"(INFO: task \S+ blocked for more than.*|BUG: soft lockup.*|rcu\S* (?:self-)?detected stall.*)"),
     ("oops", rb"(Kernel panic - not syncing.*|BUG: .*|Oops: .*|kernel BUG at .*|general protection fault.*"
@@ -26,11 +26,11 @@ _IO_APIC = re.compile(rb"IO-APIC \+ timer|MP-BIOS bug: 8254|\.\.TIMER: vector|EN
 
 @dataclass
 class Run:
-    """What came of one run: the programs by kind ("argv", "verify"), and their reports' bytes."""
+    """The result of one run: the programs by kind ("argv", "verify"), and the bytes of their reports."""
     programs: dict = field(default_factory=dict)
     reports: dict = field(default_factory=dict)
     failures: list = field(default_factory=list)
-    trouble: list = field(default_factory=list)  # (kind, the kernel's words)
+    trouble: list = field(default_factory=list)  # (kind, the kernel's message)
     complete: bool = False
 
 
@@ -39,7 +39,7 @@ class Console:
     release: str | None = None
     cpus: int | None = None
     runs: dict = field(default_factory=dict)
-    failures: list = field(default_factory=list)  # before the first run, or of none
+    failures: list = field(default_factory=list)  # before the first run, or of no run
     trouble: list = field(default_factory=list)  # of no run
     tainted: int = 0
     ended: bool = False
@@ -51,7 +51,7 @@ class Console:
         return self.runs.setdefault(number, Run())
 
     def event(self, event, current):
-        """Takes in an event; the run that is under way after it, if any, where `current` was before."""
+        """Processes an event that came during the run `current`. Returns the run that is under way after it, if any."""
         kind = event["event"]
         if kind == "boot":
             self.release, self.cpus, self.tainted = event["release"], event["cpus"], event.get("tainted", 0)
@@ -93,13 +93,13 @@ class Console:
                 return
 
     def forget_after_oops(self):
-        """Drops the runs that began when the kernel had oopsed: another guest has them."""
+        """Drops the runs that began after the kernel had oopsed: another guest runs them again."""
         self.runs = {number: run for number, run in self.runs.items() if number <= self.oopsed[0]}
         self.ended = False
 
 
 def read_console(raw):
-    """The Console that the bytes `raw` describe."""
+    """Parses the bytes `raw` of a console."""
     console = Console()
     data = raw.replace(b"\r\n", b"\n")
     position = 0

@@ -1,6 +1,6 @@
 """The disk of a power cut: a partition with the filesystem, and one, the notebook, for mmapstress' own report. The
-notebook is the observer's and loses nothing: it is mounted so that it asks for no flush, and all that was written
-there before the cut is there after it."""
+notebook belongs to the observer and loses nothing: it is mounted without flushes, and all that was written there
+before the cut is there after it."""
 import errno
 import os
 import shutil
@@ -16,14 +16,14 @@ _MBR = struct.Struct("<B3sB3sII")
 
 
 def copy_data(source, target, offset=0):
-    """Copies what is not a hole in `source` to `offset` of `target`, which exists."""
+    """Copies the data of `source`, without its holes, to `offset` of `target`, which exists."""
     with open(source, "rb") as read, open(target, "r+b") as write:
         end, position = os.fstat(read.fileno()).st_size, 0
         while position < end:
             try:
                 position = os.lseek(read.fileno(), position, os.SEEK_DATA)
             except OSError as error:
-                if error.errno == errno.ENXIO:  # only a hole is left
+                if error.errno == errno.ENXIO:  # only a hole remains
                     return
                 raise
             hole = os.lseek(read.fileno(), position, os.SEEK_HOLE)
@@ -45,14 +45,14 @@ def _partition_table(sizes):
 
 
 class CutDisk:
-    """Makes the image `path`. `is_notebook` tells a log's entries apart."""
+    """Makes the image `path`. `is_notebook` tells whether a log entry belongs to the notebook."""
 
     def __init__(self, filesystem, block, path, mebibytes):
         part = path.with_suffix(".part")
         make_disk(filesystem, block, part, mebibytes)
         size = part.stat().st_size
         self.notebook = _START + size // SECTOR  # its first sector
-        # Of both: where it begins, and how long it is, in bytes.
+        # Offset and length of both partitions, in bytes.
         self.partitions = ((_START * SECTOR, size), (self.notebook * SECTOR, _NOTEBOOK))
         with open(path, "wb") as disk:
             disk.write(_partition_table((size, _NOTEBOOK)))

@@ -1,4 +1,4 @@
-"""What came of power cuts: one comparison, a row of many, and the table."""
+"""Results of power cuts: one comparison, a row of many, and the table."""
 import json
 from pathlib import Path
 
@@ -6,7 +6,8 @@ from .base import UNKNOWN, last_line
 
 
 def judge(code, raw, said):
-    """What `mmapstress verify` says of a run that was cut short: its exit code, its report's bytes, its messages."""
+    """The result of `mmapstress verify` for a run that was cut short, from its exit code, its report's bytes, its
+    messages."""
     try:
         report = json.loads(raw)
     except ValueError:
@@ -30,13 +31,13 @@ def empty_row(name, control):
 
 
 def empty_part(kernel, writes, cuts):
-    """One record's part of a row, with nothing compared yet."""
+    """The part of a row for one record, with nothing compared yet."""
     return {"kernel": kernel, "writes": writes, "cuts": cuts, "checked": 0, "synced_bytes": 0, "nothing_synced": 0,
             "alarms": [], "untold": []}
 
 
 def count(part, told, cut, **of_record):
-    """Adds one comparison to its record's part; `cut`: the moment, in words."""
+    """Adds one comparison to its record's part; `cut` describes the moment."""
     if told["verdict"] == "alarm":
         part["alarms"].append({"cut": cut, **of_record, **told})
     elif told["verdict"] == "unknown":
@@ -86,7 +87,7 @@ def verdict(result):
 
 
 def exit_code(results):
-    """0 nothing lost, and every control caught; 1 not so; 3 a row could not be told."""
+    """0 nothing lost, and every control caught; 1 otherwise; 3 a row could not be told."""
     found = {verdict(result) for result in results}
     if found & {"lost", "not caught"}:
         return 1

@@ -1,5 +1,5 @@
-"""Random schedules for a block device, as lines of the format of tests/golden. Each operation is one whose effect
-hangs on nothing but the operations before it."""
+"""Random schedules for a block device, as lines in the format of tests/golden. The effect of each operation depends
+only on the operations before it."""
 import json
 import random
 
@@ -21,7 +21,7 @@ class DeviceMaker:
         self.ops.append({"op": name, **fields})
 
     def range(self, longest):
-        """In the page where most happens, whole blocks, or anything."""
+        """A range in the page where most happens, of whole blocks, or anywhere."""
         dice, room = self.dice, self.size - self.hot * PAGE
         if dice.random() < 0.6:
             offset = self.hot * PAGE + dice.randrange(min(PAGE, room))
@@ -39,7 +39,7 @@ class DeviceMaker:
         return {"off": first * PAGE, "len": min(length, self.size - first * PAGE)}
 
     def content(self):
-        # Never that of the operation before, never the start's: a lost byte always shows.
+        # Never the value of the previous operation or of the start: a lost byte is always visible.
         return {"v": len(self.ops) % 250 + 1}
 
     def store(self):
@@ -83,7 +83,7 @@ class DeviceMaker:
         for step in self.dice.choices([s for s, _ in steps], [w for _, w in steps], k=self.dice.randint(4, 30)):
             step()
         if not any(op["op"] in ("store", "pwrite", "fork_store") for op in self.ops):
-            self.store()  # else there is nothing to check
+            self.store()  # otherwise there is nothing to check
         return json.dumps({
             "kernel": kernel, "block": self.block, "id": f"{self.block}-{self.seed}", "files": 1, "size": self.size,
             "start": self.dice.choice(("written", "written+fsync", "written+fsync", "sparse")),
@@ -92,6 +92,6 @@ class DeviceMaker:
 
 
 def device_lines(count, first_seed):
-    """So many, block sizes in turn."""
+    """`count` schedules, with the block sizes in turn."""
     return [DeviceMaker(first_seed + number // len(BLOCKS), BLOCKS[number % len(BLOCKS)]).line()
             for number in range(count)]

@@ -1,4 +1,4 @@
-"""Test disks: what each filesystem is made and mounted with, and by what on top."""
+"""Test disks: how each filesystem is made and mounted, and what is mounted over it."""
 from dataclasses import dataclass, replace
 
 from .base import UNKNOWN, Failure, command, need
@@ -7,17 +7,17 @@ from .base import UNKNOWN, Failure, command, need
 @dataclass(frozen=True)
 class Filesystem:
     name: str
-    maker: tuple  # the command that makes one; {block} is the block size, the disk comes last
-    package: str  # of Debian, which has that command
-    blocks: tuple = (1024, 4096)  # the block sizes that the maker knows, of those that matter here
-    options: str = ""  # of the mount
-    type: str = ""  # what mount(2) calls it; default: its name
-    modules: tuple = ()  # of the kernel that serve it; default: its type
-    mebibytes: int = 0  # the smallest disk that the maker takes
+    maker: tuple  # the mkfs command; {block} is the block size, the disk comes last
+    package: str  # Debian's package with that command
+    blocks: tuple = (1024, 4096)  # the block sizes that the command accepts, of those that matter here
+    options: str = ""  # mount options
+    type: str = ""  # its type for mount(2); default: its name
+    modules: tuple = ()  # the kernel modules for it; default: its type
+    mebibytes: int = 0  # the smallest disk that the command accepts
     tier: int = 1  # 1: in the matrix
-    is_device: bool = False  # none at all: the stress stores into the disk itself
-    over: str = ""  # what is mounted over it, to run on: overlay, or a program of FUSE's
-    cannot: str = ""  # why none can be made here
+    is_device: bool = False  # no filesystem: mmapstress stores into the disk itself
+    over: str = ""  # what is mounted over it, to run on: overlay, or a FUSE program
+    cannot: str = ""  # why it cannot be made here
 
     @property
     def mount_type(self):
@@ -28,11 +28,11 @@ class Filesystem:
         return () if self.is_device else self.modules or (self.mount_type,)
 
 
-# A commit interval far beyond any run: only fsync commits.
+# A commit interval far longer than any run: only fsync commits.
 _ORDERED = "data=ordered,commit=3600"
 _MKE2FS = ("mke2fs", "-q", "-F", "-b", "{block}")
 _EXT4 = Filesystem("ext4", (*_MKE2FS, "-t", "ext4"), "e2fsprogs", options=_ORDERED)
-# What a 2.6 kernel knows: nothing newer than these features, and small inodes. Debian's ext4 serves both.
+# Only features that a 2.6 kernel knows, and small inodes. Debian's ext4 mounts both.
 _EXT3 = Filesystem("ext3", (*_MKE2FS, "-t", "ext3", "-I", "128", "-O", "none,has_journal,filetype"), "e2fsprogs",
                    options=_ORDERED, modules=("ext4",))
 _XFS = Filesystem("xfs", ("mkfs.xfs", "-q", "-f", "-b", "size={block}", "-m", "reflink=0"), "xfsprogs", mebibytes=320)
@@ -73,7 +73,7 @@ FILESYSTEMS = {filesystem.name: filesystem for filesystem in (
     _F2FS,
     Filesystem("nilfs2", ("mkfs.nilfs2", "-q", "-b", "{block}"), "nilfs-tools"),
     Filesystem("jfs", ("mkfs.jfs", "-q"), "jfsutils", blocks=(4096,)),
-    # The block size is what a cluster has, but vfat's is that of a sector, in which it keeps its blocks, too.
+    # The block size is that of a cluster; for vfat it is that of a sector, as its buffers have the size of sectors.
     Filesystem("vfat", ("mkfs.vfat", "-S", "{block}"), "dosfstools", modules=(*_NLS, "vfat")),
     Filesystem("exfat", ("mkfs.exfat", "-c", "{block}"), "exfatprogs", modules=(*_NLS, "exfat"), blocks=(4096,)),
     Filesystem("ntfs3", ("mkntfs", "-q", "-F", "-f", "-c", "{block}"), "ntfs-3g", modules=(*_NLS, "ntfs3")),
@@ -102,7 +102,7 @@ FILESYSTEMS = {filesystem.name: filesystem for filesystem in (
 
 
 def make_disk(filesystem, block, file, mebibytes):
-    """A file of that many MiB, or of as many as it takes, with the filesystem in it."""
+    """A file with the filesystem in it, of `mebibytes` MiB, or more if the filesystem needs it."""
     if filesystem.cannot:
         raise Failure(UNKNOWN, f"{filesystem.name}: {filesystem.cannot}")
     if filesystem.is_device:

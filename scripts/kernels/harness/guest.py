@@ -1,5 +1,4 @@
-"""What runs inside the guest: its first process, its modules, its programs and its settings, packed
-into an initramfs."""
+"""Packs what runs inside the guest into an initramfs: its first process, its modules, its programs and its settings."""
 import hashlib
 import lzma
 import re
@@ -11,7 +10,7 @@ from .initramfs import write_initramfs
 
 
 def stamp_of(*paths):
-    """Changes with any byte of these files."""
+    """A hash of the contents of these files."""
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.read_bytes())
@@ -19,14 +18,14 @@ def stamp_of(*paths):
 
 
 def program_given(option, path):
-    """The path of a program that the user named."""
+    """The path of a program that the user named; a usage error if it cannot run."""
     if not (Path(path).is_file() and shutil.which(path)):
         raise usage_error(f"{option}: no program {path}")
     return Path(path).resolve()
 
 
 def build_init(cache):
-    """The first process, static with musl: its path."""
+    """Builds the first process, static with musl. Returns its path."""
     need("musl-gcc", "musl-tools")
     sources = sorted((HERE / "guest").glob("*.[ch]"))
     init = cache.path / f"init-{stamp_of(*sources)}"
@@ -42,10 +41,10 @@ def build_init(cache):
 
 
 def build_engine(cache):
-    """mmapstress' engine as a static program: its path."""
+    """Builds mmapstress' engine as a static program. Returns its path."""
     need("cmake", "cmake")
     need("ninja", "ninja-build")
-    # One for each checkout: cmake builds a directory from one source tree alone.
+    # One for each checkout: a build directory of cmake belongs to one source tree.
     build = cache.path / f"engine-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"
     engine = build / "tools/mmapstress/mmapstress-static"
     if not engine.exists():
@@ -60,7 +59,7 @@ def build_engine(cache):
     return engine
 
 
-# On a device another file's fsync commits nothing; a sync(2) writes back what is dirty in between the stores.
+# On a device an fsync of another file commits nothing; a sync(2) writes back dirty pages between the stores.
 _ON_DEVICE = ("MMAPSTRESS_OVERWRITE_DEVICE=1", "MMAPSTRESS_COMMIT_BY=sync")
 
 
@@ -69,7 +68,7 @@ class Guest:
 
     def __init__(self, root, init):
         self.root = root
-        self.order = []  # of its modules
+        self.order = []  # of its modules, in loading order
         for name in ("modules", "runs", "bin"):
             (root / name).mkdir(parents=True)
         shutil.copy(init, root / "init")
@@ -77,9 +76,9 @@ class Guest:
         self.daemons = []
 
     def add_module(self, kernel, name):
-        """A module of the kernel and all that it needs, each once, in loading order."""
+        """Adds a module of the kernel and all that it needs, each once, in loading order."""
         if kernel.modules is None:
-            return  # all is built in
+            return  # everything is built in
         need("modprobe", "kmod")
         code, said = attempt(["modprobe", "-C", "/dev/null", "-d", kernel.modules, "-S", kernel.release,
                               "--show-depends", name], 60)
@@ -90,7 +89,7 @@ class Guest:
             self._add_module_file(path)
 
     def _add_module_file(self, path):
-        """As a kernel takes it that cannot decompress modules itself."""
+        """Uncompressed, for kernels that cannot decompress modules."""
         name = path.name.removesuffix(".xz")
         if name not in self.order:
             content = path.read_bytes()
@@ -102,8 +101,7 @@ class Guest:
             self._add_module_file(probe)
 
     def add_program(self, program):
-        """A dynamic program of the host into /bin, with its loader and its libraries, each where it is
-        here."""
+        """Adds a dynamic program of the host to /bin, with its loader and its libraries at their paths of the host."""
         shutil.copy(program, self.root / "bin")
         for library in re.findall(r"(/\S+)", command(["ldd", program], 60, f"ldd {program} failed")):
             if Path(library).is_absolute() and not library.endswith(":"):
@@ -112,8 +110,8 @@ class Guest:
                 shutil.copy(library, target)
 
     def add_daemon(self, kernel, program, *words):
-        """A program that is mounted over the test disk, with FUSE: the directory with its argv. It goes in as it is
-        here: Debian has no static libraries for partialfs."""
+        """Adds a program that is mounted over the test disk, with FUSE. Returns the directory with its argv. The
+        program is dynamic: Debian has no static libraries for partialfs."""
         self.add_module(kernel, "fuse")
         self.add_program(program)
         name = f"daemons/{len(self.daemons)}"
@@ -123,14 +121,14 @@ class Guest:
         return f"/{name}"
 
     def add_partialfs(self, kernel, program, contract, block):
-        # No timer: only fsync commits, as on the filesystems of the kernel.
+        # No timer: only fsync commits, as on the kernel's filesystems.
         return self.add_daemon(kernel, program, "/mnt", "/under", "--foreground", "--contract", contract, "--block-size",
                                str(block), "--commit-interval", "0")
 
     def add_run(self, number, run, settings):
         (self.root / f"runs/{number}").mkdir()
         self._put(f"runs/{number}/settings", [f"guest.{key}={value}" for key, value in settings.items()])
-        # Of a name that is given twice the last counts.
+        # If a name is given twice, the last one counts.
         self._put(f"runs/{number}/env", ["MMAPSTRESS_DIR=@DIR@", "MMAPSTRESS_REPORT=@RUN@/report.json",
                                          *(_ON_DEVICE if settings.get("device") else []),
                                          *run.environment])
@@ -141,7 +139,7 @@ class Guest:
             self._put(f"runs/{number}/verify", ["/mmapstress", "verify"])
 
     def set(self, key, value):
-        """A setting of guest/settings.h; the value has no blanks."""
+        """Adds a setting of guest/settings.h; the value contains no blanks."""
         self.settings.append(f"guest.{key}={value}")
 
     def _put(self, name, lines):

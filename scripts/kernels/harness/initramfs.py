@@ -1,7 +1,7 @@
 """Writes an initramfs: a gzipped cpio archive in the kernel's "newc" format.
 
-All of DIRECTORY goes in, owned by root, and the device node /dev/console, which only root could
-make in a real directory: that is why this is not cpio(1). gzip is what every kernel can unpack.
+It has everything in DIRECTORY, owned by root, and the device node /dev/console. In a real directory only root could
+make that node, so this does not use cpio(1). Every kernel can decompress gzip.
 """
 import gzip
 import os

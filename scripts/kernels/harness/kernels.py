@@ -1,4 +1,4 @@
-"""The kernels that are booted: a suite's own with a module that undoes the fix, one of the user's. sources.py
+"""The kernels that are booted: a suite's own with a module that undoes the fix, or one of the user's. sources.py
 builds one from a suite's source."""
 import shutil
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Kernel:
     way: str  # debian, source or kernel
     release: str | None
     images: dict  # by fix
-    modules: Path | None = None  # a directory with lib/modules; None: all is built in
+    modules: Path | None = None  # a directory with lib/modules; None: everything is built in
     probes: dict = field(default_factory=dict)  # by fix: the module that is loaded for it
 
 
@@ -28,7 +28,7 @@ def own_kernel(image):
 
 
 def debian_kernel(suite, with_probes=True):
-    """Way 2: the suite's own kernel, fetched and unpacked into the cache, and the modules of module/."""
+    """Way 2: the suite's own kernel, fetched and unpacked into the cache, and the modules built from module/."""
     tree = suite.directory / "kernel"
     with suite.cache.lock(f"kernel-{suite.name}"):
         if not (tree / "ready").exists():
@@ -71,7 +71,7 @@ def _build_on_host(suite, release, directory):
         suite.update()
         with suite.cache.making(tree) as part:
             suite.unpack(part, *suite.with_parts(f"linux-headers-{release}"))
-    # The headers name their other half by an absolute path on the host; it is in the cache.
+    # The headers include their common part by an absolute path of the host; it is in the cache.
     common = f"{headers}".removesuffix(_FLAVOUR) + "common"
     (headers / "Makefile").write_text(f"include {common}/Makefile\n", encoding="utf-8")
     command(["make", "-C", headers, f"M={directory}", "modules"], 900,

@@ -1,6 +1,6 @@
 """loop-cuts.sh: power cuts for the kernel that runs here, without QEMU. mmapstress runs on a loop device while
-reflinks of the device's file are made; each is what a crash at that moment would leave if the disk had no cache. They
-are mounted afterwards, and `mmapstress verify` says whether all is there."""
+reflinks of the device's file are made; each is what a crash at that moment would leave if the disk had no cache.
+They are mounted afterwards, and `mmapstress verify` checks that everything synced is there."""
 import contextlib
 import errno
 import fcntl
@@ -25,7 +25,7 @@ _BTRFS_FORGET = 0x50009405
 _CUTS_OF_A_RECORD = 20
 _LONGEST_PAUSE = 0.2  # seconds between two cuts
 _WORKLOADS = ("mix", "wild")
-# What has a disk of its own.
+# Filesystems on a disk of their own.
 _POSSIBLE = tuple(name for name, one in FILESYSTEMS.items() if not (one.over or one.is_device or one.cannot))
 
 
@@ -57,7 +57,7 @@ def parser():
 
 
 def clone(source, target):
-    """A reflink of `source`: at one moment, between two requests of the loop device."""
+    """A reflink of `source`, taken at one moment, between two requests of the loop device."""
     with open(source, "rb") as old, open(target, "wb") as new:
         fcntl.ioctl(new, _FICLONE, old.fileno())
 
@@ -77,7 +77,7 @@ def check_reflinks(directory):
 
 
 class Partitions:
-    """The two filesystems of an image, mounted: what is tested at `tested`, mmapstress' report at `note`."""
+    """The two filesystems of an image, mounted: the one under test at `tested`, mmapstress' report at `note`."""
 
     def __init__(self, filesystem, disk, image, directory):
         self.filesystem = filesystem
@@ -117,13 +117,13 @@ def _device_of(place):
 
 
 def _forget(device):
-    """btrfs remembers a device by what is written there, and the cuts say all the same."""
+    """Makes btrfs forget the device: it identifies devices by their contents, which are the same in all cuts."""
     with contextlib.suppress(OSError), open("/dev/btrfs-control", "rb") as control:
         fcntl.ioctl(control, _BTRFS_FORGET, bytearray(bytes(8) + device.encode().ljust(4088, b"\0")))
 
 
 class Record:
-    """One run of mmapstress, and the cuts that were made of it."""
+    """One run of mmapstress, and the cuts made of it."""
 
     def __init__(self, options, filesystem, seed, workload, program, directory):
         self.options = options
@@ -132,17 +132,17 @@ class Record:
         self.workload = workload
         self.program = program
         self.directory = directory
-        self.cuts = []  # (image, the moment in words)
+        self.cuts = []  # (image, a description of the moment)
 
     def make(self, most):
-        """Runs, and makes at most so many cuts."""
+        """Runs mmapstress, and makes at most `most` cuts."""
         image = self.directory / "image"
         self.disk = CutDisk(self.filesystem, max(self.filesystem.blocks), image, 192)
         partitions = Partitions(self.filesystem, self.disk, image, self.directory)
         with partitions.mounted():
             run = partitions.tested / "run-1"
             run.mkdir()
-            os.sync()  # the directory is there before anything can be lost
+            os.sync()  # the directory must be on disk before anything can be lost
             words = [self.program, "run", run, "--workload", self.workload, "--seed", str(self.seed), "--ops",
                      str(self.options.ops), "--keep", "--report", partitions.note / "report.json"]
             with open(self.directory / "said", "wb") as said, \
@@ -158,17 +158,17 @@ class Record:
                 raise Failure(UNKNOWN, f"{self.workload}, seed {self.seed}: did not end within {self.options.timeout} s")
             time.sleep(dice.random() * _LONGEST_PAUSE)
             before = size
-            with contextlib.suppress(FileNotFoundError):  # not yet there, or the run has just ended
+            with contextlib.suppress(FileNotFoundError):  # not there yet, or the run has just ended
                 report.stat()
                 size = report.with_name("report.json.progress").stat().st_size
-            # The first size may be from before the report was on the disk; what is added to it is not. And without
-            # anything new nothing has happened since the last cut.
+            # The first size may be from before the report was on disk; later growth is not. And if nothing was added,
+            # nothing has happened since the last cut.
             if before in (None, size):
                 continue
             cut = self.directory / f"cut-{len(self.cuts)}"
             clone(image, cut)
             self.cuts.append((cut, f"{time.monotonic() - begin:.3f} s after the start"))
-        if process.poll() not in (None, 0):  # damage before any cut is the plain run's to tell
+        if process.poll() not in (None, 0):  # damage before any cut is reported by the run itself
             said = (self.directory / "said").read_text(errors="replace").strip().splitlines()
             raise Failure(UNKNOWN, f"{self.workload}, seed {self.seed}: mmapstress ended with exit code {process.returncode}"
                                    f": {said[-1] if said else 'it said nothing'}")
@@ -191,7 +191,7 @@ class Record:
         return judge(code, report.read_bytes() if report.exists() else b"", said)
 
     def take_older(self):
-        """The control: each cut gets the notebook of the next one, as if its disk had lost what came between."""
+        """The control: each cut gets the notebook of the next one, as if its disk had lost everything in between."""
         start, size = self.disk.partitions[1]
         for (cut, _), (later, _) in zip(self.cuts, self.cuts[1:]):
             with open(later, "rb") as source, open(cut, "r+b") as target:

@@ -1,6 +1,6 @@
-"""--mutants: seeded kernel bugs. Each is a patch of source/mutants; its kernel is built, booted, and mmapstress runs
-there until it finds something or the time is up. What came of it stays in the cache: a run goes on where another
-one ended."""
+"""--mutants: seeded kernel bugs. Each is a patch of source/mutants; its kernel is built and booted, and mmapstress
+runs there until it finds something or the time is up. Results stay in the cache: an interrupted run continues where
+it ended."""
 import concurrent.futures
 import hashlib
 import json
@@ -20,16 +20,16 @@ from .sources import SOURCE
 
 CONFIG = ("mutants.config",)
 _KEYS = ("Breaks", "Function", "Needs", "Filesystem", "Processors", "Disk", "Guest", "Masked", "Blind")
-# What the keys take that have a choice; the first is what a header without the key has.
+# Keys with a fixed set of values; the first is the value if a header lacks the key.
 _CHOICES = {"Processors": ("1", "2"), "Disk": ("", "slow"), "Guest": ("", "compact", "drop-caches"), "Blind": ("", "yes")}
 _FOUND_OUT = ("found_by", "seconds", "damage", "reason")
-_MASKED = "1min"  # for a mutant in which nothing is expected
-_SPARE = 300  # seconds that a guest may take beyond the duration: rounds end late, and the comparison comes after
+_MASKED = "1min"  # for a mutant of which no effect is expected
+_SPARE = 300  # seconds that a guest may take longer than the duration: rounds end late, and the comparison follows
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A patch's header: what it breaks and what it takes to notice."""
+    """A patch's header: what it breaks and what is needed to notice it."""
     name: str
     patch: str  # below source/
     breaks: str
@@ -39,13 +39,13 @@ class Mutant:
     block: int
     processors: int = 1
     disk: str = ""  # slow: a read takes some milliseconds
-    guest: str = ""  # what the guest does beside the stress, again and again
-    masked: str = ""  # why nobody can notice it
-    blind: bool = False  # written by somebody who had not seen the workloads
+    guest: str = ""  # what the guest does repeatedly beside the stress
+    masked: str = ""  # why it cannot be noticed
+    blind: bool = False  # written by an author who had not seen the workloads
 
 
 def read_mutant(path):
-    """The mutant that a patch's header describes; a usage error names file and line."""
+    """The mutant described by a patch's header; a usage error with file and line."""
     fields = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("--- "):
@@ -69,7 +69,7 @@ def read_mutant(path):
 
 
 def list_mutants(wanted, directory=None):
-    """Those of these names, or all; a usage error if there is no such."""
+    """The mutants with these names, or all; a usage error for an unknown name."""
     paths = {path.stem: path for path in sorted((directory or SOURCE / "mutants").glob("*.patch"))}
     for name in wanted or ():
         if name not in paths:
@@ -78,7 +78,7 @@ def list_mutants(wanted, directory=None):
 
 
 class Slots:
-    """The host's processors, shared by guests with one or more each."""
+    """The host's processors, shared by guests that use one or more each."""
 
     def __init__(self, count):
         self.count = count
@@ -97,7 +97,7 @@ class Slots:
 
 
 class Hunt:
-    """Builds the mutants' kernels one after another and boots those that are built."""
+    """Builds the mutants' kernels one after another, and boots those that are built."""
 
     def __init__(self, options, machine, tree, programs, temporary, cache):
         self.options = options
@@ -109,14 +109,14 @@ class Hunt:
         self.kept.mkdir(exist_ok=True)
         self.peers = find_peers() if options.peers else []
         self.slots = Slots(options.jobs)
-        self.results = {}  # by name, as they come
+        self.results = {}  # by name, in the order of completion
 
     def _duration(self, mutant):
         return min(_MASKED, self.options.duration, key=seconds_of) if mutant.masked else self.options.duration
 
     def _record(self, mutant, peer=None):
-        """Where the result of mmapstress, or of the peer, is kept: another kernel, program, duration or seed is another
-        result."""
+        """Where the result of mmapstress, or of the peer, is kept: a file for each combination of kernel, program,
+        duration and seed."""
         program = (peer.stamp, *peer.argv(0), self.options.peer_duration) if peer else (
             stamp_of(self.programs["engine"]), self._duration(mutant), str(self.options.seeds))
         what = [self.tree.image_path(CONFIG, (mutant.patch,)).name, mutant.disk, stamp_of(self.programs["init"]), *program]
@@ -124,7 +124,7 @@ class Hunt:
         return self.kept / f"{name}-{hashlib.sha256(' '.join(map(str, what)).encode()).hexdigest()[:16]}.json"
 
     def _known(self, record):
-        """What a run before this one has found out, or None."""
+        """The result of an earlier run, or None."""
         return json.loads(record.read_text(encoding="utf-8")) if record.exists() and not self.options.again else None
 
     def _keep(self, record, result):
@@ -133,7 +133,7 @@ class Hunt:
             record.with_suffix(".part").rename(record)
 
     def run(self, mutants):
-        """The results in the order of the mutants. `results` has those that came before an interruption."""
+        """Returns the results in the order of the mutants. After an interruption `results` has those so far."""
         pool = concurrent.futures.ThreadPoolExecutor(self.slots.count)
         waiting = []
         try:
@@ -141,7 +141,7 @@ class Hunt:
                 own = self._known(self._record(mutant))
                 others = {peer.name: self._known(self._record(mutant, peer)) for peer in self.peers}
                 missing = [peer for peer in self.peers if others[peer.name] is None]
-                if own:  # its header may say more by now
+                if own:  # its header may have changed since
                     self.results[mutant.name] = own | _described(mutant) | {key: own[key] for key in _FOUND_OUT} | {
                         "peers": {name: known["words"] for name, known in others.items() if known}}
                 if own and not missing:
@@ -179,7 +179,7 @@ class Hunt:
              + "".join(f"; {name}: {words}" for name, words in result["peers"].items()))
 
     def _hunt(self, mutant, image, with_engine, peers):
-        """What mmapstress finds, or None if it is not asked, and by name what each of the peers does."""
+        """The result of mmapstress, or None if it is not to run, and the result of each of the peers, by name."""
         options = self.options
         seed = options.seeds[0] if options.seeds else 1
         runs = [Run(str(seed), "all", ("MMAPSTRESS_WORKLOAD=all", f"MMAPSTRESS_SEED={seed}",
@@ -203,7 +203,7 @@ class Hunt:
 
 
 def seconds_of(duration):
-    """The seconds of a duration as mmapstress has it."""
+    """The seconds of a duration in mmapstress' syntax."""
     found = re.fullmatch(r"(\d+)(ms|s|min|h)", duration)
     if not found:
         raise usage_error(f"--duration takes a time with ms, s, min or h, not '{duration}'")
@@ -221,16 +221,16 @@ def _untold(mutant, reason):
 
 
 def told(mutant, row):
-    """The result that a row of run.sh is for the mutant."""
+    """The mutant's result, from a row of run.sh."""
     result = _described(mutant) | {"kernel": row["kernel"]}
     one = row["results"][0] if row["results"] else {}
     if row["verdict"] == "damage":
         return result | {"verdict": "found", "found_by": one.get("workload") or "the comparison after the remount",
                          "seconds": one.get("seconds"), "damage": row["first_damage"]}
-    if one.get("gone"):  # the page cache was wrong, or a direct read: that is what the bug does
+    if one.get("gone"):  # the page cache, or a direct read, was wrong: that is what the bug does
         return result | {"verdict": "found", "found_by": one["workload"], "seconds": one.get("seconds"),
                          "damage": one["gone"][0]}
-    # A last round that the time was up for before its first store leaves nothing to compare.
+    # A last round that ended before its first store has nothing to compare.
     if row["verdict"] == "clean" or (row["verdict"] == "unknown" and one.get("ran") == "clean"):
         return result | {"verdict": "not found", "seconds": one.get("seconds")}
     if row["verdict"] in ("oops", "hang", "warning"):

@@ -1,4 +1,4 @@
-"""The command line of run.sh, and what it shares with compare.sh's."""
+"""The command line of run.sh, and the options that compare.sh shares."""
 import argparse
 import os
 import re
@@ -14,7 +14,7 @@ from .suites import MIRROR, Suite, suite_name
 
 
 class Parser(argparse.ArgumentParser):
-    """A wrong command line is a usage error of one line."""
+    """Reports a wrong command line as a usage error of one line."""
 
     def __init__(self, program, **how):
         super().__init__(prog=program, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def number(name):
-    """A count of at least 1, for the option `name`."""
+    """The parser of a count of at least 1, for the option `name`."""
     def parse(text):
         if not re.fullmatch("[1-9][0-9]{0,6}", text):
             raise usage_error(f"{name} takes a number from 1, not '{text}'")
@@ -43,7 +43,7 @@ def one_of(*words, says):
 
 
 def quantity(name, units):
-    """A number from 1 with one of `units`, {name: worth}, the first of which need not be written."""
+    """The parser of a number from 1 with one of `units`, {name: factor}; the first unit may be omitted."""
     def parse(text):
         found = re.fullmatch("([1-9][0-9]{0,6})(%s)?" % "|".join(units), text)
         if not found:
@@ -61,9 +61,9 @@ def seconds(name):
 
 
 def add_report(parser, formats=tuple(FORMATS)):
-    """--format, and --report with the name that it had before."""
+    """Adds --format, and --report with its older name."""
     def parse(text):
-        if text == "table":  # what the first was called before
+        if text == "table":  # the older name of the first format
             text = formats[0]
         if text not in formats:
             raise usage_error(f"no format '{text}': {', '.join(formats[:-1])} or {formats[-1]}")
@@ -109,7 +109,7 @@ def contracts(text):
 
 
 def add_kernel_options(parser):
-    """Which kernel: the same for run.sh and compare.sh."""
+    """The options that select the kernel: the same for run.sh and compare.sh."""
     ways = parser.add_argument_group("the kernel")
     ways.add_argument("--debian", metavar="SUITE", nargs="?", const="bookworm",
                       help="Debian's kernel of this suite, with the fix undone by a module: bookworm (default), trixie, "
@@ -259,7 +259,7 @@ def run_parser():
 
 
 def settle_way(options):
-    """options.way and options.suite: which kernel it is, of what suite."""
+    """Sets options.way and options.suite: which kernel, of which suite."""
     ways = [way for way in ("kernel", "source", "debian") if getattr(options, way)]
     if len(ways) > 1:
         raise usage_error(f"--{ways[0]} and --{ways[1]} are two kernels")
@@ -281,7 +281,7 @@ def machine_of(options):
 
 
 def _settle_mutants(options):
-    """What --mutants sets by itself, and what does not go with it."""
+    """Sets what --mutants implies, and refuses options that contradict it."""
     for name in ("kernel", "debian", "fs", "fix", "workload", "schedule", "partialfs", "block_size", "matrix", "minimise",
                  "shell", "ktap"):
         if getattr(options, name):
@@ -338,7 +338,7 @@ def suite_of(options, cache):
 
 
 def say_what_is_missing(options, cache):
-    """--check: a failure that names what --debian needs and is not here."""
+    """--check: raises a failure that names what --debian needs and is missing here."""
     wanted = ["qemu-system-x86_64", "musl-gcc", "mkreiserfs", "make", "gcc-12", "depmod", "cmake"]
     suite = suite_of(options, cache)
     for name in wanted if suite.is_of_host else [*wanted, "debootstrap"]:

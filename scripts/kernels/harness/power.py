@@ -1,6 +1,6 @@
-"""--power-cut: mmapstress runs in a guest whose disk is recorded, write by write. From the record the disk is rebuilt
-as it may have been at many moments; another guest mounts each, as after a power cut, and `mmapstress verify` says
-whether all is there that fsync, fdatasync or msync had answered for."""
+"""--power-cut: mmapstress runs in a guest whose disk writes are recorded. From the record the disk is rebuilt as it
+may have been at many moments; another guest mounts each, as after a power cut, and `mmapstress verify` checks that
+everything is there that an fsync, fdatasync or msync had made durable."""
 import hashlib
 import json
 import shutil
@@ -18,27 +18,27 @@ from .mutants import CONFIG, list_mutants
 from .qemu import TIME_IS_UP, boot
 from .rows import Run
 
-LIES = 64  # writes that a disk which lies has not really flushed
+LIES = 64  # the number of latest writes that a lying disk has not really flushed
 _CUTS_OF_A_RECORD = 100
-_CUTS_OF_A_CONTROL = 50  # at most: they catch it, or another record is needed
+_CUTS_OF_A_CONTROL = 50  # at most: if they do not catch it, another record is needed
 _DISKS = 24  # of a guest that compares
-_TRIES = 3  # guests for a cut
+_TRIES = 3  # boots for a cut
 _SILENCE = 90  # seconds: longer than the slowest journal takes, and than a comparison
-_BEGIN = 5  # a cut comes after this part of the record: before it little has been synced
+_BEGIN = 5  # no cut before this part of the record: little has been synced there
 _WORKLOADS = ("mix", "wild")
 _STOPPED = "the guest did not get to it"
 
 
 @dataclass(frozen=True)
 class CutRow:
-    """What is cut: a line of the table."""
+    """One line of the table: what is cut."""
     filesystem: Filesystem
     block: int
-    options: str = ""  # of the mount, besides the filesystem's
+    options: str = ""  # mount options besides the filesystem's own
     lies: bool = False
     mutant: str = ""
     control: bool = False  # something must be lost
-    most: int = 0  # cuts, if it has a limit of its own
+    most: int = 0  # its own limit of cuts, if it has one
 
     @property
     def name(self):
@@ -47,7 +47,7 @@ class CutRow:
 
 
 def controls(way):
-    """What must lose something, or the whole says nothing."""
+    """The rows that must lose something; otherwise the whole result means nothing."""
     ext4 = FILESYSTEMS["ext4"]
     rows = [CutRow(FILESYSTEMS["ext4-writeback"], 4096, "nobarrier"), CutRow(ext4, 4096, lies=True)]
     if way != "kernel":
@@ -67,7 +67,7 @@ class PowerCuts:
     def __init__(self, options, machine, kernel_of, programs, temporary, cache):
         self.options = options
         self.machine = machine
-        self.kernel_of = kernel_of  # for the name of a mutant, or ""
+        self.kernel_of = kernel_of  # by the name of a mutant, or ""
         self.programs = programs
         self.temporary = temporary
         self.kept = cache.path / "power-cuts"
@@ -89,7 +89,7 @@ class PowerCuts:
                 result["failure"] = str(failure)
 
     def _record_and_cut(self, row, kernel, number, cuts):
-        """One record's part of the row, from the cache if it is there."""
+        """The part of the row for one record, from the cache if it is there."""
         options = self.options
         what = [row.name, kernel.release, str(sorted(map(str, kernel.images.values()))), number, cuts, options.seeds,
                 options.workload, options.ops, options.size, stamp_of(self.programs["engine"]),
@@ -104,7 +104,7 @@ class PowerCuts:
         finally:
             if not options.keep:
                 shutil.rmtree(work, ignore_errors=True)
-        if not any(one["reason"].startswith(_STOPPED) for one in part["untold"]):  # else another run tries again
+        if not any(one["reason"].startswith(_STOPPED) for one in part["untold"]):  # otherwise another run tries again
             kept.with_suffix(".part").write_text(json.dumps(part), encoding="utf-8")
             kept.with_suffix(".part").rename(kept)
         return part
@@ -191,7 +191,7 @@ class _Record:
         return part
 
     def _compare(self, cuts, disks, part, log):
-        """A guest sometimes stops for good, at another place each time: what it did not get to has another one."""
+        """Compares the cuts. A guest sometimes stops, each time elsewhere: another guest gets the remaining cuts."""
         left = list(zip(cuts, disks))
         for tries_left in reversed(range(_TRIES)):
             read = self._boot_and_compare([disk for _, disk in left])
@@ -223,7 +223,7 @@ class _Record:
 
 
 def describe(cut, log):
-    """The moment in words: what was certain, and which writes were missing."""
+    """Describes the moment: what was certain, and which writes were missing."""
     kept = dict(cut.kept)
     missing = [f"sector {entry.sector}+{entry.count}" + (" (torn)" if number in kept else "")
                for number, entry in enumerate(log.entries[cut.durable:cut.moment], cut.durable)
@@ -234,7 +234,7 @@ def describe(cut, log):
 
 
 def _told(console, number):
-    """What the comparison of one cut came to."""
+    """The result of the comparison of one cut."""
     run = console.runs.get(number)
     if run is None or not run.complete:
         return {"verdict": "unknown", "reason": f"{_STOPPED}; last on its console: {console.last_line}"}
@@ -246,5 +246,5 @@ def _told(console, number):
 
 
 def mutant_patch(name):
-    """The configuration and the patches of its kernel."""
+    """The configuration and the patches of a mutant's kernel."""
     return CONFIG, tuple(mutant.patch for mutant in list_mutants((name,))) if name else ()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from .base import USAGE, Failure, processes, usage_error
 from .console import read_console
 
-# The status of a QEMU that was ended: after its time, or since its kernel had oopsed and gone on.
+# The status of a QEMU that was ended: when its time was over, or because its kernel oopsed and went on.
 TIME_IS_UP, OOPSED = 124, 125
-_AFTER_OOPS = 30  # seconds: what is damaged by then is still told
-_SLOW_READS = 200  # a second, of a slow disk
+_AFTER_OOPS = 30  # seconds: damage found until then is still reported
+_SLOW_READS = 200  # a second, on a slow disk
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class Machine:
     bus: str = "virtio"  # of the test disks; or ide
     append: str = ""
     kvm: bool = False
-    slow_disk: bool = False  # a read waits some milliseconds, as for the head of a hard disk; a write does not
+    slow_disk: bool = False  # a read waits some milliseconds, as on a hard disk; a write does not
 
     def command(self, image, initramfs, disks, more=(), log=None):
-        """`log`: a file, empty at first, in which every write and flush of the only disk is recorded."""
-        # Level 5 shows the kernel's warnings. A busy host makes a guest late, which is no lockup and no
-        # stall of its kernel. Under QEMU's translator old kernels fail the check of their timer interrupt; those up
-        # to 2.6.20 panic if they shall not check it.
+        """`log`: a file, empty at first, that gets a record of every write and flush of the only disk."""
+        # Level 5 shows the kernel's warnings. A busy host delays a guest, which is not a lockup or stall of its kernel.
+        # Under QEMU's translator old kernels fail the check of their timer interrupt; those up to 2.6.20 panic unless
+        # told to skip it.
         words = ["console=ttyS0", "rdinit=/init", "panic=1", "loglevel=5", "nosoftlockup",
                  "rcupdate.rcu_cpu_stall_suppress=1", *more]
         if not (0,) < version_of(image) <= (2, 6, 20):
@@ -43,8 +43,9 @@ class Machine:
 
 
 def _recorded(disk, log):
-    """A virtio disk behind blklogwrites. Without flushes of the host, which decide nothing here; with the log's sectors
-    as small as the disk's, or small writes would be rounded up; without discards, which the log has no bytes for."""
+    """A virtio disk behind blklogwrites. Without flushes on the host, which make no difference here; with log
+    sectors as small as the disk's, otherwise small writes would be rounded up; without discards, for which the log
+    has no bytes."""
     return ("-blockdev", f"driver=file,node-name=disk,filename={disk},cache.no-flush=on",
             "-blockdev", f"driver=file,node-name=log,filename={log},cache.no-flush=on",
             "-blockdev", "driver=blklogwrites,node-name=recorded,file=disk,log=log,log-sector-size=512",
@@ -53,7 +54,7 @@ def _recorded(disk, log):
 
 
 def version_of(image):
-    """(2, 6, 19) as the image's own header says, or (0,) if it does not."""
+    """(2, 6, 19) from the image's header, or (0,) if it has no version."""
     with open(image, "rb") as file:
         header = file.read(1 << 16)
     start = 0x200 + int.from_bytes(header[0x20e:0x210], "little")
@@ -62,9 +63,9 @@ def version_of(image):
 
 
 def boot(machine, image, initramfs, disks, console, seconds, words=(), log=None, silence=None):
-    """Runs a guest until it reboots: QEMU's exit status, negative for a signal. The serial console goes
-    to the file `console`; the second result is what QEMU said itself. `words`: more for the kernel. `silence`: a guest
-    whose console says nothing new for so many seconds is ended, too, and so is one whose kernel has oopsed, soon after."""
+    """Runs a guest until it reboots. Returns QEMU's exit status, negative for a signal, and QEMU's own messages. The
+    serial console goes to the file `console`. `words`: more for the kernel's command line. `silence`: a guest whose
+    console prints nothing new for this many seconds is ended, too; so is one whose kernel has oopsed, soon after."""
     said = console.with_suffix(".qemu")
     console.write_bytes(b"")
     with open(said, "wb") as output:
@@ -82,7 +83,7 @@ def _wait(process, seconds, console, silence):
             return process.wait(min(1, seconds))
         if console.stat().st_size != size:
             size, heard = console.stat().st_size, time.monotonic()
-            # Looked at as a whole each time: half a report may look like words of the kernel.
+            # Parsed as a whole each time: part of a report may look like a message of the kernel.
             oopsed = (oopsed or heard) if read_console(console.read_bytes()).oopsed else None
         if oopsed and time.monotonic() >= oopsed + _AFTER_OOPS:
             return OOPSED
@@ -90,12 +91,12 @@ def _wait(process, seconds, console, silence):
 
 
 def boot_shell(machine, image, initramfs, disks):
-    """The serial console on this terminal, until the guest reboots."""
+    """Connects the serial console to this terminal, until the guest reboots."""
     subprocess.run([*machine.command(image, initramfs, disks), "-serial", "mon:stdio"], check=False)
 
 
 def check_image(path):
-    """A kernel image is a bzImage: "HdrS" at 0x202."""
+    """Checks that the file is a bzImage: "HdrS" at 0x202."""
     try:
         with open(path, "rb") as file:
             file.seek(514)

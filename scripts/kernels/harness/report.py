@@ -83,8 +83,8 @@ FORMATS = {"text": table, "json": as_json, "ktap": ktap}
 
 
 def exit_code(rows):
-    """0 every row as expected (a row without an expectation: it could be told), 1 a row is not, 3 a row
-    could not be told: it hung, oopsed or warned, nothing of it arrived, or it cannot be made."""
+    """0 every row as expected (a row without an expectation: a verdict was reached), 1 a row is not, 3 a row could
+    not be told: it hung, oopsed or warned, nothing of it arrived, or it cannot be made."""
     if any(row["verdict"] in ("clean", "damage") and not row["as_expected"] for row in rows):
         return 1
     return 0 if all(row["as_expected"] for row in rows) else UNKNOWN

@@ -1,20 +1,20 @@
-"""Turns one boot's serial console into the results of its runs.
+"""Turns the serial console of one boot into the results of its runs.
 
-A run counts as clean or damaged only if its program ended with that exit code and its report arrived
-whole and says the same, before and after the remount, and the kernel had nothing to complain of; a run
-that hangs, oopses or warns is a kind of its own; all else is "unknown".
+A run counts as clean or damaged only if its program ended with that exit code, its report arrived complete and
+agrees, before and after the remount, and the kernel reported no problem. A run that hangs, oopses or warns is a kind
+of its own; everything else is "unknown".
 """
 import json
 
 from .console import TROUBLES
 
 _VERDICTS = {"clean": "clean", "damaged": "damage"}
-_ON_DISK = {"evicted", "direct", "disk"}  # the stages that look past the page cache
+_ON_DISK = {"evicted", "direct", "disk"}  # the stages that read past the page cache
 _EXITS = {0: "clean", 1: "damage"}
 
 
 class Unknown(Exception):
-    """Why a run could not be told clean or damaged; `known`: what can be said of it all the same."""
+    """Why a run is neither clean nor damaged; `known`: what can be reported anyway."""
 
     def __init__(self, why, **known):
         super().__init__(why)
@@ -73,7 +73,7 @@ def joined(ranges):
 
 
 def lost_by_ledger(ledger):
-    """What partialfs says is lost and not healed since, by path below its mount."""
+    """What partialfs reports as lost and not healed, by path below its mount."""
     return joined([entry["path"], entry["offset"], entry["length"]]
                   for entry in ledger if entry["healed_at"] is None)
 
@@ -117,13 +117,13 @@ def one_run(label, run):
 
 
 def _only_meanwhile(report):
-    """Whether all damage was met by operations that read, and none when the run was over: what was lost has been
-    written over since."""
+    """Whether all damage was found by reads during the run, and none at its end: what was lost has been overwritten
+    since."""
     return all(set(damage.get("stages", [])) == {"during"} for damage in report.get("damage", []))
 
 
 def _told(run):
-    """What a whole run says; raises Unknown."""
+    """The result of a whole run; raises Unknown."""
     if run.failures:
         said = run.reports.get("daemon", b"").decode(errors="replace").strip().splitlines()
         raise Unknown(run.failures[0] + (f"; the daemon said: {said[-1]}" if said else ""))

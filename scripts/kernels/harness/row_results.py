@@ -1,6 +1,6 @@
-"""One row of the result table: a description of what was booted (kernel, way, filesystem, block_size, fix,
-contract, workload, smp, expect), and what came of its runs. A row may have taken several boots, and a boot
-may have the runs of several rows."""
+"""One row of the result table: a description of what was booted (kernel, way, filesystem, block_size, fix, contract,
+workload, smp, expect), and the results of its runs. A row may have taken several boots, and a boot may have the runs
+of several rows."""
 import collections
 import signal
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .console import TROUBLES, Console
 from .qemu import OOPSED, TIME_IS_UP
 from .results import one_run
 
-# What a row or a run can come to, worst first: a row is as bad as its worst run, but damage is damage.
+# The verdicts of rows and runs, worst first: a row is as bad as its worst run.
 VERDICTS = ("damage", *TROUBLES, "unknown", "clean")
 
 
@@ -21,12 +21,12 @@ class Boot:
 
     @property
     def last_run(self):
-        """The number of the run that was under way last, or 0."""
+        """The number of the last run that had begun, or 0."""
         return max(self.console.runs, default=0)
 
     @property
     def kernel_trouble(self):
-        """(kind, words) of what belongs to no run."""
+        """(kind, message) of problems that belong to no run."""
         trouble = list(self.console.trouble)
         if self.status == TIME_IS_UP and self.console.release is not None:
             trouble.append(("hang", "QEMU was ended: its time was up"))
@@ -35,7 +35,7 @@ class Boot:
         return trouble
 
     def reasons(self):
-        """What kept the boot from ending as it should, if anything."""
+        """Why the boot did not end as it should, if so."""
         console = self.console
         reasons = [words for _, words in self.kernel_trouble] + console.failures
         if self.status == TIME_IS_UP and console.release is None:
@@ -80,10 +80,10 @@ def _probe(runs):
 
 
 def row_of(description, labels, boots):
-    """The row; `labels`: of its runs, by their number in the guest."""
+    """Makes the row; `labels`: of its runs, by their number in the guest."""
     runs = {number: run for boot in boots for number, run in boot.console.runs.items()}
     results = [one_run(label, runs.get(number)) for number, label in labels.items()]
-    # A boot that ended wrong does so in the row whose run was under way last, or in all of them.
+    # A failed boot counts for the row whose run was under way last, or for all rows.
     concerned = [boot for boot in boots if boot.last_run == 0 or boot.last_run in labels]
     reasons = [reason for boot in concerned for reason in boot.reasons()]
     found = {result["verdict"] for result in results}
@@ -109,8 +109,8 @@ def row_of(description, labels, boots):
 
 
 def row_without_boot(description, verdict, reason, accepted):
-    """A row that was not booted: "absent" if it cannot be made here, "unknown" if something failed. `accepted`:
-    nobody asked for just this one."""
+    """A row that was not booted: "absent" if it cannot be made here, "unknown" if something failed. `accepted`: the
+    user did not ask for this row in particular."""
     return {**description, "runs": 0, "damaged_runs": 0, "clean_runs": 0, "unknown_runs": 0, "verdict": verdict,
             "as_expected": accepted and verdict == "absent", "first_damage": None, "kinds": {},
             "probe": None, "reasons": [reason], "results": []}

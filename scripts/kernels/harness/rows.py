@@ -9,7 +9,7 @@ from .filesystems import FILESYSTEMS, Filesystem
 from .sources import CONFIGS
 
 CONTRACTS = ("linux-2.6.19", "linux-2.6.20")
-# Workloads that are sure to lose something where something can be lost.
+# Workloads that certainly lose something where stores can be lost.
 _SURE_ON_REISERFS = ("recipe", "linus")  # only blocks that a write(2) has just allocated join its ordered
 _SURE_ON_PARTIALFS = ("recipe", "linus", "mix")  # list, and these write into holes
 _SURE_ON_DEVICES = ("recipe", "mix")  # without buffer heads
@@ -39,7 +39,7 @@ class Setup:
         return f"{self.filesystem.name}/{self.block}/{self.fix}"
 
     def expectation(self, way, workload, given):
-        """A verdict or None; `given`: what the user expects, as (pattern, word), the last counts."""
+        """A verdict or None; `given`: the user's expectations, as (pattern, word); the last match counts."""
         result = self._expectation(way, workload)
         for pattern, word in given:
             if pattern is None or any(fnmatch.fnmatchcase(name, pattern)
@@ -63,7 +63,7 @@ class Setup:
 
 
 def list_setups(options):
-    """The setups that the options ask for; a usage error if there are none."""
+    """The setups that the options select; a usage error if there are none."""
     fixes = ("unknown",)
     default = "ext3"
     if options.way != "kernel":
@@ -87,8 +87,8 @@ def list_setups(options):
 
 
 def list_runs(options, workloads):
-    """One run for each schedule, or for each workload and seed; of the timed workloads one run, as long as the
-    options say."""
+    """One run for each schedule, or for each workload and seed; a timed workload has one run, as long as the options
+    say."""
     if options.schedule:
         return [Run(path.name, "replay", ("MMAPSTRESS_SCHEDULE=@RUN@/schedule",), path) for path in options.schedule]
     runs = []

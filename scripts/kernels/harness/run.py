@@ -1,4 +1,4 @@
-"""run.sh: boots a kernel, runs mmapstress inside, reports the damage."""
+"""run.sh: boots a kernel, runs mmapstress inside, and reports the damage."""
 import shutil
 import sys
 from pathlib import Path
@@ -32,7 +32,7 @@ def prepare_kernel(options, cache, temporary, setups):
 
 
 def choose_workloads(options, engine):
-    """The workloads to run, of those that the engine offers."""
+    """The workloads to run, a subset of the engine's."""
     code, said = attempt([engine, "workloads"], 60)
     if code != 0:
         raise usage_error(f"--engine: {engine} does not say which workloads it has: {last_line(said)}")
@@ -44,7 +44,7 @@ def choose_workloads(options, engine):
 
 
 def find_programs(options, setups):
-    """What is mounted over the test disk, by name; what is not there is missed when its row is made."""
+    """The programs that are mounted over the test disk, by name; a missing one is reported when its row is made."""
     found = {}
     for name in ("mmapstress", "vmmodel") if options.minimise else ():
         found[name] = find_program(name, f"tools/{name}/{name}", getattr(options, name))
@@ -57,7 +57,7 @@ def find_programs(options, setups):
 
 
 def find_program(name, built, given, option=None):
-    """One of the project's programs: the one that was given, build/release's, or the installed one."""
+    """One of the project's programs: the given one, the one in build/release, or the installed one."""
     if given:
         return program_given(option or f"--{name}", given)
     for candidate in (ROOT / "build/release" / built, shutil.which(name)):
@@ -67,8 +67,8 @@ def find_program(name, built, given, option=None):
 
 
 def fetch_shell(cache, suite):
-    """mksh, in Debian's build with musl, and the small tools of klibc: both run on a 2.6.19, where
-    busybox-static, being glibc, crashes at start. The directory with bin and lib."""
+    """Fetches mksh, in Debian's build with musl, and the small tools of klibc: both run on a 2.6.19, where
+    busybox-static, built with glibc, crashes at start. Returns the directory with bin and lib."""
     shell = cache.path / "shell"
     with cache.lock("shell"):
         if not (shell / "bin/sh").exists():
@@ -107,7 +107,7 @@ def run_shell(setups, booter, shell):
 
 
 def deliver(options, rows):
-    """The table of the rows that there are, and the files."""
+    """Prints the table of the rows so far, and writes the files."""
     for path, form in ((options.json, "json"), (options.ktap, "ktap")):
         if path:
             Path(path).write_text(FORMATS[form](rows), encoding="utf-8")

@@ -1,5 +1,5 @@
-"""Schedules for compare.sh, one file each, in mmapstress' text format (or one recorded line). What
-writes some returns (block size, path) of each."""
+"""Schedules for compare.sh, one file each, in mmapstress' text format (or one recorded line). The functions that
+write schedules return (block size, path) of each."""
 import json
 import os
 import random
@@ -12,7 +12,7 @@ PAGE = 4096
 
 
 class Maker:
-    """One random schedule: what a kernel decides freely or by the clock is kept out of it."""
+    """One random schedule, without anything that a kernel decides freely or by the clock."""
 
     def __init__(self, seed, block):
         self.dice = random.Random(seed)
@@ -30,7 +30,7 @@ class Maker:
         self.lines.append(f"{self.number} {text}")
 
     def range(self, longest):
-        """A range of the file: in the page where most happens, whole blocks, or anything."""
+        """A range of the file: in the page where most happens, of whole blocks, or anywhere."""
         if self.dice.random() < 0.5:
             offset = self.hot * PAGE + self.dice.randrange(min(PAGE, self.size - self.hot * PAGE))
             return f"off={offset} len={min(self.dice.randint(1, 600), self.size - offset)}"
@@ -57,7 +57,7 @@ class Maker:
         self.op(f"sync_file_range file={file} off={first * PAGE} len={length}")
 
     def sync(self, file):
-        # Whether a sync commits hangs on the one-second clock of mtime unless the inode is dirty.
+        # Unless the inode is dirty, whether a sync commits depends on the one-second clock of mtime.
         self.op(f"fchmod file={file}")
         kind = self.dice.choice(("fsync", "fsync", "fdatasync", "msync"))
         self.op(f"{kind} file={file}")
@@ -89,14 +89,14 @@ def write(directory, name, block, text):
 
 
 def make_random(directory, count, first_seed, block):
-    """Seeded random ones."""
+    """Writes random schedules, by seed."""
     return [write(directory, f"random-{block}-{seed}", block, Maker(seed, block).text())
             for seed in range(first_seed, first_seed + count)]
 
 
 def by_no_clock(recorded):
-    """Whether an fsync committed was a matter of mtime's one second where the schedule was recorded:
-    one that did is made certain to, by an fchmod before it."""
+    """Removes the influence of mtime's one-second clock on a recorded schedule: an fsync that committed is made
+    certain to, by an fchmod before it."""
     operations = []
     for operation in recorded["ops"]:
         if operation.pop("commits", False):
@@ -106,7 +106,7 @@ def by_no_clock(recorded):
 
 
 def split(directory, path):
-    """Recorded ones, a file for each line of JSON."""
+    """Splits recorded schedules into a file for each line of JSON."""
     written = []
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
@@ -123,7 +123,7 @@ def split(directory, path):
 
 
 def prefixes(directory, path):
-    """The schedule cut off after each operation."""
+    """Writes the schedule cut off after each operation."""
     with open(path, encoding="utf-8") as file:
         lines = file.read().splitlines()
     operations = [i for i, line in enumerate(lines)

@@ -1,5 +1,4 @@
-"""The three sides of a comparison, each with the same schedules: the kernel, a partialfs mount here, and
-vmmodel."""
+"""The three sides of a comparison, with the same schedules: the kernel, a partialfs mount here, and vmmodel."""
 import json
 import shutil
 import subprocess
@@ -11,17 +10,16 @@ from .base import ROOT, UNKNOWN, Failure, attempt, last_line, note, processes
 
 
 class Sides:
-    """The programs of the sides, and where they leave their answers."""
+    """The programs of the sides, and the directories of their answers."""
 
     def __init__(self, options, run_options, temporary):
         self.options = options
-        self.run_options = run_options  # run.sh's
+        self.run_options = run_options  # options for run.sh
         self.temporary = temporary
 
     @property
     def kernel_filesystem(self):
-        """What vmmodel calls the kernel's filesystem. Only ext3 of its time and reiserfs flush blocks
-        themselves."""
+        """vmmodel's name for the kernel's filesystem. Only ext3 of its time and reiserfs flush blocks themselves."""
         way, name = self.options.way, self.options.fs
         if self.options.on_device:
             return "blockdev"
@@ -35,7 +33,7 @@ class Sides:
         return ("linux-6.12-blockdev", "writeback") if self.options.on_device else ("linux-2.6.19", "ext3")
 
     def collect(self, directory, schedules):
-        """All sides' answers for the schedules, (block size, path) each, for comparison.py."""
+        """Collects all sides' answers for the schedules, (block size, path) each, for comparison.py."""
         for name in ("schedules", "partialfs"):
             (directory / name).mkdir(parents=True)
         (directory / "list").write_text("".join(f"{block} {path}\n" for block, path in schedules), encoding="utf-8")
@@ -53,7 +51,7 @@ class Sides:
                     answers.write(self._predicted(directory / "schedules" / path.name, block, through, filesystem))
 
     def _on_partialfs(self, directory, block, paths):
-        """A mount of its own; each schedule's text goes to schedules/NAME, its report to
+        """Runs on a mount of its own; each schedule's text goes to schedules/NAME, its report to
         partialfs/NAME.json."""
         mount, under = self.temporary / "mount", self.temporary / "under"
         for place in (mount, under):
@@ -80,7 +78,7 @@ class Sides:
         shutil.rmtree(under)
 
     def _on_kernel(self, directory, block, paths):
-        """run.sh, as a process of its own."""
+        """Runs run.sh in a process of its own."""
         rows = directory / f"kernel-{block}.json"
         said = self.temporary / "kernel.log"
         with open(said, "wb") as log, processes.started(
@@ -93,11 +91,11 @@ class Sides:
             raise Failure(code if code == 2 else UNKNOWN, (lines or ["run.sh: it said nothing"])[-1][len("run.sh: "):])
 
     def _predicted(self, path, block, through, filesystem):
-        """vmmodel's answer, a line of JSON."""
+        """vmmodel's prediction, a line of JSON."""
         code, said = attempt([self.options.vmmodel, "predict", "--filesystem", filesystem,
                               *([] if self.options.on_device else ["--era", "linux-2.6.19"]), "--through", through, "--format", "json", "--block-size",
                               str(block), path], 600)
-        if code not in (0, 1):  # 1: some are lost
+        if code not in (0, 1):  # 1: stores are lost
             raise Failure(UNKNOWN, f"vmmodel cannot predict {path.name}: {last_line(said)}")
         return json.dumps(json.loads(said)) + "\n"
 

@@ -1,5 +1,5 @@
-"""--minimise: for a row that is damaged, the smallest schedule that still loses data there, found by
-`mmapstress minimise` in the same kernel, and on a block device the reason, by vmmodel."""
+"""--minimise: for a damaged row, the smallest schedule that still loses data there, found by `mmapstress minimise`
+in the same kernel; on a block device also the reason, by vmmodel."""
 import json
 import shutil
 
@@ -8,11 +8,11 @@ from .console import read_console
 from .qemu import boot
 from .rows import Run
 
-_SECONDS = 1200  # for all its candidates
+_SECONDS = 1200  # for all its candidates together
 
 
 def schedule_of(batch, setup):
-    """The schedule of the setup's first damaged run, or None: it was too long for its report."""
+    """The schedule of the setup's first damaged run, or None if it was too long for the report."""
     for number, (of, _) in enumerate(batch.runs, 1):
         for ended in batch.boots:
             run = ended.console.runs.get(number) if of == setup else None
@@ -29,7 +29,7 @@ def _argv(setup):
 
 
 def minimise(booter, batch, setup, schedule):
-    """The text of the smallest schedule; a Failure says why there is none."""
+    """The text of the smallest schedule; raises a Failure with the reason if there is none."""
     note(f"{setup.name}: looking for the smallest schedule")
     work = batch.work / f"minimise-{batch.setups.index(setup)}"
     work.mkdir()
@@ -55,7 +55,7 @@ def minimise(booter, batch, setup, schedule):
 
 
 def explain(vmmodel, setup, path):
-    """Why vmmodel says that the schedule of the file loses data on a block device; nothing elsewhere."""
+    """The reason, by vmmodel, why the schedule loses data on a block device; nothing elsewhere."""
     if not setup.filesystem.is_device:
         return ""
     code, said = attempt([vmmodel, "predict", "--filesystem", "blockdev", "--block-size", str(setup.block), path], 60)
@@ -63,7 +63,7 @@ def explain(vmmodel, setup, path):
 
 
 def add_smallest(booter, batch, setup, rows):
-    """Sets "smallest" of the setup's first damaged row: its text and reason, or why there is none."""
+    """Sets "smallest" of the setup's first damaged row: text and reason, or why there is none."""
     row = next((row for row in rows if row["verdict"] == "damage"), None)
     if row is None:
         return

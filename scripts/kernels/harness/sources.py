@@ -1,5 +1,5 @@
-"""Kernels built here from a suite's linux-source: one tree, one output directory. Configurations and patches
-come and go in it, so that only the first build takes long."""
+"""Kernels built here from a suite's linux-source: one tree and one output directory. Configurations and patches are
+applied in turn, so that only the first build takes long."""
 import re
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from .kernels import Kernel
 
 SOURCE = HERE / "source"
 OF_MUTANTS = "trixie"  # the suite whose linux-source the patches of source/mutants fit
-# --config: what is added to guest.config, for each value of --fix the files and the patches.
+# --config: the files added to guest.config, and for each value of --fix more files and the patches.
 CONFIGS = {
     "filesystems": {"undone": (("filesystems.config",), ("undo-fix.patch",)),
                     "present": (("filesystems.config",), ())},
@@ -32,7 +32,7 @@ class SourceTree:
         self.path = suite.directory / "source"
         self.tree = self.path / "tree"
         self.output = self.path / "build"
-        self.kept = self.path / "kept"  # what the files were before a patch changed them
+        self.kept = self.path / "kept"  # the original files, before a patch changed them
         if not (self.path / "ready").exists():
             with self._locked():
                 if not (self.path / "ready").exists():
@@ -43,15 +43,15 @@ class SourceTree:
         return self.suite.cache.lock(f"source-{self.suite.name}")
 
     def image_path(self, configs, patches):
-        """Where the bzImage of this configuration with these patches is, or will be."""
+        """The path of the bzImage with this configuration and these patches, built or not."""
         files = [SOURCE / name for name in ("guest.config", *configs)] + [SOURCE / name for name in patches]
         name = Path(patches[-1]).stem if patches else Path(configs[-1]).stem
         return self.path / f"images/{name}-{stamp_of(self.path / 'ready', *files)}"
 
     def image(self, configs, patches):
-        """The bzImage, built unless it was before. `configs`, `patches`: names of files in source/."""
+        """The bzImage, built unless it exists. `configs`, `patches`: names of files in source/."""
         image = self.image_path(configs, patches)
-        if not image.exists():  # else nobody waits for another's build
+        if not image.exists():  # otherwise there is no need to wait for another build
             with self._locked():
                 if not image.exists():
                     self._build(configs, patches, image)
@@ -95,7 +95,7 @@ class SourceTree:
             raise Failure(UNKNOWN, f"this kernel source cannot have {option}, which the guest needs")
 
     def restore(self):
-        """Takes back what patches have changed, also those of a build that was interrupted."""
+        """Undoes the changes of patches, also those of an interrupted build."""
         for kept in sorted(self.kept.rglob("*")):
             if not kept.is_file():
                 continue
@@ -121,8 +121,8 @@ class SourceTree:
 
 
 def missing_options(wanted, got):
-    """The lines of the configuration `wanted` that the .config `got` has not. Lines below a comment that says "as
-    far as the source has" may be missing."""
+    """The lines of the configuration `wanted` that are not in the .config `got`. Lines below a comment with "as far
+    as the source has" may be missing."""
     lines, optional, in_comment = set(got.splitlines()), False, False
     for line in wanted.splitlines():
         switched_off = re.match(r"# (CONFIG_\S+) is not set", line)
@@ -154,15 +154,15 @@ def where_it_failed(said):
 
 
 def source_kernel(suite, config, fixes, temporary, jobs):
-    """Way 3: built from the suite's linux-source, with the files and patches of source/ that the configuration
-    names for each value of --fix."""
+    """Way 3: a kernel built from the suite's linux-source, with the files and patches of source/ that the
+    configuration names for each value of --fix."""
     tree = SourceTree(suite, temporary, jobs)
     return Kernel("source", tree.release, {fix: tree.image(*CONFIGS[config][fix]) for fix in fixes})
 
 
 def _fetch_source(suite, path):
-    """Unpacks what a build of these configurations reads, about a third of the source: of other
-    architectures and of large drivers only the Kconfig files."""
+    """Unpacks what a build of these configurations reads, about a third of the source: of other architectures and of
+    large drivers only the Kconfig files."""
     need("xz", "xz-utils")
     need_room(suite.cache.path, 2000)
     suite.update()

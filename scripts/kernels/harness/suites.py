@@ -1,5 +1,5 @@
-"""Debian's package archive by suite, through apt directories of our own: the host's sources and lists are
-not looked at, and nothing is installed on the host."""
+"""Debian's package archive by suite, with apt directories of our own: the host's sources and lists are not used, and
+nothing is installed on the host."""
 import fnmatch
 import os
 import platform
@@ -17,7 +17,7 @@ _LINUX = r"linux-(?:image|binary|modules|base|headers|kbuild|compiler)-\S*\d\S*?
 
 
 def suite_name(text):
-    """A suite as the archive calls it: "backports" are those of trixie."""
+    """The archive's name for a suite: "backports" are those of trixie."""
     if not re.fullmatch("[a-z]+(-[a-z]+)*", text):
         raise usage_error(f"--debian and --source take a suite, as bookworm, trixie, backports or sid, not '{text}'")
     return "trixie-backports" if text == "backports" else text
@@ -47,7 +47,7 @@ class Suite:
 
     @property
     def is_of_host(self):
-        """The host is of this suite: its compiler builds the suite's modules."""
+        """Whether the host is of this suite, so that its compiler can build the suite's modules."""
         try:
             return platform.freedesktop_os_release().get("VERSION_CODENAME") == self.name
         except OSError:
@@ -65,7 +65,7 @@ class Suite:
         return "".join(lines)
 
     def update(self):
-        """Package lists of today, or the last that could be had."""
+        """Fetches the package lists, once a day; if that fails, keeps the last ones."""
         need("apt-get", "apt")
         lists, stamp = self.directory / "apt/lists", self.directory / "apt/updated"
         sources = self.directory / "apt/sources.list"
@@ -86,7 +86,7 @@ class Suite:
                               + (errors[0] if errors else "apt-get update did not end"))
 
     def show(self, package):
-        """The newest version's fields, or nothing if there is no such package."""
+        """The fields of the newest version, or nothing if there is no such package."""
         code, said = attempt(["apt-cache", *self._options, "show", "--no-all-versions", package], 120)
         return dict(re.findall(r"^(\S+): (.*)", said, re.M)) if code == 0 else {}
 
@@ -103,7 +103,7 @@ class Suite:
         return self._target("linux-source", r"linux-source-(\S+)")
 
     def with_parts(self, package):
-        """The package and what of the kernel it depends on, all the way down."""
+        """The package and the kernel packages that it depends on, directly or not."""
         found, ahead = [], [package]
         while ahead:
             name = ahead.pop()
@@ -116,14 +116,14 @@ class Suite:
         return found
 
     def download(self, directory, *packages):
-        """The packages' files in a directory."""
+        """Downloads the packages' files to a directory."""
         directory.mkdir(parents=True, exist_ok=True)
         command(["apt-get", "-q", *self._options, "-oAcquire::Retries=2", "download", *packages], 3600,
                 f"cannot fetch {' '.join(packages)} of {self.name}", cwd=directory)
         return sorted(directory.glob("*.deb"))
 
     def unpack(self, target, *packages, only=()):
-        """Fetches packages and unpacks them into a directory; `only`: patterns of what to take."""
+        """Fetches packages and unpacks them into a directory; `only`: patterns of what to unpack."""
         need("dpkg-deb", "dpkg")
         for file in self.download(target / "packages", *packages):
             if only:
@@ -134,7 +134,7 @@ class Suite:
         (target / "packages").rmdir()
 
     def chroot(self, *packages):
-        """A system of this suite with these packages, to build in: its directory. Only root can make one."""
+        """Makes a system of this suite with these packages, to build in. Returns its directory. Only root can."""
         need("debootstrap", "debootstrap")
         root = self.directory / "chroot"
         with self.cache.lock(f"chroot-{self.name}"):
@@ -144,7 +144,7 @@ class Suite:
                                            "root can make: run this as root")
                 note(f"making a system of {self.name} to build modules in (some minutes)")
                 with self.cache.making(root) as part:
-                    # In namespaces of its own, so that nothing stays mounted and nothing runs on.
+                    # In namespaces of its own, so that no mounts and processes remain.
                     command(["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
                              "debootstrap", "--variant=minbase", f"--keyring={_KEYS}", self.base, part, self.mirror],
                             3600, f"cannot make a system of {self.name}", pattern="^E:")
