@@ -24,7 +24,7 @@ build=(g++ cmake ninja-build ccache pkg-config libc6-dev python3
        libxxhash-dev libzstd-dev libmount-dev)
 # What every test needs to be built, or its script to run.
 test=(libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev util-linux procps git)
-# What the tests of a label need besides.
+# What the tests of a label need in addition.
 declare -A of_label=(
     [unit]='e2fsprogs zstd musl-tools patch'
     [property]=''
@@ -43,7 +43,7 @@ declare -A of_label=(
             e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools exfatprogs ntfs-3g bindfs udftools gfs2-utils
             ocfs2-tools xz-utils zstd flex bison bc libelf-dev libssl-dev'
 )
-own_programs=(apps qemu slurm) # labels whose packages are many; without --label they are asked for by name
+own_programs=(apps qemu slurm) # labels with many packages; without --label they must be requested by name
 
 packages=("${build[@]}")
 list=false
@@ -107,7 +107,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 export DEBIAN_FRONTEND=noninteractive
-# apt waits for its own lock by itself; for that of `apt-get update` it does not (it fails at once).
+# With this option apt-get install waits for the lock. `apt-get update` fails at once, so update() repeats it.
 patient=(-o DPkg::Lock::Timeout=600)
 update() {
     local said i

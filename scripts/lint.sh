@@ -35,7 +35,7 @@ done
 
 need() { command -v "$1" >/dev/null || { echo "skip: $1 is not installed"; exit 77; }; }
 
-# The files below the source tree, tracked or new, whose names match.
+# The tracked and new files of the source tree whose names match.
 sources() { git ls-files --cached --others --exclude-standard -- "$@"; }
 
 check_format() {

@@ -39,7 +39,7 @@ for argument in "$@"; do
     esac
 done
 
-# Why no mount is possible here, or nothing.
+# The reason why no mount is possible here, or nothing.
 obstacle() {
     if [ ! -e /dev/fuse ]; then
         echo "there is no /dev/fuse here"
@@ -50,8 +50,8 @@ obstacle() {
 reason=''
 $model || reason=$(obstacle)
 
-# Copies ninja's output, but its `[done/all] what`: that becomes a progress line, on a terminal always the latest, elsewhere
-# one in 10 s.
+# Copies ninja's output, except lines `[done/all] what`: these become a progress line, on a terminal the latest one,
+# elsewhere one in 10 s.
 progress() {
     local line last=$SECONDS
     while IFS= read -r line; do
@@ -66,14 +66,14 @@ progress() {
         fi
     done
 }
-# build_programs NAME...: in build/reproduce, as takes the least processor time where nothing is built yet.
+# build_programs NAME...: in build/reproduce, with the settings that need the least processor time for a first build.
 build_programs() {
     local setting
-    export CCACHE_SLOPPINESS=pch_defines,time_macros # else ccache has no use for precompiled headers
+    export CCACHE_SLOPPINESS=pch_defines,time_macros # otherwise ccache does not cache precompiled headers
     mkdir -p build
     (
         flock 9 # one build at a time in this directory
-        # What makes it quick, sources compiled as one and precompiled headers, may fail with another compiler.
+        # The settings that make it quick, unity builds and precompiled headers, may fail with another compiler.
         for setting in ON OFF; do
             cmake -S . -B build/reproduce -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPARTIALFS_TESTS=OFF \
                 -DPARTIALFS_QUICK=$setting >/dev/null
@@ -119,7 +119,7 @@ show() {
 
 by_model() {
     local lost=0 kept=0
-    if $build; then build_programs vmmodel; fi # built only where it is needed
+    if $build; then build_programs vmmodel; fi # built only if it is needed
     title "The VM of Linux 2.6.19 over a filesystem that flushes its own blocks: the shortest loss"
     show vmmodel explore --era linux-2.6.19 --filesystem eager --fsyncs 0 --msyncs 0 || lost=$?
     title "The same search under the VM of Linux 2.6.20, which has the fix"
@@ -130,7 +130,7 @@ by_model() {
     [ $lost = 1 ] && [ $kept = 0 ]
 }
 
-# What an exit code of vmmodel means.
+# The meaning of an exit code of vmmodel.
 answer() {
     case "$1" in
     0) echo 'no, in any interleaving within these bounds' ;;
@@ -170,18 +170,18 @@ trap 'keep=false; exit 130' INT
 trap 'keep=false; exit 143' TERM
 trap 'keep=false; exit 129' HUP
 
-# Fails with 3 where no mount is possible, and sets reason.
+# Fails with 3 if no mount is possible, and sets reason.
 mount_in() {
     mount_partialfs "$1/log" partialfs "$1/disk" "$1/mnt" --contract "$(basename "$1")" --flush-policy eager --commit-interval 50ms \
         --log-level error --trace "$1/trace" || { reason=$(head -n 1 "$1/log"); return 3; }
 }
 ! $keep || mount_tie=()
 
-# Bytes that the ledger of a mount holds for lost.
+# The number of bytes that the ledger of a mount has as lost.
 lost_bytes() { grep -oE '"open_bytes": [0-9]+' "$1/mnt/.partialfs/status" | grep -oE '[0-9]+$'; }
 
-# Runs mmapstress and shows what it says. Its exit code comes in `verdict`, and in `wrong` how many
-# bytes it found wrong on disk.
+# Runs mmapstress and shows its output. Sets verdict to its exit code, and wrong to the number of bytes that it found
+# wrong on disk.
 verdict=0
 wrong=0
 stress() {
@@ -217,14 +217,14 @@ by_mount() {
     local natural=$verdict natural_wrong=$wrong lost
     lost=$(lost_bytes "$lossy") || { complain "the ledger of linux-2.6.19 cannot be read"; return 1; }
 
-    # Also with exit code 1.
+    # Exit code 1 is a success, too.
     mmapstress explain "$work/natural.json" --html "$page" 2>"$work/out" || [ $? = 1 ] ||
         { complain "no page of the loss: $(<"$work/out")"; return 1; }
     echo
     echo "    All of it as a page, with a map of the file: $page"
 
     title "5. The same schedules under the contract of Linux 2.6.20: set_page_dirty() before writepage"
-    # The first mount was possible, so this is a failure and no reason to ask the model.
+    # The first mount was possible, so this is a failure, and not a reason to fall back to the model.
     mount_in "$fixed" || { complain "the second mount failed: $reason"; return 1; }
     stress replay "$fixed/mnt" "$work/recipe.schedule"
     local recipe_fixed=$verdict recipe_fixed_wrong=$wrong
@@ -248,7 +248,7 @@ by_mount() {
     [ "$recipe$natural$recipe_fixed$natural_fixed" = 1100 ] && [ "$lost" -gt 0 ] && [ "$kept" -eq 0 ]
 }
 
-# What an exit code of mmapstress means.
+# The meaning of an exit code of mmapstress.
 word() {
     case "$1" in
     0) echo clean ;;

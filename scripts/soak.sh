@@ -85,10 +85,10 @@ done
 
 work=$(mktemp -d -t mmapstress-soak.XXXXXX)
 mount=$work/mnt
-child=  # that of the mmapstress that runs
+child=  # the mmapstress that runs
 status=0
-stopped=0 # 128 + the signal that stopped us
-finding=  # what was found: $work is then kept
+stopped=0 # 128 + the signal that stopped this script
+finding=  # a description of what was found; $work is then kept
 runs=0
 begin=$SECONDS
 : >"$work/totals"
@@ -136,9 +136,9 @@ clean_up() {
     exit "$code"
 }
 trap clean_up EXIT
-# mmapstress then verifies what it has done, and is not asked to do more.
+# mmapstress then verifies what it has done; nothing more is run.
 stop() {
-    [ "$stopped" = 0 ] || return 0 # a second signal would cut that short
+    [ "$stopped" = 0 ] || return 0 # a second signal would interrupt that
     stopped=$1
     [ -z "$child" ] || kill "$child" 2>/dev/null || true
 }
@@ -149,14 +149,14 @@ trap 'stop 129' HUP
 # --- The runs ---------------------------------------------------------------------------------------
 
 stress() { # DIRECTORY WORKLOAD [OPTION...]: one run; its exit code comes in $code
-    # In a session of its own, as ^C is ours to pass on.
+    # In a session of its own, as this script passes ^C on.
     setsid setpriv --pdeathsig TERM mmapstress run "$1" --workload "$2" --seed "$seed" \
         --report "$work/report.json" --schedule "$work/schedule" "${@:3}" >"$work/printed" 2>&1 </dev/null &
     child=$!
     [ "$stopped" = 0 ] || kill "$child" 2>/dev/null || true
     code=0
     wait "$child" || code=$?
-    if [ "$stopped" != 0 ]; then # that signal may have ended the wait
+    if [ "$stopped" != 0 ]; then # the signal may have ended the wait
         code=0
         wait "$child" || code=$?
     fi
@@ -177,18 +177,18 @@ print(report["operations"]["done"], kinds.get("store", 0) + kinds.get("fork-stor
 PYTHON
 }
 
-# What a workload must leave out, as options.
+# The options that leave out what a workload must not do here.
 without() { # WORKLOAD OPTION...
     if $fuse; then
         case "$*" in
         *"--threads 1 --processes 1"*) echo --without gup ;;
-        wild* | grow*) echo --without gup,grow,punch ;; # beside stores
+        wild* | grow*) echo --without gup,grow,punch ;; # only if several workers store at the same time
         *) echo --without gup ;;
         esac
     fi
 }
 
-# The runs of one time round, until the time is up or something is found.
+# Runs each workload once, until the time is up or something is found.
 each_workload() { # DIRECTORY WHERE [OPTION...]
     local name code options
     for name in "${workloads[@]}"; do
@@ -196,7 +196,7 @@ each_workload() { # DIRECTORY WHERE [OPTION...]
         # shellcheck disable=SC2207  # words without spaces
         options=("${@:3}" $(without "$name" "${@:3}"))
         stress "$1" "$name" "${options[@]}"
-        # Stopped before it had stored anything, it could not tell.
+        # If it was stopped before its first store, it could not tell.
         [ "$stopped" = 0 ] || [ "$code" != 3 ] || return 0
         count || true
         if [ "$code" != 0 ]; then

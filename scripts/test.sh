@@ -50,7 +50,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# Whether a label is among the chosen ones.
+# Whether a label was chosen.
 named() {
     local pattern
     for pattern in "${labels[@]}"; do
@@ -70,17 +70,17 @@ if $install; then
 fi
 
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
-export CCACHE_SLOPPINESS=pch_defines,time_macros # else ccache has no use for precompiled headers
+export CCACHE_SLOPPINESS=pch_defines,time_macros # otherwise ccache does not cache precompiled headers
 
 build=build/$preset
 mkdir -p "$build"
 (
     flock 9 # one build at a time
     settings=()
-    if [ "$preset" = release ]; then # under a sanitizer, GCC sees overruns that are none
+    if [ "$preset" = release ]; then # with a sanitizer GCC warns of overruns that do not exist
         settings+=(-DPARTIALFS_WERROR=ON)
-        # From nothing, as scripts/reproduce.sh builds it: half the processor time, and two sources that share a name,
-        # which that would only make slower, are an error.
+        # A first build is a unity build, as in scripts/reproduce.sh: half the processor time. Two sources that share a
+        # name, which would only make scripts/reproduce.sh slower, are an error here.
         [ -e "$build/CMakeCache.txt" ] || settings+=(-DCMAKE_UNITY_BUILD=ON)
     fi
     cmake --preset "$preset" "${settings[@]}" >"$build/configure.log" || { cat "$build/configure.log" >&2; exit 1; }
@@ -97,14 +97,14 @@ if ! $long; then
         named "$label" || excluded+=("$label")
     done
 fi
-# Sanitizers look at our programs; scripts that boot kernels or drive other programs gain nothing.
+# Sanitizers check our programs; tests that boot kernels or run other programs gain nothing from them.
 [ "$preset" = release ] || excluded+=(qemu apps lint package container slurm)
 if [ ${#excluded[@]} -gt 0 ]; then
     ctest_args+=(-LE "^($(IFS='|'; echo "${excluded[*]}"))\$")
 fi
 
-# Reports of a sanitizer end the process that they are about. They go to files, as a daemon in the background has no
-# terminal, and are shown at the end; one is enough to fail the run.
+# A sanitizer's report ends the process. Reports go to files, as a daemon in the background has no terminal, and are
+# shown at the end; one is enough to fail the run.
 reports=$PWD/$build/sanitizer-report
 rm -f "$reports".*
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:halt_on_error=1:log_path=$reports}

@@ -45,15 +45,15 @@ cleanup() {
         kill "$contained" 2>/dev/null
         wait "$contained"
     fi
-    # No process of ours uses the mount any more, so this ends the daemon; if it hangs, by force.
+    # No process of this script uses the mount any more, so this ends the daemon; by force, if it hangs.
     unmount_partialfs "$tmp/mount" 10
     [ -n "$tmp" ] || return 0
     if $keep; then say "kept: $tmp $on_disk"; else rm -rf --one-file-system "$tmp" ${on_disk:+"$on_disk"}; fi
     tmp=
 }
 
-# Where the temporary directory is made: in memory, if there is room and the user says nothing else. A commit that has
-# to wait for a busy disk comes too late, after the stores that it was to come between.
+# The directory for the temporary directory: in memory, if there is room and the user has not set TMPDIR. A commit that
+# waits for a busy disk comes too late, after the stores that it was to come between.
 scratch_place() {
     local free=0
     [ -w /dev/shm ] && free=$(df --output=avail --block-size=1M /dev/shm | tail -n 1)
@@ -64,16 +64,16 @@ lines() { printf '%s\n' "$@"; }
 
 ### Running a step of a program's file
 
-# step SECONDS FUNCTION [ARGUMENT...]: runs a function of $file, in a clean environment; its output
-# goes to $run/FUNCTION.log. With traced=true strace writes the mappings it makes to $run/strace.log.
-# Exit code: the function's, or contain.py's.
+# step SECONDS FUNCTION [ARGUMENT...]: runs a function of $file, in a clean environment; its output goes to
+# $run/FUNCTION.log. With traced=true strace writes the mappings it makes to $run/strace.log. Exit code: the function's,
+# or contain.py's.
 step() {
     local seconds=$1 function=$2 tracer=()
     shift 2
     ${traced:-false} && tracer=(strace -f --seccomp-bpf -qqq -y -e 'trace=mmap,mprotect'
                                 -e status=successful -e signal=none -o "$run/strace.log")
     mkdir -p "$run/scratch" "$tmp/home"
-    # In the background, so that ^C is heard at once.
+    # In the background, so that ^C takes effect at once.
     (cd "$run/scratch" && exec env -i PATH="$PATH:/usr/sbin:/sbin" HOME="$tmp/home" TMPDIR="$run/scratch" \
         LC_ALL=C.UTF-8 TZ=UTC TERM=dumb SUPPORT="$support" PREPARED="$prepared" SCRATCH="$run/scratch" \
         QUICK="$quick" MMAPSTRESS="$mmapstress" \
@@ -87,10 +87,10 @@ step() {
     return "$code"
 }
 
-# The last line that a step printed, without what would disturb a table or is of no interest there.
+# The last line that a step printed, without control characters and temporary paths, shortened for a table.
 last_words() { tail -n 1 "$run/$1.log" | tr -d '\000-\037' | sed "s|$run/[a-z]*/||g" | cut -c 1-160; }
 
-# explain FUNCTION CODE: what went wrong in a step, and its last lines on standard error.
+# explain FUNCTION CODE: prints what went wrong in a step; its last lines go to standard error.
 explain() {
     [ -s "$run/$1.log" ] && tail -n 15 "$run/$1.log" | sed "s/^/  $1: /" >&2
     case $2 in
@@ -109,7 +109,7 @@ mount_run() { # CONTRACT
 
 ### One run
 
-# Sets verdict (good, damaged or error) and checker (its words); the wrong bytes go to $run/wrong.
+# Sets verdict (good, damaged or error) and checker (its last line); the wrong bytes go to $run/wrong.
 one_run() {
     local contract=$1 code
     verdict=error checker=''
@@ -120,14 +120,14 @@ one_run() {
     fi
     traced=true step "$timeout" run "$tmp/mount"
     code=$?
-    # What the kernel still holds goes the way of all writeback now, so that the ledger is complete.
+    # Makes the kernel write back what it still has, so that the ledger is complete.
     timeout 60 sync -f "$tmp/mount"
     if ! timeout 60 cp "$tmp/mount/.partialfs/ledger" "$run/ledger"; then
         checker="the mount's ledger cannot be read"
     elif [ "$code" -ne 0 ]; then
         checker=$(explain run "$code")
     fi
-    # Within the time of a step.
+    # Unmounts within the time limit of a step.
     unmount_partialfs "$tmp/mount" "$timeout" ||
         checker="partialfs could not be unmounted, or ended with an error: $(last_words partialfs)"
     [ -z "$checker" ] || return
@@ -145,8 +145,8 @@ one_run() {
     esac
 }
 
-# Prepares a program and makes its reference, which its own checker must find good.
-# Sets version, and problem if anything went wrong.
+# Prepares a program and makes its reference, which its own checker must find good. Sets version, and problem if
+# anything went wrong.
 prepare_program() {
     local function arguments
     mkdir -p "$prepared/reference" "$run"
@@ -193,9 +193,9 @@ run_program() {
     done
     prepare_program
     for contract in "${contracts[@]}"; do
-        # What a failing disk does has nothing to do with the contract.
+        # The result on a failing disk does not depend on the contract.
         [[ $expect != fault-* || $contract != linux-2.6.19 ]] || continue
-        # What a power cut takes has nothing to do with the contract.
+        # The result of a power cut does not depend on the contract.
         [[ $expect != power-* || $contract != linux-2.6.19 ]] || continue
         for ((number = 1; number <= runs; ++number)); do
             run=$place/$name/$contract.$number

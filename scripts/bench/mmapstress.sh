@@ -38,7 +38,7 @@ def like_fsx():
 
 
 schedule("fsx", 256 << 10, like_fsx())
-# One store for each block of 1 KiB, in no order: the most intervals that a file can have.
+# One store for each block of 1 KiB, in random order: the most intervals that a file can have.
 blocks = list(range((256 << 20) >> 10))
 random.shuffle(blocks)
 schedule("blocks", 256 << 20, (f"store file=0 off={block << 10} len=1024" for block in blocks))

@@ -5,8 +5,7 @@
 set -euo pipefail
 model=${1:?vmmodel.sh: which build directory?}/tools/vmmodel/vmmodel
 
-# Runs vmmodel; exit code 1 only says that a store is harmed. Sets wall and cpu (seconds), kib (peak
-# RSS), output.
+# Runs vmmodel; exit code 1 only means that a store is harmed. Sets wall and cpu (seconds), kib (peak RSS), output.
 measure() {
     local figures
     figures=$(mktemp)

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Mounting and unmounting of partialfs, for every script here.
+# Mounts and unmounts partialfs, for every script here.
 #
-# Sourced, it gives mount_partialfs and unmount_partialfs. As a command,
+# Sourced, it defines mount_partialfs and unmount_partialfs. As a command,
 #
 #   scripts/support/mount.sh LOG PROGRAM DIRECTORY MOUNT [OPTION...]
 #
-# mounts, says "mounted PID", the daemon's, and unmounts once its standard input ends. Exit code: the daemon's; 1 with the
-# daemon's words on standard error if it does not mount.
+# mounts, prints "mounted" and the daemon's process id, and unmounts at the end of its standard input. Exit code: the
+# daemon's; 1 with the daemon's message on standard error if it cannot mount.
 
-declare -A mount_daemons=() # of each mount: the daemon's process id
-# What is put before the daemon's command: by default it ends, with a last commit, should the script be killed.
+declare -A mount_daemons=() # for each mount: the daemon's process id
+# Prefix of the daemon's command: by default the daemon ends, with a last commit, if the script is killed.
 mount_tie=(setpriv --pdeathsig TERM)
 
-# mount_partialfs LOG PROGRAM DIRECTORY MOUNT [OPTION...]: returns when it is mounted; fails if the daemon ends
-# before that. The daemon stays a child of the script, so that its exit code is seen, in a session of its own,
-# so that ^C is the script's.
+# mount_partialfs LOG PROGRAM DIRECTORY MOUNT [OPTION...]: returns when it is mounted; fails if the daemon ends before
+# that. The daemon is a child of the script, which can so wait for its exit code, but in a session of its own, so that
+# ^C reaches only the script.
 mount_partialfs() {
     local log=$1 mount=$4
     setsid "${mount_tie[@]}" "$2" "$3" "$4" --foreground "${@:5}" >"$log" 2>&1 </dev/null &
     mount_daemons[$mount]=$!
-    until mountpoint -q "$mount"; do # the daemon itself gives up where it cannot mount
+    until mountpoint -q "$mount"; do # the daemon ends by itself if it cannot mount
         if ! kill -0 "${mount_daemons[$mount]}" 2>/dev/null; then
             wait "${mount_daemons[$mount]}" || true
             unset "mount_daemons[$mount]"
@@ -29,13 +29,13 @@ mount_partialfs() {
     done
 }
 
-# unmount_partialfs MOUNT [SECONDS]: ends a mount, after SECONDS (60) by force. Fails unless it could be
-# unmounted and the daemon ended without an error. Nothing to do if nothing is mounted.
+# unmount_partialfs MOUNT [SECONDS]: unmounts, by force after SECONDS (60). Fails unless it could be unmounted and the
+# daemon ended without an error. Does nothing if nothing is mounted.
 unmount_partialfs() {
     local i code=0 mount=$1 seconds=${2:-60} pid=${mount_daemons[$1]:-}
     [ -n "$pid" ] || return 0
     unset "mount_daemons[$mount]"
-    # Before its mount is there, or if it is in use, the daemon is asked to end; that unmounts, too.
+    # If the mount is not there yet, or is in use, a signal ends the daemon; that unmounts, too.
     if mountpoint -q "$mount"; then
         { timeout "$seconds" umount "$mount" || timeout "$seconds" fusermount3 -u "$mount"; } 2>/dev/null || code=1
     else
@@ -48,7 +48,7 @@ unmount_partialfs() {
     done
     kill -KILL "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || code=$?
-    # What a daemon leaves that had to be killed: an entry that `mountpoint` cannot look at.
+    # A killed daemon leaves a mount that `mountpoint` cannot stat.
     if grep -qF " $mount " /proc/self/mounts; then
         { umount -l "$mount" || fusermount3 -uz "$mount"; } 2>/dev/null || true
     fi

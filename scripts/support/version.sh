@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sourced, it gives version_of.
+# Sourced, it defines version_of.
 
 # version_of NAME ROOT: prints NAME with the version of this project: of the sources in ROOT or, where there are none, of
 # the installed partialfs.

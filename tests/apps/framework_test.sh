@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks scripts/apps/run.sh itself: that it notices what is not as expected, judges by what is on disk,
-# and leaves nothing behind, whatever happens.
+# Checks scripts/apps/run.sh itself: that it notices unexpected results, judges by what is on disk, and always leaves
+# nothing behind.
 #
 #   framework_test.sh PARTIALFS MMAPSTRESS
 #
@@ -33,10 +33,10 @@ expect_code() { # WANTED GOT WHAT
 
 expect_text() { grep -q -- "$1" "$mine/out" "$mine/err" || fail "no '$1' in what it printed"; }
 
-# The processes that have our directory in their arguments, but for this script and its children.
+# The processes that have our directory in their arguments, except this script and its children.
 ours() { pgrep -f -- "$mine" | grep -vx -e "$$" -e "$BASHPID"; }
 
-# Everything is gone: processes, mounts, files; and HOME is as empty as it was.
+# Expects everything to be gone: processes, mounts, files; and HOME to be empty.
 expect_nothing_left() {
     [ -z "$(ours)" ] || fail "$1: processes left: $(ours | xargs -r ps -o pid=,args= -p)"
     ! grep -F "$mine" /proc/self/mounts || fail "$1: a mount is left"
@@ -55,7 +55,7 @@ trap 'exit 130' INT TERM
 
 partialfs=$1 mmapstress=$2
 
-# app NAME: a program's file, the template with more lines (standard input) at its end.
+# app NAME: makes a program's file: the template with more lines (standard input) at its end.
 app() {
     cat "$root/scripts/apps/template.app" - >"$mine/$1.app"
     echo "$mine/$1.app"
@@ -110,7 +110,7 @@ expect_nothing_left "unexpected rows"
 run "$(printf 'check() { echo no; return 1; }\n' | app strict)"
 expect_code 1 $? "a checker that finds even the reference damaged"
 
-# A program that leaves a daemon behind in a session of its own, holding the mount, and does not end.
+# A program that does not end, and has started a daemon in a session of its own that uses the mount.
 hanging='timeout=3
 reference() { touch "$1/log"; }
 check() { :; }
@@ -124,7 +124,7 @@ expect_nothing_left "a program that does not end"
 for how in INT TERM; do
     rm -f "$mine/hangs"
     file=$(printf '%s\ntimeout=60\n' "$hanging" | app interrupted)
-    # As from a terminal: a process group of its own, and SIGINT not ignored, as bash has it in `&`.
+    # As from a terminal: in a process group of its own, with SIGINT not ignored (bash ignores it in `&` jobs).
     python3 -c 'import os, signal, sys
 os.setsid()
 signal.signal(signal.SIGINT, signal.SIG_DFL)

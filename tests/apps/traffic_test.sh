@@ -29,20 +29,20 @@ for name in rtorrent apt; do
         cat "$work/trace" >>"$work/$name/trace"
     done
 
-    # Addresses: anything that names one which is neither AF_UNIX, AF_NETLINK (a query of the kernel's) nor 127.0.0.1.
+    # Addresses: every line with one that is neither AF_UNIX, AF_NETLINK (a query to the kernel) nor 127.0.0.1.
     if grep -E 'sa_family=' "$work/$name/trace" |
         grep -vE 'sa_family=AF_(UNIX|NETLINK)|inet_addr\("127\.0\.0\.1"\)|inet_pton\(AF_INET6, "::ffff:127\.0\.0\.1"'; then
         echo "FAILED: $name: traffic that does not stay on 127.0.0.1"
         status=1
     fi
-    # Files elsewhere that are opened for writing (the descriptor's path stands at the end), made, removed or
-    # renamed (by an absolute path: all work in directories below $work).
+    # Files elsewhere that are opened for writing (the descriptor's path is at the end of the line), created, removed or
+    # renamed (by an absolute path: all work is in directories below $work).
     if grep -E 'O_WRONLY|O_RDWR|O_CREAT|^[0-9]+ +(creat|mkdir|unlink|rename)[a-z0-9]*\((.*, )?"/' "$work/$name/trace" |
         grep -v ' = -1 ' | grep -vF "$work" | grep -vE '</dev/(null|tty|pts/[0-9]+|shm/[^>]*)>'; then
         echo "FAILED: $name: files touched outside of its directory"
         status=1
     fi
-    # The test sees what it looks for: without this, an empty trace would pass.
+    # Checks the test itself: without this, an empty trace would pass.
     grep -qF "$work/$name/files" "$work/$name/trace" || { echo "FAILED: $name: strace saw nothing"; status=1; }
 done
 grep -q 'connect(.*127\.0\.0\.1' "$work/rtorrent/trace" || { echo "FAILED: no connection was seen"; status=1; }

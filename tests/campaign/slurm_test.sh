@@ -27,7 +27,7 @@ fail() {
     tail -n 20 "$work"/*.log
     exit 1
 }
-patient() { # WHAT COMMAND...: until it succeeds, a minute at most
+patient() { # WHAT COMMAND...: repeats the command until it succeeds, for a minute at most
     local i
     for ((i = 0; i < 600; ++i)); do
         "${@:2}" >"$work/tried" 2>&1 && return
@@ -40,7 +40,7 @@ chmod 755 "$work"
 mkdir "$work/state" "$work/spool" "$work/files"
 (umask 077 && head -c 1024 /dev/urandom >"$work/munge.key")
 host=$(hostname -s)
-# Ports that are free now.
+# Ports that are free at present.
 read -r controller node < <(python3 -c '
 import socket
 sockets = [socket.socket() for _ in range(2)]
@@ -82,7 +82,7 @@ daemons+=($!)
 ready() { sinfo --noheader --format=%t | grep -Eq '^(idle|mix|alloc)$'; }
 patient "the node is ready" ready
 
-# The campaign: the script of the repository, as the README shows it.
+# The campaign, with the repository's script, as in the README.
 cd "$work" || exit 1
 sbatch --array=1-8 --output="$work/task-%a.log" "$source_dir/scripts/campaign.slurm" "$work/files" --ops 200 \
     >"$work/submitted" 2>&1 || fail "sbatch: $(cat "$work/submitted")"
@@ -113,7 +113,7 @@ assert all(each["shard"]["seed"] == 1 for each in parts)
 sys.exit(0)
 PYTHON
 
-# One that is missing is missed.
+# A missing shard is reported.
 rm campaign-5.json
 mmapstress merge campaign-*.json >merged 2>&1
 code=$?

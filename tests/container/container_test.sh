@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the Dockerfile with buildah on a base image made by debootstrap, and runs what it shows:
-# by the model without options, on a real mount with /dev/fuse.
+# Builds the Dockerfile with buildah on a base image made by debootstrap, and runs the image: without options it uses
+# the model, with /dev/fuse a real mount.
 #
 # usage: container_test.sh SOURCE_DIR
 set -euo pipefail
@@ -16,7 +16,7 @@ export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
 export CONTAINERS_STORAGE_CONF=$work/storage.conf
 printf '[storage]\ndriver = "vfs"\nrunroot = "%s"\ngraphroot = "%s"\n' "$work/run" "$work/graph" \
     >"$CONTAINERS_STORAGE_CONF"
-# The one thing that containers-storage cannot be told to keep elsewhere.
+# The one directory of containers-storage whose place cannot be set.
 cache=/var/lib/containers/cache
 [ -e "$cache" ] && cache=
 child=
@@ -30,14 +30,14 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-# In the background, so that an interrupt is heard at once.
+# In the background, so that an interrupt takes effect at once.
 run() {
     "$@" &
     child=$!
     wait "$child"
     child=
 }
-# What `run` says, on standard output and in $work/said.
+# Runs `run`; the output goes to standard output and to $work/said.
 run_and_keep() {
     run "$@" >"$work/said" 2>&1 || { cat "$work/said"; echo "FAILED: $*" >&2; exit 1; }
     cat "$work/said"
@@ -50,7 +50,7 @@ buildah commit -q "$base" localhost/debian-12 >/dev/null
 buildah rm "$base" >/dev/null
 rm -rf --one-file-system "$work/root"
 
-# The compiler's cache makes the second build quick; the image does not depend on it.
+# The compiler's cache makes the second build quick; it does not change the image.
 ccache=$(ccache --get-config cache_dir 2>/dev/null || echo "$work/ccache")
 mkdir -p "$ccache"
 git -C "$source" ls-files -z | (cd "$source" && tar --null -T - -cf "$work/source.tar")
@@ -59,11 +59,11 @@ run buildah build --pull-never --build-arg BASE=localhost/debian-12 -v "$ccache:
     -t localhost/partialfs "$work/source"
 
 container=$(buildah from --pull-never localhost/partialfs)
-# What docker run would run.
+# The command that docker run would run.
 command=$(buildah inspect --format '{{index .OCIv1.Config.Cmd 0}}' "$container")
 option=$(buildah inspect --format '{{index .OCIv1.Config.Cmd 1}}' "$container")
 echo "--- $command $option, without options: by the model"
-# Chroot isolation keeps root's rights and shows the host's devices; an engine's default gives neither.
+# Chroot isolation keeps root's capabilities and shows the host's devices; a container engine's default does neither.
 run_and_keep buildah run --cap-drop CAP_SYS_ADMIN "$container" -- "$command" "$option"
 grep -q 'No mount is possible here' "$work/said" || { echo "FAILED: it did not go by the model" >&2; exit 1; }
 grep -qE 'linux-2\.6\.19 +yes' "$work/said"

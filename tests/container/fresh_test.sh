@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The README's first promise: on a fresh Debian with nothing but git and apt, scripts/reproduce.sh and
-# scripts/test.sh do all the set-up. In a root made by debootstrap: clones the project, runs reproduce.sh (first
-# without /dev/fuse, then with it) and the unit, property and mounted tests. Says how long reproduce.sh took with its
-# packages installed and nothing built.
+# The README's first promise: on a fresh Debian with nothing but git and apt, scripts/reproduce.sh and scripts/test.sh
+# install all they need. In a root made by debootstrap: clones the project, runs reproduce.sh (first without /dev/fuse,
+# then with it) and the unit, property and mounted tests. Prints how long reproduce.sh took with its packages installed
+# and nothing built.
 #
 # usage: fresh_test.sh SOURCE_DIR SUITE
 #
@@ -28,7 +28,7 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-# In the background, so that an interrupt is heard at once. Not in a chroot, where nobody may mount or make a user
+# In the background, so that an interrupt takes effect at once. Not in a chroot, where nobody may mount or make a user
 # namespace, but with a root, mounts and processes of its own.
 in_root() {
     # shellcheck disable=SC2016  # expanded by the inner shell
@@ -50,7 +50,7 @@ mount -t devpts none "$root/dev/pts" -o newinstance,ptmxmode=0666
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 in_root apt-get install -y -qq --no-install-recommends git ca-certificates
-# What is tracked here, as it is here: a clone of the last commit would not have what is being worked on.
+# The tracked files in their present state: a clone of the last commit would lack uncommitted changes.
 git -C "$source" ls-files -z | (cd "$source" && tar --null -T - -cf "$work/source.tar")
 mkdir "$root/project"
 tar -C "$root/project" -xf "$work/source.tar"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# loop-cuts.sh: cuts of the kernel that runs here lose nothing, an older disk does, and what cannot be told says so.
+# loop-cuts.sh: cuts of the kernel that runs here lose nothing; an older notebook does; and it reports what it could not
+# tell.
 #
 #   loop_cuts_test.sh MMAPSTRESS
 set -euo pipefail
@@ -23,7 +24,7 @@ mkfs.xfs -q -m reflink=1 "$temporary/image"
 mount -o loop "$temporary/image" "$temporary/reflinks" 2>"$temporary/said" ||
     { echo "skip: a loop device cannot be mounted here: $(cat "$temporary/said")"; exit 77; }
 
-# cuts EXIT ARGUMENT...: loop-cuts.sh with these ends with that exit code.
+# cuts EXIT ARGUMENT...: expects loop-cuts.sh with these arguments to end with that exit code.
 cuts() {
     local wanted=$1 status=0
     shift
@@ -38,7 +39,7 @@ python3 -c 'import json, sys
 plain, control = json.load(open(sys.argv[1]))["rows"]
 assert plain["cuts"] == 10 and plain["checked"] >= 3 and plain["synced_bytes"] > 0 and not plain["alarms"], plain
 assert control["alarms"] and "after the start" in control["alarms"][0]["cut"], control' "$temporary/rows.json"
-# A disk that does not mount is told, and keeps none of the others from being compared.
+# A disk that does not mount is reported, and does not prevent the comparison of the others.
 scripts=$here/../../scripts
 PYTHONPATH=$scripts/kernels:$scripts/support python3 -B - "$temporary/reflinks" "$mmapstress" <<'END'
 import sys
@@ -61,7 +62,7 @@ one, = part["untold"]
 assert "cannot mount cut-1 as ext4" in one["reason"] and "superblock" in one["reason"], one
 END
 rm -r "$temporary/reflinks/by-hand"
-# Nothing stays: no file, no loop device.
+# Nothing remains: no file, no loop device.
 [ -z "$(ls "$temporary/reflinks")" ]
 if losetup -a | grep -F "$temporary/reflinks"; then exit 1; fi
 

@@ -10,7 +10,7 @@ temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
 "$compiler" -std=c++23 -O1 -Wall -Wextra -o "$temporary/program" "$tests/musl_program.cpp"
 
-# No interpreter and no library: nothing of the host's glibc.
+# No interpreter and no shared library: nothing of the host's glibc.
 if readelf -l "$temporary/program" | grep -q INTERP; then
     echo "the program is not static"
     exit 1

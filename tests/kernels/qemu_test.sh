@@ -31,7 +31,7 @@ missing=$("$run" --check --cache "$cache" 2>&1) || { echo "skip: $missing"; exit
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
 
-# rows ARGUMENT...: run.sh with these; the rows as JSON in $temporary/rows.json.
+# rows ARGUMENT...: runs run.sh with these arguments; the rows go to $temporary/rows.json.
 rows() {
     local status=0
     "$run" --cache "$cache" --timeout 600 --report "$temporary/rows.json" "$@" >"$temporary/table" 2>"$temporary/said" ||
@@ -40,7 +40,7 @@ rows() {
     return "$status"
 }
 
-# holds EXPRESSION: of the rows, in python.
+# holds EXPRESSION: a Python expression that must be true of the rows.
 holds() {
     python3 -c 'import json, sys
 rows = json.load(open(sys.argv[1]))["rows"]
@@ -52,10 +52,10 @@ fix)
     rows --fs reiserfs --block-size 1024 --seeds 2
     holds 'len(rows) == 2 and [row["fix"] for row in rows] == ["undone", "present"]'
     holds 'rows[0]["damaged_runs"] == 2 and rows[1]["clean_runs"] == 2'
-    # Both kernels were probed at the same place; only one lost the answers.
+    # Both kernels were probed at the same place; only one lost answers.
     holds 'rows[0]["probe"]["answers_lost"] > 0 and rows[1]["probe"]["answers_lost"] == 0'
     holds 'rows[1]["probe"]["answered_dirty"] > 0 and rows[0]["probe"]["missed"] == 0'
-    # A wrong expectation is an exit code of 1: the harness can fail.
+    # A wrong expectation gives exit code 1: the harness can fail.
     status=0
     rows --fs reiserfs --block-size 1024 --seeds 1 --fix undone --expect clean || status=$?
     [ "$status" -eq 1 ]
@@ -73,7 +73,7 @@ unknown)
     }
     cannot_tell "Kernel panic" --append rdinit=/none
     cannot_tell "did not end within" --timeout 1 --workload mix --ops 100000000
-    # Not reiserfs, whose kernel has been seen not to come back from a full disk.
+    # Not reiserfs, whose kernel sometimes hangs on a full disk.
     cannot_tell "No space left on device" --fs ext4 --disk 40 --size 64M
     ;;
 interrupt)
@@ -83,14 +83,14 @@ interrupt)
     ;;
 shell)
     mkdir "$temporary/tmp"
-    # The guest needs an engine, the shell none.
+    # The guest needs an engine, the shell does not.
     TMPDIR=$temporary/tmp "$(dirname "$0")/shell.py" "$run" --cache "$cache" --shell --engine /bin/true
     [ -z "$(ls "$temporary/tmp")" ]
     ;;
 partialfs)
     inside=(--partialfs both --partialfs-program "$3" --seeds 1)
     rows "${inside[@]}"
-    # This kernel has no cachestat(2): the pages stored into were found by comparing.
+    # This kernel has no cachestat(2): the daemon finds stored pages by comparing.
     all_compared='all(run["partialfs_status"]["kernel"]["probe"] == "compare"
                       for row in rows for run in row["results"])'
     holds "$all_compared"
@@ -119,7 +119,7 @@ assert one["verdict"] == "found" and one["found_by"], one' "$temporary/rows.json
     [ "$what" = mutants ] || exit 0
     rows --mutants zap-not-dirty --duration 30s
     grep -q "not found, masked" "$temporary/table"
-    # What was found out is not booted again.
+    # Known results are not booted again.
     rows --mutants mkclean-and-zap,zap-not-dirty --duration 90s --verbose
     if grep -q "mkclean-and-zap" "$temporary/said"; then exit 1; fi
     ;;
@@ -139,7 +139,7 @@ blockdev)
     [ "$(wc -l <"$temporary/recorded.jsonl")" -ge 14 ]
     ;;
 compare)
-    # compared WORDS ARGUMENT...: compare.sh with these; its answers in $temporary/sets.json.
+    # compared WORDS ARGUMENT...: runs compare.sh with these arguments; its answers go to $temporary/sets.json.
     compared() {
         local status=0
         "$(dirname "$run")/compare.sh" --cache "$cache" --timeout 600 --partialfs "$partialfs" \
@@ -157,11 +157,11 @@ for side in ("kernel", "model", "partialfs", "fuse", "emulated"):
     assert any(one[side] for one in sets), "no damage at all, " + side' "$temporary/sets.json" "$1"
     }
     partialfs=$3 mmapstress=$4 vmmodel=$5
-    # Kernel and partialfs each lose exactly what vmmodel says of them.
+    # Kernel and partialfs each lose exactly what vmmodel predicts for them.
     compared --schedules 12
     every_side_answered 12
-    # Recorded ones. Whether their fsyncs committed was a matter of the clock, so only that each
-    # side can run them is sure.
+    # Recorded schedules. Whether their fsyncs committed depended on the clock, so it is only certain that each side can
+    # run them.
     zstd -dc "$(dirname "$0")/../golden/ext3-ordered-2.6.19.jsonl.zst" | sed -n '3,800{/"damage":\[\[/p}' |
         sed -n '1p;60p;120p;180p' >"$temporary/recorded.jsonl"
     status=0
@@ -173,7 +173,7 @@ filesystems)
     status=0
     rows --fs xfs,overlayfs,bindfs,hfsplus --block-size 4096 --fix present --workload recipe,mix --seeds 1 --ops 500 ||
         status=$?
-    [ "$status" -eq 3 ] # hfsplus was asked for
+    [ "$status" -eq 3 ] # hfsplus was requested
     holds '[(row["filesystem"], row["workload"], row["verdict"]) for row in rows] == [
         (name, workload, "absent" if name == "hfsplus" else "clean")
         for name in ("xfs", "overlayfs", "bindfs", "hfsplus") for workload in ("recipe", "mix")]'
@@ -192,7 +192,7 @@ suite)
 source)
     rows --source --fs reiserfs --block-size 1024 --seeds 2
     holds '[row["verdict"] for row in rows] == ["damage", "clean"]'
-    # What was built is used again.
+    # An existing build is used again.
     rows --source --fs reiserfs --block-size 1024 --seeds 1 --fix undone --verbose
     if grep "building Linux" "$temporary/said"; then
         echo "built once more"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds everything as somebody would who reads no document, with a compiler and a build type of their own, sees that
-# there is no warning, and asks each program for its version.
+# Builds everything as a user would who reads no documentation, with another compiler and build type, checks that there
+# is no warning, and runs each program's --version.
 #
 # usage: build_test.sh SOURCE_DIR gcc|clang BUILD_TYPE
 set -euo pipefail

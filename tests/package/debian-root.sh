@@ -29,13 +29,13 @@ if [ -z "$(find "$tarball" -mtime -7 2>/dev/null)" ]; then
         { echo "skip: the mirror $(mirror) is missing (suite $suite)"; exit 77; }
     debootstrap --variant=minbase "$suite" "$fresh/root" "$(mirror)" >"$fresh/log" 2>&1 ||
         { tail -n 20 "$fresh/log" >&2; echo "debian-root.sh: debootstrap failed" >&2; exit 1; }
-    # apt inside reaches its mirror as it does outside: by the same proxy, if there is one.
+    # apt inside reaches its mirror as apt outside does: through the same proxy, if there is one.
     { grep -lriE '^ *Acquire.*Proxy' /etc/apt/apt.conf.d || true; } | xargs -r cp -Lt "$fresh/root/etc/apt/apt.conf.d/"
     tar -C "$fresh/root" -cf "$fresh/tar" .
     mv "$fresh/tar" "$tarball"
 fi
 tar -C "$root" -xf "$tarball"
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null || true
-# A mirror may stand still, and sid's lists are good for a week.
+# A mirror may be out of date, and sid's lists are valid for a week only.
 echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/99standing-mirror"
 chroot "$root" apt-get update -qq

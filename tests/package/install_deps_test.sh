@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scripts/install-deps.sh with an apt that is busy and lacks a package: it waits, names the package, and installs the
-# others. And which packages a label asks for.
+# others. Also which packages a label selects.
 #
 # usage: install_deps_test.sh SOURCE_DIR
 set -uo pipefail

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the Debian package, installs it into a fresh Debian made by debootstrap, and uses what it
-# installed: the programs, the man pages, the completions, mount -t fuse.partialfs and lines in /etc/fstab.
-# Its programs are hardened, and lintian, this machine's and that of SUITE, must have nothing to say of it.
+# Makes the Debian package, installs it into a fresh Debian made by debootstrap, and uses what it installed: the
+# programs, the man pages, the completions, mount -t fuse.partialfs and lines in /etc/fstab. Its programs must be
+# hardened, and lintian, this machine's and that of SUITE, must report nothing.
 #
 # usage: package_test.sh BUILD_DIR [SUITE]
 #
@@ -43,7 +43,7 @@ done
 
 ! grep -qE ' \./(s?bin|lib[0-9]*)/' "$work/contents" || fail "something is installed outside /usr"
 
-# Position-independent, nothing bound late, and calls that are checked: __memcpy_chk and its like.
+# Position-independent, bound at start, and with checked calls: __memcpy_chk and similar.
 dpkg-deb -x "$deb" "$work/tree"
 for program in partialfs mmapstress vmmodel; do
     file=$work/tree/usr/bin/$program
@@ -81,11 +81,11 @@ in_root bash -n /usr/share/bash-completion/completions/partialfs
 in_root vmmodel table >"$work/table" || fail "vmmodel table"
 grep -q 'linux-2.6.19' "$work/table" || fail "vmmodel table says nothing of linux-2.6.19"
 
-# What man(1) would show, without man: the link leads to the page.
+# What man(1) would show, checked without man: the link leads to the page.
 zcat "$root/usr/share/man/man8/mount.fuse.partialfs.8.gz" | grep -qx '\.so man8/partialfs\.8' || fail "mount.fuse.partialfs(8)"
 zcat "$root/usr/share/man/man8/partialfs.8.gz" | cmp -s - "$source/fusefs/partialfs.8" || fail "partialfs(8)"
 
-# Takes /mnt away. umount(8) waits for the daemon's last commit: its helper sees to that.
+# Unmounts /mnt. The helper of umount(8) waits for the daemon's last commit.
 unmount() { in_root umount /mnt || fail "umount"; }
 
 if [ -e /dev/fuse ]; then
@@ -108,7 +108,7 @@ if [ -e /dev/fuse ]; then
     grep -q '"linux-2.6.19"' "$root/mnt/.partialfs/status" || fail "the contract of a remount was not used"
     unmount
 
-    # As at boot: the line in /etc/fstab is all that mount is told.
+    # As at boot: mount gets only the line in /etc/fstab.
     for contract in linux-2.6.19 linux-2.6.20; do
         echo "/with\\040blank /mnt fuse.partialfs defaults,nofail,noatime,contract=$contract,commit_interval=50ms 0 0" \
             >"$root/etc/fstab"

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Runs scripts/reproduce.sh as its users do, and checks what it says, its exit code, and that nothing outlives it:
-# by the model, on a mount, with --keep, twice at once, interrupted while the mount is there, and where no mount is
-# possible.
+# Runs scripts/reproduce.sh as its users do, and checks its output, its exit code, and that nothing remains: with the
+# model, on a mount, with --keep, twice at once, interrupted while the mount is there, and where no mount is possible.
 #
 # usage: reproduce_test.sh SOURCE_DIR DIRECTORY_OF_A_PROGRAM...
 set -uo pipefail
@@ -62,8 +61,8 @@ PATH=$miscounts:$PATH "$reproduce" --installed >"$mine/out" 2>&1
 expect "the ledger has another number" 1 $? 'mmapstress found [0-9]+ bytes wrong, the ledger has [0-9]+'
 expect_nothing_left "the ledger has another number"
 
-# As somebody who is not root, but may open /dev/fuse: in a mount namespace where anybody may. Copies, for the source
-# and the build may lie where only root can look.
+# As a user who is not root, but may open /dev/fuse: in a mount namespace where everybody may. Uses copies, as the
+# source and the build may be in directories that only root can read.
 probe_of() { partialfs "$mine/disk" "$mine/mnt" 2>/dev/null && grep '"probe"' "$mine/mnt/.partialfs/status"; fusermount3 -u "$mine/mnt"; }
 mkdir "$mine/programs" "$mine/dev" "$mine/disk" "$mine/mnt"
 cp "$(command -v partialfs)" "$(command -v mmapstress)" "$(command -v vmmodel)" "$reproduce" "$mine/programs"
@@ -98,12 +97,12 @@ expect_nothing_left "two at once"
 "$reproduce" --installed --keep >"$mine/out" 2>&1
 expect "--keep" 0 $? "$lossy" "$fixed" 'The mount is left for you'
 grep -q '"lost_at"' "$(mounts)/.partialfs/ledger" || fail "--keep: no ledger to look at"
-# The last line says how it is all taken away.
+# The last line shows how to remove everything.
 bash -c "$(sed -n 's/^ *when done: *//p' "$mine/out")" || fail "--keep: its own advice does not work"
 until ! pgrep -f -- "$TMPDIR" >/dev/null; do sleep 0.05; done # the daemon's last commit
 expect_nothing_left "--keep and its advice"
 
-# By ^C (to the whole process group), and by signals to the script alone, once its first or second mount is there.
+# With ^C (to the whole process group), and with signals to the script alone, once its first or second mount is there.
 for how in INT TERM HUP; do
     for mount in linux-2.6.19 linux-2.6.20; do
         as_from_a_terminal "$reproduce" --installed --keep >"$mine/out" 2>&1 &

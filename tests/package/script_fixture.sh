@@ -1,11 +1,11 @@
-# Sourced by the tests of scripts: a directory of their own, what must not outlive a script, and how its output is
-# checked. The script's temporary files go to $TMPDIR, what it prints goes to $mine/out.
+# Sourced by the tests of scripts: gives each a directory, checks that a script leaves nothing behind, and checks its
+# output. The script's temporary files go to $TMPDIR, its output goes to $mine/out.
 # shellcheck shell=bash
 mine=$(mktemp -d -t "$(basename "$0" .sh).XXXXXX")
 export TMPDIR=$mine/tmp
 mkdir "$TMPDIR"
 failures=0
-runner= # a process to be ended with the test
+runner= # a process to be killed with the test
 
 mounts() { grep -F " $mine/" /proc/self/mounts | cut -d ' ' -f 2; }
 # shellcheck disable=SC2317  # the trap calls it
@@ -23,7 +23,7 @@ fail() {
     sed 's/^/  | /' "$mine/out"
     failures=$((failures + 1))
 }
-# expect NAME CODE GOT TEXT...: the exit code, and extended regular expressions of what was printed.
+# expect NAME CODE GOT TEXT...: checks the exit code, and that the output matches the extended regular expressions.
 expect() {
     local name=$1 text
     [ "$3" -eq "$2" ] || fail "$name: exit code $3, not $2"
@@ -37,26 +37,26 @@ expect_nothing_runs() { # NAME
 }
 expect_nothing_left() { # NAME
     expect_nothing_runs "$1"
-    rm -f "$TMPDIR"/partialfs-loss.*.html # the page that a user is to look at
+    rm -f "$TMPDIR"/partialfs-loss.*.html # the page for the user
     [ -z "$(ls -A "$TMPDIR")" ] || fail "$1: files are left: $(ls -A "$TMPDIR")"
 }
 
-# instead PROGRAM LINES: a directory with a program of that name, a script of these lines; $real is the true one.
+# instead PROGRAM LINES: prints a directory with a script of these lines as PROGRAM; $real is the real one.
 instead() {
     mkdir -p "$mine/instead-$1"
     printf '#!/usr/bin/env bash\nreal=%q\n%s\n' "$(command -v "$1")" "$2" >"$mine/instead-$1/$1"
     chmod +x "$mine/instead-$1/$1"
     echo "$mine/instead-$1"
 }
-# As from a terminal: a process group of its own, and SIGINT not ignored, as bash has it in `&`.
+# As from a terminal: in a process group of its own, with SIGINT not ignored (bash ignores it in `&` jobs).
 as_from_a_terminal() { # PROGRAM ARGUMENT...
     exec python3 -c 'import os, signal, sys
 os.setsid()
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$@"
 }
-# stop_runner SIGNAL: by ^C, which reaches the whole process group, or by a signal to the script alone. Its exit code
-# is in $code then.
+# stop_runner SIGNAL: stops the runner with ^C, which reaches the whole process group, or with a signal to the script
+# alone. Sets code to its exit code.
 stop_runner() {
     if [ "$1" = INT ]; then kill -INT -- "-$runner"; else kill "-$1" "$runner"; fi
     wait "$runner"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs scripts/soak.sh for a few seconds, and checks what it says, its exit code, and that nothing outlives it: where all
-# is well, where data is lost, where only the ledger knows, where a run cannot tell, and when it is stopped.
+# Runs scripts/soak.sh for a few seconds, and checks its output, its exit code, and that nothing remains: where nothing
+# is lost, where data is lost, where only the ledger has it, where a run cannot tell, and when it is stopped.
 #
 # usage: soak_test.sh SOURCE_DIR DIRECTORY_OF_A_PROGRAM...
 set -uo pipefail
@@ -16,7 +16,7 @@ expect_nothing_kept() { # NAME
     expect_nothing_left "$1"
     [ -z "$(ls -A "$mine/plain")" ] || fail "$1: files are left: $(ls -A "$mine/plain")"
 }
-# What was found is where the last line says, and is then taken away.
+# What was found is kept where the last line says; removes it.
 expect_kept() { # NAME FILE...
     local place file
     expect_nothing_runs "$1"
@@ -72,7 +72,7 @@ PATH=$(instead mmapstress 'exec "$real" "$@"'):$PATH "$soak" --installed --contr
 expect "no mount is possible" 3 $? "^soak.sh: cannot mount: .*none"
 expect_kept "no mount is possible" partialfs.log
 
-# By ^C, to the whole process group, and by a signal to the script alone, while a run goes on.
+# With ^C, to the whole process group, and with a signal to the script alone, during a run.
 for how in INT TERM HUP; do
     as_from_a_terminal "$soak" --installed --workload torrent >"$mine/out" 2>&1 &
     runner=$!

@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2034
-# What a program's file (scripts/apps/NAME.app) may set and use. Sourced before it by step.sh.
-# README.md beside run.sh says what each means; these are the values if the file is silent.
+# What a program's file (scripts/apps/NAME.app) may set and use. step.sh sources this before the program's file.
+# ../README.md explains each variable; these are the defaults.
 
 title=            # what the table calls it; the file's name if empty
-packages=()       # the Debian packages it needs
-settings=         # what the table tells of sizes and rates; the commit interval is added
+packages=()       # Debian packages it needs
+settings=         # shown in the table: sizes and rates; the commit interval is added
 commit_interval=50ms
 mount_options=()  # more options for partialfs
 expect=damaged    # under linux-2.6.19: damaged, unnoticed, sometimes, sometimes-unnoticed or immune; of power cuts
@@ -14,18 +14,18 @@ exact=true        # false: it stores old values again, so a byte whose store was
 in_memory=true    # false: its files must be on a disk, not in /dev/shm, for its checker
 timeout=60        # seconds that each of prepare, run and check may take
 ignore=()         # what may differ from the reference: FILE or FILE:OFFSET+LENGTH
-random_names=()   # regular expressions of names (of files, directories) that are others in each run
+random_names=()   # regular expressions of names (of files, directories) that differ in each run
 by_default=true   # whether run.sh without names runs it
 
 # prepare: makes what all runs need in $PREPARED, once.
 prepare() { :; }
 
-# reference DIR: makes in DIR, a plain directory, the files that a correct run leaves.
-# The program itself does that, with no pauses, unless its file knows better.
+# reference DIR: makes in DIR, a plain directory, the files that a correct run leaves. By default the program itself
+# runs there, without pauses.
 reference() { PACE=0 run "$1"; }
 
-# records COUNT FORMAT: COUNT lines after FORMAT, %k and %v in it being a key and a value of about
-# 100 bytes. The same lines each time, every value different.
+# records COUNT FORMAT: prints COUNT lines of FORMAT, in which %k is a key and %v a value of about 100 bytes. The same
+# lines each time; every value is different.
 records() {
     awk -v count="$1" -v format="$2" 'BEGIN {
         for (i = 1; i <= count; ++i) {
@@ -40,7 +40,7 @@ records() {
     }'
 }
 
-# pace [paragraphs]: passes standard input on, a line (or paragraph) each millisecond.
+# pace [paragraphs]: copies standard input, one line (or paragraph) a millisecond.
 pace() { "$SUPPORT/pace.py" "${PACE:-1}" "$@"; }
 
 # package_version PACKAGE: the upstream part of an installed package's version.
@@ -48,7 +48,7 @@ package_version() { dpkg-query -W -f '${Version}' "$1" | sed 's/^[0-9]*://; s/[-
 
 version() { package_version "${packages[0]}"; }
 
-# check_cuts DIR: what cuts.py has found, as a check.
+# check_cuts DIR: the result of cuts.py, as a check.
 check_cuts() {
     cat "$1/result"
     grep -qx "all that was acknowledged is there" "$1/result"

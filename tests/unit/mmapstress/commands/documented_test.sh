@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Every command, option and workload that mmapstress has is in its man page, and it has no others. Every member of the
-# report is in the man page.
+# The man page has exactly the commands, options and workloads that mmapstress has, and every member of the report.
 #
 #   documented_test.sh MMAPSTRESS SOURCE_DIRECTORY
 set -euo pipefail
@@ -13,7 +12,7 @@ bad() {
     failed=1
 }
 
-# options_in FILE: the long options that a text names, one a line.
+# options_in FILE: prints the long options in a text, one a line.
 options_in() { sed 's/\\-/-/g' "$1" | grep -oE -- '--[a-z][a-z-]*' | sort -u; }
 
 man=$source/tools/mmapstress/mmapstress.1
@@ -33,13 +32,13 @@ for workload in $workloads; do
 done
 missing=$(comm -23 <(options_in "$help") <(options_in "$man"))
 [ -z "$missing" ] || bad "the man page lacks: $missing"
-# --contract, --wait: partialfs has them in an example.
+# --contract and --wait are partialfs' options, in an example.
 invented=$(comm -13 <(options_in "$help") <(options_in "$man" | grep -vxE -- '--(contract|wait)'))
 [ -z "$invented" ] || bad "the man page has, and mmapstress has not: $invented"
-# The report's members.
+# The members of the report.
 where=$(mktemp -d)
 trap 'rm -rf "$help" "$where"' EXIT
-"$mmapstress" run "$where" --ops 1 --format json >"$where/report" || true # may be a tmpfs: no matter
+"$mmapstress" run "$where" --ops 1 --format json >"$where/report" || true # fails on a tmpfs, which does not matter
 members=$(grep -oE '^ "[a-z_]+"' "$where/report" | tr -d ' "')
 [ -n "$members" ] || bad "--format json prints no report"
 for member in $members; do
