@@ -9,7 +9,9 @@
 //   - SETATTR with FATTR_KILL_SUIDGID: a change of owner, or of size by such a caller.
 //   - FALLOCATE by such a caller: the request does not show it, but /proc does.
 //   - SETATTR that sets nothing, if the caller may change the mode: from chown(2) of neither owner
-//     nor group, or before a write or an fallocate. Any caller may cause it, for any file.
+//     nor group, or before a write or an fallocate. Any caller may cause it, for any file. If the
+//     file has capabilities, it also comes before a write by a caller with CAP_FSETID, who would
+//     keep the bits elsewhere: nothing distinguishes it from chown(2)'s, so they are removed.
 #pragma once
 
 #include "fusefs/base/errno.hpp"

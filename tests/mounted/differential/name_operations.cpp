@@ -17,7 +17,8 @@ namespace partialfs::differential {
 namespace {
 
 constexpr std::array<mode_t, 6> kModes{0644, 0600, 0755, 04755, 02755, 0400};
-/// The last: each write(2) takes it away, and nothing else but its removal.
+/// Each write(2) takes it away.
+constexpr std::string_view kCapabilities = XATTR_NAME_CAPS;
 constexpr std::array kAttributes{"user.a", "user.b", "user.long.name.of.an.attribute",
                                  XATTR_NAME_CAPS};
 constexpr std::size_t kAttributeBytes = 65536;
@@ -101,9 +102,19 @@ void set_times(World& world, const Operation& operation) {
     }
 }
 
+/// Where a file has both capabilities and setuid, FUSE's requests before a write(2) are those of a
+/// chown(2) of nothing (fusefs/fuse/set_id_bits.hpp): no file here has both.
+bool has_set_id(const std::string& path) {
+    struct stat status{};
+    return ::lstat(path.c_str(), &status) == 0 && (status.st_mode & (S_ISUID | S_ISGID)) != 0;
+}
+bool has_capabilities(const std::string& path) {
+    return ::lgetxattr(path.c_str(), XATTR_NAME_CAPS, nullptr, 0) > 0;
+}
+
 /// What an operation gives the attribute `name`.
 std::vector<char> value_of(std::string_view name, const Operation& operation) {
-    if (name != XATTR_NAME_CAPS) {
+    if (name != kCapabilities) {
         return pattern(operation.value, 0, operation.length % 400);
     }
     vfs_cap_data capability{};
@@ -121,8 +132,11 @@ void set_attribute(World& world, const Operation& operation) {
                       : operation.value % 5 == 1 ? XATTR_REPLACE
                                                  : 0;
     (void)world.checks().same("lsetxattr", answers_of([&](Side side) {
-                                  return ::lsetxattr(world.path(side, operation.target).c_str(),
-                                                     name, value.data(), value.size(), flags);
+                                  const std::string path = world.path(side, operation.target);
+                                  return name == kCapabilities && has_set_id(path)
+                                             ? 0
+                                             : ::lsetxattr(path.c_str(), name, value.data(),
+                                                           value.size(), flags);
                               }));
 }
 
@@ -230,7 +244,8 @@ void contents(World& world, const Operation& operation) {
 int call_on_names(const Operation& operation, const std::string& target, const std::string& other) {
     switch (operation.kind) {
     case Kind::chmod:
-        return ::chmod(target.c_str(), kModes.at(operation.value % kModes.size()));
+        return ::chmod(target.c_str(), kModes.at(operation.value % kModes.size()) &
+                                           (has_capabilities(target) ? 0777U : 07777U));
     case Kind::chown:
         return ::lchown(target.c_str(), operation.value % 2 != 0 ? 1001 : 0,
                         operation.value % 3 != 0 ? 1001 : 0);

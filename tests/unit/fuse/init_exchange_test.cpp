@@ -28,7 +28,7 @@ std::array<std::byte, sizeof(Header) + sizeof(Body)> message(const Header& heade
     return bytes;
 }
 
-auto request(std::uint32_t opcode, std::uint32_t offered) {
+auto init_request(std::uint32_t opcode, std::uint32_t offered) {
     fuse_in_header header{};
     header.opcode = opcode;
     fuse_init_in arguments{};
@@ -73,7 +73,7 @@ class InitExchangeOf : public testing::Test {
 };
 
 TEST_F(InitExchangeOf, TheReplyHasWhatWasWantedBesides) {
-    InitExchange exchange(request(FUSE_INIT, FUSE_HANDLE_KILLPRIV_V2 | FUSE_ASYNC_READ),
+    InitExchange exchange(init_request(FUSE_INIT, FUSE_HANDLE_KILLPRIV_V2 | FUSE_ASYNC_READ),
                           daemon_.get());
     ASSERT_TRUE(exchange.catch_reply());
     EXPECT_TRUE(exchange.want(FUSE_HANDLE_KILLPRIV_V2));
@@ -92,7 +92,7 @@ TEST_F(InitExchangeOf, TheReplyHasWhatWasWantedBesides) {
 }
 
 TEST_F(InitExchangeOf, AnErrorIsSentAsItIs) {
-    InitExchange exchange(request(FUSE_INIT, FUSE_HANDLE_KILLPRIV_V2), daemon_.get());
+    InitExchange exchange(init_request(FUSE_INIT, FUSE_HANDLE_KILLPRIV_V2), daemon_.get());
     ASSERT_TRUE(exchange.catch_reply());
     EXPECT_TRUE(exchange.want(FUSE_HANDLE_KILLPRIV_V2));
     reply(-EPROTO, 0);
@@ -103,24 +103,24 @@ TEST_F(InitExchangeOf, AnErrorIsSentAsItIs) {
 }
 
 TEST_F(InitExchangeOf, WithoutAReplyNothingIsSent) {
-    InitExchange exchange(request(FUSE_INIT, FUSE_HANDLE_KILLPRIV_V2), daemon_.get());
+    InitExchange exchange(init_request(FUSE_INIT, FUSE_HANDLE_KILLPRIV_V2), daemon_.get());
     ASSERT_TRUE(exchange.catch_reply());
     EXPECT_TRUE(exchange.send_reply());
     EXPECT_FALSE(arrived());
 }
 
 TEST_F(InitExchangeOf, WhatIsNotCaughtIsNotAskedFor) {
-    InitExchange uncaught(request(FUSE_INIT, FUSE_HANDLE_KILLPRIV_V2), daemon_.get());
+    InitExchange uncaught(init_request(FUSE_INIT, FUSE_HANDLE_KILLPRIV_V2), daemon_.get());
     EXPECT_FALSE(uncaught.want(FUSE_HANDLE_KILLPRIV_V2));
     EXPECT_TRUE(uncaught.send_reply());
-    InitExchange other(request(FUSE_STATFS, FUSE_HANDLE_KILLPRIV_V2), daemon_.get());
+    InitExchange other(init_request(FUSE_STATFS, FUSE_HANDLE_KILLPRIV_V2), daemon_.get());
     ASSERT_TRUE(other.catch_reply());
     EXPECT_FALSE(other.want(FUSE_HANDLE_KILLPRIV_V2)); // not an INIT request
     EXPECT_TRUE(other.send_reply());
 }
 
 TEST_F(InitExchangeOf, ALostKernelIsAnError) {
-    InitExchange exchange(request(FUSE_INIT, 0), daemon_.get());
+    InitExchange exchange(init_request(FUSE_INIT, 0), daemon_.get());
     ASSERT_TRUE(exchange.catch_reply());
     reply(0, 0);
     kernel_.reset();
