@@ -19,7 +19,8 @@ root=$work/root
 child=
 # shellcheck disable=SC2317  # the trap calls it
 cleanup() {
-    [ -z "$child" ] || kill "$child" 2>/dev/null || true
+    # unshare(1) ignores SIGTERM; with it all that runs in there is killed.
+    [ -z "$child" ] || kill -KILL "$child" 2>/dev/null || true
     wait
     if mountpoint -q "$root/dev"; then umount -R -l "$root/dev"; fi
     rm -rf --one-file-system "$work"
