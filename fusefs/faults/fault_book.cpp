@@ -32,7 +32,7 @@ bool is_thread_of(pid_t process, pid_t thread) {
            ::access(fmt::format("/proc/{}/task/{}", process, thread).c_str(), F_OK) == 0;
 }
 
-/// Paths that are looked up when the first rule asks, once.
+/// The paths of an occasion, looked up once, when the first rule needs them.
 class Paths {
   public:
     explicit Paths(const Occasion& occasion) : occasion_(occasion) {}
@@ -72,8 +72,9 @@ bool matches(const FaultRule& rule, const Occasion& occasion, Paths& paths) {
     return paths.match(rule);
 }
 
-/// Takes room for `bytes` of what is left; what becomes of the operation, or nothing if there is
-/// room for all of it. A write takes what is left; an allocation all or nothing.
+/// Takes `bytes` out of the room that is left. Returns the fault of the operation, or no value if
+/// there is enough room. With `in_part` (a write) it takes the room that is left, otherwise
+/// nothing.
 std::optional<Fault> take_room(std::uint64_t& used, std::uint64_t room, std::uint64_t bytes,
                                bool in_part) {
     const std::uint64_t left = room - used;
@@ -130,7 +131,7 @@ void FaultBook::note_what_is_in_force() {
     if (!wanted) {
         wants_old_blocks_ = 0;
     } else if (wants_old_blocks_ == 0) {
-        wants_old_blocks_ = last_number_; // which grows with each rule
+        wants_old_blocks_ = last_number_; // a new number, as it grows with each rule
     }
 }
 

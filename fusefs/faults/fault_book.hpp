@@ -1,4 +1,4 @@
-// The rules of faults in force on a mount, how often each has struck, and what strikes now.
+// The rules of faults in force on a mount, and the counts of each; decides which rule fires.
 #pragma once
 
 #include "fusefs/base/mutex.hpp"
@@ -27,68 +27,69 @@ struct Occasion {
     Operation operation;
     std::optional<model::ByteRange> range{};
     std::optional<Caller> caller{};
-    /// The paths in the mount of the files that it concerns. Asked only if a rule wants to know.
+    /// The paths in the mount of the files that it concerns. Called only if a rule needs them.
     std::function<std::vector<std::string>()> paths{};
-    int fd = -1;            ///< of the disk: the file of SOURCE; for the trace
-    model::InodeId inode{}; ///< of a request: its inode, if it has one; for the trace
+    int fd = -1;            ///< for an operation on the disk: the file of SOURCE; for the trace
+    model::InodeId inode{}; ///< for a request: its inode, if it has one; for the trace
 };
 
-/// What becomes of an operation. Action::delay: it has waited, and is done as ever.
+/// The effect of a rule on an operation. Action::delay: it has waited, and is done as usual.
 struct Fault {
     Action action = Action::delay;
     base::Errno error{};
     std::uint64_t amount = 0; ///< bytes or bits, as FaultRule::amount
-    std::uint64_t seed = 0;   ///< of flip: another one each time
+    std::uint64_t seed = 0;   ///< for flip: another one at each firing
 };
 
-/// A rule has struck.
+/// A rule has fired.
 struct Firing {
     std::uint64_t rule = 0; ///< its number
     Fault fault;
     const Occasion& occasion;
 };
 
-/// Thread-safe. Without rules, any() is all that an operation asks: one load of a byte that nobody
-/// writes. Its mutex is a leaf; the observer is called without it.
+/// Thread-safe. Without rules an operation only calls any(): one load of a byte that nobody writes.
+/// Its mutex is a leaf; the observer is called without it.
 class FaultBook {
   public:
     struct Counts {
         std::size_t rules = 0;
-        std::uint64_t fired = 0; ///< since the mount, by rules that are cleared as well
+        std::uint64_t fired = 0; ///< since the mount, including rules that were cleared
     };
 
-    /// `observer` hears of each firing, before the operation goes on. Before the first operation.
+    /// `observer` is called at each firing, before the operation continues. To be called before the
+    /// first operation.
     void set_observer(std::function<void(const Firing&)> observer) {
         observer_ = std::move(observer);
     }
 
-    /// Does what the lines ask for, all of it or, if one cannot be understood, nothing.
+    /// Carries out all lines or, if one cannot be understood, none.
     std::expected<void, BadLine> change(std::string_view lines);
 
-    /// Notes that a change was refused, as change() does.
+    /// Notes why a change was refused before it came to change().
     void refuse(std::string reason);
 
     /// Whether a rule is in force for the layer.
     [[nodiscard]] bool any(Layer layer) const {
         return in_force_[static_cast<std::size_t>(layer)].load(std::memory_order_relaxed);
     }
-    /// Not 0 while a rule may ask for what stood on the disk before a write; another number each
-    /// time that this begins.
+    /// Not 0 while a rule with Action::stale needs the contents from before writes; another number
+    /// for each such period.
     [[nodiscard]] std::uint64_t wants_old_blocks() const {
         return wants_old_blocks_.load(std::memory_order_relaxed);
     }
-    /// What the first rule does that matches and is not used up, or nothing. Waits as long as that
-    /// rule says, but no longer than until the rules are cleared. Throws std::bad_alloc if it
-    /// says so.
+    /// The effect of the first rule that matches and is not used up, or no value. Waits as long as
+    /// that rule says, but only until the rules are cleared. Throws std::bad_alloc for
+    /// Action::out_of_memory.
     std::optional<Fault> strike(const Occasion& occasion);
-    /// The mount ends: requests wait no more.
+    /// The mount ends: ends the waits of requests.
     void end_waiting();
 
-    /// The rules, one a line, each with its number and counts as a comment; what was wrong with the
-    /// latest change, if that was refused, as a comment of its own.
+    /// The rules, one per line, each with its number and counts as a comment; if the latest change
+    /// was refused, a comment with the reason.
     [[nodiscard]] std::string text() const;
     [[nodiscard]] Counts counts() const;
-    /// What was wrong with the latest change; empty if nothing was.
+    /// Why the latest change was refused; empty if it was not.
     [[nodiscard]] std::string refused() const;
 
   private:
@@ -107,7 +108,7 @@ class FaultBook {
         std::chrono::milliseconds delay;
         std::uint64_t clears; ///< clears_ when it was found
     };
-    /// The rule that strikes, counted as such, and what it does.
+    /// Finds the rule that fires, counts it, and returns its effect.
     std::optional<Found> find(const Occasion& occasion) REQUIRES(mutex_);
     void wait(const Found& found, Layer layer);
 
@@ -125,7 +126,8 @@ class FaultBook {
     std::string refused_ GUARDED_BY(mutex_);
 };
 
-/// Flips `bits` bits of `bytes`, at places that `seed` chooses; all the same ones each time.
+/// Flips `bits` bits of `bytes`, at places that depend only on `seed`; a place chosen twice is
+/// flipped back.
 void flip_bits(std::span<std::byte> bytes, std::uint64_t bits, std::uint64_t seed);
 
 } // namespace partialfs::faults

@@ -1,4 +1,4 @@
-// The daemon's way to the files of SOURCE, with the faults of the layer `disk`.
+// The daemon's system calls on the files of SOURCE, with the faults of the layer `disk`.
 #pragma once
 
 #include "fusefs/backing/file_io.hpp"
@@ -9,11 +9,11 @@
 
 namespace partialfs::faults {
 
-/// Thread-safe. Without rules each function is the system call, after one look at the book.
+/// Thread-safe. Without rules each function is the system call, after one check of the book.
 class FaultyIo final : public backing::FileIo {
   public:
-    /// `source`, an absolute path, is the directory that paths in the mount begin from. `book` must
-    /// outlive this.
+    /// `source`, an absolute path, is the directory to which paths in the mount are relative.
+    /// `book` must outlive this.
     FaultyIo(FaultBook& book, std::string source) : book_(book), source_(std::move(source)) {}
 
     [[nodiscard]] bool may_read_directly() const override { return !book_.any(Layer::disk); }
@@ -29,7 +29,8 @@ class FaultyIo final : public backing::FileIo {
   private:
     std::optional<Fault> strike(Operation operation, int fd,
                                 std::optional<model::ByteRange> range = {});
-    /// `call()`, unless a rule makes the operation fail, then -1 with errno set, or skips it.
+    /// Returns `call()`; 0 without the call if a rule skips the operation; -1 with errno set if a
+    /// rule makes it fail.
     template <typename Call>
     int guarded(Operation operation, int fd, std::optional<model::ByteRange> range, Call call);
     ssize_t pwritev_with(const Fault& fault, int fd, const iovec* parts, int count, off_t offset);
@@ -39,9 +40,9 @@ class FaultyIo final : public backing::FileIo {
     StaleBlocks old_blocks_;
 };
 
-/// The path below `source` by which the kernel knows the file of a descriptor; the one that it last
-/// had, if it has none any more. Empty for `source` itself, and for what lies elsewhere only its
-/// last part.
+/// The path, relative to `source`, by which the kernel knows the file of a descriptor; its last
+/// path if it has none any more. Empty for `source` itself; for a file outside `source` only the
+/// last part of its path.
 std::string path_in_mount(int fd, const std::string& source);
 
 } // namespace partialfs::faults

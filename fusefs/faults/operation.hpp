@@ -1,7 +1,7 @@
-// The operations that a fault can strike, and what can become of each.
+// The operations to which rules of faults can apply, and the actions that are possible for each.
 //
 // There are two layers. The daemon's own system calls on the files of SOURCE are the layer `disk`;
-// what the kernel asks the daemon for on behalf of programs is the layer `request`.
+// the kernel's requests to the daemon on behalf of programs are the layer `request`.
 #pragma once
 
 #include "fusefs/base/enum_names.hpp"
@@ -21,16 +21,16 @@ constexpr const auto& enum_names(Layer) {
     return kLayers;
 }
 
-/// What a fault does. A rule does one of these, after its delay if it has one.
+/// The action of a fault. A rule has one of these, and takes it after its delay if it has one.
 enum class Action : std::uint8_t {
-    delay,         ///< nothing but to wait
+    delay,         ///< only waits
     error,         ///< the operation fails with an errno, and does nothing else
     out_of_memory, ///< the daemon finds no memory for it
     short_count,   ///< fewer bytes are read or written than asked for
-    torn,          ///< the first bytes are written, then it fails
-    skip,          ///< it succeeds, and does nothing
-    flip,          ///< bits of what is read are flipped
-    stale,         ///< what is read is what stood there before the last write
+    torn,          ///< the first bytes are written, then the operation fails
+    skip,          ///< the operation does nothing, and reports success
+    flip,          ///< bits of the bytes read are flipped
+    stale,         ///< a read returns the contents from before the last write
     full,          ///< there is room for so many bytes, then ENOSPC
 };
 inline constexpr std::array kActions{
@@ -49,7 +49,7 @@ constexpr const auto& enum_names(Action) {
 }
 
 enum class Operation : std::uint8_t {
-    // Of the disk: the functions of backing::FileIo.
+    // On the disk: the functions of backing::FileIo.
     pread,
     pwrite,
     fdatasync,
@@ -72,10 +72,10 @@ enum class Operation : std::uint8_t {
     link,
     create,
     open,
-    read,        ///< by read(2) and its like
-    mapped_read, ///< to fill a page that a mapping has touched
-    write,       ///< by write(2) and its like
-    writepage,   ///< by the kernel's writeback, of what a mapping has stored
+    read,        ///< by read(2) and similar calls
+    mapped_read, ///< to fill a page for a page fault
+    write,       ///< by write(2) and similar calls
+    writepage,   ///< by the kernel's writeback of dirty pages
     request_fsync,
     flush, ///< by close(2)
     request_fallocate,
@@ -90,21 +90,21 @@ enum class Operation : std::uint8_t {
     fsyncdir,
 };
 
-/// What an operation lets rules do, and ask of it.
+/// The actions and filters of rules that an operation allows.
 enum Ability : std::uint8_t {
-    kReads = 1U << 0U,     ///< it brings bytes: short, flip
-    kReadsDisk = 1U << 1U, ///< ... of a file of SOURCE: stale
-    kWrites = 1U << 2U,    ///< it takes bytes: short, enospc-after
-    kTears = 1U << 3U,     ///< torn
-    kAllocates = 1U << 4U, ///< it takes room: enospc-after
-    kSkips = 1U << 5U,     ///< success needs no result that would have to be made up: skip
+    kReads = 1U << 0U,     ///< it reads bytes: short, flip
+    kReadsDisk = 1U << 1U, ///< it reads bytes of a file of SOURCE: stale
+    kWrites = 1U << 2U,    ///< it writes bytes: short, enospc-after
+    kTears = 1U << 3U,     ///< its bytes can be written in part before it fails: torn
+    kAllocates = 1U << 4U, ///< it allocates room: enospc-after
+    kSkips = 1U << 5U,     ///< success needs no result that would have to be invented: skip
     kHasRange = 1U << 6U,  ///< it concerns a range of bytes: the filter offset
-    kHasCaller = 1U << 7U, ///< a program asks for it: the filters uid and pid
+    kHasCaller = 1U << 7U, ///< a program causes it: the filters uid and pid
 };
 
 struct OperationRow {
     Operation value;
-    /// As rules write it, and as the trace shows it.
+    /// Its name in rules and in the trace.
     std::string_view name;
     Layer layer;
     std::uint8_t abilities;
@@ -156,12 +156,12 @@ constexpr const auto& enum_names(Operation) {
     return kOperations;
 }
 
-/// Whether an operation can do what is asked, which is one of these abilities.
+/// Whether an operation has at least one of these abilities.
 constexpr bool has_ability(Operation operation, unsigned any_of) {
     return (base::row_of(operation).abilities & any_of) != 0;
 }
 
-/// Whether an operation can do this.
+/// Whether an action is possible for an operation.
 constexpr bool can_do(Operation operation, Action action) {
     switch (action) {
     case Action::delay:

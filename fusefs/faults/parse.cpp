@@ -1,4 +1,4 @@
-// The text of rules, understood.
+// Parses the text of rules.
 #include "fusefs/base/nearest_name.hpp"
 #include "fusefs/base/quoted.hpp"
 #include "fusefs/base/units.hpp"
@@ -24,7 +24,7 @@ using base::parse_duration;
 using base::parse_size;
 using base::parse_whole_number;
 
-/// What is wrong with a line; empty: nothing.
+/// What is wrong with a line; empty if nothing is.
 using Problem = std::string;
 
 constexpr std::uint64_t kMostFlips = 65536;
@@ -49,13 +49,13 @@ std::optional<int> errno_of(std::string_view symbol) {
     return other == kOtherErrnoNames.end() ? std::nullopt : std::optional{other->second};
 }
 
-/// "; did you mean 'pwrite'?", or nothing where no name is near.
+/// "; did you mean 'pwrite'?", or empty if no name is near.
 std::string proposal(std::string_view word, std::span<const std::string_view> names) {
     const auto nearest = base::nearest_name(word, names);
     return nearest ? fmt::format("; did you mean '{}'?", *nearest) : std::string();
 }
 
-/// A line while it is being read.
+/// Reads one line.
 class RuleReader {
   public:
     std::expected<FaultRule, Problem> read(std::span<const std::string> words) {
@@ -90,7 +90,7 @@ class RuleReader {
             rule_.layer = layer.value_or(Layer::disk);
             return {};
         }
-        // `fsync` by itself is the disk's; the row of the other has its layer in its name.
+        // `fsync` alone is the disk's; the name of the request's row includes its layer.
         const std::string with_layer =
             fmt::format("{}:{}", name_of(layer.value_or(Layer::disk)), word);
         for (const OperationRow& row : kOperations) {
@@ -203,7 +203,7 @@ class RuleReader {
         pattern = value;
     }
 
-    /// OFFSET+LENGTH, or OFFSET+ up to the end of the file.
+    /// OFFSET+LENGTH, or OFFSET+ for a range to the end of the file.
     bool read_range(std::string_view value) {
         const auto plus = value.find('+');
         if (plus == std::string_view::npos) {
@@ -247,7 +247,7 @@ class RuleReader {
         return {};
     }
 
-    /// What the words mean together, and whether the operation can do it.
+    /// Combines the words, and checks whether the action is possible for the operation.
     Problem settle() {
         if (rule_.action == Action::torn) {
             rule_.error = error_.value != 0 ? error_ : base::Errno{EIO};

@@ -1,4 +1,4 @@
-// A rule of faults: which operations it strikes, and what it does to them. Its text is a line:
+// A rule of faults: the operations to which it applies, and its effect on them. Its text is a line:
 //
 //     OPERATION ACTION... [FILTER...] [# comment]
 //
@@ -9,10 +9,10 @@
 //     request:fsync skip                   fsync(2) succeeds and does nothing
 //     any EIO after=3                      operations on the disk: the first three pass
 //
-// OPERATION is a name of kOperations, or `any` for all that a layer has and that can do what the
-// rule says. `disk:` and `request:` before it name the layer; without them `any`, `fsync` and
-// `fallocate` are the disk's. The words behind it may come in any order. Values with blanks are put
-// in double quotes.
+// OPERATION is a name of kOperations, or `any` for all operations of a layer for which the rule's
+// action and filters are possible. `disk:` and `request:` before it name the layer; without them
+// `any`, `fsync` and `fallocate` are the disk's. The words after it may come in any order. Values
+// with blanks are put in double quotes.
 //
 // Pure values; any thread.
 #pragma once
@@ -44,24 +44,24 @@ struct FaultRule {
     std::uint64_t amount = 0; ///< short, torn, enospc-after: bytes; flip: bits
 
     std::string name = "*"; ///< fnmatch(3) pattern for the last part of the file's path
-    std::string path = "*"; ///< ... for the whole path in the mount, without a slash before it
-    std::optional<model::ByteRange> range; ///< a byte of it must be concerned
+    std::string path = "*"; ///< the same for the whole path in the mount, without a leading slash
+    std::optional<model::ByteRange> range; ///< the operation must concern a byte of it
     std::optional<uid_t> uid;
     std::optional<pid_t> pid;
-    std::uint64_t after = 0;          ///< so many operations that match pass before it strikes
-    std::uint64_t count = UINT64_MAX; ///< it strikes so often
-    double probability = 1.0;         ///< with which it strikes one that matches
+    std::uint64_t after = 0;          ///< how many matching operations pass before it fires
+    std::uint64_t count = UINT64_MAX; ///< how often it fires
+    double probability = 1.0;         ///< of firing for a matching operation
     std::uint64_t seed = 1;           ///< of probability and flip
     bool operator==(const FaultRule&) const = default;
 
-    /// Whether an operation is one that the rule is for: of its layer, the one it names, or with
-    /// `any` one that can do what it says and has what it asks for.
+    /// Whether the rule applies to an operation: the one that it names, or with `any` one of its
+    /// layer for which its action and filters are possible.
     [[nodiscard]] bool is_for(Operation candidate) const;
 };
 
-/// What a line asks for: one rule more, or none any more.
+/// The change by one line: adds a rule, or removes all.
 struct Change {
-    std::optional<FaultRule> rule; ///< nothing: `clear`
+    std::optional<FaultRule> rule; ///< no value: `clear`
     bool operator==(const Change&) const = default;
 };
 
@@ -73,14 +73,14 @@ struct BadLine {
     [[nodiscard]] std::string message() const;
 };
 
-/// What the lines of `text` ask for, in their order: rules, or the word `clear` by itself. Empty
-/// lines and comments ask for nothing.
+/// The changes by the lines of `text`, in order: rules, or the word `clear` by itself. Empty lines
+/// and comments are skipped.
 std::expected<std::vector<Change>, BadLine> parse_changes(std::string_view text);
 
-/// A line that parse_changes() understands as `rule`, without a newline.
+/// The line for `rule` as parse_changes() reads it, without a newline.
 std::string to_text(const FaultRule& rule);
 
-/// "EIO"; the number for one that has no symbol.
+/// "EIO"; the number for an errno without a symbol.
 std::string errno_symbol(int number);
 
 } // namespace partialfs::faults

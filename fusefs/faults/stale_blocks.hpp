@@ -1,5 +1,5 @@
-// What stood in blocks of SOURCE's files before they were last written: for reads that bring a
-// stale block.
+// The contents of blocks of SOURCE's files from before their last write, for reads that are to
+// return a stale block.
 #pragma once
 
 #include "fusefs/base/mutex.hpp"
@@ -16,18 +16,19 @@
 
 namespace partialfs::faults {
 
-/// Blocks of 4096 bytes, at most kKept of them: beyond that the one noted first is forgotten.
-/// `period` is FaultBook::wants_old_blocks(): what was noted in another one is forgotten.
-/// Thread-safe; its mutex is a leaf.
+/// Keeps at most kKept blocks of 4096 bytes: beyond that the one noted first is dropped. `period`
+/// is FaultBook::wants_old_blocks(): blocks noted in another period are dropped. Thread-safe; its
+/// mutex is a leaf.
 class StaleBlocks {
   public:
     static constexpr std::size_t kBlockSize = 4096;
     static constexpr std::size_t kKept = 16384; ///< 64 MiB
 
-    /// `length` bytes at `offset` of the file are about to be written: notes what stands in the
-    /// blocks that they touch. A descriptor that cannot be read notes nothing.
+    /// To be called before `length` bytes at `offset` of the file are written: notes the contents
+    /// of the blocks that they touch. If `fd` cannot be read, nothing is noted.
     void note(std::uint64_t period, int fd, off_t offset, std::size_t length);
-    /// Lays over `bytes`, read at `offset`, what the blocks held before. Whether there was any.
+    /// Lays the noted contents of blocks over `bytes`, which were read at `offset`. Whether there
+    /// were any.
     bool lay_over(std::uint64_t period, int fd, off_t offset, std::span<std::byte> bytes);
 
   private:

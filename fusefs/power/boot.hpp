@@ -1,4 +1,4 @@
-// One life of the machine: from when its power comes on until it is cut.
+// One boot of the emulated machine: from power on until the power is cut.
 #pragma once
 
 #include "fusefs/backing/file_io.hpp"
@@ -13,30 +13,30 @@ namespace partialfs::power {
 /// Counted from 1.
 using BootNumber = model::Strong<struct BootTag>;
 
-/// SOURCE as the files of one boot reach it: their data goes through this, and when the power is
-/// cut nothing does any more (EIO), for good. So no thread that is late can write into what comes
-/// after the cut, whatever it is at.
+/// The access to SOURCE for the files of one boot: their data goes through this, and after a cut
+/// all its operations fail with EIO. So a late thread cannot write anything after the cut.
 ///
 /// Thread-safe.
 class Boot final : public backing::FileIo {
   public:
-    /// `io` does the work.
+    /// `io` carries out the operations.
     Boot(BootNumber number, backing::FileIo& io) : number_(number), io_(io) {}
 
     [[nodiscard]] BootNumber number() const { return number_; }
-    /// The power is gone: from now on enter() answers false.
+    /// The power is gone: from now on enter() returns false.
     void end() { ended_ = true; }
     [[nodiscard]] bool ended() const { return ended_; }
-    /// Waits until all who have entered have left. After end(), and with nothing entered.
+    /// Waits until all threads that have entered have left. To be called after end(), by a thread
+    /// that has not entered.
     void wait_until_left() const {
         for (int inside = inside_; inside != 0; inside = inside_) {
             inside_.wait(inside);
         }
     }
 
-    /// Somebody begins to work on SOURCE, and must leave() unless this answers false.
+    /// To be called before working on SOURCE. If it returns true, leave() must follow.
     [[nodiscard]] bool enter() {
-        ++inside_; // before the look: end() and then wait_until_left() see it, or it sees end()
+        ++inside_; // before checking: either wait_until_left() sees this, or this sees end()
         if (!ended_) {
             return true;
         }

@@ -13,7 +13,7 @@ namespace partialfs::power {
 namespace {
 
 using base::in_quotes;
-using Problem = std::optional<std::string>; ///< nothing: all is well
+using Problem = std::optional<std::string>; ///< what is wrong, if anything
 
 constexpr std::array kVerbs{
     std::pair{std::string_view{"cut"}, Command::Verb::cut},
@@ -63,7 +63,7 @@ Problem set_moment(Trigger& trigger, std::string_view value) {
     return {};
 }
 
-/// What the words of a command add up to.
+/// Collects the words of a command.
 struct Words {
     Tear tear{};
     Trigger trigger{};
@@ -119,7 +119,7 @@ struct Words {
         return in_quotes(word) + " is not understood";
     }
 
-    /// What contradicts itself.
+    /// Checks for contradictions.
     [[nodiscard]] Problem check() const {
         if (has_filter && !has_at) {
             return "when= and path= belong to at=MOMENT:N";

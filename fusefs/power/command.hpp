@@ -1,6 +1,6 @@
-// What is written to .partialfs/power, as values.
+// The commands that are written to .partialfs/power, as values.
 //
-//     cut [tear=all|none|512|4096] [keep-order] [seed=N]     all that is not on disk is gone
+//     cut [tear=all|none|512|4096] [keep-order] [seed=N]     everything not on disk is gone
 //     cut-and-on ...                                         the same, and the power is on again
 //     cut at=MOMENT:N [when=before|after] [path=GLOB] ...    the same, at the Nth MOMENT from now
 //     on                                                     the power is on again
@@ -22,7 +22,7 @@
 
 namespace partialfs::power {
 
-/// What an armed cut counts.
+/// The moments that an armed cut counts.
 enum class Moment : std::uint8_t {
     commit,    ///< of the journal
     fsync,     ///< fsync(2) and fdatasync(2) of a file
@@ -42,8 +42,8 @@ constexpr const auto& enum_names(Moment) {
 }
 
 enum class When : std::uint8_t {
-    before, ///< it is not done any more
-    after,  ///< it is done, and nobody is told
+    before, ///< the operation is not done
+    after,  ///< the operation is done, but its success is not reported
 };
 inline constexpr std::array kWhens{
     base::EnumName{When::before, "before"},
@@ -54,28 +54,28 @@ constexpr const auto& enum_names(When) {
 }
 using base::name_of;
 
-/// What becomes of changes that SOURCE has got and that no sync has made durable.
+/// Which changes of SOURCE that no sync has made durable survive a cut.
 struct Tear {
     enum class Kind : std::uint8_t {
-        all,     ///< all of them survive
-        none,    ///< none does
-        sectors, ///< each sector of each change by itself, as the seed says
+        all,     ///< all of them
+        none,    ///< none of them
+        sectors, ///< decided for each sector of each change, by the seed
     };
     Kind kind = Kind::all;
     std::uint32_t sector = 512; ///< bytes: 512 or 4096
-    bool keep_order = false;    ///< what survives is a prefix of all sectors, in their order
+    bool keep_order = false;    ///< a prefix of all sectors, in the order of writing, survives
     std::uint64_t seed = 0;
 
     bool operator==(const Tear&) const = default;
 };
 
-/// An armed moment.
+/// The moment of an armed cut.
 struct Trigger {
     Moment at = Moment::op;
     std::uint64_t nth = 1;
     When when = When::before;
     std::string path{}; ///< fnmatch(3) pattern for the whole path in the mount, without a
-                        ///< slash before it; empty: any
+                        ///< leading slash; empty: any
 
     bool operator==(const Trigger&) const = default;
 };
@@ -84,15 +84,15 @@ struct Command {
     enum class Verb : std::uint8_t { cut, cut_and_on, on, disarm };
     Verb verb = Verb::cut;
     Tear tear{};
-    std::optional<Trigger> at{}; ///< nothing: at once
+    std::optional<Trigger> at{}; ///< no value: at once
 
     bool operator==(const Command&) const = default;
 };
 
-/// The command in `text`, or in one line what is wrong with it.
+/// Parses a command. An error is one line that says what is wrong.
 std::expected<Command, std::string> parse_command(std::string_view text);
 
-/// The command as one would write it.
+/// The command as text, as parse_command() reads it.
 std::string to_text(const Command& command);
 
 } // namespace partialfs::power

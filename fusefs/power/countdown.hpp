@@ -1,4 +1,4 @@
-// An armed cut on its way: it counts the moments that it waits for.
+// An armed cut: counts the moments for which it waits.
 //
 // Pure; not thread-safe.
 #pragma once
@@ -19,8 +19,9 @@ class Countdown {
     /// `command` has a trigger.
     explicit Countdown(Command command) : command_(std::move(command)) {}
 
-    /// A moment begins; `path` (null: it has none) is asked for only if the trigger names one.
-    /// True: it is the one, and the cut comes `command().at->when`. Never again then.
+    /// Counts a moment that begins; `path` (null: it has none) is called only if the trigger names
+    /// one. True, once only: this is the moment of the cut, which comes as `command().at->when`
+    /// says.
     [[nodiscard]] bool counts(Moment moment, const Path& path);
     [[nodiscard]] std::uint64_t seen() const { return seen_; }
     [[nodiscard]] const Command& command() const { return command_; }

@@ -21,7 +21,7 @@ using model::ByteOffset;
 using model::ByteRange;
 using model::intersect;
 
-// --- What is changed
+// --- Changes
 
 Fd DiskCache::own_descriptor(int fd, FileKey key) const {
     {
@@ -83,7 +83,7 @@ ssize_t DiskCache::watched(int fd, ByteRange bytes, Call change) {
         return -1;
     }
     if (before.st_nlink == 0) {
-        return change(); // after a cut nobody can look
+        return change(); // a file without a name cannot be seen after a cut
     }
     const FileKey key{before.st_dev, before.st_ino};
     Fd own = own_descriptor(fd, key);
@@ -97,7 +97,7 @@ ssize_t DiskCache::watched(int fd, ByteRange bytes, Call change) {
     }
     ssize_t done = change();
     if (done < 0 && (errno == ENOSPC || errno == EDQUOT) && used() != 0) {
-        // What is kept must take no room from programs.
+        // The undo store must not take room from programs.
         {
             const base::Lock lock(mutex_);
             drop(places);
@@ -119,7 +119,7 @@ ssize_t DiskCache::watched(int fd, ByteRange bytes, Call change) {
         const base::Lock lock(mutex_);
         kept = kept && (own || files_.contains(key));
     }
-    if (after.st_nlink == 0) { // meanwhile
+    if (after.st_nlink == 0) { // its last name was removed meanwhile
         const base::Lock lock(mutex_);
         drop(places);
         return done;
@@ -193,7 +193,7 @@ int DiskCache::fallocate(int fd, int mode, off_t offset, off_t length) {
     }));
 }
 
-// --- What is synced
+// --- Syncs
 
 template <typename Sync, typename Covers>
 int DiskCache::synced_by(Sync sync, Covers covers) {
@@ -205,7 +205,7 @@ int DiskCache::synced_by(Sync sync, Covers covers) {
     if (const int failed = sync(); failed != 0) {
         return failed;
     }
-    std::vector<Fd> closed; // after the lock
+    std::vector<Fd> closed; // closed after the lock is released
     const base::Lock lock(mutex_);
     for (auto file = files_.begin(); file != files_.end();) {
         if (!covers(file->first)) {
@@ -257,7 +257,7 @@ int DiskCache::syncfs(int fd) {
 }
 
 void DiskCache::forget(FileKey key) {
-    Fd closed; // after the lock
+    Fd closed; // closed after the lock is released
     const base::Lock lock(mutex_);
     const auto file = files_.find(key);
     if (file == files_.end()) {
@@ -272,7 +272,7 @@ void DiskCache::forget(FileKey key) {
 
 void DiskCache::sync_all() {
     for (const Unsynced& file : unsynced()) {
-        static_cast<void>(fsync(file.fd.get())); // one that fails stays as it is
+        static_cast<void>(fsync(file.fd.get())); // after an error the file stays unsynced
     }
     {
         const base::Lock lock(mutex_);
@@ -281,7 +281,7 @@ void DiskCache::sync_all() {
     full_();
 }
 
-// --- What a cut takes
+// --- Cuts
 
 std::vector<DiskCache::Unsynced> DiskCache::unsynced() const {
     std::vector<Unsynced> all;

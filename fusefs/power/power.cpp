@@ -16,7 +16,7 @@ Power::Begun Power::begins(Moment moment, const Countdown::Path& path) {
     if (!counting_.load(std::memory_order_relaxed)) {
         return is_on() ? Begun::goes_on : Begun::refused;
     }
-    // The path is asked for outside the lock, by a walk through the tree.
+    // Without the lock, as finding the path takes a walk through the tree.
     std::string known;
     if (path) {
         known = path();
@@ -50,7 +50,7 @@ bool Power::ended(Begun begun) {
         const base::Lock lock(mutex_);
         if (state_ != State::on || !countdown_ ||
             countdown_->seen() < countdown_->command().at->nth) {
-            return state_ == State::on; // cut meanwhile, disarmed, or armed anew
+            return state_ == State::on; // the cut has come, or was disarmed or replaced, meanwhile
         }
         fires = countdown_->command();
         lock_end_boot(*fires, /*armed=*/true);
@@ -162,7 +162,7 @@ Power::Status Power::status() const {
     return status;
 }
 
-// --- Who waits
+// --- Waiting for a cut
 // ------------------------------------------------------------------------------------
 
 Power::Waiting Power::wait_for_firing(Waiter waiter, Told fired,

@@ -20,7 +20,7 @@ using model::intersect;
 
 namespace {
 
-/// What of `range` has data on disk, as lseek(2) knows it.
+/// The parts of `range` that have data on disk, by lseek(2).
 std::vector<ByteRange> data_in(int fd, ByteRange range) {
     std::vector<ByteRange> found;
     for (ByteOffset at = range.begin; at < range.end;) {
@@ -36,8 +36,8 @@ std::vector<ByteRange> data_in(int fd, ByteRange range) {
     return found;
 }
 
-/// Puts back what of the reversals lies in `part`; what that changes goes to `taken`. 0, or the
-/// errno.
+/// Carries out the reversals as far as they lie in `part`, and adds the bytes that change to
+/// `taken`. Returns 0 or an errno.
 int put_back_part(const UndoLog& log, const UndoStore& store, std::span<const Reversal> reversals,
                   ByteRange part, Taken& taken) {
     const int fd = taken.fd.get();
@@ -91,7 +91,7 @@ Taken put_back_file(UndoLog& log, const UndoStore& store, const Aftermath& after
     std::vector<ByteRange> touched;
     for (const Reversal& reversal : after.reversals) {
         if (log.changes[reversal.change].file == number) {
-            // What lies beyond both sizes is nobody's.
+            // Bytes beyond both sizes do not count as taken.
             own.push_back(reversal);
             touched.push_back(intersect(
                 reversal.bytes, {ByteOffset{0}, std::max(taken.size_before, taken.size_after)}));

@@ -1,5 +1,4 @@
-// What a power cut does to SOURCE: of the changes that were not synced, those that it takes are put
-// back.
+// The effect of a power cut on SOURCE: reverts those unsynced changes that the cut takes.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -17,7 +16,7 @@
 
 namespace partialfs::power {
 
-/// Names a file of SOURCE while it is held open.
+/// Identifies a file of SOURCE while it is held open.
 struct FileKey {
     dev_t device = 0;
     ino_t number = 0;
@@ -25,21 +24,21 @@ struct FileKey {
     constexpr auto operator<=>(const FileKey&) const = default;
 };
 
-/// Where the undo store has what stood in a change's bytes, piece by piece.
+/// The places in the undo store of the former contents of a change's bytes, piece by piece.
 using UndoPlaces = std::vector<UndoStore::Place>;
 
-/// All that is not synced, in the order in which it was changed.
+/// All unsynced changes, in the order in which they were made.
 struct UndoLog {
     std::vector<std::pair<FileKey, base::Fd>> files; ///< by their number in the changes
     std::vector<Change> changes;
-    std::vector<UndoPlaces> before; ///< of each change
+    std::vector<UndoPlaces> before; ///< the former contents, for each change
 };
 
-/// What a cut has taken of a file.
+/// What a cut has taken from a file.
 struct Taken {
     FileKey file;
     base::Fd fd;
-    std::vector<model::ByteRange> bytes; ///< that are not what they were, ascending
+    std::vector<model::ByteRange> bytes; ///< those that have changed, ascending
     model::ByteOffset size_before;
     model::ByteOffset size_after;
 };
@@ -51,9 +50,8 @@ struct Reverted {
     int error = 0; ///< the first errno with which something could not be put back
 };
 
-/// Puts back what a cut, which tears as `tear` says, leaves of the changes of `log`. Times stay
-/// what they are. Takes the descriptors of `log`. Nobody else may change the files or the store
-/// meanwhile.
+/// Reverts the changes of `log` that a cut with `tear` takes. Does not restore times. Takes over
+/// the descriptors of `log`. No other thread may change the files or the store meanwhile.
 Reverted put_back(UndoLog& log, const UndoStore& store, const Tear& tear);
 
 } // namespace partialfs::power

@@ -1,4 +1,4 @@
-// SOURCE's bytes past all layers between the daemon and it, a piece at a time.
+// Reads SOURCE without the layers between the daemon and it, one piece at a time.
 #pragma once
 
 #include "fusefs/backing/file_io.hpp"
@@ -16,10 +16,10 @@ namespace partialfs::power {
 /// The most bytes that are held in memory at a time.
 inline constexpr model::ByteCount kPiece{std::size_t{1} << 20U};
 
-/// The system itself: no fault and no cut comes in between. Thread-safe.
+/// The plain system calls, without faults or cuts. Thread-safe.
 backing::FileIo& system_calls();
 
-/// Reads, with zeros for what lies beyond the file's end. The errno of pread(2).
+/// Fills `target` from the file, with zeros beyond its end. The errno of pread(2).
 base::Result<void> read_zero_filled(int fd, model::ByteOffset offset, std::span<std::byte> target);
 
 inline model::ByteOffset size_of(const struct stat& status) {
@@ -27,7 +27,7 @@ inline model::ByteOffset size_of(const struct stat& status) {
 }
 
 /// Calls `visit(part)` for the parts of `range` of at most kPiece bytes, until it returns an errno.
-/// That, or 0.
+/// Returns that errno, or 0.
 template <typename Visit>
 int for_each_piece(model::ByteRange range, Visit visit) {
     for (model::ByteOffset at = range.begin; at < range.end;) {

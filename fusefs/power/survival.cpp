@@ -14,7 +14,7 @@ using model::intersect;
 
 constexpr ByteOffset kEnd{std::numeric_limits<std::uint64_t>::max()};
 
-/// splitmix64, of Steele, Lea and Flood: good bits out of any number.
+/// SplitMix64 (Steele, Lea, Flood 2014): mixes any number into evenly distributed bits.
 constexpr std::uint64_t mixed(std::uint64_t number) {
     number += 0x9E3779B97F4A7C15U;
     number = (number ^ (number >> 30U)) * 0xBF58476D1CE4E5B9U;
@@ -28,7 +28,7 @@ std::uint64_t sectors_of(const Change& change, std::uint64_t sector) {
                : (change.bytes.end.value - 1) / sector - change.bytes.begin.value / sector + 1;
 }
 
-/// Which sectors of which change reach the platter.
+/// Decides which sectors of each change survive.
 class Fate {
   public:
     Fate(std::span<const Change> changes, const Tear& tear) : tear_(tear) {
@@ -44,9 +44,10 @@ class Fate {
         kept_units_ = mixed(tear.seed) % (units + 1);
     }
 
-    /// Of a size change.
+    /// For a change of a size.
     [[nodiscard]] bool keeps_size(std::size_t change) const { return keeps(change, 0, /*salt=*/1); }
-    /// Of data: the sector number `sector` of the file, the `nth` that the change touches.
+    /// For a change of data: `sector` is the number of the sector in the file, and it is the `nth`
+    /// that the change touches.
     [[nodiscard]] bool keeps_sector(std::size_t change, std::uint64_t sector,
                                     std::uint64_t nth) const {
         return tear_.keep_order ? keeps(change, nth, 0) : keeps(change, sector, 0);
@@ -69,9 +70,9 @@ class Fate {
     std::uint64_t kept_units_ = 0;
 };
 
-/// What is known of a file on the way from its latest change to its first.
+/// The state of a file while its changes are visited from the latest to the first.
 struct Backwards {
-    bool all_kept = false; ///< a size change survives: so does all before it
+    bool all_kept = false; ///< a later size change survives, and so does everything before it
     /// Bytes from here on were written after a size change that does not survive.
     ByteOffset floor = kEnd;
     std::set<std::uint64_t> settled; ///< sectors of which a later write survives
@@ -89,8 +90,8 @@ void revert(std::vector<Reversal>& reversals, std::size_t change, ByteRange byte
     }
 }
 
-/// For each change of data, where the first size change behind it that does not survive begins:
-/// what lies beyond that is reached by no surviving size.
+/// For each change, the lowest size of the earlier size changes that do not survive: bytes beyond
+/// it lie outside every size that survives.
 std::vector<ByteOffset> floors_of(std::span<const Change> changes, const Fate& fate) {
     std::map<FileNumber, std::size_t> last_kept; // size change that survives, one past
     for (std::size_t i = 0; i < changes.size(); ++i) {

@@ -1,11 +1,11 @@
-// What of the changes that SOURCE has got, and that no sync has made durable, a power cut leaves.
+// Decides which changes of SOURCE survive a power cut if no sync has made them durable.
 //
-// The emulated disk has a cache. A change of data is in it sector by sector, and each sector is on
-// the platter or not, whatever became of the others. A sector is written whole: once a later write
-// of it survives, what earlier ones had put there is on disk with it. A change of a file's size
-// goes through the filesystem's journal, which has the disk write the file's earlier data first (as
-// ext3 and ext4 with data=ordered do): if it survives, so does all that was done to the file before
-// it; if not, nothing that was written beyond it can be seen.
+// The emulated disk has a cache. A change of data is in it sector by sector, and each sector
+// reaches the medium or not, independent of the others. A sector is written as a whole: if a later
+// write of it survives, the bytes of earlier writes in it do so, too. A change of a file's size
+// goes through the filesystem's journal, which has the file's earlier data written first (as ext3
+// and ext4 with data=ordered do): if it survives, so do all earlier changes of the file; if not, no
+// later write beyond the lower of its two sizes can be seen.
 //
 // Pure; any thread.
 #pragma once
@@ -21,22 +21,22 @@
 
 namespace partialfs::power {
 
-/// Names a file among those that are changed.
+/// The index of a file among those that are changed.
 using FileNumber = model::Strong<struct FileNumberTag, std::uint32_t>;
 
-/// One change of a file, in the order in which SOURCE got them.
+/// One change of a file. A list of these is in the order in which SOURCE was changed.
 struct Change {
     FileNumber file;
-    /// The bytes that it changed. Of a size change: those that were cut off, if any.
+    /// The bytes that it changed; for a size change those that were cut off, if any.
     model::ByteRange bytes;
     bool resizes = false;
-    model::ByteOffset size_before{}; ///< of a size change, and
-    model::ByteOffset size_after{};  ///< after it
+    model::ByteOffset size_before{}; ///< only for a size change
+    model::ByteOffset size_after{};  ///< only for a size change
 
     bool operator==(const Change&) const = default;
 };
 
-/// The bytes `bytes` of the file are to be what they were before the change number `change`.
+/// `bytes` of the file are to be restored to what they were before change number `change`.
 struct Reversal {
     std::size_t change;
     model::ByteRange bytes;
@@ -45,15 +45,15 @@ struct Reversal {
 };
 
 struct Aftermath {
-    /// To be done in this order: the latest change comes first.
+    /// To be carried out in this order: the latest change comes first.
     std::vector<Reversal> reversals;
-    /// The size of each file whose size must change. To be set after the reversals.
+    /// The new size of each file whose size must change. To be set after the reversals.
     std::map<FileNumber, model::ByteOffset> sizes;
-    std::uint64_t sectors_kept = 0; ///< of data, as the changes are counted
+    std::uint64_t sectors_kept = 0; ///< of data; a sector counts once for each change of it
     std::uint64_t sectors_lost = 0;
 };
 
-/// What a cut leaves of `changes`.
+/// The effect of a cut on `changes`.
 Aftermath aftermath_of(std::span<const Change> changes, const Tear& tear);
 
 } // namespace partialfs::power

@@ -42,7 +42,7 @@ Result<UndoStore::Place> UndoStore::keep(std::span<const std::byte> bytes) {
         }
         if (put <= 0) {
             const base::Errno error{put == 0 ? ENOSPC : errno};
-            // The room of a part.
+            // Frees the room of a part that was written.
             [[maybe_unused]] const int cut = ::ftruncate(fd_.get(), static_cast<off_t>(end_));
             return std::unexpected(error);
         }
@@ -64,7 +64,7 @@ void UndoStore::drop(const Place& place) {
         }
         return;
     }
-    // A filesystem that cannot do this keeps the space until nothing is kept any more.
+    // A filesystem that cannot punch holes keeps the space until the store is empty.
     ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(place.at),
                 static_cast<off_t>(place.length));
 }

@@ -1,4 +1,5 @@
-// Bytes that are kept in case that they must be put back: an unlinked file beside SOURCE.
+// The former contents of unsynced changes, in case a cut reverts them: an unlinked file in SOURCE's
+// filesystem.
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -12,22 +13,22 @@
 
 namespace partialfs::power {
 
-/// Not thread-safe, but for read(), of what is kept and stays so.
+/// Not thread-safe, except read() of places that stay kept.
 class UndoStore {
   public:
-    /// Where some bytes are kept. Nothing but zeros takes no space.
+    /// The place of some kept bytes. Bytes that are all zero take no space.
     struct Place {
         std::uint64_t at = 0;
         std::uint64_t length = 0;
         bool zeros = false;
     };
 
-    /// An unlinked file in the directory `beside`, for at most `cap` bytes. The errno of open(2) if
-    /// none can be made there.
+    /// Makes an unlinked file in the directory `beside`, for at most `cap` bytes. The errno of
+    /// open(2) if none can be made there.
     static base::Result<UndoStore> make(const std::string& beside, model::ByteCount cap);
 
-    /// The bytes are kept. ENOSPC: not with those that are there, for the cap or for the
-    /// filesystem; or the errno of pwrite(2).
+    /// Keeps the bytes. ENOSPC: with those kept already they would exceed the cap, or the
+    /// filesystem has no room; or another errno of pwrite(2).
     base::Result<Place> keep(std::span<const std::byte> bytes);
     void drop(const Place& place);
     /// Fills `target` with the bytes at `offset` of a place.

@@ -12,7 +12,7 @@ namespace {
 
 using base::Fd;
 
-/// Stdin, stdout and stderr lead nowhere from now on.
+/// Redirects stdin, stdout and stderr to /dev/null.
 void let_go_of_terminal() {
     const auto nowhere = Fd::open(AT_FDCWD, "/dev/null", O_RDWR);
     if (nowhere) {
@@ -29,7 +29,8 @@ int wait_for(pid_t child) {
     return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1;
 }
 
-/// Until the child tells, or its end of the pipe is closed because it has ended.
+/// Waits until the child reports that it is ready, or its end of the pipe is closed because it has
+/// ended.
 Parent wait_until_ready(const Fd& pipe, pid_t child) {
     char told = 0;
     ssize_t count = 0;
@@ -45,7 +46,7 @@ bool Readiness::tell() {
     if (!pipe_) {
         return true;
     }
-    // SIGPIPE is ignored by then; EPIPE says that the parent has gone.
+    // SIGPIPE is ignored by now; EPIPE means that the parent is gone.
     const bool told = ::write(pipe_->get(), "r", 1) == 1;
     pipe_.reset();
     let_go_of_terminal();

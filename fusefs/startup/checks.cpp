@@ -49,7 +49,7 @@ bool is_mount_point(const fs::path& directory) {
            ::stat((directory / "..").c_str(), &parent) == 0 && self.st_dev != parent.st_dev;
 }
 
-/// The name of something in the directory, or nothing.
+/// The name of an entry of the directory; empty if it has none.
 base::Result<std::string> first_entry(const fs::path& directory) {
     const auto object = TRY(Fd::open(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY));
     auto stream = TRY(backing::DirectoryStream::open(object));
@@ -66,8 +66,8 @@ base::Result<std::string> first_entry(const fs::path& directory) {
     }
 }
 
-/// The mount point is not SOURCE and does not lie in it, by identity: names and bind mounts do not
-/// matter.
+/// The mount point is not SOURCE and does not lie in it. Compares identities, not names, so bind
+/// mounts are recognised.
 Check check_apart(const fs::path& mountpoint, const fs::path& source) {
     std::error_code error;
     const auto source_id = id_of(AT_FDCWD, source.c_str());
@@ -133,7 +133,7 @@ Check check_fuse_device() {
     }
     const int error = device.error().value;
     if (::geteuid() != 0 && in_path("fusermount3")) {
-        return {}; // it is setuid root, and opens the device for us
+        return {}; // fusermount3 is setuid root, and opens the device for this process
     }
     return wrong("/dev/fuse cannot be opened: " + text_of(error) +
                  (::geteuid() == 0
@@ -165,7 +165,7 @@ Check check_source(const fs::path& source) {
 }
 
 Check check_mountpoint(const fs::path& mountpoint, const fs::path& source, bool nonempty) {
-    // What the kernel remembers of a dead filesystem's root must not stand in for an answer.
+    // FORCE_SYNC, as the kernel may still have cached attributes of a dead filesystem's root.
     struct statx status{};
     if (::statx(AT_FDCWD, mountpoint.c_str(), AT_STATX_FORCE_SYNC, STATX_TYPE, &status) != 0) {
         switch (errno) {

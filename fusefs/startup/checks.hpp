@@ -1,5 +1,4 @@
-// What must hold before anything is mounted, each with a message that says what to do if it does
-// not.
+// The checks before anything is mounted. Each has a message that says what to do if it fails.
 #pragma once
 
 #include <expected>
@@ -8,19 +7,19 @@
 
 namespace partialfs::startup {
 
-/// Nothing, or one line that names the thing and what to do.
+/// Success, or one line that names the problem and what to do.
 using Check = std::expected<void, std::string>;
 
 /// SOURCE is a directory that can be read.
 Check check_source(const std::filesystem::path& source);
 
-/// MOUNTPOINT is a directory, is no mount point yet, is empty unless `nonempty`, may be mounted on
-/// by this user, and neither is SOURCE nor lies inside it, where the mount would contain itself.
+/// MOUNTPOINT is a directory, is no mount point yet, is empty unless `nonempty`, and this user may
+/// mount there; it is not SOURCE and does not lie inside it, as the mount would contain itself.
 Check check_mountpoint(const std::filesystem::path& mountpoint, const std::filesystem::path& source,
                        bool nonempty);
 
-/// /dev/fuse is there and this process may use it, itself or through fusermount3; /proc is
-/// mounted; pages have the size that the program was made for.
+/// /dev/fuse exists and this process may use it, itself or through fusermount3; /proc is mounted;
+/// pages have the size for which the program was built.
 Check check_system();
 
 } // namespace partialfs::startup

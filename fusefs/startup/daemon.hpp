@@ -1,4 +1,4 @@
-// The mount as a whole: SOURCE claimed, the filesystem mounted and served, and both let go again.
+// The mount as a whole: claims SOURCE, mounts and serves the filesystem, and releases both.
 #pragma once
 
 #include "fusefs/faults/fault_book.hpp"
@@ -11,27 +11,27 @@
 
 namespace partialfs::startup {
 
-/// Use: construct, then serve() once. From the only thread of the process.
-/// The order of the members is the order of the teardown, read from below.
+/// Use: construct, then serve() once. Both from the only thread of the process.
+/// Members are destroyed in reverse order, which is the order of the teardown.
 class Daemon {
   public:
     /// Claims options.source and mounts it at options.mountpoint. Throws StartFailure.
-    /// `faults` has the rules that are in force; it must outlive the daemon.
+    /// `faults` has the rules in force; it must outlive the daemon.
     Daemon(const Options& options, faults::FaultBook& faults);
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
     ~Daemon() = default;
 
     /// Serves the mount until it is unmounted from outside or SIGTERM, SIGINT or SIGHUP arrives.
-    /// After a signal no write(2) is accepted any more (ESHUTDOWN), so that what the last commit
-    /// has to write is bounded by --dirty-limit and the kernel's dirty pages, however many programs
-    /// go on writing. Returns after that commit, with every thread joined and nothing mounted.
+    /// After a signal no write(2) is accepted any more (ESHUTDOWN), so that the last commit writes
+    /// at most --dirty-limit and the kernel's dirty pages, however many programs continue to write.
+    /// Returns after that commit, with every thread joined and nothing mounted.
     ///
-    /// `ready` is called once, as soon as the mount is usable. If it answers false the user has
-    /// gone: the daemon ends as if by SIGTERM.
+    /// `ready` is called once, as soon as the mount is usable. If it returns false the user has
+    /// given up: the daemon ends as if by SIGTERM.
     ///
-    /// 0, or the errno of the last commit: data that had not been synced is missing in SOURCE then.
-    /// Throws what starting a thread throws; the mount has been taken away by then.
+    /// Returns 0, or the errno of the last commit: unsynced data is then missing in SOURCE. Throws
+    /// what starting a thread throws, after unmounting.
     int serve(const std::function<bool()>& ready);
 
   private:

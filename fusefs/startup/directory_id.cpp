@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using base::Fd;
 
-/// `path` below `top`: what follows; nothing if it does not lie there.
+/// The part of `path` after `top`; no value if it does not lie below `top`.
 std::optional<fs::path> below(const fs::path& path, const fs::path& top) {
     const auto [in_top, in_path] = std::mismatch(top.begin(), top.end(), path.begin(), path.end());
     if (in_top != top.end()) {
@@ -25,7 +25,7 @@ std::optional<fs::path> below(const fs::path& path, const fs::path& top) {
     return rest;
 }
 
-/// Every path at which the mount table shows the directory: itself first.
+/// Every path at which the mount table shows the directory, beginning with `directory` itself.
 std::vector<fs::path> places_of(const fs::path& directory) {
     std::vector<fs::path> places{directory};
     const std::vector<MountTableEntry> table = mount_table();
@@ -71,7 +71,7 @@ std::vector<Ancestor> ancestors_of(const fs::path& directory) {
         return found;
     }
     for (const fs::path& place : places_of(directory)) {
-        // What another mount covers is not what the table says it is.
+        // If another mount covers the place, it is another directory than the table says.
         if (id_of(AT_FDCWD, place.c_str()) != self) {
             continue;
         }

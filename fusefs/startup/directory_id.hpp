@@ -1,4 +1,4 @@
-// Directories by identity, and what lies above them, whatever name they were reached by.
+// The identity of directories, independent of names, and the directories above them.
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -13,38 +13,39 @@
 
 namespace partialfs::startup {
 
-/// Which directory it is: symlinks and bind mounts of one directory have the same.
+/// The identity of a directory: the same through all symlinks and bind mounts.
 struct DirectoryId {
     std::uint32_t device_major = 0;
     std::uint32_t device_minor = 0;
     std::uint64_t inode = 0;
-    /// When it was made, in nanoseconds; 0 where the filesystem does not say. An inode number is
-    /// used again for another directory; together with this it is not.
+    /// When it was created, in nanoseconds; 0 if the filesystem does not say. Inode numbers are
+    /// reused for other directories; together with this they are unique.
     std::int64_t born = 0;
 
     auto operator<=>(const DirectoryId&) const = default;
 };
 
-/// Of what `path` below `at` leads to; "": of `at` itself. Makes no request of a FUSE filesystem
-/// for its root. Errors are those of statx(2).
+/// The identity of `path` relative to `at`; "": of `at` itself. Sends no request to a FUSE
+/// filesystem for its root. Errors are those of statx(2).
 base::Result<DirectoryId> id_of(int at, const char* path);
-/// "MAJOR:MINOR", as the mount table has it.
+/// "MAJOR:MINOR", as in the mount table.
 std::string device_of(const DirectoryId& id);
 
-/// A directory as it was reached.
+/// A directory above another one.
 struct Ancestor {
     DirectoryId id;
     base::Fd fd; ///< O_PATH
     std::string path;
-    /// On the way from the directory itself, or in its filesystem. A descriptor of another one
-    /// would keep a filesystem from being unmounted that does not hold the directory.
+    /// It lies on the path of the directory itself, or in its filesystem. A descriptor of any other
+    /// one would prevent the unmount of a filesystem that does not contain the directory.
     bool near = false;
 };
 
-/// Every directory above `directory` that the mount table of this process lets one see: those on
-/// the way to "/" from it, and from every other place where its filesystem is mounted so that it
-/// shows there (bind mounts). Each once, without `directory` itself. `directory` is an absolute
-/// path without symlinks. What cannot be looked at is left out.
+/// Every directory above `directory` that this process can find by its mount table: those between
+/// it and "/", and between any other place where a mount of its filesystem shows it (bind mounts)
+/// and
+/// "/". Each once, without `directory` itself, which is an absolute path without symlinks. Those
+/// that cannot be opened are left out.
 std::vector<Ancestor> ancestors_of(const std::filesystem::path& directory);
 
 } // namespace partialfs::startup

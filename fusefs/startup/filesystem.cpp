@@ -27,14 +27,14 @@
 namespace partialfs::startup {
 namespace {
 
-/// Blocks of request memory, a megabyte each, that wait to be used again.
+/// How many blocks of request memory, a megabyte each, are kept for reuse.
 constexpr std::size_t kRequestMemoryKept = 6;
 
 using base::Fd;
 using base::Result;
 
-/// Linux 6.5 has cachestat(2); a seccomp filter may still forbid it. The file must be one's own:
-/// newer kernels refuse to tell of a file that the caller neither owns nor may write.
+/// Linux 6.5 has cachestat(2), but a seccomp filter may forbid it. The file must be the daemon's
+/// own: newer kernels refuse the call for a file that the caller neither owns nor may write.
 fuse::Probe best_probe(const Fd& own_file) {
     return fuse::cache_status(own_file, {model::ByteOffset{0}, model::ByteOffset{1}}).has_value()
                ? fuse::Probe::cachestat
@@ -46,7 +46,7 @@ std::string kernel_release() {
     return uname(&name) == 0 ? std::string(name.release) : std::string();
 }
 
-/// With --power, the cache of the emulated disk; else null.
+/// With --power, the cache of the emulated disk; otherwise null.
 std::unique_ptr<power::DiskCache> make_disk_cache(const Options& options, const std::string& source,
                                                   trace::Recorder& trace) {
     if (!options.power) {
@@ -62,7 +62,7 @@ std::unique_ptr<power::DiskCache> make_disk_cache(const Options& options, const 
     return std::make_unique<power::DiskCache>(
         std::move(*store), [&trace, said = std::make_shared<std::atomic_flag>()] {
             trace.record({.kind = trace::Kind::undo_full});
-            if (!said->test_and_set()) { // a small store is full at each other write
+            if (!said->test_and_set()) { // a small store may be full at every second write
                 spdlog::warn("--power: there is no room for more of what a cut could take "
                              "(--power-undo, or SOURCE is full): all of it has been synced, and a "
                              "cut takes it no more. Said once; status counts how often");
@@ -131,7 +131,8 @@ Filesystem::Filesystem(const Options& options, fuse::Probe probe, faults::FaultB
                           .kernel_release = kernel_release(),
                           .trace_file = options.trace ? options.trace->string() : std::string(),
                           .dirty_limit = options.dirty_limit.value,
-                          // A name leads to another inode after a cut: the kernel has to ask.
+                          // After a cut a name leads to a new inode, so the kernel must not keep
+                          // the old one.
                           .entry_timeout = options.power ? 0.0 : 1.0},
              .inodes = inodes_,
              .context = context_,
@@ -190,7 +191,7 @@ std::expected<void, std::string> Filesystem::connect(const fuse_custom_io& io,
 
 void Filesystem::begin_session() {
     page_cache_.set_session(session_.handle());
-    // Before anybody can use the mount: finding it by its path would make an umount busy.
+    // Before anybody can use the mount: while it is opened by its path, an umount gets EBUSY.
     page_cache_.start();
 }
 
@@ -220,7 +221,7 @@ std::string Filesystem::path_of(model::InodeId id) const {
     if (const auto inode = inodes_.find(id)) {
         return backing::path_below(inode->fd(), source_);
     }
-    // Forgotten by the kernel, but kept as some of it is not on disk or lost.
+    // Forgotten by the kernel, but kept by the journal, as some data is lost or not on disk.
     const auto file = journal_.find(id);
     return file ? backing::path_below(file->path_fd(), source_) : std::string{};
 }
@@ -269,13 +270,13 @@ int Filesystem::serve(const std::function<bool()>& ready) {
                           faults_.end_waiting();
                           page_cache_.disconnect();
                           stop_helpers();
-                          // Another one, for what has been written until no request was served.
+                          // Another commit, for data written until requests were no longer served.
                           last_error = journal_.stop();
                       },
                   .mounts_changed_fd = page_cache_.mounts_changed_fd(),
                   .mounts_changed = [&] { page_cache_.mounts_changed(); }});
     if (last_error == 0 && journal_.gauge().dirty) {
-        last_error = commit_error; // of bytes that were the kernel's, which is not there any more
+        last_error = commit_error; // bytes in the kernel's cache were lost with the mount
     }
     stop_trace();
     return last_error;

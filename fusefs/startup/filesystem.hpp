@@ -1,5 +1,5 @@
-// The filesystem between SOURCE and a FUSE session: everything put together, served, and taken
-// apart.
+// The filesystem between SOURCE and a FUSE session: makes all its objects, serves requests, and
+// shuts down.
 #pragma once
 
 #include "fusefs/faults/fault_book.hpp"
@@ -28,43 +28,44 @@
 
 namespace partialfs::startup {
 
-/// Use: construct, mount() or connect(), then serve() once. From the only thread of the process.
+/// Use: construct, mount() or connect(), then serve() once. All from the only thread of the
+/// process.
 ///
-/// The order of the members is the order of the teardown, read from below: a member stands above
-/// all that refer to it, and so is destroyed after them. The session comes down first: after that
-/// no request uses the rest.
+/// Members are declared before those that refer to them, and so are destroyed after them. The
+/// session is destroyed first: after that no request uses the others.
 class Filesystem {
   public:
     /// Opens options.source. Throws StartFailure.
-    /// `faults` has the rules that are in force; it must outlive the filesystem.
+    /// `faults` has the rules in force; it must outlive the filesystem.
     Filesystem(const Options& options, fuse::Probe probe, faults::FaultBook& faults);
     Filesystem(const Filesystem&) = delete;
     Filesystem& operator=(const Filesystem&) = delete;
     ~Filesystem() = default;
 
-    /// Mounts it at options.mountpoint, with options.trace written from then on. On failure a
-    /// message for the user, in one line.
+    /// Mounts it at options.mountpoint, and starts to write options.trace. On failure a message for
+    /// the user, in one line.
     std::expected<void, std::string> mount();
-    /// Instead of mount(): Session::connect(). options.mountpoint need not be a mount, nor exist:
-    /// then no page can be evicted.
+    /// Instead of mount(): see Session::connect(). options.mountpoint need not be a mount or exist;
+    /// no page can then be evicted.
     std::expected<void, std::string> connect(const fuse_custom_io& io, base::Fd connection);
 
     /// Serves until it is unmounted from outside, the connection is closed, or SIGTERM, SIGINT or
     /// SIGHUP arrives. Returns after the last commit, with every thread joined and nothing mounted.
-    /// `ready` is called once, as soon as requests are served; false: end as if by SIGTERM.
-    /// 0, or the errno of the last commit. Throws what starting a thread throws.
+    /// `ready` is called once, as soon as requests are served; if it returns false, this ends as if
+    /// by SIGTERM. Returns 0, or the errno of the last commit. Throws what starting a thread
+    /// throws.
     int serve(const std::function<bool()>& ready);
 
   private:
     std::expected<void, std::string> start_trace();
-    /// For what needs the FUSE session, which has its connection now.
+    /// Starts the parts that need the FUSE session, when it has its connection.
     void begin_session();
-    /// A commit while requests are still served, as pages are fetched from the kernel for it.
+    /// A commit while requests are still served, as it fetches pages from the kernel.
     [[nodiscard]] int commit_before_end();
     void stop_trace();
-    /// A rule of faults has struck: it becomes an event of the trace.
+    /// A rule of faults has fired: records an event in the trace.
     void note_fault(const faults::Firing& firing);
-    /// The path relative to SOURCE of an inode that has a name there; else empty.
+    /// The path of an inode relative to SOURCE; empty if it has no name there.
     [[nodiscard]] std::string path_of(model::InodeId id) const;
 
     std::string source_;     ///< absolute
@@ -75,11 +76,11 @@ class Filesystem {
     file::LedgerBook ledger_;
     file::BufferBudget budget_;
     file::MemoryPool small_memory_{0};
-    std::unique_ptr<power::DiskCache> disk_cache_; ///< with --power, as all that is for that
+    std::unique_ptr<power::DiskCache> disk_cache_; ///< null without --power, as are the others
     std::unique_ptr<power::Power> power_;
     file::Context context_;
     fuse::InodeTable inodes_;
-    file::MemoryPool memory_; ///< of requests; the buffers and retrieved pages are made of it
+    file::MemoryPool memory_; ///< of requests; buffers and retrieved pages take it over
     fuse::FusePageCache page_cache_;
     journal::Journal journal_;
     fuse::InodeReclaimer reclaimer_;
@@ -89,10 +90,10 @@ class Filesystem {
     fuse::Session session_;
 };
 
-/// The path that programs find `path` by, or `path` itself if there is nothing.
+/// `path` as an absolute path without symlinks, or `path` itself if it does not exist.
 std::string absolute_path(const std::filesystem::path& path);
 
-/// How stored pages are found here, if that is `choice`. Throws StartFailure.
+/// How mapped stores are found on this machine, with this choice. Throws StartFailure.
 fuse::Probe choose_probe(ProbeChoice choice);
 
 } // namespace partialfs::startup

@@ -27,7 +27,7 @@ LastCommit problem(int error, std::string message) {
     return {error, std::move(message)};
 }
 
-/// What a record says whose daemon has ended.
+/// The outcome by the record of a daemon that has ended.
 LastCommit outcome_of(const MountFacts& facts) {
     if (!facts.result) {
         return problem(ESRCH, fmt::format("process {} died before its last commit to {}: data that "
@@ -48,7 +48,7 @@ bool is_mounted(const MountIdentity& mount) {
     return std::ranges::find(table, mount, &MountTableEntry::identity) != table.end();
 }
 
-/// The best of several: a living daemon's, else one that has something to say.
+/// A record that matches; that of a living daemon if there is one.
 template <typename Matches>
 std::optional<FoundRecord> find_record(const fs::path& records, const std::vector<uid_t>& trusted,
                                        Matches matches) {
@@ -61,8 +61,8 @@ std::optional<FoundRecord> find_record(const fs::path& records, const std::vecto
     return best;
 }
 
-/// fusermount3, which is setuid root and checks that the mount is the caller's. It says itself what
-/// is wrong.
+/// Runs fusermount3, which is setuid root and checks that the mount is the caller's. It prints its
+/// errors itself.
 LastCommit run_fusermount(const fs::path& mountpoint) {
     std::string program = "fusermount3";
     std::string unmount = "-u";
@@ -85,7 +85,8 @@ LastCommit run_fusermount(const fs::path& mountpoint) {
                        : problem(EPERM, fmt::format("{} could not be unmounted", directory));
 }
 
-/// A mount whose daemon has died can only be reached through its parent.
+/// `path` without symlinks. The last part of a mount whose daemon has died cannot be resolved, so
+/// only the directories above it are.
 fs::path without_symlinks(const fs::path& path) {
     std::error_code error;
     fs::path real = fs::canonical(path, error);
@@ -131,7 +132,7 @@ LastCommit wait_for_last_commit(const fs::path& source, const fs::path& records,
         }
         return outcome_of(wait_for_end(*record));
     }
-    // Nobody whom we believe, or nobody at all; the lock knows.
+    // No record of a trusted user. The lock shows whether there is a daemon nevertheless.
     if (::flock(fd->get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         say(fmt::format("'{}' is locked by a process that left no record: waiting for its end; how "
                         "its last commit went cannot be known",
@@ -151,7 +152,7 @@ LastCommit unmount_and_wait(const fs::path& named, const fs::path& records) {
         return problem(EINVAL,
                        fmt::format("no FUSE filesystem is mounted at '{}'", named.string()));
     }
-    // Found before the mount goes; what it says is read after the daemon has ended.
+    // Found before the unmount; its result is read after the daemon has ended.
     const auto record = find_record(records, {0, *user}, [&](const MountFacts& facts) {
         return facts.mount == mount->identity;
     });
@@ -164,7 +165,7 @@ LastCommit unmount_and_wait(const fs::path& named, const fs::path& records) {
                                       mountpoint.string()));
     }
     if (is_mounted(mount->identity)) {
-        return {}; // it is mounted elsewhere, too: that was not the end of it
+        return {}; // still mounted at another place, so its daemon goes on
     }
     return outcome_of(wait_for_end(*record));
 }

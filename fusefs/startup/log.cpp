@@ -41,7 +41,7 @@ spdlog::sink_ptr sink_for(const Options& options) {
     } else if (options.foreground) {
         sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     } else {
-        // syslog stamps time and level itself.
+        // syslog adds time and level itself.
         sink = std::make_shared<spdlog::sinks::syslog_sink_mt>("partialfs", LOG_PID, LOG_DAEMON,
                                                                /*enable_formatting=*/false);
         return sink;
@@ -54,7 +54,7 @@ spdlog::sink_ptr sink_for(const Options& options) {
 
 std::expected<void, std::string> open_log(const Options& options) {
     if (options.log_file) {
-        // spdlog would make the directories above a file that was mistyped.
+        // Opened here first, as spdlog would create missing directories for a mistyped path.
         const auto file = base::Fd::open(AT_FDCWD, options.log_file->c_str(),
                                          O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, 0644);
         if (!file) {

@@ -12,7 +12,7 @@ namespace partialfs::startup {
 /// To be called after going to the background, as a logger's file does not survive a fork well.
 std::expected<void, std::string> open_log(const Options& options);
 
-/// Tells the user a line: in the log, and on stderr unless the log goes there and shows it.
+/// Shows the user a line: in the log, and on stderr unless the log goes there and shows this level.
 void tell_user(const Options& options, LogLevel level, const std::string& line);
 
 } // namespace partialfs::startup

@@ -1,4 +1,4 @@
-// Which of suid, dev and exec the mount has when the user says nothing of them.
+// The mount flags (ro, suid, dev, exec) for which the user names no option.
 #pragma once
 
 #include <filesystem>
@@ -10,11 +10,11 @@ namespace partialfs::startup {
 /// Whether SOURCE's filesystem is mounted read-only.
 bool is_read_only(const std::filesystem::path& source);
 
-/// `options`, as libfuse gets them, completed: what SOURCE's own filesystem forbids (nosuid, nodev,
-/// noexec) stays forbidden, and a mount of what is read-only is read-only (which mount(8) says of a
-/// write-protected device, too); otherwise a mount by root allows it, as that of any local
-/// filesystem does. What else the user named is left as it is. For another user libfuse and the
-/// kernel forbid suid and dev by themselves.
+/// Completes `options`, which are for libfuse. What SOURCE's own filesystem forbids (nosuid, nodev,
+/// noexec) stays forbidden, and a read-only SOURCE is mounted read-only, as mount(8) does with a
+/// write-protected device. Otherwise a mount by root allows all of these, as that of a local
+/// filesystem does; for other users libfuse and the kernel forbid suid and dev. Options that the
+/// user has named stay unchanged.
 std::vector<std::string> complete_flags(std::vector<std::string> options,
                                         const std::filesystem::path& source);
 

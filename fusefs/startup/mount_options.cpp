@@ -22,7 +22,7 @@ struct Known {
     unsigned long flag = 0;      ///< what mount(2) calls it
 };
 
-/// Passed on to libfuse, which hands the generic ones to mount(2) as flags.
+/// Passed on to libfuse, which passes the generic ones to mount(2) as flags.
 constexpr std::array kPassedOn{
     Known{"allow_other"},
     Known{"allow_root"},
@@ -49,12 +49,11 @@ constexpr std::array kPassedOn{
     Known{"rootcontext", Value::text},
 };
 
-/// What the kernel, or for mount(8) /run/mount/utab, shows of a mount that is there beside the
-/// above.
+/// Further options that the kernel, or for mount(8) /run/mount/utab, shows for an existing mount.
 constexpr std::array kShown{"user_id"sv, "group_id"sv, "uhelper"sv};
 
-/// They tell mount(8) or the boot scripts something; or always hold here (default_permissions); or
-/// choose among ways to keep access times, which are SOURCE's filesystem's.
+/// Ignored: they are for mount(8) or the boot scripts; or they are always set
+/// (default_permissions); or they concern access times, which SOURCE's filesystem keeps.
 constexpr std::array kIgnored{
     "defaults"sv,      "default_permissions"sv,
     "auto"sv,          "noauto"sv,
@@ -150,7 +149,7 @@ MountOptions::Kind MountOptions::add(const std::string& option) {
 
 std::vector<std::string> MountOptions::for_libfuse(const std::filesystem::path& source) const {
     std::vector<std::string> options = options_;
-    // atime is what holds without noatime; libfuse knows the word no more than the kernel does.
+    // atime is the default, and neither libfuse nor the kernel knows the word.
     std::erase(options, "atime");
     options.emplace_back("default_permissions");
     if (!has_subtype_) {

@@ -1,5 +1,5 @@
-// The options that mount(8) and /etc/fstab know, sorted into those that libfuse gets and those that
-// say nothing to a filesystem.
+// The options of mount(8) and /etc/fstab, sorted into those for libfuse and those that do not
+// concern a filesystem.
 #pragma once
 
 #include <cstdint>
@@ -16,22 +16,22 @@ std::vector<std::string> split_mount_options(const std::string& list);
 class MountOptions {
   public:
     enum class Kind : std::uint8_t {
-        passed_on, ///< libfuse or the kernel gets it
-        ignored,   ///< it speaks to mount(8), or has no meaning for a FUSE filesystem
-        malformed, ///< known, but with a value that is missing, wrong or too many
+        passed_on, ///< for libfuse or the kernel
+        ignored,   ///< for mount(8), or without a meaning for a FUSE filesystem
+        malformed, ///< known, but its value is missing, wrong or not allowed
         unknown,
     };
 
-    /// `remount`: of a mount that is there. The options that the kernel shows of it are accepted
-    /// then, as mount(8) hands them back.
+    /// `remount`: for an existing mount. Options that the kernel shows for it are then accepted, as
+    /// mount(8) passes them again.
     explicit MountOptions(bool remount = false) : remount_(remount) {}
 
-    /// Takes one option; the last of two that contradict each other wins.
+    /// Adds one option; of two that contradict each other the last wins.
     Kind add(const std::string& option);
 
     [[nodiscard]] bool read_only() const { return read_only_; }
-    /// What libfuse's -o gets, complete: with default_permissions, subtype and fsname (`source`
-    /// unless the user named another).
+    /// The complete options for libfuse's -o: with default_permissions, subtype and fsname
+    /// (`source` unless the user named another).
     [[nodiscard]] std::vector<std::string> for_libfuse(const std::filesystem::path& source) const;
     /// The same for mount(2): MS_RDONLY, MS_NOSUID and so on.
     [[nodiscard]] unsigned long flags() const;

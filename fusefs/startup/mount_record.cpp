@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 using base::Fd;
 
 constexpr std::string_view kPrefix = "partialfs.";
-/// More than the longest record: two paths and an id for each directory above.
+/// More than the longest record, which has two paths, and an id for each directory above.
 constexpr std::size_t kMostBytes = std::size_t{64} << 10U;
 
 std::string on_one_line(const std::string& path) {
@@ -60,7 +60,7 @@ bool read_id(const std::string& text, DirectoryId& id) {
            colons == std::array{':', ':', ':'};
 }
 
-/// Adds what one line says. Whether it was understood.
+/// Adds the contents of one line. False if the line cannot be understood.
 bool add_line(MountFacts& facts, std::string_view line) {
     const std::size_t blank = line.find(' ');
     if (blank == std::string_view::npos) {
@@ -125,7 +125,7 @@ std::string random_name() {
     return name;
 }
 
-/// What the file says just now.
+/// The present contents of the file.
 std::optional<MountFacts> read_facts(const Fd& fd) {
     std::string text(kMostBytes, '\0');
     const ssize_t size = ::pread(fd.get(), text.data(), text.size(), 0);
@@ -137,13 +137,13 @@ std::optional<MountFacts> read_facts(const Fd& fd) {
 }
 
 std::optional<FoundRecord> open_record(const fs::path& path) {
-    // It may be anything that anybody has put there.
+    // Any user may have put anything there.
     auto fd = Fd::open(AT_FDCWD, path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     struct stat status{};
     if (!fd || ::fstat(fd->get(), &status) != 0 || !S_ISREG(status.st_mode)) {
         return std::nullopt;
     }
-    // Looked at before the text is read: a daemon that has ended by then has written all of it.
+    // Checked before the text is read: a daemon that has ended before has written all of it.
     struct flock lock = whole_file(F_RDLCK);
     const bool alive = ::fcntl(fd->get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     auto facts = read_facts(*fd);
@@ -198,7 +198,7 @@ MountRecord::MountRecord(const fs::path& directory, const MountFacts& facts) {
     const std::string text = text_of(facts);
     name_ = random_name();
     path_ = directory / name_;
-    // Whole and locked before anybody can find it.
+    // Complete and locked before anybody can find it.
     if (::fchmod(fd->get(), 0644) != 0 || ::fcntl(fd->get(), F_OFD_SETLK, &lock) != 0 ||
         ::write(fd->get(), text.data(), text.size()) != std::ssize(text) ||
         ::linkat(AT_FDCWD, ("/proc/self/fd/" + std::to_string(fd->get())).c_str(), AT_FDCWD,

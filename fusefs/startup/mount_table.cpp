@@ -10,7 +10,7 @@
 namespace partialfs::startup {
 namespace {
 
-/// Blanks and backslashes are written as a backslash and three octal digits.
+/// Decodes blanks and backslashes, which are written as a backslash and three octal digits.
 std::string without_escapes(const std::string& text) {
     std::string plain;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -52,7 +52,7 @@ std::vector<MountTableEntry> parse_mount_table(std::istream& text) {
         MountTableEntry entry;
         std::string word;
         words >> id >> parent >> entry.identity.device >> entry.root >> entry.mountpoint >> word;
-        while (words >> word && word != "-") { // how mounts are passed on to other namespaces
+        while (words >> word && word != "-") { // skips the optional fields (mount propagation)
         }
         if (words >> entry.type >> entry.identity.source >> entry.options) {
             entry.root = without_escapes(entry.root);
@@ -77,7 +77,7 @@ const MountTableEntry* mount_of(const std::filesystem::path& path,
         const std::string& whole = path.native();
         const bool inside =
             whole.starts_with(top) && (whole.size() == top.size() || whole[top.size()] == '/');
-        // The last of those at one place covers the others.
+        // Of several mounts at one place the last covers the others.
         if (inside &&
             (deepest == nullptr || entry.mountpoint.size() >= deepest->mountpoint.size())) {
             deepest = &entry;

@@ -11,11 +11,11 @@
 
 namespace partialfs::startup {
 
-/// Which filesystem a mount shows. The kernel gives the number of one that is gone to the next,
-/// maybe while its daemon still makes its last commit; so the name counts, too.
+/// Identifies the filesystem of a mount. The kernel reuses the device number of one that is gone,
+/// maybe while its daemon still makes its last commit, so the name is compared as well.
 struct MountIdentity {
     std::string device; ///< "MAJOR:MINOR"
-    std::string source; ///< "/dev/sda1", or what the filesystem calls it
+    std::string source; ///< "/dev/sda1", or another name that the filesystem has chosen
 
     bool operator==(const MountIdentity&) const = default;
 };
@@ -27,13 +27,13 @@ struct MountTableEntry {
     std::string type;       ///< "ext4", "fuse.partialfs"
     std::string options;    ///< of the filesystem: "rw,user_id=0,allow_other"
 
-    /// Whose FUSE mount it is; nothing if it is none.
+    /// The user whose FUSE mount it is; no value if it is no FUSE mount.
     [[nodiscard]] std::optional<uid_t> fuse_user() const;
 };
 
-/// What `text`, in the form of proc(5)'s mountinfo, says; lines of another form are left out.
+/// Parses `text` in the format of proc(5)'s mountinfo; lines in another format are left out.
 std::vector<MountTableEntry> parse_mount_table(std::istream& text);
-/// In the order of mounting. Empty if /proc is not mounted.
+/// All mounts, in the order of mounting. Empty if /proc is not mounted.
 std::vector<MountTableEntry> mount_table();
 /// The mount that `path` (absolute, without symlinks) lies in, or null.
 const MountTableEntry* mount_of(const std::filesystem::path& path,

@@ -21,7 +21,7 @@ void apply(const Setting& setting, Options& options, const std::string& value) {
     }
 }
 
-/// One option of -o. Whether it is one of ours.
+/// Applies one option of -o. False if it is not one of partialfs' own.
 bool apply_own_option(Options& options, const std::string& option) {
     const auto equals = option.find('=');
     std::string name = option.substr(0, equals);
@@ -47,7 +47,7 @@ bool apply_own_option(Options& options, const std::string& option) {
     return true;
 }
 
-/// "; did you mean '--contract'?", or what else helps where no name is near.
+/// "; did you mean '--contract'?", or a hint to --help if no name is near.
 std::string proposal(std::string_view mistyped, const std::vector<std::string_view>& names) {
     const auto nearest = base::nearest_name(mistyped, names);
     return nearest ? "; did you mean '" + std::string(*nearest) + "'?" : "; see partialfs --help";
@@ -123,7 +123,7 @@ class HelpFormatter final : public CLI::Formatter {
     }
 };
 
-/// What CLI11 fills in, beside Options.
+/// Values that CLI11 fills in, besides those in Options.
 struct Words {
     std::string source;
     std::string mountpoint;
@@ -155,7 +155,7 @@ void add_options(CLI::App& app, Options& options, Words& words) {
     app.add_option("-o", words.mount_options, "mount options, separated by commas")
         ->type_name("OPTION,...")
         ->expected(1)
-        ->allow_extra_args(false) // what follows is SOURCE
+        ->allow_extra_args(false) // the next argument is SOURCE
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     app.add_option("--wait", words.wait,
                    "mount nothing; after an unmount, wait until the daemon of SOURCE has made its "
@@ -166,7 +166,7 @@ void add_options(CLI::App& app, Options& options, Words& words) {
         ->type_name("MOUNTPOINT");
 }
 
-/// Refuses what is no option or one argument too many.
+/// Refuses an unknown option, or an argument too many.
 void refuse_extras(const CLI::App& app, const std::vector<std::string>& extras) {
     if (extras.empty()) {
         return;
@@ -196,7 +196,7 @@ void require(const std::string& word, std::string_view name) {
     }
 }
 
-/// What the words mean together. Throws CLI::ValidationError for what contradicts itself.
+/// Fills in `options` from the words. Throws CLI::ValidationError for contradictions.
 void interpret(Options& options, const Words& words) {
     const bool waits = !words.wait.empty();
     const bool unmounts = !words.unmount.empty();
@@ -262,7 +262,7 @@ std::expected<Options, ExitRequest> parse_options(int argc, const char* const* a
             std::ostringstream text;
             app.exit(error, text, text);
             std::string said = text.str();
-            said.erase(said.find_last_not_of('\n') + 1); // whoever prints it ends the line
+            said.erase(said.find_last_not_of('\n') + 1); // the caller prints a newline
             return std::unexpected(ExitRequest{0, said});
         }
         return std::unexpected(ExitRequest{2, std::string("partialfs: ") + error.what()});

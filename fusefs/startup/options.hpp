@@ -1,4 +1,4 @@
-// What the user asked for on the command line, in -o, or in a line of /etc/fstab.
+// The user's options, from the command line, -o, or a line of /etc/fstab.
 #pragma once
 
 #include "fusefs/base/enum_names.hpp"
@@ -18,7 +18,7 @@
 
 namespace partialfs::startup {
 
-/// From the chattiest to none at all.
+/// From the most verbose to none.
 enum class LogLevel : std::uint8_t { trace, debug, info, warning, error, off };
 inline constexpr std::array kLogLevels{
     base::EnumName{LogLevel::trace, "trace"}, base::EnumName{LogLevel::debug, "debug"},
@@ -29,11 +29,11 @@ constexpr const auto& enum_names(LogLevel) {
     return kLogLevels;
 }
 
-/// How pages stored into through a mapping are found.
+/// How mapped stores are found.
 enum class ProbeChoice : std::uint8_t {
     automatic, ///< by cachestat(2) where the kernel has it
     cachestat,
-    compare, ///< by retrieving the cached pages and comparing, as on kernels before 6.5
+    compare, ///< by retrieving and comparing the cached pages, as on kernels before 6.5
 };
 inline constexpr std::array kProbeChoices{
     base::EnumName{ProbeChoice::automatic, "auto"},
@@ -45,12 +45,12 @@ constexpr const auto& enum_names(ProbeChoice) {
 }
 using base::name_of;
 
-/// What the command line asks for.
+/// The action that the command line requests.
 enum class Action : std::uint8_t {
     mount,
-    remount,         ///< -o remount: other flags for the mount that is there, at `mountpoint`
-    unmount,         ///< --unmount: of `mountpoint`, and the daemon's last commit
-    wait_for_source, ///< --wait: the last commit of the daemon on `source`
+    remount,         ///< -o remount: changes the flags of the existing mount at `mountpoint`
+    unmount,         ///< --unmount: unmounts `mountpoint`, and waits for the last commit
+    wait_for_source, ///< --wait: waits for the last commit of the daemon on `source`
 };
 
 struct Options {
@@ -64,15 +64,15 @@ struct Options {
     model::BlockSize block_size = *model::BlockSize::from_bytes(1024);
     /// Zero: no timer.
     std::chrono::milliseconds commit_interval{5000};
-    /// Buffered dirty data above this makes writers flush and wait.
+    /// When this much dirty data is buffered, writers wait for a commit.
     model::ByteCount dirty_limit{std::uint64_t{256} << 20U};
     ProbeChoice probe = ProbeChoice::automatic;
-    /// The power of the emulated machine can be cut.
+    /// Whether the power of the emulated machine can be cut.
     bool power = false;
-    /// Bytes kept of what stood on disk before changes that are not synced; of use with `power`.
+    /// The most bytes of former contents that are kept to undo unsynced changes; for `power`.
     model::ByteCount power_undo{std::uint64_t{256} << 20U};
     std::optional<std::filesystem::path> trace;
-    /// A file of rules of faults that are in force from the start.
+    /// A file with rules of faults that are in force from the start.
     std::optional<std::filesystem::path> faults;
 
     LogLevel log_level = LogLevel::info;
@@ -81,7 +81,7 @@ struct Options {
     bool power_undo_is_given = false;
     std::optional<std::filesystem::path> log_file;
 
-    /// Request threads at most.
+    /// The most request threads.
     unsigned threads = 10;
     bool foreground = false;
     /// libfuse prints every request and reply. Implies `foreground`.
@@ -89,22 +89,22 @@ struct Options {
     /// The mount point may hold files, which the mount hides.
     bool nonempty = false;
     bool read_only = false;
-    /// What is left for libfuse's -o: allow_other, nosuid, max_read=N, fsname=NAME and so on.
-    /// fsname, subtype and default_permissions are always there.
+    /// The options for libfuse's -o: allow_other, nosuid, max_read=N, fsname=NAME and so on. Always
+    /// with fsname, subtype and default_permissions.
     std::vector<std::string> fuse_options;
-    unsigned long remount_flags = 0; ///< for mount(2), of -o remount
+    unsigned long remount_flags = 0; ///< the flags for mount(2), with -o remount
     /// The settings among the -o options, by their long names, with their values.
     std::vector<std::pair<std::string, std::string>> given;
 };
 
-/// Why there are no Options: what to print, where, and the exit code.
+/// The reason why there are no Options: a text to print, and the exit code.
 struct ExitRequest {
     int code = 0; ///< 0: the user asked for --help or --version. 2: the command line is wrong.
     std::string text;
 };
 
-/// Understands a command line (`argv[0]` is the program's name).
-/// On failure `text` is one line that names the option and what to do.
+/// Parses a command line (`argv[0]` is the program's name). If it is wrong, `text` is one line that
+/// names the option and what to do.
 std::expected<Options, ExitRequest> parse_options(int argc, const char* const* argv);
 
 } // namespace partialfs::startup

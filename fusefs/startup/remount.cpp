@@ -29,7 +29,7 @@ std::expected<void, std::string> change_flags(const Options& options) {
     return {};
 }
 
-/// By the control files.
+/// Changes the daemon's settings through its control files.
 std::expected<void, std::string>
 change_settings(const Options& options, const std::function<void(const std::string&)>& say) {
     for (const auto& [name, value] : options.given) {

@@ -14,7 +14,7 @@ namespace {
 
 using Set = std::expected<void, std::string>;
 
-/// The message for a value that an option does not take.
+/// The message for a value that an option does not accept.
 std::unexpected<std::string> bad_value(std::string_view option, std::string_view value,
                                        std::string_view expected) {
     std::ostringstream message;
@@ -31,13 +31,13 @@ std::expected<Value, std::string> checked(std::string_view option, const std::st
     return *value;
 }
 
-/// The value of an enumeration that `text` names.
+/// The value of an enumeration whose name is `text`.
 template <base::NamedEnum Enum>
 std::expected<Enum, std::string> named(std::string_view option, const std::string& text) {
     return checked(option, text, base::from_name<Enum>(text), base::all_names<Enum>());
 }
 
-/// Several writes of the least size that the kernel sends must fit.
+/// Several of the smallest writes that the kernel sends must fit.
 constexpr std::uint64_t kLeastDirtyLimit = std::uint64_t{64} << 10U;
 
 constexpr std::array kSettings{

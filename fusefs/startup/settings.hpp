@@ -1,5 +1,4 @@
-// The options of ours, one by one: what each is called, takes and does. Long options and those of
-// -o alike.
+// partialfs' own options: the name, value and effect of each, both as a long option and in -o.
 #pragma once
 
 #include "fusefs/startup/options.hpp"
@@ -12,25 +11,25 @@
 
 namespace partialfs::startup {
 
-/// An option of ours that takes a value: its long name and what its value does.
+/// An option that takes a value: its long name, and the effect of its value.
 struct Setting {
     std::string_view name;
     std::string_view value_name;
     std::string_view help;
-    /// A message for the user for a value that it does not take.
+    /// Sets the value, or returns a message for the user if the option does not accept it.
     std::expected<void, std::string> (*set)(Options&, const std::string& value);
 };
 
 [[nodiscard]] std::span<const Setting> settings();
 
-/// An option of ours that takes no value, when given to -o.
+/// An option that takes no value, as given to -o.
 struct Flag {
     std::string_view name;
     void (*set)(Options&);
 };
 [[nodiscard]] std::span<const Flag> flags();
 
-/// The path from the root: the daemon leaves the directory that relative paths start from.
+/// An absolute path: the daemon leaves the directory from which relative paths start.
 std::filesystem::path absolute(const std::filesystem::path& path);
 
 } // namespace partialfs::startup

@@ -16,7 +16,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Between a lock and the record that says whose it is: how long that may take.
+/// How long it may take from the lock to the record of its owner.
 constexpr std::chrono::seconds kPublished{1};
 constexpr std::chrono::milliseconds kBetweenLooks{20};
 
@@ -51,7 +51,8 @@ bool overlap(const MountFacts& one, const MountFacts& other) {
            contains(other.above, one.source_id);
 }
 
-/// Who may be believed without a lock that bears it out: root, this user, and SOURCE's owner.
+/// The users whose records are trusted even if no lock confirms them: root, this user, and SOURCE's
+/// owner.
 std::vector<uid_t> trusted_for(const std::string& source) {
     std::vector<uid_t> users{0, ::geteuid()};
     struct stat status{};
@@ -61,7 +62,7 @@ std::vector<uid_t> trusted_for(const std::string& source) {
     return users;
 }
 
-/// The living daemon that has `mine`, something in it or something around it.
+/// A living daemon whose SOURCE is `mine`, or lies inside or above it.
 std::optional<FoundRecord> find_holder(const MountFacts& mine, const std::string& own_record,
                                        const SourceClaim::Settings& settings,
                                        const std::vector<uid_t>& trusted) {
@@ -79,7 +80,7 @@ bool mount_is_gone(const MountFacts& holder) {
            std::ranges::find(table, *holder.mount, &MountTableEntry::identity) == table.end();
 }
 
-/// "SOURCE '/disk' is in use: process 12 has it", up to what the process is doing with it.
+/// "SOURCE '/disk' is in use: process 12": the begin of a message, before what the process does.
 std::string beginning(const MountFacts& mine, const MountFacts& holder) {
     if (mine.source_id == holder.source_id) {
         return fmt::format("SOURCE '{}' is in use: process {}", mine.source, holder.pid);
@@ -127,7 +128,7 @@ SourceClaim::SourceClaim(const std::string& source, const std::string& mountpoin
     bool said = false;
     for (;; std::this_thread::sleep_for(kBetweenLooks)) {
         auto lock = SourceLock::take(source, above);
-        // Behind a lock there is a daemon, whoever it belongs to.
+        // If the lock is taken, there is a daemon, so the record of any user is accepted.
         const auto holder = find_holder(mine, "", settings, lock ? trusted : std::vector<uid_t>{});
         if (lock && !holder) {
             lock_ = std::move(*lock);
@@ -159,7 +160,7 @@ SourceClaim::SourceClaim(const std::string& source, const std::string& mountpoin
         settings.say(fmt::format("SOURCE '{}' cannot be locked ({}): see to it that no other "
                                  "machine or container mounts it",
                                  source, std::strerror(lock_->problem()->value)));
-        // Two that begin together see each other's record, and both give way.
+        // Two daemons that start at the same time see each other's record, and both fail.
         if (const auto other = find_holder(mine, record_->name(), settings, trusted)) {
             refuse_mounted(mine, other->facts);
         }

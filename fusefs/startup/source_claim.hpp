@@ -1,4 +1,4 @@
-// SOURCE taken for one daemon: its locks and its record.
+// Reserves SOURCE for one daemon, by locks and a record.
 #pragma once
 
 #include "fusefs/startup/mount_record.hpp"
@@ -12,23 +12,24 @@
 
 namespace partialfs::startup {
 
-/// How long a mount waits for the last commit of the daemon before it, whose mount is gone.
+/// How long a mount waits for the last commit of the previous daemon, whose mount is gone.
 inline constexpr std::chrono::seconds kPatience{60};
 
-/// Two daemons on one directory would each write sizes and bytes that the other knows nothing of.
+/// Keeps other daemons from SOURCE: two on one directory would each write sizes and bytes that the
+/// other does not know of.
 class SourceClaim {
   public:
     struct Settings {
         std::filesystem::path records = kRecordDirectory;
         std::chrono::milliseconds patience = kPatience;
-        /// Gets a line for the user when the claim begins to wait, and each problem that does not
-        /// keep it from being made.
+        /// Called with a line for the user when the claim begins to wait, and for each problem that
+        /// does not make it fail.
         std::function<void(const std::string&)> say = [](const std::string&) {};
     };
 
     /// Claims `source` for this process, which will mount it at `mountpoint`; both are absolute
-    /// paths without symlinks. Throws StartFailure if another daemon has it, something inside it or
-    /// something around it: at once if that one's mount is still there, after `patience` if it is
+    /// paths without symlinks. Throws StartFailure if another daemon has `source`, or a directory
+    /// inside or above it: at once if that daemon's mount still exists; after `patience` if it is
     /// gone and the daemon is making its last commit, so that `umount; mount` works.
     SourceClaim(const std::string& source, const std::string& mountpoint, const Settings& settings);
     SourceClaim(const SourceClaim&) = delete;
@@ -38,7 +39,7 @@ class SourceClaim {
     [[nodiscard]] MountRecord& record() { return *record_; }
 
   private:
-    // The record outlives the locks: who finds SOURCE locked finds by whom.
+    // The record outlives the locks, so that there is always a record for a lock.
     std::optional<MountRecord> record_;
     std::optional<SourceLock> lock_;
 };

@@ -29,7 +29,7 @@ std::expected<SourceLock, LockConflict> SourceLock::take(const std::string& sour
         auto fd = directory.near ? Fd::open(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY)
                                  : base::Result<Fd>(base::failed(EXDEV));
         if (!fd) {
-            continue; // not ours to read
+            continue; // this user may not read it
         }
         if (::flock(fd->get(), LOCK_SH | LOCK_NB) == 0) {
             lock.held_.push_back(std::move(*fd));
@@ -46,7 +46,7 @@ std::optional<pid_t> holder_of_lock(const DirectoryId& id) {
     std::ifstream locks("/proc/locks");
     std::string line;
     while (std::getline(locks, line)) {
-        // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; who waits has "->" in second place.
+        // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; a waiting process has "->" after "1:".
         std::istringstream words(line);
         std::string number;
         std::string kind;

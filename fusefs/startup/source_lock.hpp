@@ -1,4 +1,4 @@
-// The kernel's locks that keep SOURCE, what lies in it and what it lies in, to one daemon.
+// Kernel locks that reserve SOURCE, with all directories inside and above it, for one daemon.
 #pragma once
 
 #include "fusefs/base/errno.hpp"
@@ -15,16 +15,16 @@
 
 namespace partialfs::startup {
 
-/// A directory that somebody else has locked.
+/// A directory that another process has locked.
 struct LockConflict {
     std::string path;
     DirectoryId id;
 };
 
 /// flock(2): exclusive on SOURCE, shared on every directory above it. So a daemon on a directory
-/// above finds SOURCE's shared lock where it wants its exclusive one, and one on a directory inside
-/// finds the exclusive lock where it wants a shared one; two daemons side by side share. The locks
-/// belong to the directories, not to their names, and are seen from other mount namespaces and
+/// above cannot get its exclusive lock because of this one's shared lock, and a daemon on a
+/// directory inside cannot get a shared lock on SOURCE; two daemons side by side can share. The
+/// locks belong to the directories, not to their names, and apply in other mount namespaces and
 /// containers. They end with the process, however it ends, and survive its forks.
 ///
 /// A directory above that this user may not read cannot be locked: a daemon on that directory does
@@ -34,8 +34,8 @@ class SourceLock {
     /// Does not wait. `source` is an absolute path.
     static std::expected<SourceLock, LockConflict> take(const std::string& source,
                                                         std::span<const Ancestor> above);
-    /// Why SOURCE itself cannot be locked, as on NFS, which lets no directory be locked; nothing
-    /// if it is.
+    /// The errno why SOURCE itself cannot be locked, as on NFS, which does not lock directories; no
+    /// value if it is locked.
     [[nodiscard]] const std::optional<base::Errno>& problem() const { return problem_; }
 
   private:

@@ -19,7 +19,7 @@ bool UmountHint::give(const MountTableEntry& mount) {
     if (::geteuid() != 0) {
         return false;
     }
-    // libmount takes a line as the mount's only if source and root are the same as in mountinfo.
+    // libmount only uses a line whose source and root are the same as in mountinfo.
     const std::unique_ptr<libmnt_fs, Free> filesystem(::mnt_new_fs());
     const std::unique_ptr<libmnt_update, Free> update(::mnt_new_update());
     if (!filesystem || !update) {

@@ -1,5 +1,5 @@
-// Tells umount(8) that the mount has a helper of its own (umount.fuse.partialfs), which waits for
-// the daemon's last commit.
+// Tells umount(8) that the mount has an unmount helper (umount.fuse.partialfs), which waits for the
+// daemon's last commit.
 #pragma once
 
 #include "fusefs/startup/mount_table.hpp"
@@ -8,20 +8,20 @@
 
 namespace partialfs::startup {
 
-/// A line of /run/mount/utab, where libmount keeps what the kernel does not know of a mount:
-/// "uhelper=fuse.partialfs". Without it umount(8) of util-linux 2.35 and later learns the type of a
-/// mount from statfs(2), which says "fuse" of every FUSE mount, and never looks for our helper.
-/// It only makes umount(8) wait: where the line cannot be written (only root may) nothing else
-/// changes. One thread.
+/// A line of /run/mount/utab, where libmount keeps options that the kernel does not know:
+/// "uhelper=fuse.partialfs". Without it umount(8) of util-linux 2.35 and later takes the type of a
+/// mount from statfs(2), which is "fuse" for every FUSE mount, and does not look for this helper.
+/// Only root may write the line; without it umount(8) does not wait, and nothing else changes. Used
+/// by one thread.
 class UmountHint {
   public:
     UmountHint() = default;
     UmountHint(const UmountHint&) = delete;
     UmountHint& operator=(const UmountHint&) = delete;
-    /// Takes the line away.
+    /// Removes the line.
     ~UmountHint();
 
-    /// False: there is no line.
+    /// Writes the line. False: it could not be written.
     bool give(const MountTableEntry& mount);
 
   private:
