@@ -81,7 +81,7 @@ for name in "${workloads[@]}"; do
 done
 [ ${#workloads[@]} -gt 0 ] || workloads=("${known[@]}")
 
-# --- The mount, and what is left when all is over ---------------------------------------------------
+# --- The mount, and the cleanup ---------------------------------------------------------------------
 
 work=$(mktemp -d -t mmapstress-soak.XXXXXX)
 mount=$work/mnt
@@ -148,7 +148,7 @@ trap 'stop 129' HUP
 
 # --- The runs ---------------------------------------------------------------------------------------
 
-stress() { # DIRECTORY WORKLOAD [OPTION...]: one run; its exit code comes in $code
+stress() { # DIRECTORY WORKLOAD [OPTION...]: one run; sets code to its exit code
     # In a session of its own, as this script passes ^C on.
     setsid setpriv --pdeathsig TERM mmapstress run "$1" --workload "$2" --seed "$seed" \
         --report "$work/report.json" --schedule "$work/schedule" "${@:3}" >"$work/printed" 2>&1 </dev/null &

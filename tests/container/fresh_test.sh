@@ -19,7 +19,7 @@ root=$work/root
 child=
 # shellcheck disable=SC2317  # the trap calls it
 cleanup() {
-    # unshare(1) ignores SIGTERM; with it all that runs in there is killed.
+    # unshare(1) ignores SIGTERM; SIGKILL ends it and all processes of its namespaces.
     [ -z "$child" ] || kill -KILL "$child" 2>/dev/null || true
     wait
     if mountpoint -q "$root/dev"; then umount -R -l "$root/dev"; fi

@@ -10,7 +10,7 @@ mount_options=()  # more options for partialfs
 expect=damaged    # under linux-2.6.19: damaged, unnoticed, sometimes, sometimes-unnoticed or immune; of power cuts
                   # (under linux-2.6.20 alone): power-safe or power-damaged
 why=              # the reason, where a row does not say `damaged`
-exact=true        # false: it stores old values again, so a byte whose store was lost may be right by chance
+exact=true        # false: it stores old values again, so a byte may be right although its store was lost
 in_memory=true    # false: its files must be on a disk, not in /dev/shm, for its checker
 timeout=60        # seconds that each of prepare, run and check may take
 ignore=()         # what may differ from the reference: FILE or FILE:OFFSET+LENGTH

@@ -112,7 +112,7 @@ bool has_capabilities(const std::string& path) {
     return ::lgetxattr(path.c_str(), XATTR_NAME_CAPS, nullptr, 0) > 0;
 }
 
-/// What an operation gives the attribute `name`.
+/// The value to which an operation sets the attribute `name`.
 std::vector<char> value_of(std::string_view name, const Operation& operation) {
     if (name != kCapabilities) {
         return pattern(operation.value, 0, operation.length % 400);
