@@ -73,8 +73,6 @@ class Fate {
 /// The state of a file while its changes are visited from the latest to the first.
 struct Backwards {
     bool all_kept = false; ///< a later size change survives, and so does everything before it
-    /// Bytes from here on were written after a size change that does not survive.
-    ByteOffset floor = kEnd;
     std::set<std::uint64_t> settled; ///< sectors of which a later write survives
 };
 
