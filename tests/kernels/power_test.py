@@ -132,7 +132,7 @@ class Rows(unittest.TestCase):
 
         def recorded(row, kernel, _number, cuts):
             asked.append((row.name, kernel.release, cuts))
-            return cut_results.empty_part(kernel.release, 0, cuts)
+            return cut_results.empty_part(kernel.release, 0, cuts) | {"checked": cuts}
         with tempfile.TemporaryDirectory() as directory:
             cuts = power.PowerCuts(parsed, None, lambda mutant: kernels.Kernel("debian", mutant or "6.1", {}), {},
                                    Path(directory), base.Cache(directory))
@@ -142,13 +142,29 @@ class Rows(unittest.TestCase):
                                  ("ext4/4096, disk lies", "6.1", 50),
                                  ("ext4/4096, fsync-does-not-wait", "fsync-does-not-wait", 50)])
 
+    def test_records_that_had_synced_nothing_have_others_in_their_place(self):
+        parsed, rows = self.rows("--cuts", "150")
+        asked = []
+
+        def recorded(_row, kernel, number, cuts):
+            asked.append((number, cuts))
+            part = cut_results.empty_part(kernel.release, 0, 24)
+            return part | ({"nothing_synced": 24} if number in self.silent else {"cuts": cuts, "checked": cuts})
+        for self.silent, expected in (((1,), [(0, 100), (1, 50), (2, 50)]), (range(9), [(n, 100) for n in range(4)])):
+            asked.clear()
+            with tempfile.TemporaryDirectory() as directory:
+                cuts = power.PowerCuts(parsed, None, lambda _: kernels.Kernel("debian", "6.1", {}), {}, Path(directory),
+                                       base.Cache(directory))
+                with mock.patch.object(cuts, "_record_and_cut", recorded):
+                    cuts.run(rows)
+            self.assertEqual(asked, expected)
 
     def test_a_record_whose_guests_stopped_is_made_again(self):
-        parsed, rows = self.rows("--cuts", "2")
+        parsed, rows = self.rows("--cuts", "1")
         made = []
 
         def cut(reason):
-            part = cut_results.empty_part("6.1", 9, 2)
+            part = cut_results.empty_part("6.1", 9, 1)
             made.append(reason)
             cut_results.count(part, {"verdict": "unknown", "reason": reason}, "here")
             return part

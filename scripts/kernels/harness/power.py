@@ -16,10 +16,12 @@ from .filesystems import FILESYSTEMS, Filesystem
 from .guest import Guest, stamp_of
 from .mutants import CONFIG, list_mutants
 from .qemu import TIME_IS_UP, boot
+from .results import end_in_words
 from .rows import Run
 
 LIES = 64  # the number of latest writes that a lying disk has not really flushed
 _CUTS_OF_A_RECORD = 100
+_RECORDS = 2  # times as many as there would be if every run had synced something early
 _CUTS_OF_A_CONTROL = 50  # at most: if they do not catch it, another record is needed
 _DISKS = 24  # of a guest that compares
 _TRIES = 3  # boots for a cut
@@ -81,10 +83,12 @@ class PowerCuts:
             try:
                 kernel = self.kernel_of(row.mutant)
                 every = min(self.options.cuts, row.most or self.options.cuts)
-                for number, first in enumerate(range(0, every, _CUTS_OF_A_RECORD)):
-                    some = min(_CUTS_OF_A_RECORD, every - first)
-                    add(result, self._record_and_cut(row, kernel, number, some))
-                    note(f"{row.name}: {result['cuts']} cuts, {len(result['alarms'])} alarms")
+                for number in range(_RECORDS * -(-every // _CUTS_OF_A_RECORD)):
+                    missing = every - result["checked"] - len(result["untold"])
+                    if missing <= 0:
+                        break
+                    add(result, self._record_and_cut(row, kernel, number, min(_CUTS_OF_A_RECORD, missing)))
+                    note(f"{row.name}: {result['checked']} cuts compared, {len(result['alarms'])} alarms")
             except Failure as failure:
                 result["failure"] = str(failure)
 
@@ -161,9 +165,9 @@ class _Record:
         if status != 0 or run is None or run.failures or run.programs.get("argv", {}).get("exit") not in (0, 1):
             why = (run.failures if run else []) or read.failures or [words for _, words in (run or read).trouble + read.trouble]
             ended = run.programs.get("argv") if run else None
-            raise Failure(UNKNOWN, f"{self.row.name}: the recorded run failed: " + (
-                why[0] if why else f"exit code {ended['exit']}" if ended else
-                f"last on its console: {read.last_line or last_line(said)}"))
+            raise Failure(UNKNOWN, f"{self.row.name}: the recorded run " + (
+                f"failed: {why[0]}" if why else end_in_words(ended) if ended else
+                f"failed: last on its console: {read.last_line or last_line(said)}"))
         return read.release
 
     def cut(self, count):
@@ -177,7 +181,7 @@ class _Record:
             raise Failure(UNKNOWN, f"{self.row.name}: the record has no write")
         cuts = choose_cuts(log.entries, count, self.seed, first=len(log.entries) // _BEGIN, always=cut_disk.is_notebook,
                            lies=LIES if self.row.lies else 0)
-        part = empty_part(release, sum(bool(entry.data) for entry in log.entries), len(cuts))
+        part = empty_part(release, sum(bool(entry.data) for entry in log.entries), 0)
         rebuilder = Rebuilder(log, base)
         for first in range(0, len(cuts), _DISKS):
             some = cuts[first:first + _DISKS]
@@ -188,6 +192,9 @@ class _Record:
                 copy_image(base, disks[-1])
                 rebuilder.add_pending(cut, disks[-1])
             self._compare(some, disks, part, log)
+            part["cuts"] += len(some)
+            if part["nothing_synced"] == part["cuts"]:
+                break  # what has synced nothing by now seldom does later: another record is worth more
         return part
 
     def _compare(self, cuts, disks, part, log):
