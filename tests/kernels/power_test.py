@@ -182,6 +182,13 @@ class Rows(unittest.TestCase):
         self.assertEqual([why[:12] for why in made], ["the guest di", "cannot mount"])
 
 
+class Guests(unittest.TestCase):
+    def test_a_busy_host_has_more_patience(self):
+        for load, times in ((0.1, 1), (2, 1), (9, 4.5)):
+            with mock.patch("os.getloadavg", lambda given=load: (given, 0, 0)), mock.patch("os.cpu_count", lambda: 2):
+                self.assertEqual(power.busyness(), times)
+
+
 def compared(report=None, code=0, before="", output=None):
     text = before
     if report is not None:

@@ -3,6 +3,7 @@ may have been at many moments; another guest mounts each, as after a power cut, 
 everything is there that an fsync, fdatasync or msync had made durable."""
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ _RECORDS = 2  # times as many as there would be if every run had synced somethin
 _CUTS_OF_A_CONTROL = 50  # at most: if they do not catch it, another record is needed
 _DISKS = 24  # of a guest that compares
 _TRIES = 3  # boots for a cut
-_SILENCE = 90  # seconds: longer than the slowest journal takes, and than a comparison
+_SILENCE = 90  # seconds on an idle host: longer than the slowest journal takes, and than a comparison
 _BEGIN = 5  # no cut before this part of the record: little has been synced there
 _WORKLOADS = ("mix", "wild")
 _STOPPED = "the guest did not get to it"
@@ -224,9 +225,14 @@ class _Record:
         guest.pack(self.work / "initramfs")
         console = self.work / "console"
         boot(self.machine, self.image, self.work / "initramfs", disks, console,
-             60 + len(disks) * (self.options.timeout + 60), silence=_SILENCE)
+             60 + len(disks) * (self.options.timeout + 60), silence=_SILENCE * busyness())
         shutil.rmtree(guest.root)
         return read_console(console.read_bytes())
+
+
+def busyness():
+    """How many want a processor of the host, for each that it has: so much slower a guest is."""
+    return max(1, os.getloadavg()[0] / os.cpu_count())
 
 
 def describe(cut, log):
