@@ -37,7 +37,7 @@ auto init_request(std::uint32_t opcode, std::uint32_t offered) {
 }
 
 /// One end is the daemon's connection, the other the kernel's.
-class InitExchangeOf : public testing::Test {
+class InitExchangeOf : public ::testing::Test {
   protected:
     void SetUp() override {
         std::array<int, 2> ends{};
