@@ -102,23 +102,24 @@ Result<void> BackingFile::write(ByteOffset offset, std::span<iovec> parts) {
 
 template <typename Write>
 Result<void> BackingFile::keep_privileges(int fd, const Write& write) {
-    {
-        const base::ReadLock lock(privileges_);
-        if (privileged_ && !*privileged_) {
-            return write();
+    for (;;) {
+        {
+            const base::ReadLock lock(privileges_);
+            if (privileged_ && !*privileged_) {
+                return write();
+            }
+        }
+        const base::WriteLock lock(privileges_);
+        const auto had = TRY(backing::privileges_of(fd));
+        privileged_ = had.has_value();
+        if (had) {
+            // Exclusive: another write could see the file without privileges that this one has just
+            // made SOURCE drop, and would not give them back.
+            const Result<void> done = write();
+            const Result<void> given = backing::give_back(fd, *had);
+            return done ? given : done;
         }
     }
-    // Exclusive: another write could see the file without privileges that this one has just made
-    // SOURCE drop, and would not give them back.
-    const base::WriteLock lock(privileges_);
-    const auto had = TRY(backing::privileges_of(fd));
-    privileged_ = had.has_value();
-    const Result<void> done = write();
-    if (had) {
-        const Result<void> given = backing::give_back(fd, *had);
-        return done ? given : done;
-    }
-    return done;
 }
 
 Result<void> BackingFile::change_privileges(const std::function<Result<void>()>& change) {

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <fstream>
+#include <future>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -159,6 +161,25 @@ TEST_F(Backing, AFileKeepsSetuidWhoeverWrites) {
     const auto has = privileges(path_fd_);
     ASSERT_TRUE(has);
     EXPECT_EQ(has->mode, 04755U);
+}
+
+/// Before each write(2) the kernel may ask for a file's capabilities: nobody waits for the disk.
+TEST_F(Backing, ALookAtAFileWithoutPrivilegesDoesNotWaitForAWrite) {
+    const auto answers_during = [&](const char* which) {
+        std::future<bool> look;
+        auto answered = std::future_status::deferred;
+        io_.during_write = [&] {
+            look = std::async(std::launch::async,
+                              [&] { return file_.look_at_privileges([] { return true; }); });
+            answered = look.wait_for(std::chrono::seconds(10));
+        };
+        EXPECT_TRUE(write(0, "next"));
+        EXPECT_EQ(answered, std::future_status::ready) << which;
+    };
+    answers_during("the first write, before which nothing was known of the file");
+    answers_during("a later one");
+    ASSERT_TRUE(file_.change_privileges([] { return base::Result<void>(); }));
+    answers_during("the first one after a change");
 }
 
 TEST_F(Backing, WhatIsTakenAwayOnPurposeStaysAway) {

@@ -3,6 +3,7 @@
 
 #include "fusefs/faults/faulty_io.hpp"
 
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@ class WatchedIo final : public backing::FileIo {
     faults::FaultBook rules;
     faults::FaultyIo disk{rules, "/"};
     std::vector<std::string> calls;
+    /// Called within each write, before the file is written.
+    std::function<void()> during_write = [] {};
 
     /// Replaces the rules in force.
     void set_faults(const std::string& lines) {
@@ -28,6 +31,7 @@ class WatchedIo final : public backing::FileIo {
         return disk.pread(fd, data, size, offset);
     }
     ssize_t pwritev(int fd, const iovec* parts, int count, off_t offset) override {
+        during_write();
         const ssize_t put = disk.pwritev(fd, parts, count, offset);
         calls.push_back("write " + std::to_string(offset) + "+" + std::to_string(put));
         return put;
