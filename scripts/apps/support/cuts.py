@@ -16,6 +16,7 @@ import errno
 import multiprocessing
 import os
 import random
+import signal
 import sys
 
 STEPS_ELSEWHERE = 20
@@ -76,14 +77,37 @@ def cut(directory, number, work, count):
     tell(power, "on")
 
 
+def result_of(check, directory, acknowledged, results):
+    results.send(check(directory, acknowledged))
+
+
+def checked(check, directory, acknowledged):
+    """What check() finds, in a process of its own: a library may end its process where its files are damaged, as LMDB
+    does by assertions and by reading what is not mapped. That is damage; any other end without a result is an error."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.Process(target=result_of, args=(check, directory, acknowledged, sender))
+    process.start()
+    sender.close()
+    try:
+        wrong = receiver.recv()
+    except EOFError:
+        wrong = None
+    process.join()
+    if process.exitcode == 0:
+        return wrong
+    if -process.exitcode in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS):
+        return f"reading the files ends the process: {signal.Signals(-process.exitcode).name}"
+    raise RuntimeError(f"the check ended with {process.exitcode}")
+
+
 def judge(directory, cuts, work, check):
     count = multiprocessing.Value("Q", 0)
     if not os.path.exists(os.path.join(directory, ".partialfs", "power")):
         start(work, directory, count, STEPS_ELSEWHERE).join()
-        return check(directory, count.value)
+        return checked(check, directory, count.value)
     for number in range(1, cuts + 1):
         cut(directory, number, work, count)
-        wrong = check(directory, count.value)
+        wrong = checked(check, directory, count.value)
         if wrong:
             print(f"cut {number}, {count.value} steps acknowledged: {wrong}")
             return wrong
