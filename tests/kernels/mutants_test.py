@@ -33,9 +33,9 @@ class Headers(unittest.TestCase):
         one = self.read(HEADER)
         self.assertEqual((one.name, one.patch, one.breaks, one.filesystem, one.block, one.processors, one.masked, one.blind),
                          ("one", "mutants/one.patch", "it", "ext4", 1024, 1, "", False))
-        one = self.read(HEADER.replace("\n\n", "\nProcessors: 2\nDisk: slow\nGuest: compact\nMasked: by luck\nBlind: yes\n\n"))
+        one = self.read(HEADER.replace("\n\n", "\nProcessors: 2\nDisk: slow-reads\nGuest: compact\nMasked: by luck\nBlind: yes\n\n"))
         self.assertEqual((one.processors, one.disk, one.guest, one.masked, one.blind),
-                         (2, "slow", "compact", "by luck", True))
+                         (2, "slow-reads", "compact", "by luck", True))
 
     def test_a_wrong_header_is_told_with_file_and_line(self):
         for words, text in (("one.patch:2: a line of", HEADER.replace("Function:", "Fun:")),
@@ -43,7 +43,7 @@ class Headers(unittest.TestCase):
                             ("Filesystem takes NAME/BLOCK, not 'ext9/1024'", HEADER.replace("ext4", "ext9")),
                             ("Filesystem takes NAME/BLOCK, not 'ext4/2048'", HEADER.replace("1024", "2048")),
                             ("Processors takes 1 or 2, not '3'", HEADER.replace("\n\n", "\nProcessors: 3\n\n")),
-                            ("Disk takes slow, not 'fast'", HEADER.replace("\n\n", "\nDisk: fast\n\n")),
+                            ("Disk takes slow-reads or slow-writes, not 'fast'", HEADER.replace("\n\n", "\nDisk: fast\n\n")),
                             ("Guest takes compact or drop-caches", HEADER.replace("\n\n", "\nGuest: sleep\n\n")),
                             ("Blind takes yes, not 'no'", HEADER.replace("\n\n", "\nBlind: no\n\n"))):
             with self.assertRaisesRegex(base.Failure, words):

@@ -203,6 +203,11 @@ class Boots(unittest.TestCase):
                 image.write(bytes(0x20e) + (0x300).to_bytes(2, "little") + bytes(0x2f0) + version)
             self.assertEqual("no_timer_check" in " ".join(qemu.Machine().command(self.image, "i", ["d"])), has, version)
 
+    def test_a_slow_disk(self):
+        for slow, words in (("", ""), ("read", "throttling.iops-read=200"), ("write", "throttling.iops-write=200")):
+            disk = next(word for word in qemu.Machine(slow=slow).command(self.image, "i", ["d"]) if word.startswith("file=d"))
+            self.assertEqual(",".join(word for word in disk.split(",") if "throttling" in word), words)
+
     def test_time_is_up(self):
         with tempfile.TemporaryDirectory() as directory:
             program = self.path / "qemu-system-x86_64"

@@ -21,7 +21,8 @@ from .sources import SOURCE
 CONFIG = ("mutants.config",)
 _KEYS = ("Breaks", "Function", "Needs", "Filesystem", "Processors", "Disk", "Guest", "Masked", "Blind")
 # Keys with a fixed set of values; the first is the value if a header lacks the key.
-_CHOICES = {"Processors": ("1", "2"), "Disk": ("", "slow"), "Guest": ("", "compact", "drop-caches"), "Blind": ("", "yes")}
+_CHOICES = {"Processors": ("1", "2"), "Disk": ("", "slow-reads", "slow-writes"),
+            "Guest": ("", "compact", "drop-caches"), "Blind": ("", "yes")}
 _FOUND_OUT = ("found_by", "seconds", "damage", "reason")
 _MASKED = "1min"  # for a mutant of which no effect is expected
 _SPARE = 300  # seconds that a guest may take longer than the duration: rounds end late, and the comparison follows
@@ -38,7 +39,7 @@ class Mutant:
     filesystem: str
     block: int
     processors: int = 1
-    disk: str = ""  # slow: a read takes some milliseconds
+    disk: str = ""  # slow-reads, slow-writes: these take some milliseconds
     guest: str = ""  # what the guest does repeatedly beside the stress
     masked: str = ""  # why it cannot be noticed
     blind: bool = False  # written by an author who had not seen the workloads
@@ -186,7 +187,7 @@ class Hunt:
                                        f"MMAPSTRESS_DURATION={self._duration(mutant)}"))] if with_engine else []
         seconds = seconds_of(options.peer_duration)
         runs += [Run(peer.name, peer.name, (), argv=peer.argv(seconds), seconds=peer.limit(seconds)) for peer in peers]
-        machine = replace(self.machine, smp=mutant.processors, slow_disk=mutant.disk == "slow")
+        machine = replace(self.machine, smp=mutant.processors, slow=mutant.disk.removeprefix("slow-").removesuffix("s"))
         kernel = Kernel("source", self.tree.release, {"undone": image})
         booter = Booter(options, machine, kernel, self.programs, runs, self.temporary)
         booter.timeout = seconds_of(options.duration) + _SPARE

@@ -11,7 +11,7 @@ from .console import read_console
 # The status of a QEMU that was ended: when its time was over, or because its kernel oopsed and went on.
 TIME_IS_UP, OOPSED = 124, 125
 _AFTER_OOPS = 30  # seconds: damage found until then is still reported
-_SLOW_READS = 200  # a second, on a slow disk
+_SLOW = 200  # reads or writes a second, on a slow disk
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Machine:
     bus: str = "virtio"  # of the test disks; or ide
     append: str = ""
     kvm: bool = False
-    slow_disk: bool = False  # a read waits some milliseconds, as on a hard disk; a write does not
+    slow: str = ""  # "read" or "write": what waits some milliseconds, as on a hard disk; the other does not
 
     def command(self, image, initramfs, disks, more=(), log=None):
         """`log`: a file, empty at first, that gets a record of every write and flush of the only disk."""
@@ -38,7 +38,7 @@ class Machine:
                 "-initrd", str(initramfs), "-append", " ".join(words).rstrip(),
                 *(_recorded(disks[0], log) if log else (word for disk in disks for word in (
                     "-drive", f"file={disk},if={self.bus},format=raw,cache=unsafe"
-                              + (f",throttling.iops-read={_SLOW_READS}" if self.slow_disk else "")))),
+                              + (f",throttling.iops-{self.slow}={_SLOW}" if self.slow else "")))),
                 *(("-accel", "kvm", "-cpu", "host") if self.kvm else ("-accel", "tcg"))]
 
 
