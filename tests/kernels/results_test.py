@@ -105,7 +105,9 @@ class Verdicts(unittest.TestCase):
                 ("warning", "WARNING: CPU: 0 PID: 1 at fs/xfs/xfs_aops.c:99 xfs_vm_writepages+0x1/0x2"),
                 ("warning", "WARNING: fs/f2fs/data.c:12 at f2fs_x+0x1/0x2, CPU#0: init/1"),
                 ("warning", "EXT4-fs error (device vda): ext4_lookup:1855: inode #2: comm init: bad"),
-                ("warning", "EXT4-fs (vda): error count since last fsck: 1")):
+                ("warning", "EXT4-fs (vda): error count since last fsck: 1"),
+                ("warning", "UBIFS error (ubi0:0 pid 80): ubifs_read_node: bad node type (255 but expected 1)"),
+                ("warning", "ubi0 error: ubi_io_read: error -74 while reading 64 bytes from PEB 3:0")):
             for text in (BOOT + BEGIN + f"[ 3.1] {words}\r\n" + one(1) + END, BOOT + one(1) + f"{words}\r\n" + END):
                 self.assert_unknown(text, words.split(": ", 1)[-1], kind)
         for words in ("Spectre V2 : WARNING: Unprivileged eBPF is enabled", "EXT4-fs (vda): mounted filesystem"):

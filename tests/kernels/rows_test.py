@@ -41,7 +41,7 @@ class Rows(unittest.TestCase):
 
     def test_every_filesystem_says_how_it_is_made_or_why_not(self):
         for one in filesystems.FILESYSTEMS.values():
-            self.assertTrue(one.cannot or one.is_device or (one.maker and one.package), one.name)
+            self.assertTrue(one.cannot or one.is_device or one.is_flash or (one.maker and one.package), one.name)
             self.assertTrue(one.blocks and one.mount_type and bool(one.needed_modules) != one.is_device, one.name)
 
     def test_a_kernel_for_block_devices_has_three_rows(self):
@@ -56,6 +56,17 @@ class Rows(unittest.TestCase):
                 disk = Path(directory) / "disk"
                 filesystems.make_disk(filesystems.FILESYSTEMS["blockdev"], block, disk, 192)
                 self.assertEqual(disk.stat().st_size, size)
+
+    def test_a_flash_chip_is_erased(self):
+        with tempfile.TemporaryDirectory() as directory:
+            disk = Path(directory) / "disk"
+            filesystems.make_disk(filesystems.FILESYSTEMS["ubifs"], 4096, disk, 2)
+            self.assertEqual(disk.read_bytes(), b"\xff" * (2 << 20))
+
+    def test_what_power_cuts_are_possible_on(self):
+        on_disk = {name for name, one in filesystems.FILESYSTEMS.items() if one.is_on_disk}
+        self.assertLess({"ext4", "f2fs", "ocfs2"}, on_disk)
+        self.assertFalse({"blockdev", "overlayfs", "ubifs", "9p", "nfs", "hfsplus"} & on_disk)
 
     def runs(self, workloads, *arguments):
         return rows.list_runs(options.parse_run(arguments), workloads)

@@ -14,6 +14,7 @@
 #include "child.h"
 #include "commit.h"
 #include "files.h"
+#include "flash.h"
 #include "machine.h"
 #include "serial.h"
 #include "settings.h"
@@ -49,9 +50,15 @@ static int find_disk(void) {
 }
 
 static int mount_disk(void) {
-    if (mount(disk, "/mnt", setting("fs", "ext3"), MS_NOATIME, setting("options", "")) == 0)
+    char volume[kVolumeName];
+    const int is_flash = setting_number("flash", 0) != 0;
+    if (is_flash && flash_attach(disk, volume) != 0)
+        return -1;
+    if (mount(is_flash ? volume : disk, "/mnt", setting("fs", "ext3"), MS_NOATIME,
+              setting("options", "")) == 0)
         return 0;
     serial_failed("mount the test disk", errno);
+    flash_detach();
     return -1;
 }
 
@@ -90,7 +97,7 @@ static void forget_btrfs_devices(void) {
 
 static int unmount_disk(void) {
     if (umount("/mnt") == 0)
-        return 0;
+        return flash_detach();
     serial_failed("unmount the test disk", errno);
     return -1;
 }

@@ -70,6 +70,8 @@ class Booter:
             settings["disk"] = f"vd{'abcdefgh'[number]}"
         if filesystem.is_device:
             settings["device"] = 1
+        if filesystem.is_flash:
+            settings["flash"] = 1
         if filesystem.over == "overlay":
             settings["over"] = "overlay"
         elif filesystem.over == "partialfs" or setup.contract:

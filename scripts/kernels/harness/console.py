@@ -17,7 +17,7 @@ _TROUBLE = tuple((kind, re.compile(pattern)) for kind, pattern in (
              rb"|Unable to mount root.*|Failed to execute /init.*)"),
     ("warning", rb"(WARNING: (?:CPU|\S+\.[ch]:\d).*|UBSAN: .*|(?:EXT4-fs|REISERFS|FAT-fs|exFAT-fs|BTRFS)[ :]?(?:\([^)]*\):? )?"
                 rb"(?:error|critical).*|XFS \([^)]*\): (?:Metadata corruption|Internal error|Corruption).*"
-                rb"|F2FS-fs \([^)]*\): .*(?:[Ii]nconsisten|corrupt).*)")))
+                rb"|F2FS-fs \([^)]*\): .*(?:[Ii]nconsisten|corrupt).*|(?:UBIFS|ubi\d+) error.*)")))
 TROUBLES = ("oops", "hang", "warning")  # worst first
 _TAINTS = {1 << 7: "oops", 1 << 9: "warning"}  # of /proc/sys/kernel/tainted
 # Old kernels stop here, or panic, if their IO-APIC's timer does not tick under QEMU.

@@ -16,6 +16,7 @@ class Filesystem:
     mebibytes: int = 0  # the smallest disk that the command accepts
     tier: int = 1  # 1: in the matrix
     is_device: bool = False  # no filesystem: mmapstress stores into the disk itself
+    is_flash: bool = False  # the disk is a flash chip, which its first mount formats
     over: str = ""  # what is mounted over it, to run on: overlay, or a FUSE program
     cannot: str = ""  # why it cannot be made here
 
@@ -26,6 +27,12 @@ class Filesystem:
     @property
     def needed_modules(self):
         return () if self.is_device else self.modules or (self.mount_type,)
+
+    @property
+    def is_on_disk(self):
+        """Whether it writes to a disk of its own, past the page cache of the disk's device, so that a power cut there
+        is one for the filesystem."""
+        return not (self.over or self.is_device or self.is_flash or self.cannot)
 
 
 # A commit interval far longer than any run: only fsync commits.
@@ -93,9 +100,11 @@ FILESYSTEMS = {filesystem.name: filesystem for filesystem in (
     Filesystem("ocfs2", ("mkfs.ocfs2", "-q", "-F", "-M", "local", "-b", "{block}"), "ocfs2-tools",
                modules=("ocfs2", "ocfs2_stackglue"), mebibytes=256, tier=2),
     Filesystem("blockdev", (), "", blocks=(512, 1024, 2048, 4096), mebibytes=64, tier=2, is_device=True),
+    # Its compressors are modules, too, and no modprobe fetches them in the guest.
+    Filesystem("ubifs", (), "", blocks=(4096,), modules=("lzo", "deflate", "zstd", "block2mtd", "ubifs"), tier=2,
+               is_flash=True),
     *(Filesystem(name, (), "", tier=2, cannot=why) for name, why in (
         ("hfsplus", "Debian has no mkfs for it"),
-        ("ubifs", "it needs a flash device, and the guest has disks only"),
         ("9p", "it needs a server beside the guest, and its commits write to no disk whose sectors could be counted"),
         ("nfs", "it needs a server in the guest, and none is set up there"))),
 )}
@@ -109,6 +118,11 @@ def make_disk(filesystem, block, file, mebibytes):
         # The kernel takes the largest block size that divides the disk's.
         with open(file, "wb") as disk:
             disk.truncate((filesystem.mebibytes << 20) + block % 4096)
+        return
+    if filesystem.is_flash:
+        with open(file, "wb") as disk:
+            for _ in range(max(mebibytes, filesystem.mebibytes)):
+                disk.write(b"\xff" * (1 << 20))
         return
     need(filesystem.maker[0], filesystem.package)
     with open(file, "wb") as disk:

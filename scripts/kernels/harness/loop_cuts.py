@@ -26,7 +26,7 @@ _CUTS_OF_A_RECORD = 20
 _LONGEST_PAUSE = 0.2  # seconds between two cuts
 _WORKLOADS = ("mix", "wild")
 # Filesystems on a disk of their own.
-_POSSIBLE = tuple(name for name, one in FILESYSTEMS.items() if not (one.over or one.is_device or one.cannot))
+_POSSIBLE = tuple(name for name, one in FILESYSTEMS.items() if one.is_on_disk)
 
 
 def parser():

@@ -302,8 +302,7 @@ def _settle_power_cut(options):
     if options.mutants is not None or options.format == "ktap":
         raise usage_error(f"{'--format ktap' if options.format == 'ktap' else '--mutants'} does not go with --power-cut")
     for name in options.fs or ():
-        filesystem = FILESYSTEMS[name]
-        if filesystem.over or filesystem.is_device or filesystem.cannot:
+        if not FILESYSTEMS[name].is_on_disk:
             raise usage_error(f"--power-cut takes filesystems on a disk of their own, not {name}")
     if options.mutant:
         options.source = options.source or OF_MUTANTS
