@@ -207,8 +207,12 @@ class Told(unittest.TestCase):
         self.assertEqual(compared({"cut_short": self.SYNCED, "damage": [], "files": []}),
                          {"verdict": "clean", "synced_bytes": 4096})
         self.assertEqual(compared({"cut_short": None, "damage": [], "files": [{"size": 5}]})["synced_bytes"], 5)
-        alarm = compared({"cut_short": self.SYNCED, "files": [], "damage": [{"file": 0, "offset": 9, "length": 3, "lost": 5}]}, 1)
-        self.assertEqual((alarm["verdict"], alarm["ranges"], alarm["done"]), ("alarm", 1, 7))
+        alarm = compared({"cut_short": self.SYNCED, "files": [], "damage": [{"file": 0, "offset": 9, "length": 3, "lost": 5}],
+                          "known_faults": [{"name": "K9"}], "damage_is_known": False}, 1)
+        self.assertEqual((alarm["verdict"], alarm["ranges"], alarm["done"], alarm["known"]), ("alarm", 1, 7, []))
+        alarm = compared({"cut_short": self.SYNCED, "files": [], "damage": [], "known_faults": [{"name": "K9"}],
+                          "damage_is_known": True}, 1)
+        self.assertEqual(alarm["known"], ["K9"])
         self.assertEqual(compared({"cut_short": self.SYNCED | {"synced_bytes": 0}, "problems": []}, 3)["verdict"], "nothing synced")
 
     def test_what_cannot_be_told_says_why(self):
@@ -226,16 +230,20 @@ class Told(unittest.TestCase):
                 "synced_bytes": 9, "nothing_synced": 0, "alarms": [], "untold": [], "failure": None} | more
 
     def test_exit_codes(self):
-        alarm = {"cut": "here", "seed": 1, "workload": "mix", "ranges": 1, "done": 7,
+        alarm = {"cut": "here", "seed": 1, "workload": "mix", "ranges": 1, "done": 7, "known": [],
                  "damage": [{"file": 0, "offset": 9, "length": 3, "kind": "stale", "lost": 5}]}
+        known = alarm | {"known": ["K9"]}
         for code, word, more in ((0, "clean", {}), (1, "lost", {"alarms": [alarm]}), (0, "caught", {"alarms": [alarm], "control": True}),
-                                 (1, "not caught", {"control": True}), (3, "could not tell", {"checked": 0}),
+                                 (1, "not caught", {"control": True}), (1, "lost, known: K9", {"alarms": [known]}),
+                                 (1, "lost", {"alarms": [known, alarm]}),
+                                 (1, "not caught", {"alarms": [known], "control": True}), (3, "could not tell", {"checked": 0}),
                                  (3, "could not tell", {"failure": "no kernel"}),
                                  (0, "clean", {"untold": [{"cut": "here", "reason": "x"}]})):
             result = self.result(**more)
             self.assertEqual((cut_results.verdict(result), cut_results.exit_code([result])), (word, code))
             self.assertIn(word, cut_results.table([result]))
         self.assertIn("file 0 at 9, 3 bytes stale", cut_results.table([self.result(alarms=[alarm])]))
+        self.assertIn("; known: K9", cut_results.table([self.result(alarms=[known])]))
 
 
 class Disks(unittest.TestCase):

@@ -22,7 +22,8 @@ def judge(code, raw, said):
     if code == 0:
         return {"verdict": "clean", "synced_bytes": synced}
     return {"verdict": "alarm", "synced_bytes": synced, "ranges": len(report["damage"]), "done": cut_short.get("done"),
-            "damage": report["damage"][:3], "operations": report.get("named_operations", [])}
+            "damage": report["damage"][:3], "operations": report.get("named_operations", []),
+            "known": [fault["name"] for fault in report["known_faults"]] if report["damage_is_known"] else []}
 
 
 def empty_row(name, control):
@@ -61,7 +62,8 @@ def _alarm_in_words(alarm):
     lost = f"operation {damage['lost']}" if damage["lost"] else "the file's start"
     return (f"{alarm['workload']}, seed {alarm['seed']}, cut {alarm['cut']}: file {damage['file']} at {damage['offset']}, "
             f"{damage['length']} bytes {damage['kind']} ({alarm['ranges']} ranges); lost: {lost}, "
-            f"synced by then; all up to operation {alarm['done']} was done")
+            f"synced by then; all up to operation {alarm['done']} was done"
+            + (f"; known: {', '.join(alarm['known'])}" if alarm["known"] else ""))
 
 
 def table(results):
@@ -79,8 +81,11 @@ def table(results):
 
 
 def verdict(result):
-    if result["alarms"]:
+    """Faults of the kernel that are known on any disk do not make a control caught."""
+    if not all(alarm["known"] for alarm in result["alarms"]):
         return "caught" if result["control"] else "lost"
+    if result["alarms"] and not result["control"]:
+        return "lost, known: " + ", ".join(sorted({name for alarm in result["alarms"] for name in alarm["known"]}))
     if result["failure"] or not result["checked"] or len(result["untold"]) * 2 > result["cuts"]:
         return "could not tell"
     return "not caught" if result["control"] else "clean"
@@ -88,7 +93,7 @@ def verdict(result):
 
 def exit_code(results):
     """0 nothing lost, and every control caught; 1 otherwise; 3 a row could not be told."""
-    found = {verdict(result) for result in results}
+    found = {verdict(result).partition(",")[0] for result in results}
     if found & {"lost", "not caught"}:
         return 1
     return UNKNOWN if "could not tell" in found else 0

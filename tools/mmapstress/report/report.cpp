@@ -176,6 +176,7 @@ std::string report_json(const RunResult& result, ReportState state) {
                       {"rounds", result.rounds},
                       {"totals", totals_json(result.totals)},
                       {"known_faults", std::move(faults)},
+                      {"damage_is_known", is_known_damage(result)},
                       {"operations", operations_json(result)},
                       {"left_out", std::move(left_out)},
                       {"commits", commits_json(result.commits)},

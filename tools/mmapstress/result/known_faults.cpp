@@ -1,6 +1,7 @@
 #include "tools/mmapstress/result/known_faults.hpp"
 
 #include "tools/mmapstress/result/run_result.hpp"
+#include "tools/schedule/parse_op.hpp"
 
 #include <algorithm>
 #include <array>
@@ -55,54 +56,94 @@ bool where_extents_moved_and_the_journal_has_the_data(const RunResult& result) {
            });
 }
 
+/// The line of text of an operation, or an empty one.
+std::string_view line_of(const RunResult& result, OpId id) {
+    const auto line = result.named_ops.find(id);
+    return line == result.named_ops.end() ? std::string_view{} : line->second;
+}
+
+bool after_a_crash_where_extents_move(const RunResult& result) {
+    return result.cut_short && (result.filesystem == "ext4" || result.filesystem == "xfs");
+}
+
+/// Whether the found bytes belong where an insert-range or collapse-range, had it not been undone,
+/// would have moved these bytes to; they were stored after it. Of several moves in a row only the
+/// last is known here.
+bool is_written_where_a_move_was_undone(const RunResult& result, const DamagedRange& range) {
+    if (range.kind != DamageKind::misplaced || range.origin_file != range.file) {
+        return false;
+    }
+    return std::ranges::any_of(range.ops, [&](OpId id) {
+        text::Words words(line_of(result, id));
+        const std::string_view first = words.next();
+        const auto op = text::parse_op(first, words);
+        if (!op || id >= range.origin) {
+            return false;
+        }
+        const std::uint64_t here = range.range.begin.value;
+        const std::uint64_t there = range.origin_offset.value;
+        return (op->kind == OpKind::collapse && there + op->length.value == here) ||
+               (op->kind == OpKind::insert && there == here + op->length.value);
+    });
+}
+
 /// A fault that is recognised by the bytes that were lost.
 struct Loss {
     std::string_view name;
     bool (*is_known_of)(const RunResult&);
-    /// Given a damaged range, and the line of text of the operation that was lost, or an empty one.
-    bool (*explains)(const DamagedRange&, std::string_view);
+    bool (*explains)(const RunResult&, const DamagedRange&);
     std::string_view text; ///< after "3 ranges"
 };
 
 constexpr std::array kLosses{
     Loss{"K1", on_fuse,
-         [](const DamagedRange&, std::string_view line) { return is_stored_by_kernel(line); },
+         [](const RunResult& result, const DamagedRange& range) {
+             return is_stored_by_kernel(line_of(result, range.lost));
+         },
          " stored by the kernel through a mapping: returned by the kernel, then gone. Known of "
          "FUSE when the file changes its size meanwhile (seen on Linux 6.18); --without gup leaves "
          "such stores out"},
-    Loss{"K4", on_fuse, is_cleared_growth,
+    Loss{"K4", on_fuse,
+         [](const RunResult& result, const DamagedRange& range) {
+             return is_cleared_growth(range, line_of(result, range.lost));
+         },
          " written by write(2), zeros now. Known of FUSE when the write makes the file longer and "
          "the page that it ended in is written back meanwhile (seen on Linux 6.18); --without grow "
          "leaves such writes out"},
     Loss{
         "K5", on_xfs_punched_beside_the_kernels_stores,
-        [](const DamagedRange& range, std::string_view) { return range.kind == DamageKind::zeros; },
+        [](const RunResult&, const DamagedRange& range) { return range.kind == DamageKind::zeros; },
         " zeros now. Known of XFS beside a punch or zero-range that begins or ends in that page, "
         "if the kernel stores through a mapping into the same large folio meanwhile (seen on "
         "Linux 6.18); --without gup leaves such stores out"},
     Loss{"K6", where_extents_moved_and_the_journal_has_the_data,
-         [](const DamagedRange&, std::string_view) { return true; },
+         [](const RunResult&, const DamagedRange&) { return true; },
          " of a file that pages were put into or taken out of. Known of ext4 with data=journal, if "
          "what a mapping stored behind that place has not been synced (seen on Linux 6.1)"},
-    Loss{"K7", on_fuse, is_zeroing_undone,
+    Loss{"K7", on_fuse,
+         [](const RunResult& result, const DamagedRange& range) {
+             return is_zeroing_undone(range, line_of(result, range.lost));
+         },
          " zeroed by fallocate, with old bytes again. Known of FUSE when a mapping stores into the "
          "page in which the range begins or ends, and it is written back meanwhile (seen on Linux "
          "6.18); --without punch leaves such zeroing out"},
     Loss{"K8", on_blocks_of_a_folio,
-         [](const DamagedRange&, std::string_view line) { return is_stored_by_kernel(line); },
+         [](const RunResult& result, const DamagedRange& range) {
+             return is_stored_by_kernel(line_of(result, range.lost));
+         },
          " stored by the kernel through a mapping: returned by the kernel, then gone. Known of "
          "ext2, ext4 and XFS when the folio is written back meanwhile and another block of it "
          "becomes dirty (seen on Linux 6.18); --without gup leaves such stores out"},
+    Loss{
+        "K9", after_a_crash_where_extents_move, is_written_where_a_move_was_undone,
+        " synced before, overwritten by bytes of a later write to another place. Known of ext4 and "
+        "XFS when an insert-range or collapse-range has moved the blocks and the crash undoes it: "
+        "what is written to them meanwhile does not wait for the move (seen on Linux 6.1, 6.18)"},
 };
-
-bool explains(const Loss& loss, const RunResult& result, const DamagedRange& range) {
-    const auto line = result.named_ops.find(range.lost);
-    return loss.explains(range, line == result.named_ops.end() ? "" : line->second);
-}
 
 std::size_t explained_by(const Loss& loss, const RunResult& result) {
     return static_cast<std::size_t>(std::ranges::count_if(
-        result.damage, [&](const DamagedRange& one) { return explains(loss, result, one); }));
+        result.damage, [&](const DamagedRange& one) { return loss.explains(result, one); }));
 }
 
 bool is_past_eof(const DamagedRange& range) {
@@ -155,7 +196,7 @@ std::vector<KnownFault> known_faults(const RunResult& result) {
 bool is_known_damage(const RunResult& result) {
     const auto is_explained = [&](const DamagedRange& range) {
         return is_past_eof(range) || std::ranges::any_of(kLosses, [&](const Loss& loss) {
-                   return loss.is_known_of(result) && explains(loss, result, range);
+                   return loss.is_known_of(result) && loss.explains(result, range);
                });
     };
     return !result.damage.empty() && result.damage_not_kept == 0 && result.problems.empty() &&

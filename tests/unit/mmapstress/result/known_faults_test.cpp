@@ -132,6 +132,50 @@ TEST(KnownFaults, K7IsAZeroingUndoneOnFuse) {
     EXPECT_EQ(names(undone), "") << "not known there";
 }
 
+/// After a crash, bytes of operation 20, which belong at 12288, stand at `here`; operation 19 moved
+/// the blocks there.
+RunResult overwritten_by_a_later_write(const std::string& move, std::uint64_t here) {
+    RunResult result = lost("write file=1 off=16384 len=4096");
+    result.filesystem = "ext4";
+    result.cut_short.emplace();
+    DamagedRange& range = result.damage[0];
+    range.file = range.origin_file = FileIndex{1};
+    range.range = {ByteOffset{here}, ByteOffset{here + 100}};
+    range.kind = DamageKind::misplaced;
+    range.origin = OpId{20};
+    range.origin_offset = ByteOffset{12288};
+    range.ops = {OpId{19}};
+    result.named_ops[OpId{19}] = "19 " + move;
+    return result;
+}
+
+TEST(KnownFaults, K9IsALaterWriteWhereACrashUndidAMove) {
+    const std::string collapse = "collapse file=1 off=4096 len=8192";
+    const std::string insert = "insert file=1 off=4096 len=8192";
+    EXPECT_EQ(names(overwritten_by_a_later_write(collapse, 20480)), "K9 ");
+    EXPECT_EQ(names(overwritten_by_a_later_write(insert, 4096)), "K9 ");
+    EXPECT_EQ(names(overwritten_by_a_later_write(collapse, 4096)), "") << "moved the other way";
+    EXPECT_EQ(names(overwritten_by_a_later_write(insert, 20480)), "") << "moved the other way";
+    EXPECT_EQ(names(overwritten_by_a_later_write("punch file=1 off=4096 len=8192", 20480)), "")
+        << "moves nothing";
+    for (const auto& [changes, why] :
+         std::initializer_list<std::pair<void (*)(RunResult&), const char*>>{
+             {[](RunResult& result) { result.cut_short.reset(); }, "no crash"},
+             {[](RunResult& result) { result.filesystem = "btrfs"; }, "not known there"},
+             {[](RunResult& result) { result.damage[0].origin = OpId{18}; }, "before the move"},
+             {[](RunResult& result) { result.damage[0].kind = DamageKind::stale; },
+              "its own bytes"},
+             {[](RunResult& result) { result.damage[0].origin_file = FileIndex{0}; },
+              "of another file"}}) {
+        RunResult other = overwritten_by_a_later_write(collapse, 20480);
+        changes(other);
+        EXPECT_EQ(names(other), "") << why;
+    }
+    RunResult xfs = overwritten_by_a_later_write(collapse, 20480);
+    xfs.filesystem = "xfs";
+    EXPECT_EQ(names(xfs), "K9 ");
+}
+
 TEST(Totals, AreSumsAndNameTheWorkloads) {
     RunResult round = lost("store file=0 off=0 len=1");
     round.header.workload = "mix";
