@@ -25,11 +25,12 @@
 //         example by write(2): bio_check_pages_dirty() then finds the folio dirty and marks
 //         nothing, and writeback passes over the clean blocks. This is the bug of 2006 again, with
 //         blocks smaller than a folio.
-//     K9  ext4, XFS after a crash, seen on Linux 6.1 and 6.18: bytes that fsync had made durable are
+//     K9  ext4, XFS after a crash, seen on Linux 6.1 and 6.18: bytes that fsync had made durable
+//     are
 //         overwritten by those of a later write to another place. An insert-range or collapse-range
 //         moves extents in a transaction that need not be on disk yet; writeback, like a write with
-//         O_DIRECT, goes to the moved blocks and does not wait for it. If the crash undoes the move,
-//         the blocks are back at their old place, with the new bytes.
+//         O_DIRECT, goes to the moved blocks and does not wait for it. If the crash undoes the
+//         move, the blocks are back at their old place, with the new bytes.
 #pragma once
 
 #include <string>
