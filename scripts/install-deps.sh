@@ -41,7 +41,7 @@ declare -A of_label=(
             lmdb-utils python3-lmdb rrdtool sqlite3 postgresql strace fuse3'
     [qemu]='qemu-system-x86 musl-tools make gcc-12 kmod cpio patch debootstrap reiserfsprogs jfsutils nilfs-tools
             e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools exfatprogs ntfs-3g bindfs udftools gfs2-utils
-            ocfs2-tools xz-utils zstd flex bison bc libelf-dev libssl-dev'
+            ocfs2-tools diod xz-utils zstd flex bison bc libelf-dev libssl-dev'
 )
 own_programs=(apps qemu slurm) # labels with many packages; without --label they must be requested by name
 

@@ -12,7 +12,7 @@ from unittest import mock
 
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/kernels")
 sys.path[:0] = [SCRIPTS, os.path.join(SCRIPTS, "../support")]
-from harness import base, booter, filesystems, kernels, options, qemu, rows, suites  # noqa: E402
+from harness import base, booter, filesystems, guest, kernels, options, qemu, rows, suites  # noqa: E402
 
 
 def names(*arguments):
@@ -62,6 +62,36 @@ class Rows(unittest.TestCase):
             disk = Path(directory) / "disk"
             filesystems.make_disk(filesystems.FILESYSTEMS["ubifs"], 4096, disk, 2)
             self.assertEqual(disk.read_bytes(), b"\xff" * (2 << 20))
+
+    def settings(self, name, *, programs):
+        """What the guest is told of a run on the filesystem, and the directory that becomes its root."""
+        with tempfile.TemporaryDirectory() as directory:
+            temporary = Path(directory)
+            shutil.copy("/bin/true", temporary / "init")
+            parsed = options.parse_run(["--fs", name, "--fix", "present", "--block-size", "4096"])
+            boots = booter.Booter(parsed, options.machine_of(parsed), kernels.own_kernel("image"), programs, [], temporary)
+            root = guest.Guest(temporary / "root", temporary / "init")
+            setup, = rows.list_setups(parsed)
+            settings = boots.settings(root, booter.Batch([setup], temporary), setup)
+            daemon = temporary / "root" / settings.get("daemon", "/none").lstrip("/") / "argv"
+            return settings, daemon.read_text(encoding="utf-8").split() if daemon.exists() else None
+
+    def test_what_is_over_the_disk(self):
+        programs = {"bindfs": Path("/bin/true"), "diod": Path("/bin/true")}
+        for name, over, options_over, words in (
+                ("ext4", None, None, None), ("overlayfs", "overlay", "", None),
+                ("bindfs", "bindfs", "", ["-f", "/mnt", "/under"]),
+                ("9p", "9p", "cache=loose,msize=65536", ["--wfdno", "100"]),
+                ("9p-mmap", "9p", "cache=mmap,msize=65536", ["--wfdno", "100"])):
+            settings, argv = self.settings(name, programs=programs)
+            self.assertEqual((settings.get("over"), settings.get("over_options")), (over, options_over), name)
+            self.assertEqual(argv and argv[-len(words):], words, name)
+            self.assertEqual(settings["fs"], "ext4")
+        with self.assertRaisesRegex(base.Failure, "diod is not installed"):
+            self.settings("9p", programs={})
+
+    def test_a_chip_is_told_apart_from_a_disk(self):
+        self.assertEqual(self.settings("ubifs", programs={})[0]["flash"], 1)
 
     def test_what_power_cuts_are_possible_on(self):
         on_disk = {name for name, one in filesystems.FILESYSTEMS.items() if one.is_on_disk}

@@ -36,7 +36,7 @@
 
 static char disk[kDiskPath];
 
-/// Where programs run: on the test disk, or on a partialfs over it.
+/// Where programs run: on the test disk, or on what is mounted over it.
 static const char* test_root(void) {
     return under_wanted() ? "/under" : "/mnt";
 }
@@ -199,23 +199,28 @@ static void end_beside(pid_t pid) {
         serial_failed(beside_file(), ENOSYS);
 }
 
+/// Runs the program with a directory that is made for it. 1 if there was a report.
+static int run_in_new(int number, const char* run, const char* dir) {
+    if (mkdir(dir, 0755) != 0) {
+        serial_failed("make the run's directory", errno);
+        return 0;
+    }
+    if (setting("notebook", NULL) != NULL)
+        sync();
+    const pid_t beside = start_beside();
+    const int reported = run_program(number, "argv", "report.json", run, dir);
+    end_beside(beside);
+    return reported;
+}
+
 static void run_and_compare(int number, const char* run) {
     char dir[64];
     int reported = 0;
     snprintf(dir, sizeof dir, "%s/run-%d", test_root(), number);
     if (mount_disk() != 0)
         return;
-    if (mount_notebook() == 0 && commit_warm_up(number, "/mnt", disk) == 0 &&
-        under_start(number) == 0) {
-        if (mkdir(dir, 0755) != 0)
-            serial_failed("make the run's directory", errno);
-        else {
-            if (setting("notebook", NULL) != NULL)
-                sync();
-            const pid_t beside = start_beside();
-            reported = run_program(number, "argv", "report.json", run, dir);
-            end_beside(beside);
-        }
+    if (mount_notebook() == 0 && under_start(number) == 0) {
+        reported = commit_warm_up(number, test_root(), disk) == 0 && run_in_new(number, run, dir);
         under_report(number);
         under_stop(number);
     }

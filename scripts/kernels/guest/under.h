@@ -1,13 +1,14 @@
-// What is mounted over the test disk, if anything: /mnt is the disk, /under what the runs see. Either an
-// overlay (the setting "over" is "overlay"), or a program of FUSE's, such as a partialfs (the setting "daemon" is a
-// directory with its argv).
+// What is mounted over the test disk, if anything: /mnt is the disk, /under what the runs see. An
+// overlay or 9p (the setting "over" is "overlay" or "9p"), or a program of FUSE's, such
+// as a partialfs. The setting "daemon" is a directory with the argv of FUSE's program, or of 9p's
+// server.
 #pragma once
 
 /// Whether the run that is under way was given such a thing.
 int under_wanted(void);
 
-/// Mounts it; a program is started and waited for. What a program says is a report of run `run` if it fails. 0 (also
-/// where none is wanted), or -1, told as an event.
+/// Mounts it; a program is started and waited for. What a program says is a report of run `run` if
+/// it fails. 0 (also where none is wanted), or -1, told as an event.
 int under_start(int run);
 
 /// Prints a partialfs' status and its ledger as reports of run `run`.

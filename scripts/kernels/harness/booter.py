@@ -5,7 +5,7 @@ import shutil
 
 from .base import UNKNOWN, DiskFull, Failure, note, processes
 from .console import read_console
-from .filesystems import make_disk
+from .filesystems import DAEMONS, make_disk
 from .guest import Guest
 from .qemu import OOPSED, boot
 from .row_results import Boot, row_of, row_without_boot
@@ -72,16 +72,19 @@ class Booter:
             settings["device"] = 1
         if filesystem.is_flash:
             settings["flash"] = 1
-        if filesystem.over == "overlay":
-            settings["over"] = "overlay"
-        elif filesystem.over == "partialfs" or setup.contract:
+        if filesystem.over == "partialfs" or setup.contract:
             settings["daemon"] = guest.add_partialfs(self.kernel, self.programs["partialfs"],
                                                      setup.contract or "linux-2.6.20", setup.block)
         elif filesystem.over:
-            if filesystem.over not in self.programs:
-                raise Failure(UNKNOWN, f"{filesystem.over} is not installed (scripts/install-deps.sh --kernels)")
-            settings["daemon"] = guest.add_daemon(self.kernel, self.programs[filesystem.over], "-f", "/mnt", "/under")
+            settings |= {"over": filesystem.over, "over_options": filesystem.over_options}
+            if filesystem.over in DAEMONS:
+                settings["daemon"] = self.add_daemon(guest, *DAEMONS[filesystem.over])
         return settings | self.more_settings
+
+    def add_daemon(self, guest, name, *words):
+        if name not in self.programs:
+            raise Failure(UNKNOWN, f"{name} is not installed (scripts/install-deps.sh --kernels)")
+        return guest.add_daemon(self.programs[name], *words)
 
     def boot_batch(self, batch):
         """Adds the rows of its setups: one for each setup and workload."""

@@ -17,7 +17,8 @@ class Filesystem:
     tier: int = 1  # 1: in the matrix
     is_device: bool = False  # no filesystem: mmapstress stores into the disk itself
     is_flash: bool = False  # the disk is a flash chip, which its first mount formats
-    over: str = ""  # what is mounted over it, to run on: overlay, or a FUSE program
+    over: str = ""  # what is mounted over it, to run on: overlay, partialfs, or one of DAEMONS
+    over_options: str = ""  # mount options of that
     cannot: str = ""  # why it cannot be made here
 
     @property
@@ -68,6 +69,21 @@ def _made_with(filesystem, *words, **more):
     return {"maker": (*filesystem.maker, *words), **more}
 
 
+def _over_ext4(name, *modules, tier=2, **more):
+    """What is mounted over an ext4, and called as it is."""
+    return replace(_EXT4, **({"name": name, "type": "ext4", "modules": ("ext4", *modules), "blocks": (4096,),
+                              "over": name, "tier": tier} | more))
+
+
+# Programs that make what is mounted at /under out of the disk at /mnt, and their arguments.
+DAEMONS = {
+    "bindfs": ("bindfs", "-f", "/mnt", "/under"),
+    "9p": ("diod", "--foreground", "--no-auth", "--config-file", "/dev/null", "--logdest", "stderr", "--export", "/mnt",
+           "--rfdno", "100", "--wfdno", "100"),  # kServerEnd of guest/under.c
+}
+
+_9P = _over_ext4("9p", "9pnet_fd", "9p", over_options="cache=loose,msize=65536")
+
 FILESYSTEMS = {filesystem.name: filesystem for filesystem in (
     Filesystem("reiserfs", ("mkreiserfs", "-ff", "-q", "--format", "3.6", "-b", "{block}"), "reiserfsprogs",
                options=_ORDERED),
@@ -84,9 +100,8 @@ FILESYSTEMS = {filesystem.name: filesystem for filesystem in (
     Filesystem("vfat", ("mkfs.vfat", "-S", "{block}"), "dosfstools", modules=(*_NLS, "vfat")),
     Filesystem("exfat", ("mkfs.exfat", "-c", "{block}"), "exfatprogs", modules=(*_NLS, "exfat"), blocks=(4096,)),
     Filesystem("ntfs3", ("mkntfs", "-q", "-F", "-f", "-c", "{block}"), "ntfs-3g", modules=(*_NLS, "ntfs3")),
-    replace(_EXT4, name="overlayfs", type="ext4", modules=("ext4", "overlay"), blocks=(4096,), over="overlay"),
-    replace(_EXT4, name="partialfs", type="ext4", modules=("ext4", "fuse"), blocks=(4096,), over="partialfs"),
-    replace(_EXT4, name="bindfs", type="ext4", modules=("ext4", "fuse"), blocks=(4096,), over="bindfs"),
+    _over_ext4("overlayfs", "overlay", tier=1, over="overlay"), _over_ext4("partialfs", "fuse", tier=1),
+    _over_ext4("bindfs", "fuse", tier=1),
     *_variants(_EXT4, 2, bigalloc=_ext4_with("bigalloc"), inline_data=_ext4_with("inline_data"),
                fast_commit=_ext4_with("fast_commit"),
                nodelalloc={"options": f"{_ORDERED},nodelalloc", "blocks": (4096,)}),
@@ -103,9 +118,9 @@ FILESYSTEMS = {filesystem.name: filesystem for filesystem in (
     # Its compressors are modules, too, and no modprobe fetches them in the guest.
     Filesystem("ubifs", (), "", blocks=(4096,), modules=("lzo", "deflate", "zstd", "block2mtd", "ubifs"), tier=2,
                is_flash=True),
+    _9P, *_variants(_9P, 2, mmap={"over_options": "cache=mmap,msize=65536"}),
     *(Filesystem(name, (), "", tier=2, cannot=why) for name, why in (
         ("hfsplus", "Debian has no mkfs for it"),
-        ("9p", "it needs a server beside the guest, and its commits write to no disk whose sectors could be counted"),
         ("nfs", "it needs a server in the guest, and none is set up there"))),
 )}
 

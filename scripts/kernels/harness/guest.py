@@ -69,9 +69,10 @@ class Guest:
     def __init__(self, root, init):
         self.root = root
         self.order = []  # of its modules, in loading order
-        for name in ("modules", "runs", "bin"):
+        for name in ("modules", "runs", "bin", "etc"):
             (root / name).mkdir(parents=True)
         shutil.copy(init, root / "init")
+        self._put("etc/passwd", ["root:x:0:0::/:/bin/sh"])  # 9p's server looks its client up
         self.settings = []
         self.daemons = []
 
@@ -109,10 +110,9 @@ class Guest:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(library, target)
 
-    def add_daemon(self, kernel, program, *words):
-        """Adds a program that is mounted over the test disk, with FUSE. Returns the directory with its argv. The
-        program is dynamic: Debian has no static libraries for partialfs."""
-        self.add_module(kernel, "fuse")
+    def add_daemon(self, program, *words):
+        """Adds a program that is mounted over the test disk, with FUSE, or serves it. Returns the directory with its
+        argv. The program is dynamic: Debian has no static libraries for partialfs."""
         self.add_program(program)
         name = f"daemons/{len(self.daemons)}"
         self.daemons.append(name)
@@ -121,8 +121,9 @@ class Guest:
         return f"/{name}"
 
     def add_partialfs(self, kernel, program, contract, block):
+        self.add_module(kernel, "fuse")
         # No timer: only fsync commits, as on the kernel's filesystems.
-        return self.add_daemon(kernel, program, "/mnt", "/under", "--foreground", "--contract", contract, "--block-size",
+        return self.add_daemon(program, "/mnt", "/under", "--foreground", "--contract", contract, "--block-size",
                                str(block), "--commit-interval", "0")
 
     def add_run(self, number, run, settings):

@@ -7,6 +7,7 @@ from .base import (ROOT, UNKNOWN, USAGE, Cache, Failure, Stopped, attempt, last_
                    temporary_directory, usage_error)
 from .booter import Batch, Booter
 from .cut_results import deliver as deliver_cuts
+from .filesystems import DAEMONS
 from .guest import build_engine, build_init, program_given
 from .kernels import Kernel, debian_kernel, own_kernel
 from .mutants import Hunt, list_mutants, seconds_of
@@ -51,8 +52,9 @@ def find_programs(options, setups):
     if options.partialfs or any(setup.filesystem.over == "partialfs" for setup in setups):
         found["partialfs"] = find_program("partialfs", "fusefs/partialfs", options.partialfs_program,
                                           "--partialfs-program")
-    if shutil.which("bindfs"):
-        found["bindfs"] = Path(shutil.which("bindfs"))
+    for name, *_ in DAEMONS.values():
+        if shutil.which(name):
+            found[name] = Path(shutil.which(name))
     return found
 
 
