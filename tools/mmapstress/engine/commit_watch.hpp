@@ -1,7 +1,7 @@
 // Whether the commits of a run really wrote to the disk.
 //
-// A run whose commits wrote nothing has not tried what it was made for: on Linux 2.6.19 the fsync
-// of a new, empty file commits nothing at all.
+// A run whose commits wrote nothing has not tested commits: on Linux 2.6.19, for example, the fsync
+// of a new, empty file commits nothing.
 #pragma once
 
 #include "tools/mmapstress/result/run_result.hpp"
@@ -15,10 +15,10 @@
 
 namespace mmapstress {
 
-/// Counts commits, and those during which the device under the files wrote no sector. What others
-/// write meanwhile to the same device counts as the commit's.
+/// Counts commits, and the empty ones: those during which the device under the files wrote no
+/// sector. Other programs' writes to the same device count as the commit's.
 ///
-/// Thread-safe. The processes that are forked after it was made count together with this one.
+/// Thread-safe. Processes that are forked later count together with this one.
 class CommitWatch {
   public:
     /// Watches the device that the filesystem of `path` is on.
@@ -27,8 +27,8 @@ class CommitWatch {
     /// Carries out a commit and counts it if it succeeds.
     Outcome<> during(const std::function<Outcome<>()>& commit);
 
-    /// What there is to report. Not judged: no sectors are counted for this filesystem, or none
-    /// were counted of all that has been written since this watch was made.
+    /// The counts so far. `empty` is absent if the kernel counts no sectors for this filesystem's
+    /// device, or has counted none since this watch was made.
     [[nodiscard]] Commits counted() const;
 
   private:

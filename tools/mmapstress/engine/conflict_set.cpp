@@ -20,7 +20,7 @@ bool ConflictSet::add(FileIndex file, ByteRange range, WorkerIndex by) {
         }
         ++last;
     }
-    // The worker's own ranges that it overlaps become one with it.
+    // The range is merged with the worker's own ranges that it overlaps.
     if (first != last) {
         range.begin = std::min(range.begin, first->first.second);
         range.end = std::max(range.end, std::prev(last)->second.end);

@@ -1,4 +1,4 @@
-// Tells whether two workers touch the same bytes.
+// Finds out whether two workers touch the same bytes.
 #pragma once
 
 #include "tools/schedule/op.hpp"

@@ -1,12 +1,13 @@
 // The workers that carry a schedule out: threads, in one process or in several.
 //
-// Worker w belongs to process w / threads. Operations that are `alone` (op.hpp), or that change
-// bytes which another worker has changed since (changed_together() of op_effect.hpp; what changes a
-// file's size changes all that follows), wait until all workers are done; the others run at the
-// same time, each worker's in their order. So the bytes at the end do not depend on timing.
+// Worker w belongs to process w / threads. An operation waits until all workers are done if it is
+// `alone` (op.hpp), or if it changes bytes that another worker has changed since the last such wait
+// (changed_together() of op_effect.hpp; a change of a file's size changes all bytes behind it). All
+// other operations run at the same time; each worker carries out its own in order. So the bytes at
+// the end do not depend on timing.
 //
-// The other processes are forked at the start, each with a source of operations of its own, and are
-// told through a pipe how far to walk. They have mappings of their own.
+// The other processes are forked at the start. Each has its own source of operations and its own
+// mappings, and receives through a socket how far to walk.
 #pragma once
 
 #include "tools/mmapstress/engine/executor.hpp"
@@ -18,14 +19,14 @@
 
 namespace mmapstress {
 
-/// Not thread-safe: one thread gives the orders. Ends and awaits threads and processes when it
-/// goes.
+/// Not thread-safe: one thread gives the orders. The destructor ends the threads and processes and
+/// waits for them.
 class Crew {
   public:
     struct Setting {
         ExecutorSetting work;
         OpSourceFactory factory;
-        ByteCount folio{kPageSize}; ///< the filesystem's largest, for changed_together()
+        ByteCount folio{kPageSize}; ///< the filesystem's largest folio, for changed_together()
     };
 
     /// Forks the processes and starts the threads. Call it before the process has other threads.
@@ -35,18 +36,18 @@ class Crew {
     Crew& operator=(const Crew&) = delete;
     virtual ~Crew() = default;
 
-    /// Carries the operation out, now or before finish() returns. Operations come in order, each
-    /// with append's offset; sizes of the files are as before the operation. Checks are not for the
-    /// crew. Of a failure the id is set to the operation's.
+    /// Carries the operation out, now or before finish() returns. Operations must come in order,
+    /// appends with their offset; the files' sizes must be those before the operation. Checks are
+    /// not for the crew. After a failure `failed` is the id of the operation that failed.
     virtual Outcome<> execute(const Op& op, OpId& failed) = 0;
-    /// Returns when all that was ordered is done.
+    /// Returns when all ordered operations are done.
     virtual Outcome<> finish(OpId& failed) = 0;
-    /// The last operation that is carried out; all before it are too. Between two of its values the
-    /// order of the operations is not certain.
+    /// The last operation that is certainly carried out, as are all before it. The order of the
+    /// operations between two of its values is not known.
     [[nodiscard]] virtual OpId reached() const = 0;
-    /// The header's end for one file, all processes' mappings included.
+    /// Ends one file as the header says, with the mappings of all processes.
     virtual Outcome<> end(FileIndex file, End how) = 0;
-    /// evict's steps after its fsync.
+    /// The steps of evict that follow its fsync.
     virtual Outcome<> drop_cache(FileIndex file) = 0;
 
   protected:

@@ -10,7 +10,7 @@ namespace mmapstress {
 
 namespace {
 
-/// Operations ordered before the workers are sent to work, at most.
+/// At most this many operations are ordered before the workers start on them.
 constexpr std::size_t kLargestSegment = 1024;
 
 class Parallel final : public Crew {
@@ -26,21 +26,21 @@ class Parallel final : public Crew {
     Outcome<> drop_cache(FileIndex file) override { return executor_.drop_cache(file); }
 
   private:
-    /// Notes which bytes the operation needs for itself. False if another worker has needed some of
-    /// them since the last finish().
+    /// Notes which bytes the operation needs for itself alone. False if another worker has needed
+    /// some of them since the last finish().
     bool note_changes(const Op& op);
     Outcome<> execute_alone(const Op& op, OpId& failed);
     Outcome<> unmap_elsewhere(FileIndex file);
     Outcome<> answers(OpId& failed);
 
     Setting setting_;
-    /// Before the threads: a process must not be forked, nor needs to be, once they are there.
+    /// Declared before the threads: a process must not be forked once there are threads.
     std::vector<std::unique_ptr<CrewProcess>> processes_;
     Executor executor_;
     ThreadTeam team_;
     ConflictSet conflicts_;
     std::size_t ordered_ = 0; ///< operations since the last finish()
-    OpId last_;               ///< of them, the last
+    OpId last_;               ///< the last of them
     OpId reached_;            ///< all up to it are carried out
     bool failed_ = false;     ///< the processes are no longer in step
 };
@@ -49,8 +49,8 @@ bool Parallel::note_changes(const Op& op) {
     if (!traits_of(op.kind).has_file) {
         return true;
     }
-    // What is copied must not change meanwhile either. Noted though the second may be refused: all
-    // is cleared then.
+    // The source of a copy must not change meanwhile either. It stays noted even if the destination
+    // is refused below: the caller then clears all.
     if (traits_of(op.kind).has_source && !conflicts_.add(op.source, needed_of_source(op), op.by)) {
         return false;
     }
@@ -86,7 +86,7 @@ Outcome<> Parallel::execute(const Op& op, OpId& failed) {
 Outcome<> Parallel::execute_alone(const Op& op, OpId& failed) {
     failed = op.id;
     if (op.kind == OpKind::evict) {
-        // In evict's order: nothing is unmapped anywhere before the fsync.
+        // The order of evict: no process unmaps anything before the fsync.
         TRY(executor_.fsync(op.file, true));
         TRY(unmap_elsewhere(op.file));
         return executor_.drop_cache(op.file);

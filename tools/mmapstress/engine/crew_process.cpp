@@ -62,7 +62,7 @@ bool receive_all(int socket, void* data, std::size_t size) {
     return transfer(::recv, socket, data, size, 0);
 }
 
-/// What the child does with its life.
+/// The child's part: walks through the operations, and carries out those of its own workers.
 class Child {
   public:
     Child(const Crew::Setting& setting, std::size_t index)
@@ -131,7 +131,7 @@ CrewProcess::fork(const Crew::Setting& setting, std::size_t index,
     if (pid != 0) {
         return std::unique_ptr<CrewProcess>(new CrewProcess(pid, std::move(ours), index));
     }
-    // The terminal's ^C is for the parent, whose end must be the child's end too.
+    // The terminal's ^C is for the parent. When the parent ends, the child must end, too.
     ::signal(SIGINT, SIG_IGN);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) {

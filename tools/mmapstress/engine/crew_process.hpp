@@ -1,4 +1,4 @@
-// One of the other processes of a run: forked at the start, told through a socket what to do.
+// One of the other processes of a run: forked at the start, receives its orders through a socket.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -12,7 +12,7 @@
 
 namespace mmapstress {
 
-/// Ends the process and awaits it when it goes. Not thread-safe.
+/// The destructor ends the process and waits for it. Not thread-safe.
 class CrewProcess {
   public:
     /// Forks. The child closes the sockets of `earlier` and never returns from here.
@@ -28,7 +28,7 @@ class CrewProcess {
     Outcome<> order_walk(OpId last);
     /// Orders it to unmap a file.
     Outcome<> order_unmap(FileIndex file);
-    /// Awaits the answer to the last order. Of a failure that came of an operation its id is set.
+    /// Waits for the answer to the last order. If an operation failed, `failed` is its id.
     Outcome<> answer(OpId& failed);
 
   private:

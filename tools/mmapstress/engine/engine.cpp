@@ -25,15 +25,16 @@ std::unexpected<StartError> cannot_start(const Failure& failure,
     return std::unexpected(StartError{verdict, failure.message()});
 }
 
-/// Whether somebody who names another directory mends it; a disk that is full or broken is what is
-/// being tested.
+/// Whether the user can avoid this failure with another directory. Not so if the disk is full or
+/// broken: that belongs to the filesystem under test.
 bool is_for_the_user(const Failure& failure) {
     constexpr std::array kOfTheDisk{EIO, ENOSPC, EDQUOT, ENOMEM, ESHUTDOWN, ENOTCONN};
     return std::ranges::find(kOfTheDisk, failure.error) == kOfTheDisk.end();
 }
 
-/// What a filesystem has and a block device has not: syncfs(2) there means the filesystem that the
-/// device's node is on. sync(2) writes devices back, too, so a commit may be one.
+/// The operations that a filesystem has and a block device does not have. syncfs(2) on a device
+/// syncs the filesystem that its node is on. sync(2) writes devices back, too, so commits by
+/// sync(2) stay.
 std::vector<LeftOut> not_of_a_device(CommitBy commit_by) {
     const std::string reason = "not of a block device";
     std::vector<LeftOut> all = all_in(OpGroup::grow, reason);
@@ -54,14 +55,15 @@ Outcome<Place> place_of_device(const std::string& path) {
     return place;
 }
 
-/// No helper file can be beside a device.
+/// There is no directory beside a device for helper files.
 std::string helper_directory(const RunSettings& settings, bool is_device) {
     return settings.helper_directory.empty() && is_device
                ? std::filesystem::temp_directory_path().string()
                : settings.helper_directory;
 }
 
-/// What is lacking here, and what nobody wants, as far as the schedule may have it.
+/// The operations that are lacking here, and those that the settings leave out, as far as the
+/// schedule may have them.
 Outcome<std::vector<LeftOut>> what_to_leave_out(const RunSettings& settings,
                                                 RunDirectory& directory, const Place& place,
                                                 CommitWatch& commits, CommitBy commit_by) {
@@ -78,7 +80,7 @@ Outcome<std::vector<LeftOut>> what_to_leave_out(const RunSettings& settings,
     if (directory.is_device()) {
         add_left_out(unwanted, not_of_a_device(commit_by));
     }
-    // What nobody wants is not tried either.
+    // Operations that the settings leave out are not tried either.
     auto left_out = find_lacking(settings.may_have & ~all_of(unwanted).kinds, directory,
                                  settings.helper_directory, commits);
     if (left_out) {
@@ -109,7 +111,7 @@ std::expected<RunResult, StartError> run(const RunSettings& settings, const OpSo
     if (!recorder) {
         return cannot_start(recorder.error(), Verdict::usage);
     }
-    // Absolute, so that the report still leads to the files from another directory.
+    // Absolute, so that the paths in the report are right in any directory.
     std::error_code error;
     const auto parent = std::filesystem::canonical(settings.directory, error);
     if (error) {

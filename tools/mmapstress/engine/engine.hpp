@@ -1,4 +1,4 @@
-// Carries a schedule out in a directory and says what became of the bytes.
+// Carries a schedule out in a directory, and reports what became of the bytes.
 #pragma once
 
 #include "tools/mmapstress/result/run_result.hpp"
@@ -10,10 +10,10 @@
 
 namespace mmapstress {
 
-/// Carries the schedule out on fresh files in a fresh directory below settings.directory, verifies
-/// it in every stage, and removes the files again unless they are to be kept or damage was found.
-/// `judge`, if given, is asked after eviction, with a source of its own from the factory.
-/// Not to be called twice at the same time in one process: it handles SIGBUS while it runs.
+/// Carries the schedule out on new files in a new directory below settings.directory, verifies it
+/// in every stage, and removes the files again unless the settings keep them or damage was found.
+/// Calls `judge`, if given, after eviction, with its own source from the factory. Do not call this
+/// twice at the same time in one process: it handles SIGBUS while it runs.
 std::expected<RunResult, StartError> run(const RunSettings& settings,
                                          const OpSourceFactory& factory, Judge judge = nullptr);
 

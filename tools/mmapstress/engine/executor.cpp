@@ -22,9 +22,9 @@ namespace mmapstress {
 
 namespace {
 
-/// The exit status of a fork-store's child whose store was cut short by a fault.
+/// The exit status of a fork-store's child whose store met a SIGBUS.
 constexpr int kChildFaulted = 3;
-/// A start's content is written in pieces of this size at most.
+/// Content is written in pieces of this size at most.
 constexpr std::uint64_t kLargestWrite = 16U << 20U;
 
 std::unexpected<Failure> faulted(const std::string& path, const Op& op) {
@@ -285,7 +285,7 @@ Outcome<> Executor::read_fault(const Op& op) {
 Outcome<> Executor::touch_inode(FileIndex file) {
     const TestFile& target = files_[file.value];
     if (target.is_device()) {
-        return {}; // nothing to commit, and its permissions are the system's
+        return {}; // nothing to commit; its permissions belong to the system
     }
     return ::fchmod(target.fd(), 0600) == 0 ? Outcome<>{} : failed("fchmod of " + target.path());
 }

@@ -15,27 +15,27 @@
 
 namespace mmapstress {
 
-/// The files of a run, all in one directory. A deque, as files do not move once they are there.
+/// The files of a run, all in one directory. A deque, so that files never move in memory.
 using TestFiles = std::deque<TestFile>;
 
-/// What the executors of a run have in common. Everything that it refers to must outlive them.
+/// The settings that all executors of a run share. Everything that they refer to must outlive the
+/// executors.
 struct ExecutorSetting {
     TestFiles& files;
     const Header& header;
     std::string directory; ///< the run's own
     CommitWatch& commits;
-    /// The operation that is not to store anything, though it is expected to.
+    /// This operation stores nothing, but its bytes are expected (RunSettings::drop).
     std::optional<OpId> drop;
-    /// Bytes of pages that all workers together store into before pages are asked to leave memory;
-    /// 0: they are not.
+    /// After all workers together have stored into pages of this many bytes, pages are asked to
+    /// leave memory. 0: never.
     ByteCount reclaim_every{0};
     /// Where the workers' helper files are; empty: in `directory`.
     std::string helper_directory = {};
 };
 
-/// Each thread has its own; it moves, but is never copied. Threads and processes may carry out
-/// operations at the same time if those are not `alone` (op.hpp) and the mappings that they need
-/// are there.
+/// Each thread has its own. Threads and processes may carry out operations at the same time if the
+/// operations are not `alone` (op.hpp) and the mappings that they need exist.
 class Executor {
   public:
     explicit Executor(const ExecutorSetting& setting)
@@ -45,32 +45,32 @@ class Executor {
           kernel_stores_(setting.helper_directory.empty() ? setting.directory
                                                           : setting.helper_directory) {}
 
-    /// Does it. Not for the checks, which need the expected bytes. The failure names the file.
-    /// An append needs its offset. Sizes of the TestFiles are the caller's to follow.
+    /// Carries the operation out. Not for checks, which need the expected bytes. The failure names
+    /// the file. An append needs its offset. The caller updates the sizes of the TestFiles.
     Outcome<> execute(const Op& op);
-    /// Makes the mapping, or opens the descriptor, that the operation will need, if it is not
-    /// there: threads that carry operations out at the same time must find it.
+    /// Makes the mapping, or opens the descriptor, that the operation will need, unless it exists:
+    /// threads that carry operations out at the same time must not make it.
     Outcome<> prepare(const Op& op);
-    /// What an operation that another process carries out means for the mappings of this one:
-    /// evict, unmap and remap take them away.
+    /// Removes the mappings of this process that another process's operation ends: evict, unmap and
+    /// remap.
     void follow(const Op& op);
 
-    /// Makes a file as the header says it starts. `start_writes`: those of all files.
+    /// Gives a file its first bytes, as the header says. `start_writes` are those of all files.
     Outcome<> start(FileIndex file, const FileSpec& spec, const std::vector<Op>& start_writes);
-    /// The header's end for one file, up to the eviction.
+    /// Ends one file as the header says, without the eviction.
     Outcome<> end(FileIndex file, End how);
-    /// fsync(), after fchmod() if it must commit for certain.
+    /// fsync(). If it must certainly commit, fchmod() goes before it.
     Outcome<> fsync(FileIndex file, bool certain_commit);
-    /// evict's steps after its fsync.
+    /// The steps of evict that follow its fsync.
     Outcome<> drop_cache(FileIndex file);
 
   private:
-    /// The mapped bytes that an operation works on.
+    /// The mapped bytes that an operation uses.
     Outcome<std::span<std::byte>> needed_bytes(const Op& op);
-    /// Puts an operation's bytes where they belong.
+    /// Stores or writes an operation's bytes.
     Outcome<> put(const Op& op);
     Outcome<> store(const Op& op);
-    /// After a store, whose pages these are.
+    /// Counts the pages of a store, and asks pages to leave memory when it is time.
     void reclaim(ByteRange stored);
     Outcome<> fork_store(const Op& op);
     Outcome<> kernel_store(const Op& op);
@@ -92,7 +92,7 @@ class Executor {
     std::string directory_;
     std::optional<OpId> drop_;
     ByteCount reclaim_every_; ///< 0: never
-    ByteCount dirtied_{0};    ///< since pages were asked to leave, at most
+    ByteCount dirtied_{0};    ///< bytes of pages stored into since pages were last asked to leave
     std::vector<std::byte> buffer_;
     KernelStores kernel_stores_;
 };

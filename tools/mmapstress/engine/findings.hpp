@@ -10,24 +10,25 @@
 
 namespace mmapstress {
 
-/// One round of a run, or the one that stands for all.
+/// One round of a run, or the round that is reported for all.
 struct RoundsResult {
     RunResult result;        ///< `rounds`, `totals` and `left_out` are of all rounds
     OpSourceFactory factory; ///< gives its operations
 };
 
-/// Sums rounds up, and remembers the first one that a known fault of the kernel has damaged: rounds
-/// go on after it, so that what is known does not hide what is not. Not thread-safe.
+/// Sums rounds up, and remembers the first round that a known fault of the kernel damaged: rounds
+/// go on after it, so that known faults do not hide unknown ones. Not thread-safe.
 class Findings {
   public:
     /// Whether the round met a known fault that no round before it had met.
     [[nodiscard]] bool is_new(const RunResult& round) const;
-    /// Takes in a round that is over; from then on its sums are those of all rounds.
+    /// Adds a round that is over, and sets its sums to those of all rounds so far.
     void add(RoundsResult& round);
     /// Whether a known fault has damaged a round.
     [[nodiscard]] bool has_damage() const { return damaged_.has_value(); }
-    /// The round to report, of all that were taken in: the last one if it was not clean, or else
-    /// the first one that was damaged.
+    /// The round to report. The last one, if it hung or has damage that is no known fault, or if no
+    /// known fault damaged any round. Else the first round that a known fault damaged; if the last
+    /// one has problems and no damage, with these.
     [[nodiscard]] RoundsResult reported(RoundsResult last) &&;
 
   private:

@@ -1,4 +1,4 @@
-// A worker's own file beside the run's files, from which the kernel stores into their mappings.
+// A worker's own file, from which the kernel stores into the mappings of the run's files.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -8,10 +8,10 @@
 
 namespace mmapstress {
 
-/// Removed when it goes. Not thread-safe.
+/// The destructor removes the file. Not thread-safe.
 class HelperFile {
   public:
-    /// A new file in this directory, of a name that no other process or thread takes.
+    /// A new file in this directory, with a name that no other process or thread uses.
     static Outcome<HelperFile> make(const std::string& directory);
 
     HelperFile(HelperFile&& other) noexcept;

@@ -16,15 +16,15 @@ namespace mmapstress {
 
 namespace {
 
-/// Fits into any socket's buffer.
+/// Small enough for any socket's buffer.
 constexpr std::size_t kSocketPiece = 16384;
 /// In <sys/prctl.h> of C libraries that know Yama.
 constexpr int kSetPtracer = 0x59616d61;
 /// The exit status of a child that wrote too little without an error.
 constexpr int kChildWroteTooLittle = 255;
 
-/// What the child does: writes into its parent's memory. Only system calls: the parent may have
-/// other threads.
+/// The child writes into its parent's memory. It makes only system calls: the parent may have other
+/// threads.
 int write_into(pid_t process, std::span<std::byte> mapped, std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
         const iovec from{const_cast<std::byte*>(bytes.data()), bytes.size()};
@@ -124,7 +124,7 @@ Outcome<> KernelStores::through_cache(std::span<std::byte> mapped,
 }
 
 Outcome<> KernelStores::from_child(std::span<std::byte> mapped, std::span<const std::byte> bytes) {
-    ::prctl(kSetPtracer, ~0UL, 0UL, 0UL, 0UL); // fails where there is no Yama to be asked
+    ::prctl(kSetPtracer, ~0UL, 0UL, 0UL, 0UL); // fails without Yama, where it is not needed
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();
     if (child < 0) {

@@ -1,8 +1,8 @@
 // The operations whose bytes the kernel stores into a mapping: O_DIRECT and io_uring reads,
 // process_vm_writev(), read(2) and recvmsg(2).
 //
-// The kernel reaches the page by get_user_pages() or by a fault of its own, and says itself that
-// the page is dirty, after the last byte. A filesystem may have seen the page clean meanwhile.
+// The kernel reaches the page by get_user_pages() or by its own page fault. It marks the page dirty
+// itself, after the last byte. The filesystem may have cleaned the page in between.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -18,18 +18,20 @@
 
 namespace mmapstress {
 
-/// What one worker needs for such stores, made when it is first needed. Not thread-safe.
+/// The file, buffer, ring and sockets of one worker for such stores, made at first use. Not
+/// thread-safe.
 class KernelStores {
   public:
     /// The helper file is made in this directory.
     explicit KernelStores(std::string directory) : directory_(std::move(directory)) {}
 
-    /// Makes the kernel store `bytes` into `mapped`, which is as long, as `kind` says, which is one
-    /// by_kernel (op.hpp). The failure has the errno of the call that failed.
+    /// Makes the kernel store `bytes` into `mapped`, which has the same length. `kind`, which must
+    /// be one that is by_kernel (op.hpp), says how. The failure has the errno of the call that
+    /// failed.
     Outcome<> store(OpKind kind, std::span<std::byte> mapped, std::span<const std::byte> bytes);
 
   private:
-    /// Reads some bytes into a part of the mapping; how many.
+    /// Reads some bytes into a part of the mapping, and returns how many.
     using Read = Outcome<std::size_t> (KernelStores::*)(std::span<std::byte> to, ByteOffset from);
 
     Outcome<> through_direct(Read read, std::span<std::byte> mapped,

@@ -16,14 +16,14 @@ namespace {
 
 constexpr ByteCount kSize{8 * kPageSize};
 
-/// What a kernel or a filesystem answers that does not know how to.
+/// Whether a kernel or a filesystem fails with this errno if it does not have an operation.
 bool says_it_lacks(int error) {
     constexpr std::array kSayings{ENOSYS, EOPNOTSUPP, EINVAL, EPERM, EACCES, ENOTTY,
                                   ENODEV, EXDEV,      EFAULT, EBADF, ESRCH};
     return std::ranges::find(kSayings, error) != kSayings.end();
 }
 
-/// Removes a file when it goes.
+/// The destructor removes a file.
 class Removal {
   public:
     explicit Removal(std::string path) : path_(std::move(path)) {}
@@ -35,8 +35,8 @@ class Removal {
     std::string path_;
 };
 
-/// An operation of this kind that can be carried out on one file of kSize. What clones ranges
-/// clones whole files, too, for which there would have to be two.
+/// An operation of this kind that can be carried out on one file of kSize. For clone_file, which
+/// needs two files, a clone of a range: filesystems have both or none.
 Op example(OpKind kind) {
     if (kind == OpKind::clone_file) {
         return example(OpKind::clone);

@@ -1,4 +1,4 @@
-// Which operations the kernel, or the filesystem under test, does not have.
+// Finds out which operations the kernel, or the filesystem under test, does not have.
 #pragma once
 
 #include "tools/mmapstress/engine/executor.hpp"
@@ -10,9 +10,9 @@
 
 namespace mmapstress {
 
-/// Tries each operation of `kinds` that may be lacking (op.hpp) once, on a file of its own, which
-/// is removed again, or on the device. What answers with an error that says so (ENOSYS,
-/// EOPNOTSUPP, EINVAL, EPERM...) is lacking; any other error, a full disk say, is a failure.
+/// Tries each operation of `kinds` that may be lacking (op.hpp) once, on a temporary file, or on
+/// the device. It is lacking if it fails with an errno that means this (ENOSYS, EOPNOTSUPP, EINVAL,
+/// EPERM...). Any other errno, for example of a full disk, is a failure.
 Outcome<std::vector<LeftOut>> find_lacking(const OpSet& kinds, RunDirectory& directory,
                                            const std::string& helper_directory,
                                            CommitWatch& commits);

@@ -10,11 +10,12 @@
 
 namespace mmapstress {
 
-/// Whether call_on_mapping() is for this kind.
+/// Whether call_on_mapping() can carry out this kind.
 bool is_call_on_mapping(OpKind kind);
 
-/// msync(), madvise() or mprotect() of `mapped`, whole pages of the mapping of the file at `path`,
-/// as op.hpp states it. Nothing of an empty part. The failure names call and file. Any thread.
+/// msync(), madvise() or mprotect() of `mapped`, as op.hpp states it. `mapped` is whole pages of
+/// the mapping of the file at `path`; if it is empty, nothing is done. The failure names call and
+/// file. Any thread.
 Outcome<> call_on_mapping(OpKind kind, std::span<std::byte> mapped, const std::string& path);
 
 } // namespace mmapstress

@@ -33,7 +33,7 @@ std::uint64_t below(std::mt19937_64& random, std::uint64_t limit) {
     return random() % limit;
 }
 
-/// The moment: early and late ones alike, of each kind.
+/// A moment for the cut, of any kind. Early moments are likely, late ones possible.
 std::string moment(std::mt19937_64& random) {
     const auto one_of_many = [&](unsigned bits) {
         return std::to_string(1 + below(random, std::uint64_t{1} << (1 + below(random, bits))));
@@ -68,7 +68,7 @@ Outcome<PowerCut> PowerCut::arm(const std::string& root, std::uint64_t seed) {
     const std::string at = moment(random);
     const std::string torn = tear(random);
     PowerCut cut(root + "/.partialfs", torn, "cut " + torn + " at=" + at);
-    // Whatever an earlier run has left.
+    // First `on`: an earlier run may have left the power off.
     for (const std::string& command : {std::string("on"), cut.command_}) {
         if (auto told = tell(cut.control_, command); !told) {
             return std::unexpected(std::move(told.error()));
@@ -83,13 +83,13 @@ Outcome<bool> PowerCut::finish() {
         if (cut.error().error != EBUSY) {
             return std::unexpected(std::move(cut.error()));
         }
-        // The armed one. It may still be under way.
+        // The armed cut has happened. It may still be under way.
         had_happened = true;
         const std::string path = control_ + "/fired";
         const auto fd = Fd::open(AT_FDCWD, path.c_str(), O_RDONLY);
         std::array<char, 1024> report{};
         ssize_t got = -1;
-        do { // signals come from processes of the run that end
+        do { // a process of the run that ends sends a signal
             got = fd ? ::read(fd->get(), report.data(), report.size()) : -1;
         } while (fd && got < 0 && errno == EINTR);
         if (got < 0) {

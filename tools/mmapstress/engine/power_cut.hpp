@@ -8,18 +8,20 @@
 
 namespace mmapstress {
 
-/// Works with the files of the mount's control directory. Not thread-safe.
+/// Uses the files of the mount's control directory. Not thread-safe.
 class PowerCut {
   public:
-    /// Whether `root` is where a partialfs is mounted that has power to cut; empty: no partialfs.
+    /// Whether a partialfs with --power is mounted at `root`. False if `root` is empty.
     static bool is_possible(const std::string& root);
-    /// Arms a cut. Moment and torn sectors follow from the seed. Fails where it is not possible.
+    /// Arms a cut. The moment and the torn sectors follow from the seed. Fails if is_possible() is
+    /// false.
     static Outcome<PowerCut> arm(const std::string& root, std::uint64_t seed);
 
-    /// Nothing of the run is under way any more: cuts, if that has not happened yet, waits until it
-    /// is done, and turns the power on. Whether it had happened.
+    /// Call it when nothing of the run is under way any more. Cuts the power unless the armed cut
+    /// has happened, waits until the cut is done, and turns the power on. Returns whether the armed
+    /// cut had happened.
     Outcome<bool> finish();
-    /// What was armed.
+    /// The command that armed the cut.
     [[nodiscard]] const std::string& command() const { return command_; }
 
   private:

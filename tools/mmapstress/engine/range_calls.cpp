@@ -18,7 +18,7 @@ constexpr long kCopyFileRange =
     326; // x86-64
 #endif
 
-/// The system call itself, as a C library may not have it for kernels that do not.
+/// The system call itself: the C library of an old system may not have the function.
 long fallocate_range(const TestFile& file, const Op& op, int mode) {
     return ::syscall(SYS_fallocate, file.fd(), mode, static_cast<off_t>(op.offset.value),
                      static_cast<off_t>(op.length.value));

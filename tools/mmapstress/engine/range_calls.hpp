@@ -5,7 +5,7 @@
 
 namespace mmapstress {
 
-/// Whether call_on_range() is for this kind.
+/// Whether call_on_range() can carry out this kind.
 bool is_call_on_range(OpKind kind);
 
 /// ftruncate(), fallocate() or sync_file_range() of the file as op.hpp states it. The failure names

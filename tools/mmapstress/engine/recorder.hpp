@@ -1,4 +1,4 @@
-// Writes a schedule down while it is carried out.
+// Writes a schedule to a file, and keeps it in memory, while it is carried out.
 #pragma once
 
 #include "tools/mmapstress/system/failure.hpp"
@@ -15,12 +15,12 @@ namespace mmapstress {
 /// Not thread-safe.
 class Recorder {
   public:
-    /// `path` empty: no file. `keep` operations are kept in memory at most; more: none.
+    /// `path` empty: no file. The text is kept in memory if it has at most `keep` operations.
     static Outcome<Recorder> open(const std::string& path, std::uint64_t keep);
 
     void header(const Header& header);
     void op(const Op& op);
-    /// What could not be written, if anything.
+    /// Closes the file. Fails if anything could not be written.
     Outcome<> finish();
     /// The text; empty if it became too long.
     [[nodiscard]] std::string take() { return std::move(kept_); }

@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Those of a round that has nothing new to show, if nobody asked for them.
+/// Removes the files of a round that shows nothing new, unless the settings keep them.
 void remove_files(RunResult& result, const RunSettings& settings) {
     if (settings.keep || settings.overwrite_device || !result.kept) {
         return;
@@ -25,7 +25,7 @@ void remove_files(RunResult& result, const RunSettings& settings) {
     result.kept = static_cast<bool>(error);
 }
 
-/// The round to report; if it is not the last one, its schedule takes the other's place.
+/// The round to report. If it is not the last round, its schedule is written over the last one's.
 RoundsResult reported(Findings findings, RoundsResult last, const RunSettings& settings) {
     const std::uint64_t last_seed = last.result.header.seed;
     RoundsResult told = std::move(findings).reported(std::move(last));
@@ -39,8 +39,8 @@ RoundsResult reported(Findings findings, RoundsResult last, const RunSettings& s
     return told;
 }
 
-/// There was nothing to check: all files have been truncated to nothing, or the power was cut
-/// before anything had been synced.
+/// Whether there was nothing to check: all files were truncated to nothing, or the power was cut
+/// before anything was synced.
 bool had_nothing(const RunResult& result) {
     const StageResult& cold = result.stages[static_cast<std::size_t>(Stage::evicted)];
     const bool nothing = result.cut_short ? result.cut_short->synced_bytes == 0 : cold.bytes == 0;
@@ -48,8 +48,8 @@ bool had_nothing(const RunResult& result) {
            cold.state == StageResult::State::checked;
 }
 
-/// A round that the power is cut in, or whose turn is over soon, may have stored nothing; all of
-/// them together must have.
+/// All rounds together must have stored something. A single round may have stored nothing, if the
+/// power was cut or its turn ended early.
 void require_stores(RunResult& result) {
     auto of_last = result.ops_by_kind;
     std::swap(result.ops_by_kind, result.totals.ops_by_kind);
@@ -61,7 +61,7 @@ void require_stores(RunResult& result) {
 
 std::chrono::milliseconds Rounds::turn() const {
     constexpr std::chrono::milliseconds kMinute = std::chrono::minutes(1);
-    // As much again for the verification.
+    // The verification takes as long as the operations.
     return kMinute / (2 * workloads.size());
 }
 
@@ -104,7 +104,7 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
         each.stored_before = round > 1 || rounds.duration;
         OpSourceFactory factory = [make = workload.make, wanted = rounds.settings] {
             auto source = make(wanted);
-            return std::move(*source); // but for the seed these settings have been accepted
+            return std::move(*source); // these settings, with another seed, were accepted above
         };
         round_begin = Clock::now();
         if (rounds.begin) {

@@ -1,4 +1,4 @@
-// Runs workloads for as long as it is asked for: one round after another.
+// Runs workloads, one round after another, for a time or a number of rounds.
 #pragma once
 
 #include "tools/mmapstress/engine/findings.hpp"
@@ -16,28 +16,28 @@ namespace mmapstress {
 
 struct Rounds {
     std::vector<const WorkloadInfo*> workloads; ///< in turn; at least one
-    WorkloadSettings settings{};                ///< of each round, but for the seed
-    /// Which seeds: of a run that is no shard those from settings.seed on.
+    WorkloadSettings settings{};                ///< of each round, except the seed
+    /// Which seeds the rounds have; without it, settings.seed and those that follow.
     std::optional<Shard> shard{};
-    /// Rounds until the time is up, or one is not clean for another reason than known faults of the
-    /// kernel; else one round of each workload. Of several workloads no turn is longer than turn()
-    /// then.
+    /// With it, rounds run until the time is up, or until one is not clean for another reason than
+    /// known faults of the kernel; of several workloads, each round lasts turn() at most. Without
+    /// it: one round of each workload.
     std::optional<std::chrono::milliseconds> duration{};
     /// Called before each round with its number, from 1.
     std::function<void(std::uint64_t)> begin{};
-    /// Called after a round that was damaged by a known fault which no round before it had met.
+    /// Called after a round that met a known fault which no round before it had met.
     std::function<void(const RunResult&)> met{};
-    /// So many rounds instead, or until one is not clean; in each the power of the mount is cut.
+    /// With it: this many rounds, or until one is not clean. The power of the mount is cut in each.
     std::optional<std::uint64_t> power_cuts{};
 
-    /// So short that each workload has had a turn, its verification included, within a minute.
+    /// Short enough that within a minute each workload has a turn, with its verification.
     [[nodiscard]] std::chrono::milliseconds turn() const;
 };
 
-/// Runs the rounds, each on files of its own, and gives the one to report (Findings::reported).
-/// Files are kept of the first round that a known fault damaged, and of none that met nothing new.
-/// settings.stop ends them, as does the time, in the middle of a round if need be. Settings that
-/// make no sense are a StartError of usage.
+/// Runs the rounds, each on its own files, and returns the one to report (Findings::reported). With
+/// `duration`, the files of a round that met only known faults are kept only if one of these faults
+/// is new. settings.stop and the time end the rounds, also in the middle of one. Settings that make
+/// no sense are a StartError of usage.
 std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, Rounds rounds);
 
 } // namespace mmapstress

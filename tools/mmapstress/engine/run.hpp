@@ -28,21 +28,21 @@ struct RunParts {
     CommitWatch commits;
     Recorder recorder;             ///< gets each operation before it is carried out
     MemoryPressure pressure;       ///< on until all operations are carried out
-    std::vector<LeftOut> left_out; ///< of the schedule, already
+    std::vector<LeftOut> left_out; ///< operations that are left out of the schedule
 };
 
-/// Carries a schedule out on files that are there, verifies them, and says what was found. Made by
+/// Carries a schedule out on existing files, verifies them, and reports what was found. Made by
 /// run(), used once, on one thread.
 class Run {
   public:
     /// `settings` and `factory` must outlive the run.
     Run(const RunSettings& settings, const OpSourceFactory& factory, RunParts parts);
 
-    /// Writes down what a crash would leave nobody to tell. Before carry_out(). The failure names
-    /// the file that cannot be written.
+    /// Writes the head of the report to disk, so that it is there after a crash. Call it before
+    /// carry_out(). The failure names the file that cannot be written.
     Outcome<> begin_log();
 
-    /// Everything else. What goes wrong is in the result.
+    /// Does everything else. Whatever goes wrong is in the result.
     RunResult carry_out(Judge judge);
 
   private:
@@ -52,31 +52,32 @@ class Run {
         result_.problems.push_back({std::move(message), op});
     }
 
-    /// Times are kept of as many operations as the schedule is.
+    /// Keeps the times of the first operations: at most as many as the schedule in the result has.
     void note_time(const Op& op);
     void tell_progress();
-    /// How much memory there was, while it is as little as that.
+    /// Notes how much memory there was. Call it while memory is still limited.
     void note_pressure();
-    /// How many commits there were, and that they tried nothing if all of them wrote nothing.
+    /// Notes how many commits there were. It is a problem if all of them wrote nothing.
     void judge_commits();
 
     void run_ops(Crew& crew);
     bool carry_out_op(Crew& crew, const Op& op);
-    /// After each sync, which is what a crash must respect; of several workers whenever they have
-    /// come together, which is when the order of their operations is known.
+    /// Logs which operations are done, after each operation that syncs: a crash must not undo what
+    /// it synced. With several workers also whenever all of them are done: only then is the order
+    /// of their operations known.
     Outcome<> note_done(const Crew& crew, const Op& op);
 
     // In run_verify.cpp:
     Outcome<> check(const Op& op);
     Outcome<> compare_mapped(FileIndex file, MapIndex map, ByteRange range);
     Outcome<> compare_live(FileIndex file);
-    /// False if the files could not be synced at the end, which is a problem then.
+    /// False, and a problem is noted, if the files could not be synced at the end.
     bool verify(Crew& crew, Judge judge);
-    /// After an error, as after a crash: what had been synced before it must be there, of all else
-    /// old and new are right.
+    /// Verifies after an error, as after a crash: what was synced before must be there; of all else
+    /// the old and the new bytes are both right.
     void verify_what_was_synced();
-    /// The files that the run had open are dead: they are opened anew, and verified in the same
-    /// way. What went wrong because of the cut is no problem.
+    /// The same after a power cut. The run's descriptors are dead, so the files are opened again.
+    /// Errors that the cut caused are no problems.
     void verify_after_cut(PowerCut& power);
     void remove_what_workers_left() const;
     void check_what_was_synced(CrashState& state, const std::vector<EvictedFile>& files,
@@ -96,7 +97,7 @@ class Run {
     CommitWatch commits_;
     Recorder recorder_;
     RunLog log_;
-    OpId noted_; ///< in it, as done
+    OpId noted_; ///< the last operation that was logged as done
     OpId begun_; ///< the last operation that was given to the crew
     /// Moments at which all operations up to one had been carried out, and none after it. With one
     /// worker the order is known, and the last moment is enough.

@@ -1,4 +1,4 @@
-// The run's own directory with its files: made, and removed again.
+// The run's own directory with its files.
 #pragma once
 
 #include "tools/mmapstress/engine/executor.hpp"
@@ -10,13 +10,13 @@
 
 namespace mmapstress {
 
-/// Removes its files and itself when it goes, unless told to keep them. Not thread-safe.
+/// The destructor removes the directory and its files, unless keep() was called. Not thread-safe.
 class RunDirectory {
   public:
-    /// Makes a directory of a new name in `parent`.
+    /// Makes a directory with a new name in `parent`.
     static Outcome<RunDirectory> make(const std::string& parent);
 
-    /// In a directory's place a block device, which is the only file. Fails as open_device() does.
+    /// A block device instead of a directory; it is the only file. Fails as open_device() does.
     static Outcome<RunDirectory> on_device(const std::string& path);
 
     RunDirectory(RunDirectory&& other) noexcept;
@@ -31,10 +31,10 @@ class RunDirectory {
     [[nodiscard]] TestFiles& files() { return files_; }
     [[nodiscard]] const TestFiles& files() const { return files_; }
     [[nodiscard]] bool is_device() const { return device_.has_value(); }
-    /// Creates the next file, file0, file1 and so on, to be `size` bytes long. Of a device the
-    /// first one is the device, and there is no other.
+    /// Creates the next file (file0, file1 and so on), for `size` bytes. On a device, the first
+    /// file is the device, and a second one fails.
     Outcome<> add_file(ByteCount size);
-    /// A file to try operations on: one of its own, which its user removes, or the device.
+    /// A file to try operations on: a new one, which the caller removes, or the device.
     Outcome<TestFile> probe_file();
     void keep() { kept_ = true; }
     [[nodiscard]] bool kept() const { return kept_; }

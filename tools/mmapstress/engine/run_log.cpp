@@ -15,8 +15,8 @@ namespace mmapstress {
 
 namespace {
 
-/// Operations that may be begun before the disk is told of more. After a crash any of them may
-/// have left its bytes: fewer make a sharper verification, more make fewer syncs.
+/// At most this many operations are logged at once. After a crash any of them may have left its
+/// bytes: a small number makes the verification stricter, a large one saves syncs.
 constexpr std::uint64_t kOpsAhead = 4096;
 constexpr std::chrono::milliseconds kLongestUnsynced{100};
 
@@ -26,7 +26,7 @@ Outcome<RunLog> RunLog::open(const std::string& report, const RunResult& head,
                              const OpSourceFactory& factory) {
     RunLog log;
     if (report.empty() || is_special_file(report)) {
-        return log; // what went into a pipe can be read by nobody after a crash
+        return log; // after a crash nobody can read what went into a pipe
     }
     log.path_ = progress_path(report);
     auto file =

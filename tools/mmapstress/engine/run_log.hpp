@@ -1,4 +1,4 @@
-// Writes down what a crash would leave nobody to tell: the report's head, and how far the run came.
+// Writes to disk what must be known after a crash: the report's head, and how far the run came.
 #pragma once
 
 #include "fusefs/base/fd.hpp"
@@ -13,8 +13,8 @@
 
 namespace mmapstress {
 
-/// Holds an flock() on the progress file (report/progress_file.hpp) as long as it, or a process
-/// forked meanwhile, lives: so it can be told that the run is still going on. Not thread-safe.
+/// Holds an flock() on the progress file (report/progress_file.hpp) as long as this object, or a
+/// process forked meanwhile, lives. The lock shows that the run is still going on. Not thread-safe.
 class RunLog {
   public:
     /// Writes nothing, ever.
@@ -26,9 +26,9 @@ class RunLog {
     static Outcome<RunLog> open(const std::string& report, const RunResult& head,
                                 const OpSourceFactory& factory);
 
-    /// Call it before an operation is begun. The disk is told of many operations at once, but never
-    /// of one that takes bytes away (truncate, punch) before its turn: after a crash such a one may
-    /// have been carried out, and nothing that it takes away would have to be there.
+    /// Call it before an operation begins. Many operations are logged at once, but one that takes
+    /// bytes away (truncate, punch) never before its turn: after a crash any logged operation may
+    /// have been carried out, so the bytes that it takes away would not be expected any more.
     Outcome<> before(OpId id);
     /// All operations up to this one have been carried out, and none after it.
     Outcome<> done(OpId id);
@@ -37,13 +37,13 @@ class RunLog {
 
   private:
     Outcome<> append(const std::string& line, bool sync);
-    /// The last operation that may be begun together with `id`.
+    /// The last operation that may be logged together with `id`.
     OpId last_with(OpId id);
 
     partialfs::base::Fd file_;
     std::string path_;
     OpId begun_;
-    std::unique_ptr<OpWalker> ahead_; ///< of the operations, those not yet in the file
+    std::unique_ptr<OpWalker> ahead_; ///< walks the operations that are not yet in the file
     std::optional<Op> next_;          ///< the first of them
     std::chrono::steady_clock::time_point synced_;
 };

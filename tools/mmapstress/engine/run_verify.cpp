@@ -31,7 +31,7 @@ Outcome<> Run::check(const Op& op) {
     }
     const auto direct = TRY(open_direct(file.path()));
     if (!direct) {
-        checked_ -= range.size().value; // as the stage of this name, it is left out
+        checked_ -= range.size().value; // left out, as the stage `direct` is
         return {};
     }
     return verifier_.compare_fd(op.file, direct->get(), range, file.path());
@@ -49,7 +49,7 @@ Outcome<> Run::compare_live(FileIndex file) {
     if (const auto mapped = from.if_mapped(MapIndex{0}, all)) {
         return verifier_.compare_mapping(file, from.fd(), *mapped, all.begin, from.path());
     }
-    // No mapping is taken away for this: that would save what is about to be lost.
+    // No mapping is removed for this: that would save the stores that are about to be lost.
     const auto view = TRY(ReadOnlyMapping::make(from, expected_.size(file)));
     return verifier_.compare_mapping(file, from.fd(), view.bytes(), all.begin, from.path());
 }
@@ -112,7 +112,7 @@ void Run::verify_what_was_synced() {
             state.settle(FileIndex{i}, ByteCount{static_cast<std::uint64_t>(found.st_size)});
         }
         const Busy busy(Activity::evicting, FileIndex{i});
-        // What cannot be written back is what the filesystem has refused, and is not waited for.
+        // An error here is no news: the filesystem has refused these bytes before.
         static_cast<void>(::fsync(file.fd()));
         if (const auto dropped = drop_pages(file.fd(), state.expected().size(FileIndex{i}));
             !dropped && evicted.empty()) {
@@ -123,7 +123,7 @@ void Run::verify_what_was_synced() {
     check_what_was_synced(state, files, evicted);
 }
 
-/// The workers' own files, which they could not remove with the power off.
+/// Removes the workers' own files, which they could not remove while the power was off.
 void Run::remove_what_workers_left() const {
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(directory_.path(), ignored)) {

@@ -8,7 +8,7 @@
 
 namespace mmapstress {
 
-/// pwrite() of `bytes`, which may be anywhere, through the file's O_DIRECT descriptor. Any thread.
+/// pwrite() of `bytes`, at any address, through the file's O_DIRECT descriptor. Any thread.
 Outcome<> write_direct(TestFile& file, std::span<const std::byte> bytes, ByteOffset offset);
 /// pwritev2() of `bytes` with RWF_DONTCACHE. EOPNOTSUPP where the kernel or the filesystem does not
 /// know the flag. Any thread.

@@ -15,7 +15,7 @@ Outcome<> start_files(RunDirectory& directory, const Header& header, CommitWatch
         TRY(directory.add_file(start.size(file)));
         TRY(executor.start(file, header.files[i], header.start_writes));
         directory.files()[i].set_size(start.size(file));
-        // Whether the filesystem has shared writable mappings at all is better said now.
+        // Finds out now whether the filesystem has shared writable mappings at all.
         if (start.size(file).value != 0) {
             if (auto mapped = directory.files()[i].map(MapIndex{0}); !mapped) {
                 if (mapped.error().error == ENODEV) {

@@ -7,8 +7,8 @@
 
 namespace mmapstress {
 
-/// Makes the files in the directory as the header says they start. Fails with ENODEV where the
-/// filesystem has no shared writable mappings: better said now than at the first store.
+/// Makes the files in the directory with their first bytes, as the header says. Fails with ENODEV
+/// if the filesystem has no shared writable mappings, so that the first store need not fail.
 Outcome<> start_files(RunDirectory& directory, const Header& header, CommitWatch& commits);
 
 } // namespace mmapstress

@@ -14,14 +14,14 @@
 
 namespace mmapstress {
 
-/// Unmaps and closes when it goes. Not thread-safe but for bytes() of a range that is mapped,
-/// direct() once it has been called, and what says so.
+/// The destructor unmaps and closes the file. Not thread-safe, except bytes() of a range that is
+/// mapped, direct() after its first call, and functions that say so.
 class TestFile {
   public:
     /// Creates `name`, which must not exist, in the directory `path`.
     static Outcome<TestFile> create(const std::string& path, const std::string& name);
 
-    /// The block device that `fd` is; nothing of it but its first bytes is used.
+    /// The block device behind `fd`. Only its first bytes are used.
     static TestFile on_device(partialfs::base::Fd fd, const std::string& path);
 
     TestFile(TestFile&& other) noexcept;
@@ -32,41 +32,42 @@ class TestFile {
 
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] const std::string& path() const { return path_; }
-    /// A block device has neither a size that changes nor an inode that is the run's.
+    /// Whether it is a block device. Its size never changes, and its inode does not belong to the
+    /// run.
     [[nodiscard]] bool is_device() const { return is_device_; }
     /// Another descriptor, opened with O_DIRECT when it is first asked for. Fails with EINVAL where
     /// that is not possible.
     Outcome<int> direct();
 
-    /// The size that mappings are made for. Set by whoever changes it: nothing is asked of the
-    /// file.
+    /// The size that mappings are made for. Whoever changes the file's size sets it: the file
+    /// itself is never asked.
     void set_size(ByteCount size) { size_ = size; }
     [[nodiscard]] ByteCount size() const { return size_; }
 
-    /// Maps `range`, rounded out to pages, or all of the file if it is empty; nothing if there is
-    /// such a mapping, of whatever range.
+    /// Maps `range`, rounded out to pages, or all of the file if `range` is empty. Does nothing if
+    /// the mapping `index` exists, whatever its range.
     Outcome<> map(MapIndex index, ByteRange range = {});
     void unmap(MapIndex index);
     void unmap_all();
-    /// Unmaps, and maps all of the file at another address.
+    /// Unmaps it, and maps all of the file at another address.
     Outcome<> remap(MapIndex index);
-    /// mremap()s the mapping to another address; made first, of all of the file, if it is not
-    /// there.
+    /// Moves the mapping to another address with mremap(). Maps all of the file first if there is
+    /// no mapping.
     Outcome<> move(MapIndex index);
-    /// The mapping's bytes of `range`. A mapping that is not there or does not cover the range is
-    /// made first, of all of the file.
+    /// The mapping's bytes of `range`. Maps all of the file first if there is no mapping, or if it
+    /// does not cover the range.
     Outcome<std::span<std::byte>> bytes(MapIndex index, ByteRange range);
     /// The mapping's bytes of `range` if it covers them; nothing is changed.
     [[nodiscard]] std::optional<std::span<const std::byte>> if_mapped(MapIndex index,
                                                                       ByteRange range) const;
-    /// The mapping as it is, whole pages; made first, of all of the file, if it is not there. Empty
-    /// if the file is empty.
+    /// The mapping as it is, in whole pages. Maps all of the file first if there is no mapping.
+    /// Empty if the file is empty.
     Outcome<std::span<std::byte>> mapping(MapIndex index);
 
     /// ask_to_leave() of page_cache.hpp, for all mappings.
     void ask_pages_to_leave();
-    /// madvise(MADV_DONTNEED) of both mappings, posix_fadvise(DONTNEED) of the file: what is clean
-    /// then leaves. Any thread, while nobody maps or unmaps.
+    /// madvise(MADV_DONTNEED) of all mappings, posix_fadvise(DONTNEED) of the file: clean pages
+    /// then leave memory. Any thread, while nobody maps or unmaps.
     Outcome<> drop_pages();
 
   private:
@@ -91,7 +92,7 @@ class TestFile {
     std::array<Mapping, kMapsPerFile> maps_;
 };
 
-/// A mapping for reading only, of the first `size` bytes of a file; unmapped when it goes.
+/// A read-only mapping of the first `size` bytes of a file. The destructor unmaps it.
 class ReadOnlyMapping {
   public:
     static Outcome<ReadOnlyMapping> make(const TestFile& file, ByteCount size);

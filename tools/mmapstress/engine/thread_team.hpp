@@ -11,16 +11,16 @@
 
 namespace mmapstress {
 
-/// A failure and the operation that it came of.
+/// A failure, and the operation that failed.
 struct OpFailure {
     Failure failure;
     OpId op;
 };
 
-/// One thread gives the orders. The threads are joined when the team goes.
+/// One thread gives the orders. The destructor joins the threads.
 class ThreadTeam {
   public:
-    /// So many threads, each with an executor of its own.
+    /// This many threads, each with its own executor.
     ThreadTeam(const ExecutorSetting& setting, std::size_t threads);
     ThreadTeam(const ThreadTeam&) = delete;
     ThreadTeam& operator=(const ThreadTeam&) = delete;
@@ -28,8 +28,8 @@ class ThreadTeam {
 
     /// Adds to the share of a thread for the next run(). The mappings it needs must be there.
     void add(std::size_t thread, const Op& op) { shares_[thread].push_back(op); }
-    /// Each thread carries out its share; returns when all are done, or have stopped at their first
-    /// failure. The first such failure by operation id.
+    /// Each thread carries out its share. Returns when all are done, or have stopped at their first
+    /// failure. The result is the failure with the lowest operation id.
     std::optional<OpFailure> run();
 
   private:
