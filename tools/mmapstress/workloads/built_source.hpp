@@ -1,4 +1,4 @@
-// What the sources have in common that make their operations with dice.
+// The base of the sources that make their operations with random numbers.
 #pragma once
 
 #include "fusefs/base/try.hpp"
@@ -15,7 +15,7 @@
 
 namespace mmapstress {
 
-/// A number of operations, made a round at a time. Deterministic by the seed.
+/// Makes a number of operations, one round at a time. The same seed gives the same operations.
 class BuiltSource : public OpSource {
   public:
     [[nodiscard]] const Header& header() const final { return header_; }
@@ -35,7 +35,7 @@ class BuiltSource : public OpSource {
     BuiltSource(Header header, Dice dice, std::uint64_t ops)
         : header_(std::move(header)), dice_(dice), ops_(ops) {}
 
-    /// Appends one operation at least.
+    /// Appends at least one operation.
     virtual void round(std::vector<Op>& out) = 0;
 
     /// One of the files.

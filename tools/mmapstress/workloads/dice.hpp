@@ -1,5 +1,5 @@
-// Random numbers that are the same on every machine, which the standard distributions do not
-// promise.
+// Random numbers that are the same on every machine. The standard distributions do not promise
+// that.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace mmapstress {
 
-/// Not thread-safe; cheap enough to have one each.
+/// Not thread-safe; small enough that each object has its own.
 class Dice {
   public:
     explicit Dice(std::uint64_t seed) : engine_(seed) {}

@@ -1,8 +1,8 @@
 // Files that grow while their last pages are being stored into.
 //
-// With blocks smaller than a page the new blocks of a page that was writable already never got a
-// place on disk (commits 90a80202, d6320cbfc929, 0572639ff66d); and what had been stored past the
-// end of the file became part of it (f2fs fixed that, FUSE and tmpfs have it: K3).
+// With blocks smaller than a page, the new blocks of a page that was writable already got no place
+// on disk (commits 90a80202, d6320cbfc929, 0572639ff66d). And bytes stored past the end of the file
+// became part of it (fixed in f2fs; FUSE and tmpfs still do that: K3).
 #include "tools/mmapstress/workloads/built_source.hpp"
 #include "tools/schedule/op_effect.hpp"
 
@@ -15,9 +15,9 @@ namespace {
 constexpr ByteCount kDefaultSize{5000};
 constexpr std::uint32_t kDefaultFiles = 4;
 constexpr std::uint64_t kDefaultOps = 2000;
-/// A file that has grown by so much is cut off again.
+/// A file that has grown by more than this is cut to its first size again.
 constexpr std::uint64_t kGrowth = 256U << 10U;
-/// So far before the end of the file stores go.
+/// Stores go into this many bytes before the end of the file.
 constexpr std::uint64_t kTail = 3 * kPageSize;
 
 class GrowSource final : public BuiltSource {
@@ -28,7 +28,7 @@ class GrowSource final : public BuiltSource {
     }
 
   private:
-    /// A few stores near the end by all workers, and one of them makes the file longer.
+    /// All workers store near the end a few times, and one of them makes the file longer.
     void round(std::vector<Op>& out) override {
         file_ = some_file();
         const std::size_t first = out.size();
@@ -55,7 +55,7 @@ class GrowSource final : public BuiltSource {
     ByteCount& size() { return sizes_[file_.value]; }
 
     void store_near_the_end(std::vector<Op>& out, std::uint64_t worker) {
-        // Each worker has stripes of its own there.
+        // Each worker has its own stripes there.
         constexpr std::uint64_t kStripe = 256;
         const std::uint64_t end = size().value;
         const std::uint64_t begin = end - std::min(end, kTail);

@@ -1,8 +1,8 @@
 // The kernel stores into the mapping while the file grows.
 //
-// On FUSE filesystems of Linux 6.18 such stores vanished: of O_DIRECT reads of 64 KiB into a
-// mapping of a bindfs mount 5 to 7 % had returned all their bytes, and were gone if another thread
-// had grown the file with ftruncate() meanwhile (K1, result/known_faults.hpp).
+// On FUSE filesystems of Linux 6.18 such stores were lost. In O_DIRECT reads of 64 KiB into a
+// mapping of a bindfs mount, 5 to 7 % returned all their bytes, and the bytes were gone if another
+// thread had grown the file with ftruncate() meanwhile (K1, result/known_faults.hpp).
 #include "tools/mmapstress/workloads/built_source.hpp"
 
 #include <algorithm>
@@ -13,10 +13,11 @@ namespace {
 
 constexpr ByteCount kDefaultSize{8U << 20U};
 constexpr std::uint64_t kDefaultOps = 2000;
-/// A place is stored into twice, about: a later store would heal what was lost.
+/// With this size a place is stored into only about twice: a later store would repair what was
+/// lost.
 constexpr std::uint64_t kChunk = 32U << 10U;
 constexpr std::uint64_t kSizesPerRound = 6;
-/// A file grows by so much in all before it has its first size again.
+/// A file grows by this much in all before it gets its first size again.
 constexpr std::uint64_t kGrowth = 1U << 20U;
 
 class GupSource final : public BuiltSource {
@@ -26,7 +27,7 @@ class GupSource final : public BuiltSource {
           grown_(header_.files.size()) {}
 
   private:
-    /// One store of each worker but the last, who changes the file's size meanwhile.
+    /// Each worker but the last stores once; the last one changes the file's size meanwhile.
     void round(std::vector<Op>& out) override {
         file_ = some_file();
         const std::uint64_t storers = std::max<std::uint64_t>(1, header_.workers() - 1);
@@ -43,7 +44,7 @@ class GupSource final : public BuiltSource {
         }
     }
 
-    /// Into a chunk of the storer's own.
+    /// Stores into one of the worker's own chunks.
     void store(std::vector<Op>& out, std::uint64_t storer, std::uint64_t storers) {
         constexpr std::array kKinds{OpKind::direct_read_store,
                                     OpKind::direct_read_store,
@@ -65,14 +66,14 @@ class GupSource final : public BuiltSource {
         const std::uint64_t unit = traits_of(kind).unit;
         const std::uint64_t begin = chunk * kChunk;
         const std::uint64_t end = std::min(begin + kChunk, size) / unit * unit;
-        if (begin >= end) { // a file of less than a sector
+        if (begin >= end) { // the chunk is smaller than a sector
             build_.content(out, OpKind::store, file_, {ByteOffset{0}, ByteOffset{size}});
             return;
         }
         build_.content(out, kind, file_, {ByteOffset{begin}, ByteOffset{end}});
     }
 
-    /// Longer by a page or two; once it is long enough, as long as at first.
+    /// Makes the file longer by one or two pages. If it has grown enough, gives it its first size.
     void change_size(std::vector<Op>& out) {
         std::uint64_t& grown = grown_[file_.value];
         grown = grown >= kGrowth ? 0 : grown + kPageSize + dice_.below(kPageSize);

@@ -12,7 +12,7 @@ namespace {
 constexpr ByteCount kDefaultSize{8U << 20U};
 constexpr std::uint32_t kDefaultFiles = 1;
 constexpr std::uint64_t kChunk = 1460; ///< what a TCP segment carries
-// What went on beside the program then: the data arrived over a network, the kernel wrote dirty
+// What happened beside the program then: the data arrived over a network, the kernel wrote dirty
 // pages back now and then, and other programs' fsyncs committed the journal.
 constexpr std::uint64_t kChunksPerPause = 64;
 constexpr std::uint64_t kPauseMicroseconds = 4000;
@@ -87,7 +87,7 @@ std::expected<std::unique_ptr<OpSource>, std::string> make_linus(const WorkloadS
 
 std::vector<std::string> linus_story(OpSource& source, OpId last_op,
                                      const std::vector<DamagedRange>& damage) {
-    // When each chunk was stored last, as the number of the store.
+    // The number of the last store into each chunk.
     std::map<std::pair<FileIndex, std::uint64_t>, std::uint64_t> stored;
     std::vector<Op> ops;
     std::uint64_t number = 0;

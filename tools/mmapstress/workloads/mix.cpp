@@ -1,4 +1,4 @@
-// Small hot files and everything that a program may do to them in between.
+// Small hot files, with stores, writes, syncs and commits mixed.
 #include "tools/mmapstress/workloads/built_source.hpp"
 
 #include <algorithm>
@@ -11,9 +11,9 @@ constexpr ByteCount kDefaultSize{32U << 10U};
 constexpr std::uint32_t kDefaultFiles = 4;
 constexpr std::uint64_t kDefaultOps = 2000;
 constexpr std::uint64_t kHotBytes = 16 * kPageSize;
-/// Operations after which a large file's hot part moves on.
+/// After this many operations the hot part of a large file moves on.
 constexpr std::uint64_t kOpsPerHotPart = 2000;
-/// Workers have stripes of a page of their own, no narrower than this.
+/// Each worker has its own stripes of a page, at least this wide.
 constexpr std::uint64_t kNarrowestStripe = 64;
 
 class MixSource final : public BuiltSource {
@@ -26,7 +26,7 @@ class MixSource final : public BuiltSource {
         const auto worker = static_cast<std::uint16_t>(dice_.below(header_.workers()));
         build_.set_worker(WorkerIndex{worker});
         const FileIndex file = some_file();
-        // Of a thousand.
+        // The chances are in thousandths.
         const std::uint64_t die = dice_.below(1000);
         if (die < 600) {
             build_.content(out, OpKind::store, file, some_bytes(file, worker));
@@ -49,7 +49,7 @@ class MixSource final : public BuiltSource {
         }
     }
 
-    /// Where the file is hot now.
+    /// The part of the file that is hot now.
     [[nodiscard]] ByteRange hot_part(FileIndex file) const {
         const std::uint64_t size = header_.files[file.value].size.value;
         const std::uint64_t parts = (size + kHotBytes - 1) / kHotBytes;
@@ -57,15 +57,15 @@ class MixSource final : public BuiltSource {
         return {ByteOffset{begin}, ByteOffset{std::min(begin + kHotBytes, size)}};
     }
 
-    /// Bytes inside one page of the hot part, of the worker's own stripes.
+    /// Bytes inside one page of the hot part, in the worker's own stripes.
     ByteRange some_bytes(FileIndex file, std::uint16_t worker) {
         const ByteRange hot = hot_part(file);
         const std::uint64_t workers = header_.workers();
         const std::uint64_t stripe =
             workers == 1 ? kPageSize : std::max(kNarrowestStripe, kPageSize / workers);
         const std::uint64_t stripes = (hot.size().value + stripe - 1) / stripe;
-        // The stripes of the whole part that are the worker's; if it has none, it takes any: the
-        // crew keeps workers that meet in order.
+        // The number of the worker's stripes in the hot part. If it has none, it takes any stripe:
+        // the crew orders workers that meet.
         const std::uint64_t mine = stripes > worker ? (stripes - worker - 1) / workers + 1 : 0;
         const std::uint64_t index =
             mine == 0 ? dice_.below(stripes) : dice_.below(mine) * workers + worker;

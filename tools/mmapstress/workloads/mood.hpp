@@ -9,23 +9,23 @@
 
 namespace mmapstress {
 
-/// What an operation of `wild` is given.
+/// The arguments that an operation of `wild` gets.
 enum class Shape : std::uint8_t {
     nothing,  ///< no file
     wait,     ///< a pause
     whole,    ///< a file
-    mapping,  ///< a mapping, all of it
-    field,    ///< a few bytes, as a program's field
+    mapping,  ///< all of a mapping
+    field,    ///< a few bytes, like a field of a program's record
     chunk,    ///< up to 64 KiB
     bulk,     ///< up to 1 MiB, one after another: large folios
     pages,    ///< whole pages
     part,     ///< pages, or all of the file
-    longer,   ///< what the file grows by
+    longer,   ///< bytes by which the file grows
     size,     ///< a size for the file
     cut,      ///< pages to take out
-    gap,      ///< where pages are to be put in
-    other,    ///< a place, and one to copy from
-    twin,     ///< a file, and another one to be made like
+    gap,      ///< where pages are inserted
+    other,    ///< a range, and another one to copy from
+    twin,     ///< a file, and another one that it becomes a clone of
     past_eof, ///< behind the end of the file, in its last page
 };
 
@@ -35,16 +35,16 @@ struct Choice {
     Shape shape;
 };
 
-/// Most faults take two or three things that meet, which rarely happens where everything is done a
-/// little. So half of the moods leave out half of the choices and do some of the rest many times as
-/// often as others ("Swarm Testing", Groce et al., ISSTA 2012), and the other half do nothing but
-/// store and a few choices, each as often. Not thread-safe.
+/// Most faults need two or three operations that meet. That is rare if every kind of operation
+/// comes up now and then. So half of the moods leave out about half of the choices, and choose some
+/// of the rest ten times as often ("Swarm Testing", Groce et al., ISSTA 2012). The other half
+/// choose among stores and up to five other choices, about equally often. Not thread-safe.
 class Mood {
   public:
-    /// Of the next schedule.
+    /// The mood of a new schedule.
     explicit Mood(Dice& dice);
 
-    /// The next operation. Stores are always among them.
+    /// Chooses the next operation. Stores are always among the choices.
     [[nodiscard]] const Choice& choose(Dice& dice) const;
 
   private:

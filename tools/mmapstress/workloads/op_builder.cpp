@@ -12,7 +12,7 @@ constexpr std::uint64_t kSmallPlace = 512;
 constexpr std::uint64_t kLargePlace = 4096;
 constexpr std::uint64_t kLargeFile = 64U << 20U;
 
-/// So many colours are remembered of a place: sixty bits of them.
+/// This many colours are remembered for a place: sixty bits.
 constexpr std::size_t kRemembered = 10;
 constexpr unsigned kColourBits = 6;
 constexpr std::uint64_t kColourMask = 0x3f;
@@ -54,7 +54,7 @@ void IdPicker::visit(FileIndex file, ByteRange range, Visit visit) {
 }
 
 OpId IdPicker::next(FileIndex file, ByteRange range) {
-    // How many other colours have been used since, where that is least.
+    // For each colour: how many others have been used since, in the place where it was used last.
     std::array<std::size_t, kColours + 1> since{};
     since.fill(kRemembered);
     visit(file, range, [&](std::uint64_t colours) {

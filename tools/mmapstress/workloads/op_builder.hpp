@@ -1,4 +1,4 @@
-// Puts a workload's operations together, with ids whose colours tell versions apart.
+// Builds a workload's operations, with ids whose colours distinguish the versions of a place.
 #pragma once
 
 #include "tools/schedule/schedule.hpp"
@@ -10,18 +10,18 @@
 
 namespace mmapstress {
 
-/// Counts ids up, leaving some out, so that an operation's colour (pattern.hpp) is one that has not
-/// been used on the same place for as long as possible: at least the last ten writers of a place
-/// have other colours, unless the operation is so large that there is none left. Then whatever
-/// stands in the place of a lost store differs from it in every byte. Remembers eight bytes for
-/// each place of 512 bytes, of 4096 in files larger than 64 MiB. Not thread-safe.
+/// Counts ids up, but skips some, so that an operation has the colour (pattern.hpp) that has not
+/// been used for the longest time on the same place. At least the last ten writers of a place have
+/// other colours, unless the operation is so large that no such colour is left. So if a store is
+/// lost, the bytes on disk differ from it in every byte. A place is 512 bytes, or 4096 in files
+/// larger than 64 MiB; each takes eight bytes of memory. Not thread-safe.
 class IdPicker {
   public:
     explicit IdPicker(const Header& header);
 
     /// The id of an operation that stores nothing.
     OpId next() { return ++last_; }
-    /// The id of one that stores into `range`.
+    /// The id of an operation that stores into `range`.
     OpId next(FileIndex file, ByteRange range);
     [[nodiscard]] OpId last() const { return last_; }
 
@@ -43,23 +43,23 @@ class OpBuilder {
   public:
     explicit OpBuilder(const Header& header) : ids_(header) {}
 
-    /// Who does the operations that follow.
+    /// Sets the worker of the operations that follow.
     void set_worker(WorkerIndex by) { by_ = by; }
 
-    /// An operation of no file: commit, sync.
+    /// An operation without a file: commit, sync.
     void plain(std::vector<Op>& out, OpKind kind);
-    /// One of a whole file, or of a whole mapping: fsync, evict, msync of all...
+    /// An operation on a whole file, or on a whole mapping: fsync, evict, msync of all...
     void whole(std::vector<Op>& out, OpKind kind, FileIndex file, MapIndex map = MapIndex{0});
-    /// One of a range that stores nothing.
+    /// An operation on a range, which stores nothing.
     void range(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range,
                MapIndex map = MapIndex{0});
     /// A truncate.
     void resize(std::vector<Op>& out, FileIndex file, ByteCount size);
-    /// A copy or a clone into the range; of a clone-file the range is all of the source.
+    /// A copy or a clone into the range; for a clone-file the range is as long as the source.
     void copy(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range, FileIndex source,
               ByteOffset from);
-    /// One that stores the pattern into a range: store, write, fork-store. Of an append the range
-    /// is where the file ends.
+    /// An operation that stores the pattern into a range: store, write, fork-store. For an append,
+    /// the range begins where the file ends.
     void content(std::vector<Op>& out, OpKind kind, FileIndex file, ByteRange range,
                  MapIndex map = MapIndex{0});
     void pause(std::vector<Op>& out, std::uint64_t microseconds);

@@ -1,4 +1,4 @@
-// More dirty data than memory, so that writeback and reclaim do the writing.
+// More dirty data than memory, so that writeback and reclaim write it.
 #include "tools/mmapstress/workloads/built_source.hpp"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ class PressureSource final : public BuiltSource {
         }
     }
 
-    /// A burst wanders through the files page by page, and jumps now and then.
+    /// Stores walk through a file page by page, and jump to another place now and then.
     void store_somewhere(std::vector<Op>& out) {
         if (dice_.below(16) == 0) {
             file_ = some_file();
@@ -46,7 +46,7 @@ class PressureSource final : public BuiltSource {
         const ByteOffset from = page.begin + ByteCount{begin};
         build_.set_worker(WorkerIndex{static_cast<std::uint16_t>(page_ % header_.workers())});
         build_.content(out, OpKind::store, file_, {from, from + ByteCount{length}});
-        // Half of the time on to the next page, else the same one once more.
+        // Half of the time the next page follows, else the same one again.
         if (dice_.below(2) == 0) {
             page_ = (page_ + 1) % pages_of(file_);
         }

@@ -12,7 +12,7 @@ constexpr std::uint32_t kDefaultFiles = 1;
 constexpr std::uint64_t kPagesAtOnce = 16;
 
 /// For a few pages at a time: write the page; store A through the mapping; commit; store B; fsync.
-/// On a kernel that has the bug every B is lost.
+/// On a kernel with the bug every B is lost.
 class RecipeSource final : public OpSource {
   public:
     RecipeSource(const WorkloadSettings& settings, Header header)
@@ -52,7 +52,7 @@ class RecipeSource final : public OpSource {
         }
     }
 
-    /// Some of the page, beginning and ending anywhere.
+    /// Stores into a part of the page that begins and ends anywhere.
     void store_part(std::vector<Op>& out, ByteRange page) {
         const std::uint64_t size = page.size().value;
         const std::uint64_t begin = dice_.below(size);

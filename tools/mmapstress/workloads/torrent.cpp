@@ -10,10 +10,10 @@ namespace {
 
 constexpr ByteCount kDefaultSize{8U << 20U};
 constexpr std::uint32_t kDefaultFiles = 4;
-constexpr std::uint64_t kBlock = 16384;       ///< what one request asks a peer for
-constexpr std::uint64_t kPiece = 16 * kBlock; ///< what one hash is of
-constexpr std::uint64_t kSegment = 1460;      ///< what one TCP segment carries
-constexpr std::uint64_t kSegmentsAtOnce = 6;  ///< the most that one recv() finds
+constexpr std::uint64_t kBlock = 16384;       ///< bytes that one request asks a peer for
+constexpr std::uint64_t kPiece = 16 * kBlock; ///< bytes that one hash covers
+constexpr std::uint64_t kSegment = 1460;      ///< bytes that one TCP segment carries
+constexpr std::uint64_t kSegmentsAtOnce = 6;  ///< at most this many for one recv()
 constexpr std::uint64_t kPauseMicroseconds = 3000;
 constexpr std::uint64_t kRoundsPerCommit = 24;
 constexpr std::uint64_t kRoundsPerFlush = 40;
@@ -64,7 +64,7 @@ class TorrentSource final : public OpSource {
     }
 
   private:
-    /// All pieces of all files are wanted, in random order: the rarest come first.
+    /// All pieces of all files are wanted, in random order, as clients ask for the rarest first.
     void begin_download() {
         for (std::size_t file = 0; file < wanted_.size(); ++file) {
             const std::uint64_t size = header_.files[file].size.value;
@@ -98,7 +98,7 @@ class TorrentSource final : public OpSource {
         op.length = range.size();
     }
 
-    /// One round over all connections, each of which receives what it is given, or nothing.
+    /// One round over all connections. Each receives a burst, or nothing.
     void receive(std::vector<Op>& out) {
         dice_.shuffle(connections_);
         for (Connection& connection : connections_) {
@@ -132,7 +132,7 @@ class TorrentSource final : public OpSource {
         return true;
     }
 
-    /// One to three recv() calls: each ends at the block's end at the latest.
+    /// One to three recv() calls. None goes past the end of a block.
     void receive_burst(std::vector<Op>& out, Connection& connection) {
         for (std::uint64_t calls = 1 + dice_.below(3); calls > 0 && connection.active; --calls) {
             const std::uint64_t begin = connection.received.value;
@@ -155,8 +155,7 @@ class TorrentSource final : public OpSource {
         connection.active = false;
     }
 
-    /// What background writeback does of itself, some seconds later: one piece in flight is
-    /// written.
+    /// What background writeback does some seconds later: it writes one piece in flight.
     void flush_some(std::vector<Op>& out) {
         const Connection& connection = connections_[dice_.below(connections_.size())];
         if (connection.active && connection.received > connection.piece.begin) {
@@ -165,7 +164,7 @@ class TorrentSource final : public OpSource {
         }
     }
 
-    /// The user adds the torrent once more: first its files are checked, then they are empty again.
+    /// The user adds the torrent again: its files are checked, then emptied.
     void check_from_disk(std::vector<Op>& out) {
         for (const Connection& connection : connections_) {
             if (connection.map.value != 0) {
@@ -184,7 +183,7 @@ class TorrentSource final : public OpSource {
     std::optional<std::uint64_t> ops_;
     std::uint64_t next_id_ = 1;
     std::uint64_t rounds_ = 0;
-    std::vector<std::vector<ByteRange>> wanted_; ///< of each file, pieces that nobody sends yet
+    std::vector<std::vector<ByteRange>> wanted_; ///< of each file, pieces that no peer sends yet
     std::vector<Connection> connections_;
 };
 

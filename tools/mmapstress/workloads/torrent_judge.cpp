@@ -1,4 +1,4 @@
-// The client's hash check, made from nothing but the schedule and the bytes on disk.
+// The client's hash check. It uses only the schedule and the bytes on disk.
 #include "tools/mmapstress/workloads/torrent.hpp"
 #include "tools/schedule/pattern.hpp"
 
@@ -29,7 +29,7 @@ struct Piece {
     Hash hash;
 };
 
-/// What the client knows of its pieces: their hashes, and which are complete.
+/// What the client knows about its pieces: their hashes, and which are complete.
 class Pieces {
   public:
     Pieces(std::uint64_t seed) : seed_(seed) {}

@@ -1,4 +1,4 @@
-// Everything that there is, weighted, by several workers at a time.
+// All operations, weighted, by several workers at a time.
 #include "fusefs/base/try.hpp"
 #include "tools/mmapstress/workloads/built_source.hpp"
 #include "tools/mmapstress/workloads/mood.hpp"
@@ -11,11 +11,11 @@ namespace mmapstress {
 
 namespace {
 
-/// Few: what one store lost the next one heals.
+/// Few, because a later store repairs what an earlier one lost.
 constexpr std::uint64_t kDefaultOps = 500;
 constexpr std::uint64_t kHugePage = 2U << 20U;
 
-/// How many workers, and of what, where nobody said.
+/// Chooses the numbers of threads and processes that the settings leave open.
 void choose_workers(Dice& dice, const WorkloadSettings& settings, Header& header) {
     struct Workers {
         std::uint16_t threads;
@@ -28,12 +28,12 @@ void choose_workers(Dice& dice, const WorkloadSettings& settings, Header& header
     header.processes = settings.processes.value_or(settings.threads ? 1 : workers.processes);
 }
 
-/// 0 up to 2^bits - 1, of each order of magnitude as often: many are small, and some are large.
+/// 0 up to 2^bits - 1. Each order of magnitude comes equally often: many are small, some are large.
 std::uint64_t of_any_order(Dice& dice, std::uint64_t bits) {
     return dice.below(1ULL << dice.below(bits + 1));
 }
 
-/// Sizes that end anywhere in a page; one in eight has room for a huge page.
+/// A file whose size ends anywhere in a page; one in eight has room for a huge page.
 FileSpec file_of_some_size(Dice& dice, std::optional<ByteCount> size) {
     FileSpec file;
     const std::uint64_t any = 1 + dice.below(4 * kPageSize);
@@ -99,7 +99,7 @@ class WildSource final : public BuiltSource {
         return largest > size() ? largest - size() : 0;
     }
 
-    /// False, with nothing emitted, if the file is not made for it now.
+    /// False, with nothing emitted, if the operation is not possible on the file as it is now.
     bool emit(std::vector<Op>& out, const Choice& choice, MapIndex map) {
         switch (choice.shape) {
         case Shape::nothing:
@@ -159,14 +159,14 @@ class WildSource final : public BuiltSource {
         return true;
     }
 
-    /// Up to 64 KiB. What the kernel transfers in sectors takes longer, and so meets more, the more
-    /// of them it has.
+    /// Up to 64 KiB. Transfers in sectors are long more often: a long one takes more time, so it
+    /// meets more other operations.
     bool emit_chunk(std::vector<Op>& out, OpKind kind, MapIndex map) {
         const bool in_sectors = traits_of(kind).unit != 1;
         return emit_bytes(out, kind, in_sectors ? 1U << 16U : 1 + of_any_order(dice_, 16), map);
     }
 
-    /// Written from a multiple of its size on, as a program that copies a file does.
+    /// Begins at a multiple of its size, as the writes of a program that copies a file do.
     bool emit_bulk(std::vector<Op>& out, OpKind kind) {
         const std::uint64_t length = dice_.pick(
             std::array<std::uint64_t, 4>{64U << 10U, 128U << 10U, 512U << 10U, 1U << 20U});
@@ -277,7 +277,7 @@ class WildSource final : public BuiltSource {
         return true;
     }
 
-    /// Of the file, its last page included.
+    /// The file's pages, with the last one, which may be partial.
     [[nodiscard]] std::uint64_t whole_pages() const { return (size() + kPageSize - 1) / kPageSize; }
     static ByteRange pages_at(std::uint64_t first, std::uint64_t count) {
         return {ByteOffset{first * kPageSize}, ByteOffset{(first + count) * kPageSize}};
@@ -287,8 +287,8 @@ class WildSource final : public BuiltSource {
         return pages_at(first, 1 + dice_.below(whole_pages() - first));
     }
 
-    /// A range of the file, mostly in one of the worker's own stripes. Nothing if the file is too
-    /// short for one unit; never nothing for a unit of 1.
+    /// A range of the file, mostly in one of the worker's own stripes. Nothing if there is no room
+    /// for one unit there; for a unit of 1 there always is.
     std::optional<ByteRange> some_bytes(std::uint64_t most, std::uint64_t unit) {
         const std::uint64_t stripes = (size() + stripe_ - 1) / stripe_;
         const std::uint64_t mine =
@@ -310,13 +310,13 @@ class WildSource final : public BuiltSource {
     }
 
     Mood mood_{dice_};
-    /// Each worker keeps to its stripes, and one alone changes a file's size: few operations have
-    /// to wait for another, so many are under way at once. Otherwise anybody does anything
-    /// anywhere.
+    /// Whether each worker stays in its own stripes, and only one changes a file's size. Then few
+    /// operations have to wait for others, so many are under way at once. Otherwise each worker may
+    /// do anything anywhere.
     bool orderly_ = dice_.below(4) != 0;
-    std::uint64_t stripe_; ///< bytes that one worker after another has for itself
+    std::uint64_t stripe_; ///< width of a stripe; they belong to the workers in turn
     std::vector<ByteCount> sizes_;
-    std::vector<ByteCount> largest_; ///< that the files are let grow to
+    std::vector<ByteCount> largest_; ///< sizes up to which the files may grow
     std::uint64_t worker_ = 0;
     FileIndex file_;
 };

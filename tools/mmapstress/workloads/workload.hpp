@@ -1,4 +1,4 @@
-// The workloads: programs that make up schedules.
+// The workloads: they make schedules.
 #pragma once
 
 #include "tools/mmapstress/result/damage.hpp"
@@ -19,32 +19,32 @@ namespace mmapstress {
 /// on. False if they cannot be read.
 using FileReader = std::function<bool(FileIndex, ByteOffset, std::span<std::byte>)>;
 
-/// What the program itself would say of its files on disk: one sentence for each thing that it
-/// finds broken, none if all is well. `source` gives the run's operations from the first one on, a
-/// replayed schedule's too; `last` is the last one that was carried out: nothing after it may be
-/// missed.
+/// What the imitated program itself would report about its files on disk: one sentence for each
+/// thing that it finds broken. `source` gives the run's operations, or those of a replayed
+/// schedule, from the first one on. `last` is the last one that was carried out: bytes of later
+/// ones are not expected.
 using Judge = std::vector<std::string> (*)(OpSource& source, OpId last, const FileReader& read);
 
-/// More sentences about the damage, as the program of the time would have put it.
+/// More sentences about the damage, in the words of the imitated program.
 using Story = std::vector<std::string> (*)(OpSource& source, OpId last,
                                            const std::vector<DamagedRange>& damage);
 
 struct WorkloadInfo {
     std::string_view name;
     std::string_view line; ///< what it does, for `mmapstress workloads`
-    /// A source for these settings, or what is wrong with the settings, in words. The source must
+    /// A source for these settings, or a message that says what is wrong with them. The source must
     /// not refer to the settings afterwards.
     std::expected<std::unique_ptr<OpSource>, std::string> (*make)(const WorkloadSettings&);
-    /// What a program of this kind would itself say of its files, nullptr if nothing.
+    /// The imitated program's own check of its files, or nullptr.
     Judge judge;
-    /// What it would say of damage, nullptr if no more than others.
+    /// The imitated program's words about damage, or nullptr.
     Story story = nullptr;
-    /// Whether its data is to exceed the memory that there is (WorkloadSettings::memory).
+    /// Whether its data must exceed the memory (WorkloadSettings::memory).
     bool exceeds_memory = false;
     /// Whether it has operations that a kernel or a filesystem may lack.
     bool may_have_any = false;
 
-    /// The kinds that it may have and others may lack.
+    /// The kinds of operations that it may have, for RunSettings::may_have.
     [[nodiscard]] OpSet may_have() const { return may_have_any ? ~OpSet{} : OpSet{}; }
 };
 

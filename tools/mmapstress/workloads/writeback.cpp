@@ -1,8 +1,8 @@
-// Stores while I/O is in flight: flushers beside storers, in the same pages.
+// Stores into pages while I/O on the same pages is in flight.
 //
-// The window is that of 2006, between the filesystem's call that a page is clean and the end of its
-// I/O; since 6.16 (commit 095f627add86) also that of writes that drop their pages from the cache as
-// soon as they are on disk, stored into again or not.
+// The race is that of 2006: a store between the moment when the filesystem marks a page clean and
+// the end of its I/O. Since 6.16 (commit 095f627add86) there is another one: writes that drop their
+// pages from the cache as soon as they are on disk, whether there was a new store or not.
 #include "tools/mmapstress/workloads/built_source.hpp"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ class WritebackSource final : public BuiltSource {
         : BuiltSource(std::move(header), Dice(settings.seed), settings.ops.value_or(kDefaultOps)) {}
 
   private:
-    /// Each worker but the last stores a few times, the last one has the file written back.
+    /// Each worker but the last stores a few times; the last one starts writeback of the file.
     void round(std::vector<Op>& out) override {
         file_ = some_file();
         const std::uint64_t storers = std::max<std::uint64_t>(1, header_.workers() - 1);
@@ -34,7 +34,7 @@ class WritebackSource final : public BuiltSource {
         flush(out, hot);
     }
 
-    /// A few pages, where stores and flushes meet.
+    /// A few pages, in which stores and writeback meet.
     ByteRange some_pages() {
         const std::uint64_t pages = pages_of(file_);
         const std::uint64_t first = dice_.below(pages);
@@ -42,7 +42,7 @@ class WritebackSource final : public BuiltSource {
         return {ByteOffset{first * kPageSize}, ByteOffset{(first + count) * kPageSize}};
     }
 
-    /// Of each page a worker has its own part.
+    /// Each worker has its own part of each page.
     void store(std::vector<Op>& out, ByteRange hot, std::uint64_t storer, std::uint64_t storers) {
         const std::uint64_t part = std::max<std::uint64_t>(1, kPageSize / storers);
         const std::uint64_t page =
@@ -88,7 +88,7 @@ make_writeback(const WorkloadSettings& settings) {
     constexpr std::uint16_t kThreads = 3;
     auto header = TRY(header_for(settings, "writeback", kDefaultSize, kDefaultFiles, kThreads));
     for (std::size_t i = 0; i < header.files.size(); i += 2) {
-        header.files[i].start = Start::written; // in large folios, where there are any
+        header.files[i].start = Start::written; // with large folios, if the filesystem has them
     }
     return std::make_unique<WritebackSource>(settings, std::move(header));
 }

@@ -17,12 +17,12 @@ using partialfs::model::ByteCount;
 using partialfs::model::ByteOffset;
 using partialfs::model::ByteRange;
 
-/// Thrown inside build_cache() only, which turns it into its error.
+/// Thrown only inside build_cache(), which catches it and returns an error.
 struct OutOfRoom : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// The mapped file: hands out room in it as apt's DynamicMMap did and turns each change into a
+/// The mapped file. Allocates room in it as apt's DynamicMMap did, and records each change as a
 /// step.
 class Memory {
   public:
@@ -41,13 +41,13 @@ class Memory {
         return *reinterpret_cast<Record*>(image_.data() + ref.offset());
     }
 
-    /// `object`, which lies in the image and has just been changed, is stored.
+    /// Records a store of `object`, a part of the image that has just been changed.
     template <typename Object>
     void store(const Object& object) {
         const auto* bytes = reinterpret_cast<const std::byte*>(&object);
         store_bytes(static_cast<std::uint64_t>(bytes - image_.data()), sizeof(Object));
     }
-    /// Gives `field` of the image a value and stores it.
+    /// Sets `field` of the image to a value, and records the store.
     template <typename Field>
     void set(Field& field, std::type_identity_t<Field> value) {
         field = value;
@@ -71,7 +71,7 @@ class Memory {
         return {static_cast<std::uint32_t>(offset / sizeof(Record))};
     }
 
-    /// The string, with its closing zero, at the end of the used part.
+    /// Puts the string, with its final zero byte, at the end of the used part.
     StringRef write_string(std::string_view text) {
         const std::uint64_t offset = allocate_bytes(text.size() + 1, 1);
         std::memcpy(image_.data() + offset, text.data(), text.size());
@@ -176,7 +176,7 @@ class Generator {
   private:
     void count(std::uint64_t& counter) { memory_.set(counter, counter + 1); }
 
-    /// The one copy of `text`: apt keeps such strings in a list in alphabetical order.
+    /// The only copy of `text`: apt keeps such strings in a list in alphabetical order.
     StringRef unique_string(const std::string& text) {
         const auto [place, inserted] = strings_.try_emplace(text);
         if (!inserted) {
@@ -215,7 +215,8 @@ class Generator {
         return ref;
     }
 
-    /// The version of the stanza, made if the package has no such version yet; newest first.
+    /// The version of the stanza. If the package does not have it yet, makes it, at the head of its
+    /// list.
     Ref<Version> version(Ref<Package> parent, const Stanza& stanza) {
         const auto [place, inserted] = versions_.try_emplace({stanza.package, stanza.version});
         if (!inserted) {
@@ -306,8 +307,8 @@ class Generator {
         count(memory_.header().provides_count);
     }
 
-    /// Puts `ref` at the end of the list that begins at `head`: a link in an earlier page is
-    /// patched.
+    /// Puts `ref` at the end of the list that begins at `head`: this stores a link into an earlier
+    /// page.
     template <typename Record>
     void append(Ref<Record>& head, Ref<Record> ref) {
         Ref<Record>* link = &head;

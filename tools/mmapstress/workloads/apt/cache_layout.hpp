@@ -1,9 +1,10 @@
 // The package cache of Debian's apt as it lay on disk in 2006 (pkgcache.bin, 64-bit).
 //
-// One file, mapped whole: a header with counters, pool cursors and the hash table of package names;
-// then records of seven types, each type in pools of 20 KiB; strings between the pools, wherever
-// the end of the used part was. Records refer to each other by index (offset divided by the
-// record's size), to strings by byte offset; 0 is "none". Values: no I/O, safe from any thread.
+// One file, mapped as a whole. First a header with counters, pool cursors and the hash table of
+// package names; then records of seven types, each type in pools of 20 KiB. Strings are between the
+// pools, wherever the end of the used part was. Records refer to each other by index (offset
+// divided by the record's size), to strings by byte offset; 0 is "none". Only values: no I/O, any
+// thread.
 #pragma once
 
 #include <array>
@@ -55,7 +56,7 @@ struct PackageFile {
     std::uint64_t modified;
 };
 
-/// One package name. It may have no version at all: then others only depend on it or provide it.
+/// One package name. It may have no version: then other packages only depend on it or provide it.
 struct Package {
     StringRef name;
     Ref<Version> versions;
@@ -111,7 +112,7 @@ struct Provides {
     Ref<Provides> next_package; ///< of the same provided package
 };
 
-/// Where in an index file a version's paragraph stands.
+/// Where a version's paragraph is in an index file.
 struct VersionFile {
     Ref<PackageFile> file;
     Ref<VersionFile> next;
@@ -119,7 +120,7 @@ struct VersionFile {
     std::uint32_t size;
 };
 
-/// A string kept once only; all of them form one list in alphabetical order.
+/// A string that is kept only once. All of them form one list in alphabetical order.
 struct StringItem {
     StringRef text;
     Ref<StringItem> next;
@@ -130,7 +131,8 @@ constexpr std::uint64_t Ref<Record>::offset() const {
     return index * std::uint64_t{sizeof(Record)};
 }
 
-/// Where the next record of one size goes. The cursors live in the header and move at every record.
+/// Where the next record of one size goes. The cursors are in the header and change with each
+/// record.
 struct Pool {
     std::uint64_t item_size;
     std::uint64_t start; ///< offset of the next free record
@@ -179,12 +181,12 @@ static_assert(sizeof(PackageFile) == 72 && sizeof(Package) == 48 && sizeof(Versi
               sizeof(Dependency) == 28 && sizeof(Provides) == 20 && sizeof(VersionFile) == 16 &&
               sizeof(StringItem) == 8);
 
-/// Bytes set aside at once for the records of one size.
+/// Bytes that are reserved at once for records of one size.
 inline constexpr std::uint64_t kPoolBytes = 20UL * 1024;
-/// Size of the mapping, and the most the cache may grow to: APT::Cache-Limit was 16 MiB then.
+/// Size of the mapping, and the largest size of the cache: APT::Cache-Limit was 16 MiB then.
 inline constexpr std::uint64_t kDefaultLimit = 16UL << 20;
 
-/// The bucket of a package name; letters count as lower case.
+/// The bucket of a package name; upper and lower case are the same.
 constexpr std::size_t bucket_of(std::string_view name) {
     std::uint64_t hash = 0;
     for (const char letter : name) {

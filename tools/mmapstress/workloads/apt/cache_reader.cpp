@@ -11,7 +11,7 @@ namespace {
 
 using partialfs::model::ByteOffset;
 
-/// The records of one type that a walk has come by.
+/// The records of one type that a walk has found.
 template <typename Record>
 class Seen {
   public:
@@ -79,8 +79,8 @@ class Walker {
         return ref.offset() >= sizeof(Header) && ref.offset() + sizeof(Record) <= file_.size();
     }
 
-    /// Calls visit(ref, record) for each record of a list. `first` is the link that stands at
-    /// `link_at`; the list ends at the first link that cannot be followed.
+    /// Calls visit(ref, record) for each record of a list. `first` is the link at `link_at`; the
+    /// list ends at the first link that cannot be followed.
     template <typename Record, typename Visit>
     void walk(const std::string& list, Ref<Record> first, std::uint64_t link_at,
               Ref<Record> Record::* next, Seen<Record>& seen, Visit visit) {
@@ -107,7 +107,7 @@ class Walker {
         }
     }
 
-    /// The string that the link at `link_at` leads to, or nothing, with the problem noted.
+    /// The string that the link at `link_at` leads to. If there is none, notes a problem.
     std::string string_at(std::uint64_t link_at, StringRef ref, const std::string& owner) {
         if (!ref) {
             problem(Kind::bad_string, link_at, owner + " has no text");
@@ -246,7 +246,7 @@ class Walker {
              });
     }
 
-    /// A link that must lead to some record.
+    /// Checks a link that must lead to a record.
     template <typename Record>
     void follow(std::uint64_t link_at, Ref<Record> ref, const std::string& what) {
         if (!inside(ref)) {
@@ -255,7 +255,7 @@ class Walker {
         }
     }
 
-    /// A link that must lead to `owner`.
+    /// Checks a link that must lead to `owner`.
     template <typename Record>
     void expect_link(std::uint64_t link_at, Ref<Record> ref, Ref<Record> owner,
                      const std::string& what) {
@@ -295,7 +295,7 @@ class Walker {
         check_count("strings", offsetof(Header, string_count), header_.string_count,
                     strings_.count());
         if (header_.package_count > file_.size() / sizeof(Package)) {
-            return; // the counter itself is damaged, and told above
+            return; // the counter itself is damaged, as reported above
         }
         numbers_.resize(std::max<std::size_t>(numbers_.size(), header_.package_count));
         for (std::size_t id = 0; id < header_.package_count; ++id) {

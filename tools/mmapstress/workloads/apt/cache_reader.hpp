@@ -1,7 +1,7 @@
-// Walks a package cache as apt's `dump` did and says what is broken in it.
+// Walks a package cache as apt's `dump` did, and reports what is broken in it.
 //
-// Takes bytes, trusts none of them: every link is checked before it is followed, and every list is
-// bounded. Pure; safe from any thread.
+// It trusts no byte: every link is checked before it is followed, and every list is bounded. Pure;
+// any thread.
 #pragma once
 
 #include "fusefs/model/types.hpp"
@@ -19,11 +19,11 @@ struct CacheProblem {
     enum class Kind {
         too_short,       ///< the file ends before its header
         bad_header,      ///< signature, version, record sizes
-        left_dirty,      ///< the dirty flag is set: never finished
-        dangling_link,   ///< a link to outside the records, or to nothing where something must be
-        loop,            ///< a list that comes back to itself
+        left_dirty,      ///< the dirty flag is set: apt never finished the cache
+        dangling_link,   ///< a link to outside the records, or no link where there must be one
+        loop,            ///< a list that leads back to itself
         bad_string,      ///< outside the file, without an end, empty
-        misfiled,        ///< a record that is not where its own contents say it is
+        misfiled,        ///< a record that is not where it belongs by its contents
         missing_package, ///< a package number that no bucket leads to
         wrong_count,     ///< a counter of the header is not the number of records found
     };
@@ -47,7 +47,7 @@ struct CacheCheck {
     [[nodiscard]] bool sound() const { return problems.empty(); }
 };
 
-/// Reads the cache in `file`, all of it. Never fails: a file that is no cache has problems.
+/// Reads all of the cache in `file`. Never fails: a file that is no cache has problems.
 CacheCheck check_cache(std::span<const std::byte> file);
 
 } // namespace mmapstress::apt

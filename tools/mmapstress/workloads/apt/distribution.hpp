@@ -1,4 +1,4 @@
-// A made-up Debian release, the same for the same seed: what apt would read from its index files.
+// An invented Debian release, the same for the same seed: what apt would read from its index files.
 #pragma once
 
 #include <cstddef>

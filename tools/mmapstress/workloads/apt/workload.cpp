@@ -12,14 +12,14 @@
 namespace mmapstress {
 namespace {
 
-/// Room in the mapping for each package of the release: the cache fills about a fifteenth of it.
+/// Bytes of the mapping for each package of the release: the cache fills about a fifteenth of them.
 constexpr std::uint64_t kRoomPerPackage = 8192;
 constexpr std::uint64_t kFewestPackages = 40;
-/// Reading and parsing one paragraph of an index took the machines of then about this long.
+/// To read and parse one paragraph of an index took about this long on the machines of 2006.
 constexpr std::uint64_t kParagraphMicroseconds = 100;
 /// Some other program calls fsync() now and then.
 constexpr std::uint64_t kParagraphsPerCommit = 250;
-/// Background writeback wrote what was some seconds old, while apt was at work.
+/// While apt worked, background writeback wrote pages that were some seconds old.
 constexpr std::uint64_t kParagraphsPerFlush = 400;
 
 class AptSource final : public OpSource {
@@ -58,7 +58,7 @@ class AptSource final : public OpSource {
         return out.back();
     }
 
-    /// The file's last cache is read once more; then it makes room for the next.
+    /// Reads the file's last cache from disk; then empties the file for the next one.
     void check_from_disk(std::vector<Op>& out) {
         add(out, OpKind::evict);
         add(out, OpKind::read_check);
@@ -70,7 +70,7 @@ class AptSource final : public OpSource {
         const auto cache =
             apt::build_cache(apt::make_distribution(header_.seed + built_, packages), limit_);
         if (!cache) {
-            return; // make_apt() has refused so small a limit
+            return; // make_apt() has refused a limit that is so small
         }
         for (const apt::CacheStep& step : cache->steps) {
             take(out, step);
@@ -127,7 +127,7 @@ class AptSource final : public OpSource {
     std::uint64_t paragraphs_ = 0;
 };
 
-/// The sizes of the files that hold a finished cache once `last` has been done.
+/// The sizes of the files that hold a finished cache after `last`.
 std::map<FileIndex, ByteCount> finished_caches(OpSource& source, OpId last) {
     std::map<FileIndex, ByteCount> finished;
     std::vector<Op> ops;
@@ -139,7 +139,7 @@ std::map<FileIndex, ByteCount> finished_caches(OpSource& source, OpId last) {
             if (op.kind == OpKind::truncate && op.length.value > 0) {
                 finished[op.file] = op.length;
             } else if (op.kind == OpKind::truncate || op.kind == OpKind::store) {
-                finished.erase(op.file); // the next one has been begun
+                finished.erase(op.file); // the next cache has begun
             }
         }
         ops.clear();

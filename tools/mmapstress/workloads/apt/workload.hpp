@@ -1,4 +1,4 @@
-// Debian's apt of 2006 making its package cache, as a workload.
+// A workload: how Debian's apt of 2006 made its package cache.
 #pragma once
 
 #include "tools/mmapstress/workloads/workload.hpp"
@@ -13,14 +13,14 @@ namespace mmapstress {
 
 inline constexpr std::string_view kAptName = "apt";
 
-/// Builds a package cache in a file (one by default), mapped at `size` bytes (16 MiB by default,
-/// apt's limit then) and cut to the used size at the end; then evicts and compares it, and builds
-/// the next one, of another release, in the next file, until there have been `ops` operations.
-/// Without `ops`: one cache in each file.
+/// Builds a package cache in a file, mapped with `size` bytes (16 MiB by default, apt's limit then)
+/// and cut to the used size at the end. Builds the next one, of another release, in the next file
+/// (there is one file by default), until there have been `ops` operations; before a file is used
+/// again, its cache is evicted and compared. Without `ops`: one cache in each file.
 std::expected<std::unique_ptr<OpSource>, std::string> make_apt(const WorkloadSettings& settings);
 
-/// What apt's `dump` would say of the caches that were finished when operation `last` had been
-/// done: walks each one from disk and gives a sentence for each thing that is broken.
+/// What apt's `dump` would report about the caches that were finished after operation `last`: walks
+/// each one from disk, and returns a sentence for each thing that is broken.
 std::vector<std::string> judge_apt(OpSource& source, OpId last, const FileReader& read);
 
 } // namespace mmapstress
