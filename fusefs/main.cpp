@@ -97,10 +97,9 @@ std::string start_line(const Options& options) {
 void say_what_is_mounted(const Options& options) {
     tell_user(options, LogLevel::info, start_line(options));
     if (!row_of(options.contract).has_journal && options.block_size.per_page() == 1) {
-        tell_user(
-            options, LogLevel::warning,
-            "with one block a page this contract loses nothing: --block-size 512, 1024 or 2048 "
-            "does");
+        tell_user(options, LogLevel::warning,
+                  "with one block a page this contract loses nothing: to lose data, choose "
+                  "--block-size 512, 1024 or 2048");
     }
     std::error_code error;
     if (std::filesystem::exists(
@@ -141,9 +140,8 @@ int run(const Options& options, const std::string& fault_rules, startup::Readine
     } catch (const StartFailure& failure) {
         problem = failure.what();
     } catch (const std::exception& error) {
-        problem =
-            fmt::format("{} cannot be served at {}: {}; it needs some threads and memory more",
-                        options.source.string(), options.mountpoint.string(), error.what());
+        problem = fmt::format("{} cannot be served at {}: {}; it needs more threads or memory",
+                              options.source.string(), options.mountpoint.string(), error.what());
     }
     tell_user(options, LogLevel::error, problem);
     return kFailed;

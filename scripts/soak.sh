@@ -54,12 +54,12 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[[ $duration =~ ^([1-9][0-9]{0,6})(s|min|h)$ ]] || usage "'$duration' is no time, as 90s, 30min, 1h"
+[[ $duration =~ ^([1-9][0-9]{0,6})(s|min|h)$ ]] || usage "'$duration' is not a time, such as 90s, 30min, 1h"
 case "${BASH_REMATCH[2]}" in s) seconds=1 ;; min) seconds=60 ;; h) seconds=3600 ;; esac
 seconds=$((BASH_REMATCH[1] * seconds))
-[[ $seed =~ ^[0-9]{1,18}$ ]] || usage "'$seed' is no seed"
+[[ $seed =~ ^[0-9]{1,18}$ ]] || usage "'$seed' is not a seed: a number of up to 18 digits"
 seed=$((10#$seed))
-[ -z "$target" ] || target=$(realpath -e -- "$target" 2>/dev/null) || usage "no such directory as --dir names"
+[ -z "$target" ] || target=$(realpath -e -- "$target" 2>/dev/null) || usage "--dir names no directory"
 
 if $build; then
     cd "$(dirname "$0")/.."

@@ -87,8 +87,8 @@ CLI::Option* add_size(CLI::App& command, const std::string& name, const Take& ta
             [take, name](const std::string& text) {
                 const auto size = base::parse_size(text);
                 if (!size) {
-                    throw CLI::ValidationError(name, "'" + text +
-                                                         "' is not a size, as 64KiB, 8MiB, 2GiB");
+                    throw CLI::ValidationError(
+                        name, "'" + text + "' is not a size, such as 64KiB, 8MiB, 2GiB");
                 }
                 take(*size);
             },

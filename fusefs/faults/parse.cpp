@@ -133,7 +133,7 @@ class RuleReader {
 
     Problem read_pair(const std::string& word, const std::string& key, const std::string& value) {
         if (std::ranges::find(seen_, key) != seen_.end()) {
-            return fmt::format("{} stands twice", base::in_quotes(key));
+            return fmt::format("{} is given twice", base::in_quotes(key));
         }
         seen_.push_back(key);
         for (const Action action : {Action::short_count, Action::torn, Action::full}) {
@@ -285,13 +285,13 @@ class RuleReader {
             return fmt::format("{} has no caller: uid and pid are for requests of programs", what);
         }
         if (rule_.range && nobody([](Operation one) { return has_ability(one, kHasRange); })) {
-            return fmt::format("{} concerns no range of bytes: it takes no offset", what);
+            return fmt::format("{} has no range of bytes: it takes no offset", what);
         }
         if (nobody([&](Operation one) { return can_do(one, rule_.action); })) {
-            return fmt::format("'{}' is nothing that {} can do", name_of(rule_.action), what);
+            return fmt::format("'{}' is not possible for {}", name_of(rule_.action), what);
         }
         if (rule_.error.value == EINTR && rule_.layer == Layer::disk) {
-            return "EINTR: what is interrupted on a disk is begun again, for ever";
+            return "EINTR: an operation on a disk that is interrupted is begun again, without end";
         }
         if (rule_.error.value == ENOSYS && rule_.layer == Layer::request) {
             return "ENOSYS: the kernel would never ask again";
@@ -337,7 +337,7 @@ std::expected<std::vector<Change>, BadLine> parse_changes(std::string_view text)
         }
         if (words->front() == "clear") {
             if (words->size() > 1) {
-                return std::unexpected(BadLine{number, "'clear' stands by itself"});
+                return std::unexpected(BadLine{number, "'clear' must be alone on its line"});
             }
             changes.emplace_back();
             continue;

@@ -55,8 +55,8 @@ void FileLosses::note(const PassedOver& passed, ByteOffset begin,
     if (!compared) {
         // Bytes that cannot be compared count as lost: the ledger may list too much, never too
         // little.
-        spdlog::warn("{}: page {} was passed over, and its bytes on disk cannot be read: {}; the "
-                     "ledger has them as lost",
+        spdlog::warn("{}: page {} was passed over, but its bytes on disk cannot be read: {}; the "
+                     "ledger has all of them as lost",
                      context_.ledger.path_of(inode_), passed.page.value,
                      std::strerror(compared.error().value));
         context_.trace.record({.inode = inode_,
@@ -188,8 +188,8 @@ std::vector<ByteRange> FileLosses::healed_by(ByteOffset begin, std::span<const i
             } else if (any_in(here)) {
                 const std::span<std::byte> old = std::span(disk).first(size);
                 if (const Result<void> got = file_.read_image(at, old); !got) {
-                    spdlog::warn("{}: page {} is written, and its bytes on disk cannot be read: "
-                                 "{}; what the ledger has as lost of it stays so",
+                    spdlog::warn("{}: page {} was written, but its bytes on disk cannot be read: "
+                                 "{}; the ledger still has its lost bytes as lost",
                                  context_.ledger.path_of(inode_), page_of(at).value,
                                  std::strerror(got.error().value));
                 } else {

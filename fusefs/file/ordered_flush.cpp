@@ -352,7 +352,8 @@ void OrderedFlush::lock_failed(const DiskBatch& batch) {
         };
         if (!base::without_exceptions(failed)) {
             // No memory for the state of this page. The error is reported as for the others.
-            spdlog::error("inode {}: what was to be flushed of page {} cannot be flushed again",
+            spdlog::error("inode {}: the flush of page {} failed, and cannot be tried again for "
+                          "lack of memory",
                           file_.id.value, page.value);
         }
     }

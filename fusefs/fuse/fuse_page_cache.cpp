@@ -119,10 +119,9 @@ auto FusePageCache::visit(InodeId inode, Job job) -> decltype(job(std::declval<c
         const std::string name = std::to_string(inode.value);
         fuse_lowlevel_notify_inval_entry(session_, kInodeDirectory, name.c_str(), name.size());
     } else if (outcome == Visitor::Outcome::gave_up) {
-        spdlog::warn(
-            "inode {} could not be opened in our own mount: somebody has a directory above "
-            "it locked; mapped stores into it are not seen this time",
-            inode.value);
+        spdlog::warn("inode {} could not be opened in our own mount, as a directory above it is "
+                     "locked; mapped stores into it are not seen this time",
+                     inode.value);
         result = base::failed(ETIMEDOUT);
     }
     return result;

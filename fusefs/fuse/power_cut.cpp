@@ -83,7 +83,7 @@ void PowerCut::carry_out(const Command& command) {
         report.error = carried_out.error().value;
     }
     if (report.error != 0) {
-        spdlog::error("power cut: not all could be put back as it was before: {}",
+        spdlog::error("power cut: not everything could be put back as it was before: {}",
                       std::strerror(report.error));
     }
     report.bytes = bytes_in(mount_.context.ledger) - before;

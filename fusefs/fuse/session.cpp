@@ -73,15 +73,15 @@ std::string why_not_mounted(const std::string& mountpoint, const std::string& er
     if (!errors.empty()) {
         message += errors;
     } else {
-        message += "fusermount3 has failed, and says why in a line of its own";
+        message += "fusermount3 failed; a line of its own says why";
     }
     if (::geteuid() != 0 && errors.find("/dev/fuse") != std::string::npos) {
         return message + "; whoever mounts must be able to read and write /dev/fuse";
     }
     return message + (::geteuid() == 0
-                          ? "; mounting takes CAP_SYS_ADMIN: start a container with --device "
+                          ? "; mounting needs CAP_SYS_ADMIN: start a container with --device "
                             "/dev/fuse --cap-add SYS_ADMIN"
-                          : "; allow_other takes user_allow_other in /etc/fuse.conf, and the mount "
+                          : "; allow_other needs user_allow_other in /etc/fuse.conf, and the mount "
                             "point must be yours");
 }
 
@@ -273,7 +273,8 @@ void Session::start_worker(std::size_t request_size) {
         add_worker(std::move(worker));
     } catch (const std::exception& error) {
         if (!threads_are_short_.exchange(true)) {
-            spdlog::warn("no thread more than {} for requests: {}", workers_.size(), error.what());
+            spdlog::warn("requests have only {} threads, as no other one can be started: {}",
+                         workers_.size(), error.what());
         }
     }
 }

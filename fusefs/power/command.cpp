@@ -86,7 +86,7 @@ struct Words {
             return in_quotes(word) + " is not understood";
         }
         if (std::ranges::find(seen, key) != seen.end()) {
-            return in_quotes(key) + " stands twice";
+            return in_quotes(key) + " is given twice";
         }
         seen.emplace_back(key);
         if (key == "tear") {
@@ -156,7 +156,7 @@ std::expected<Command, std::string> parse_command(std::string_view text) {
         return std::unexpected(all.error());
     }
     if (all->empty()) {
-        return std::unexpected("nothing is written: write cut, cut-and-on, on or disarm");
+        return std::unexpected("the command is empty: write cut, cut-and-on, on or disarm");
     }
     const std::string& word_of_verb = all->front();
     Command command;
@@ -177,7 +177,8 @@ std::expected<Command, std::string> parse_command(std::string_view text) {
     for (const std::string& word : std::span(*all).subspan(1)) {
         if (!cuts) {
             return std::unexpected(in_quotes(word) + ": " +
-                                   std::string(name_of_verb(command.verb)) + " stands alone");
+                                   std::string(name_of_verb(command.verb)) +
+                                   " takes nothing after it");
         }
         if (const Problem problem = words.add(word)) {
             return std::unexpected(*problem);

@@ -54,18 +54,17 @@ std::unique_ptr<power::DiskCache> make_disk_cache(const Options& options, const 
     }
     auto store = power::UndoStore::make(source, options.power_undo);
     if (!store) {
-        throw StartFailure("--power keeps what it may have to put back in an unlinked file in "
-                           "SOURCE '" +
-                           source +
-                           "', which cannot be made: " + std::strerror(store.error().value));
+        throw StartFailure(
+            "--power needs an unlinked file for the bytes that a cut puts back, in SOURCE '" +
+            source + "', which cannot be made: " + std::strerror(store.error().value));
     }
     return std::make_unique<power::DiskCache>(
         std::move(*store), [&trace, said = std::make_shared<std::atomic_flag>()] {
             trace.record({.kind = trace::Kind::undo_full});
             if (!said->test_and_set()) { // a small store may be full at every second write
-                spdlog::warn("--power: there is no room for more of what a cut could take "
-                             "(--power-undo, or SOURCE is full): all of it has been synced, and a "
-                             "cut takes it no more. Said once; status counts how often");
+                spdlog::warn("--power: no room to keep more of what a cut could take (--power-undo "
+                             "is reached, or SOURCE is full): all of it was synced, so a cut can "
+                             "no longer take it. Logged only once; status counts how often");
             }
         });
 }

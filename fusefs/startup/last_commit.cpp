@@ -134,8 +134,8 @@ LastCommit wait_for_last_commit(const fs::path& source, const fs::path& records,
     }
     // No record of a trusted user. The lock shows whether there is a daemon nevertheless.
     if (::flock(fd->get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        say(fmt::format("'{}' is locked by a process that left no record: waiting for its end; how "
-                        "its last commit went cannot be known",
+        say(fmt::format("'{}' is locked by a process that left no record: waiting for its end; the "
+                        "result of its last commit cannot be known",
                         source.string()));
         while (::flock(fd->get(), LOCK_SH) != 0 && errno == EINTR) {
         }

@@ -203,7 +203,7 @@ void interpret(Options& options, const Words& words) {
     if (waits || unmounts) {
         if (waits == unmounts || !words.source.empty() || !words.mount_options.empty()) {
             throw CLI::ValidationError(std::string(waits ? "--wait" : "--unmount") +
-                                       " stands alone with its directory; see partialfs --help");
+                                       " takes only its directory; see partialfs --help");
         }
         options.action = waits ? Action::wait_for_source : Action::unmount;
         (waits ? options.source : options.mountpoint) =
@@ -219,12 +219,12 @@ void interpret(Options& options, const Words& words) {
         if (options.flush_policy_is_given) {
             throw CLI::ValidationError(
                 "--contract " + std::string(name_of(options.contract)) +
-                " goes with --flush-policy writeback alone: a block device has no journal");
+                " goes only with --flush-policy writeback: a block device has no journal");
         }
         options.flush_policy = model::FlushPolicy::writeback;
     }
     if (options.power_undo_is_given && !options.power) {
-        throw CLI::ValidationError("--power-undo is of use with --power alone");
+        throw CLI::ValidationError("--power-undo needs --power");
     }
     if (words.single_threaded) {
         options.threads = 1;

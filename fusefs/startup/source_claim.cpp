@@ -24,8 +24,8 @@ MountFacts facts_of(const std::string& source, const std::string& mountpoint,
                     const std::vector<Ancestor>& above) {
     const auto id = id_of(AT_FDCWD, source.c_str());
     if (!id) {
-        throw StartFailure(fmt::format("SOURCE '{}' cannot be looked at: {}; name another", source,
-                                       std::strerror(id.error().value)));
+        throw StartFailure(fmt::format("SOURCE '{}' cannot be examined: {}; name another directory",
+                                       source, std::strerror(id.error().value)));
     }
     MountFacts facts;
     facts.pid = ::getpid();
@@ -157,7 +157,7 @@ SourceClaim::SourceClaim(const std::string& source, const std::string& mountpoin
                                  std::strerror(record_->problem()->value)));
     }
     if (lock_->problem()) {
-        settings.say(fmt::format("SOURCE '{}' cannot be locked ({}): see to it that no other "
+        settings.say(fmt::format("SOURCE '{}' cannot be locked ({}): make sure that no other "
                                  "machine or container mounts it",
                                  source, std::strerror(lock_->problem()->value)));
         // Two daemons that start at the same time see each other's record, and both fail.

@@ -165,7 +165,7 @@ TEST_F(PowerOf, AtTheCapAllIsSynced) {
     EXPECT_GT(json::parse(read_file(control("status")))["power"]["undo_times_full"], 1);
     EXPECT_NE(read_file(control("trace")).find("undo-full"), std::string::npos);
     const std::string log = mount_.errors();
-    const auto said = log.find("no room for more of what a cut could take");
+    const auto said = log.find("no room to keep more of what a cut could take");
     EXPECT_NE(said, std::string::npos);
     EXPECT_EQ(log.find("no room", said + 1), std::string::npos) << "once: " << log;
     ASSERT_EQ(tell("cut-and-on tear=none"), 0);

@@ -61,9 +61,10 @@ void add_shard(CLI::App& command, std::optional<Shard>& shard) {
             [&shard](const std::string& text) {
                 shard = parse_shard(text);
                 if (!shard) {
-                    throw CLI::ValidationError("--shard", "'" + text +
-                                                              "' is no part of a campaign, as 3/8: "
-                                                              "the third of eight");
+                    throw CLI::ValidationError(
+                        "--shard",
+                        "'" + text +
+                            "' is not a part of a campaign, such as 3/8 for the third of eight");
                 }
             },
             "run part K of a campaign of N parts, for example each on its own machine: give all of "

@@ -27,7 +27,7 @@ using namespace vmmodel; // NOLINT(google-build-using-namespace): this is the pr
 
 constexpr const char* kEraHelp =
     "the kernel; linux-6.12-blockdev goes with the filesystem blockdev alone";
-constexpr const char* kFilesystemHelp = "what a commit writes by itself, of which filesystem";
+constexpr const char* kFilesystemHelp = "the filesystem: what a commit writes by itself";
 
 /// Sets the default that --help shows: one word is shown after the option's name, several words
 /// after its description.

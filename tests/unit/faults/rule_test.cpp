@@ -93,10 +93,10 @@ TEST(Rule, WhatIsWrongIsNamedWithItsLine) {
     EXPECT_EQ(refusal("pwrite delay=5"), "line 1: 'delay=5' is not understood");
     EXPECT_EQ(refusal("pwrite EIO dealy=5s"),
               "line 1: 'dealy=5s' is not understood; did you mean 'delay'?");
-    EXPECT_EQ(refusal("pwrite EIO count=1 count=2"), "line 1: 'count' stands twice");
+    EXPECT_EQ(refusal("pwrite EIO count=1 count=2"), "line 1: 'count' is given twice");
     EXPECT_EQ(refusal("pwrite EIO ENOSPC"), "line 1: 'ENOSPC' is a second errno");
     EXPECT_EQ(refusal("pwrite EIO path=\"a"), "line 1: a double quote is not closed");
-    EXPECT_EQ(refusal("clear all"), "line 1: 'clear' stands by itself");
+    EXPECT_EQ(refusal("clear all"), "line 1: 'clear' must be alone on its line");
     for (const char* bad : {"probability=0", "probability=1.5", "probability=101%", "offset=5",
                             "offset=+5", "offset=5+0", "nth=0", "pid=0", "uid=4294967295", "flip=0",
                             "flip=65537", "short=-1", "after=x"}) {
@@ -116,12 +116,12 @@ TEST(Rule, WhatCannotBeIsRefused) {
     EXPECT_EQ(refusal("pwrite EIO pid=1"), "line 1: pwrite" + nobody);
     EXPECT_EQ(refusal("any EIO pid=1"), "line 1: any of the layer disk" + nobody);
     EXPECT_EQ(refusal("fsync EIO offset=0+1"),
-              "line 1: fsync concerns no range of bytes: it takes no offset");
-    EXPECT_EQ(refusal("fsync short=1"), "line 1: 'short' is nothing that fsync can do");
-    EXPECT_EQ(refusal("open skip"), "line 1: 'skip' is nothing that open can do");
-    EXPECT_EQ(refusal("read stale"), "line 1: 'stale' is nothing that read can do");
-    EXPECT_EQ(refusal("pread torn=1"), "line 1: 'torn' is nothing that pread can do");
-    EXPECT_EQ(refusal("pwrite flip"), "line 1: 'flip' is nothing that pwrite can do");
+              "line 1: fsync has no range of bytes: it takes no offset");
+    EXPECT_EQ(refusal("fsync short=1"), "line 1: 'short' is not possible for fsync");
+    EXPECT_EQ(refusal("open skip"), "line 1: 'skip' is not possible for open");
+    EXPECT_EQ(refusal("read stale"), "line 1: 'stale' is not possible for read");
+    EXPECT_EQ(refusal("pread torn=1"), "line 1: 'torn' is not possible for pread");
+    EXPECT_EQ(refusal("pwrite flip"), "line 1: 'flip' is not possible for pwrite");
     EXPECT_EQ(refusal("pwrite EINTR").substr(0, 13), "line 1: EINTR");
     EXPECT_EQ(refusal("open ENOSYS").substr(0, 14), "line 1: ENOSYS");
 }

@@ -49,11 +49,11 @@ TEST(PowerCommand, WhatIsWrongIsNamed) {
     refuses("cut at=fsync:1 path=my db", "'db' is not understood");
     refuses("cut at=fsync:1 path=//", "names no file");
     refuses("off", "'off'");
-    refuses("on now", "on stands alone");
+    refuses("on now", "on takes nothing after it");
     refuses("cut tear=1024", "tear=1024");
     refuses("cut seed=x tear=512", "seed=x");
-    refuses("cut tear=512 tear=none", "'tear' stands twice");
-    refuses("cut at=fsync:1 at=op:1", "'at' stands twice");
+    refuses("cut tear=512 tear=none", "'tear' is given twice");
+    refuses("cut at=fsync:1 at=op:1", "'at' is given twice");
     refuses("cut " + std::string(100'000, 'x'), std::string(80, 'x') + "...'");
     refuses("cut \1x\2", "'?x?'");
     refuses("cut seed=1", "seed= goes with");

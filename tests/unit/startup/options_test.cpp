@@ -172,7 +172,7 @@ TEST(Options, EveryMistakeGetsOneLineThatNamesIt) {
         {{"/src", "/mnt", "-o", "user_id=0"}, "user_id=0"},
         {{"/src", "/mnt", "-d", "--log-level=info"}, "--log-level info"},
         {{"/src", "--wait", "/src"}, "--wait"},
-        {{"--unmount", "/mnt", "--wait", "/src"}, "stands alone"},
+        {{"--unmount", "/mnt", "--wait", "/src"}, "takes only its directory"},
         {{"--unmount"}, "--unmount"},
     };
     for (const Wrong& wrong : all) {

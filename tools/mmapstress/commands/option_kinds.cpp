@@ -22,8 +22,8 @@ CLI::Option* add_time(CLI::App& command, const char* name,
             [take, name](const std::string& text) {
                 const auto time = partialfs::base::parse_duration(text);
                 if (!time) {
-                    throw CLI::ValidationError(name,
-                                               "'" + text + "' is not a time, as 500ms, 30s, 5min");
+                    throw CLI::ValidationError(
+                        name, "'" + text + "' is not a time, such as 500ms, 30s, 5min");
                 }
                 take(*time);
             },

@@ -53,7 +53,7 @@ std::string kind_text(const RunResult& result, const DamagedRange& range) {
     case DamageKind::foreign:
         return "foreign";
     case DamageKind::unclear:
-        return "unclear: too few bytes to tell where they come from";
+        return "unclear: too few bytes to find out where they come from";
     case DamageKind::missing:
         return "missing: the file is too short, or gone";
     case DamageKind::unreadable:
@@ -180,7 +180,7 @@ std::string verdict_text(const RunResult& result, const Colours& colours) {
                (result.on_disk
                     ? ": every byte on disk is as expected\n"
                     : ": every byte is as expected outside this filesystem's page cache (no "
-                      "block device is known behind it: what is on any disk was not looked at)\n");
+                      "block device is known behind it: no disk was checked)\n");
     case Verdict::damaged:
         return fmt::format("{}: {}\n", colours.as_bad("DAMAGED"),
                            plural(result.damage.size() + result.damage_not_kept, "range"));
@@ -194,8 +194,8 @@ std::string verdict_text(const RunResult& result, const Colours& colours) {
     const std::string verdict = colours.as_doubtful("COULD NOT TELL");
     return result.cut_short && result.cut_short->synced_bytes != 0 &&
                    cold.state == StageResult::State::checked
-               ? verdict + ": what had been synced before is as expected, of the rest nothing is "
-                           "known\n"
+               ? verdict + ": what had been synced before is as expected; nothing is known about "
+                           "the rest\n"
                : verdict + "\n";
 }
 
@@ -225,11 +225,11 @@ std::string human_text(const RunResult& result, std::size_t max_ranges,
     out += totals_text(result.totals);
     out += left_out_text(result.left_out);
     if (result.cut_short) {
-        out +=
-            fmt::format("  all operations up to {} had been carried out, none after {} begun:\n"
-                        "  {} had been synced and must be there, of others old and new are right\n",
-                        result.cut_short->done.value, result.cut_short->begun.value,
-                        plural(result.cut_short->synced_bytes, "byte"));
+        out += fmt::format("  all operations up to {} had been carried out, none after {} begun:\n"
+                           "  {} had been synced and must be there; of other bytes the old and the "
+                           "new ones are right\n",
+                           result.cut_short->done.value, result.cut_short->begun.value,
+                           plural(result.cut_short->synced_bytes, "byte"));
     }
     for (std::size_t i = 0; i < kStages; ++i) {
         const StageResult& stage = result.stages[i];

@@ -14,7 +14,7 @@ void CommitWatch::Unmap::operator()(Counts* counts) const {
 Outcome<CommitWatch> CommitWatch::of_filesystem(const std::string& path) {
     struct stat found{};
     if (::stat(path.c_str(), &found) != 0) {
-        return failed("cannot tell which device this is on: " + path);
+        return failed("cannot find the device of " + path);
     }
     void* const memory =
         ::mmap(nullptr, sizeof(Counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -36,7 +36,7 @@ bool is_for_the_user(const Failure& failure) {
 /// syncs the filesystem that its node is on. sync(2) writes devices back, too, so commits by
 /// sync(2) stay.
 std::vector<LeftOut> not_of_a_device(CommitBy commit_by) {
-    const std::string reason = "not of a block device";
+    const std::string reason = "not on a block device";
     std::vector<LeftOut> all = all_in(OpGroup::grow, reason);
     for (const OpKind kind : {OpKind::commit, OpKind::sync, OpKind::fchmod, OpKind::collapse,
                               OpKind::insert, OpKind::past_eof_store}) {
@@ -71,7 +71,7 @@ Outcome<std::vector<LeftOut>> what_to_leave_out(const RunSettings& settings,
     if (place.journals_data && !settings.may_hang) {
         add_left_out(unwanted,
                      all_in(OpGroup::gup, "hang ext4 with data=journal (K2, seen on Linux "
-                                          "6.18); --may-hang has them carried out"));
+                                          "6.18); with --may-hang they are carried out"));
     }
     std::erase_if(unwanted, [&](const LeftOut& one) {
         const auto kind = kind_named(one.operation);

@@ -21,7 +21,7 @@ Outcome<> tell(const std::string& control, const std::string& command) {
     const auto fd = Fd::open(AT_FDCWD, path.c_str(), O_WRONLY);
     if (!fd) {
         errno = fd.error().value;
-        return failed("cannot open " + path + ", which is there with partialfs --power");
+        return failed("cannot open " + path + ", which exists only with partialfs --power");
     }
     if (::write(fd->get(), command.data(), command.size()) < 0) {
         return failed("cannot write '" + command + "' to " + path);

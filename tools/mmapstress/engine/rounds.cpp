@@ -77,9 +77,9 @@ std::expected<RoundsResult, StartError> run_rounds(const RunSettings& settings, 
     each.cuts_power = rounds.power_cuts.has_value();
     if (each.cuts_power) {
         if (rounds.settings.commit_by != CommitBy::sibling) {
-            return std::unexpected(StartError{
-                Verdict::usage, "--power-cut goes with --commit-by sibling: a FUSE daemon is told "
-                                "of neither sync(2) nor syncfs(2)"});
+            return std::unexpected(
+                StartError{Verdict::usage, "--power-cut needs --commit-by sibling: a FUSE daemon "
+                                           "gets no request for sync(2) or syncfs(2)"});
         }
     }
     each.stop = [&] {

@@ -216,7 +216,7 @@ void Run::judge_commits() {
     const Commits& commits = result_.commits;
     if (commits.done != 0 && commits.empty == commits.done && result_.damage.empty()) {
         problem("none of the " + std::to_string(commits.done) +
-                    " commits wrote a sector to the disk, so what a commit does was not tried",
+                    " commits wrote a sector to the disk, so commits were not tested",
                 OpId{});
     }
 }
@@ -241,7 +241,7 @@ void Run::finish() {
         if (stage.state == StageResult::State::failed) {
             problem(stage.reason, OpId{});
         } else if (stage.state == StageResult::State::skipped && stage.reason.empty()) {
-            stage.reason = "the run did not come so far";
+            stage.reason = "the run did not get that far";
         }
     }
     if (!(result_.interrupted && (settings_.stored_before || settings_.cuts_power))) {

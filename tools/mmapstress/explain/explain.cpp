@@ -46,7 +46,7 @@ class Explainer {
 
     std::string explain() {
         if (result_.damage.empty()) {
-            out_ = "The report tells of no damage.\n";
+            out_ = "The report has no damage.\n";
         }
         for (const KnownFault& fault : known_faults(result_)) {
             line(std::string(fault.name) + ": " + fault.text + "\n");
@@ -200,7 +200,7 @@ class Explainer {
         if (chain.empty()) {
             const bool known = std::ranges::any_of(
                 of_file, [](const TraceEvent& event) { return !concerns_all_files(event); });
-            line("  the trace does not tell of this loss" +
+            line("  the trace does not show this loss" +
                  (!known ? " (nor of the file " + trace_path(result_, damage.file) + ")"
                          : std::string()));
             return;

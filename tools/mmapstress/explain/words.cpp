@@ -65,7 +65,7 @@ std::string instead_words(const RunResult& result, const DamagedRange& damage) {
     case DamageKind::foreign:
         return "bytes that no operation stored";
     case DamageKind::unclear:
-        return "bytes that never stood here, too few to tell where they come from";
+        return "bytes that were never here, too few to find out where they come from";
     case DamageKind::missing:
         return "nothing: the file is too short, or gone";
     case DamageKind::unreadable:

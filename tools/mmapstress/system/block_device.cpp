@@ -78,7 +78,7 @@ Outcome<OwnDevice> open_device(const std::string& path) {
     }
     std::uint64_t size = 0;
     if (::ioctl(fd->get(), BLKGETSIZE64, &size) != 0) {
-        return failed("cannot tell the size of " + path);
+        return failed("cannot get the size of " + path);
     }
     std::vector<std::byte> first(std::min<std::uint64_t>(kSignatureBytes, size));
     const auto got = TRY(read_bytes(fd->get(), first, ByteOffset{0}, path));

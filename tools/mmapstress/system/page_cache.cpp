@@ -47,7 +47,8 @@ Outcome<std::uint64_t> count_by_mincore(int fd, ByteCount size) {
         const int error = errno;
         ::munmap(window, length);
         if (result != 0) {
-            return failed("cannot tell which pages are in the page cache (mincore)", Errno{error});
+            return failed("cannot find out which pages are in the page cache (mincore)",
+                          Errno{error});
         }
         const auto end =
             present.begin() + static_cast<std::ptrdiff_t>((length + kPageSize - 1) / kPageSize);

@@ -148,7 +148,7 @@ Outcome<> settle_sizes(CrashState& crash, const std::vector<EvictedFile>& files)
     for (std::uint32_t i = 0; i < files.size(); ++i) {
         struct stat found{}; // a file that is gone has size 0
         if (!files[i].gone() && ::fstat(files[i].fd, &found) != 0) {
-            return failed("cannot tell the size of " + files[i].path);
+            return failed("cannot get the size of " + files[i].path);
         }
         crash.settle(FileIndex{i}, ByteCount{static_cast<std::uint64_t>(found.st_size)});
     }

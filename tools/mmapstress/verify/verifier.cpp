@@ -161,7 +161,7 @@ Outcome<> Verifier::compare_mapping(FileIndex file, int fd, std::span<const std:
 Outcome<> Verifier::check_length(FileIndex file, int fd, const std::string& path) {
     struct stat found{};
     if (::fstat(fd, &found) != 0) {
-        return failed("cannot tell the size of " + path);
+        return failed("cannot get the size of " + path);
     }
     const ByteOffset want{expected_.size(file).value};
     const ByteOffset end{static_cast<std::uint64_t>(found.st_size)};

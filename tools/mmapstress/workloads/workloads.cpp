@@ -18,11 +18,12 @@ constexpr std::array kWorkloads{
                  .make = make_wild,
                  .judge = nullptr,
                  .may_have_any = true},
-    WorkloadInfo{"mix",
-                 "small hot files, random sub-page stores, commits and independent fsyncs between",
-                 make_mix, nullptr},
+    WorkloadInfo{
+        "mix",
+        "small hot files: random stores into parts of pages, with commits and fsyncs in between",
+        make_mix, nullptr},
     WorkloadInfo{"recipe",
-                 "write, store, commit, store, fsync: the shortest sure loss, page by page",
+                 "write, store, commit, store, fsync: the shortest certain loss, page by page",
                  make_recipe, nullptr},
     WorkloadInfo{"linus",
                  "1460-byte chunks in random order through one mapping, as in December 2006",
@@ -45,12 +46,13 @@ constexpr std::array kWorkloads{
                  .judge = nullptr,
                  .may_have_any = true},
     WorkloadInfo{.name = "grow",
-                 .line = "files grow while their last pages are stored into, and behind them",
+                 .line =
+                     "files grow while others store into their last pages, and behind their ends",
                  .make = make_grow,
                  .judge = nullptr,
                  .may_have_any = true},
     WorkloadInfo{.name = "writeback",
-                 .line = "stores into pages that are being written back at the time",
+                 .line = "stores into pages while other threads write them back",
                  .make = make_writeback,
                  .judge = nullptr,
                  .may_have_any = true},
@@ -80,7 +82,7 @@ std::expected<Header, std::string> header_for(const WorkloadSettings& settings,
     const ByteCount size = settings.size.value_or(default_size);
     const std::uint32_t files = settings.files.value_or(default_files);
     if (size.value == 0 || files == 0) {
-        return std::unexpected(std::string(workload) + " needs a file of some size");
+        return std::unexpected(std::string(workload) + " needs a file that is not empty");
     }
     if (header.workers() == 0 || header.workers() > 1024) {
         return std::unexpected("1 to 1024 workers, not " + std::to_string(header.workers()));

@@ -33,12 +33,13 @@ TEST_F(Command, WrongUsageIsToldInOneLine) {
         {"run / --workload x", "mmapstress: no such workload: 'x'; see mmapstress workloads\n"},
         {"run / --format x", "mmapstress: --format: 'x' is none of text, json, ktap, junit; see "
                              "mmapstress run --help\n"},
-        {"run / --duration soon", "mmapstress: --duration: 'soon' is not a time, as 500ms, 30s, "
-                                  "5min; see mmapstress run --help\n"},
+        {"run / --duration soon", "mmapstress: --duration: 'soon' is not a time, such as 500ms, "
+                                  "30s, 5min; see mmapstress run --help\n"},
         {"run / --duration 0s", "mmapstress: --duration: no time at all; see "},
         {"run / --ops 0", "mmapstress: --ops: "},
-        {"run / --size big", "mmapstress: --size: 'big' is not a size, as 64KiB, 8MiB, 2GiB; see "
-                             "mmapstress run --help\n"},
+        {"run / --size big",
+         "mmapstress: --size: 'big' is not a size, such as 64KiB, 8MiB, 2GiB; see "
+         "mmapstress run --help\n"},
         {"run " + here() + " --report /nonexistent/r", "mmapstress: cannot create /nonexistent/r"},
         {"run " + here() + " --schedule /nonexistent/s",
          "mmapstress: cannot write the schedule to /nonexistent/s: No such file or directory\n"},

@@ -116,7 +116,7 @@ TEST(Workloads, GupGrowsTheFileBesideTheKernelsStores) {
 TEST(Workloads, RefuseWhatCannotBe) {
     WorkloadSettings settings;
     settings.size = ByteCount{0};
-    EXPECT_EQ(make_mix(settings).error(), "mix needs a file of some size");
+    EXPECT_EQ(make_mix(settings).error(), "mix needs a file that is not empty");
     EXPECT_EQ(workload_named("nothing"), nullptr);
 }
 
