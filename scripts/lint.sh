@@ -3,8 +3,8 @@
 #
 # usage: scripts/lint.sh [options] [CHECK]...
 #
-#   CHECK     format (clang-format), tidy (clang-tidy, and clang's check that what a mutex guards is used with the mutex
-#             held, -Wthread-safety) or shell (shellcheck); default: all
+#   CHECK     format (clang-format), tidy (clang-tidy, and clang's check that members guarded by a mutex are used only
+#             with the mutex held, -Wthread-safety) or shell (shellcheck); default: all
 #   --fix     reformat instead of reporting
 #   --deep    add the checks of clang-tidy that follow paths through the program; they take five times as long
 #
@@ -61,7 +61,7 @@ check_tidy() {
         xargs -r -P"$(nproc)" -L1 bash -c '
             [ -e "$cache/$1" ] && exec touch "$cache/$1"
             clang-tidy-19 --quiet --extra-arg=-Wno-error -p "$build" ${deep:+--checks="$deep"} "$2" 2>/dev/null ||
-                { echo "lint.sh: clang-tidy is not content with $2"; exit 1; }
+                { echo "lint.sh: clang-tidy reports problems in $2"; exit 1; }
             touch "$cache/$1"' tidy
 }
 

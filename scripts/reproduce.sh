@@ -12,7 +12,7 @@
 #
 # The loss as an HTML page is kept: build/loss.html, or with --installed a new temporary file. Mounts and temporary
 # files are removed at the end, after ^C, too (unless --keep is given). Exit status: 0 data was lost under the first
-# contract, as much as the ledger says, and none under the second; 1 this was not so, or could not be told; 2 wrong
+# contract, as much as the ledger says, and none under the second; 1 this was not so, or is not known; 2 wrong
 # usage.
 #
 # Example: scripts/reproduce.sh --keep

@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2034
 # A program of your own: copy this file, change each part, and run
 #     scripts/apps/run.sh path/to/your.app
-# As it stands it runs a small program that keeps 2,000 lines in a shared mapping, so it can be tried.
+# Unchanged, it runs a small program that keeps 2,000 lines in a shared mapping, so it can be tried.
 # README.md in this directory explains every line of it.
 title="a log"                      # what the table calls it
-packages=(python3)                 # the Debian packages it needs; version() tells the first one's
-settings="2,000 lines, 1 ms apart" # what the table shall tell of sizes and rates
-commit_interval=50ms               # well below the time for which your program goes on storing into a page
+packages=(python3)                 # the Debian packages it needs; version() prints the first one's
+settings="2,000 lines, 1 ms apart" # sizes and rates, shown in the table
+commit_interval=50ms               # well below the time during which your program stores into the same page
 expect=damaged                     # under linux-2.6.19; or unnoticed, sometimes, immune (then say why)
 by_default=false                   # leave this line out for a program that run.sh runs without names
 
@@ -24,7 +24,7 @@ with open(sys.argv[1], "w+b") as log:
 }
 
 # Judges the files in the directory $1, which is no longer on the mount. Returns 0 if they are good, 1 if they
-# are damaged, anything else if it cannot tell. The last line it prints goes into the report.
+# are damaged, anything else if neither is known. The last line it prints goes into the report.
 check() {
     local count
     count=$(tr -d '\000' <"$1/log" | grep -cE '^key[0-9]{6} (value[0-9]{6}\.[0-9]{2}-)+$') || true

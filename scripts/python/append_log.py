@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""An example of a test in the manner of Jepsen: clients, a nemesis, a history, and a checker of the history.
+"""An example of a test like Jepsen's: clients, a nemesis, a history, and a checker of the history.
 
     append_log.py [--seed N] [--operations N] [--client rewrite|retry|trust] [OPTION-OF-PARTIALFS...]
 
-Clients append records to a log and call fsync; what fsync answered for is acknowledged. A nemesis meanwhile makes the
-disk refuse writes, fail syncs and be slow (and cuts the power, with --power among the options). In the end the log is read
-from the disk: a record that was acknowledged and is not there is lost. The client is the thing under test, when fsync fails:
+Clients append records to a log and call fsync; a record is acknowledged when fsync succeeds. A nemesis meanwhile makes
+the disk refuse writes, fail syncs and be slow (and cuts the power, with --power among the options). In the end the log is
+read from the disk: a record that was acknowledged and is not there is lost. The client is the thing under test, when fsync fails:
 
     rewrite   writes the record again, and calls fsync, until that succeeds: right with --after-write-error keep and
-              clean, and wrong with forget (Linux before 4.13), as another client may have been told of the error
+              clean, and wrong with forget (Linux before 4.13), as the error may have been reported to another client
     retry     calls fsync again, until it succeeds: what PostgreSQL did before 2018. Right with keep, wrong with clean
     trust     acknowledges without fsync: wrong as soon as anything fails
 

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Runs a command and leaves nothing of it behind.
+"""Runs a command, and leaves no process behind.
 
   contain.py SECONDS COMMAND [ARGUMENT...]
 
 The command gets a session of its own and at most SECONDS. When it ends, when its time is over,
-when this process is told to end (SIGINT, SIGTERM, SIGHUP) or when whoever started it dies, every
+when this process gets SIGINT, SIGTERM or SIGHUP, or when its parent dies, every
 process that the command started, its daemons too, is killed before this one exits.
 Exit code: the command's; 128 + N if signal N killed it; 124 if its time was over;
-130 if this process was told to end.
+130 if this process got one of these signals.
 """
 
 import ctypes

@@ -9,7 +9,7 @@
 
 IGNORED has a line for each thing that may differ: a file's path below the directory, or
 PATH:OFFSET+LENGTH for a range of its bytes. RANDOM has a line for each regular expression of names that
-are other ones in each run; in paths a * stands for what matches.
+differ in each run; in paths a * replaces what matches.
 """
 
 import json
@@ -55,7 +55,7 @@ class Names:
             for name in names:
                 path = os.path.join(folder, name)
                 if found.setdefault(self.of(os.path.relpath(path, root)), path) != path:
-                    sys.exit(f"judge.py: {path} and another file have the same name but for what is random")
+                    sys.exit(f"judge.py: {path} and another file have the same name, except for random parts")
         return found
 
 

@@ -4,7 +4,7 @@
     postgresql-eio.py DIRECTORY RETRY
 
 Makes a cluster in DIRECTORY, a mount or, for a reference, a plain directory; puts rows into a table; lets the disk refuse one
-write of the table, so that the checkpoint's fsync fails; asks for a checkpoint again; takes the power away; starts a
+write of the table, so that the checkpoint's fsync fails; requests another checkpoint; cuts the power; starts a
 server on what is on disk, and counts the rows. What it finds is written to DIRECTORY/result. RETRY is the setting
 data_sync_retry: `on` calls fsync again, as every PostgreSQL before 12 did; `off` panics, and recovers from the log.
 

@@ -3,12 +3,12 @@
 
   rtorrent.py make PAYLOAD TORRENT MEBIBYTES    write a payload that never changes and its metainfo
   rtorrent.py download PAYLOAD TORRENT DIR KBPS SCRATCH
-                                                seed PAYLOAD from where it lies, download it into DIR
+                                                seed PAYLOAD from where it is, download it into DIR
                                                 at no more than KBPS KiB/s, over 127.0.0.1
   rtorrent.py check DIR TORRENT SCRATCH         have rtorrent hash the files in DIR; exit 1 if a
                                                 piece is bad
 
-rtorrent is told what to do over SCGI on a Unix socket (XML-RPC in a netstring frame). The two
+rtorrent gets its commands over SCGI on a Unix socket (XML-RPC in a netstring frame). The two
 clients meet by add_peer: the announce URL leads nowhere, as libtorrent keeps only one peer for
 each IP address that a tracker names, and here both would have the same.
 """
