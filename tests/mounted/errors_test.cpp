@@ -16,28 +16,37 @@ namespace {
 
 class Errors : public Faulty {};
 
-class EveryError : public Errors, public ::testing::WithParamInterface<const char*> {};
-
-INSTANTIATE_TEST_SUITE_P(Errno, EveryError, ::testing::Values("EIO", "ENOSPC", "EDQUOT", "EFBIG"),
-                         [](const auto& parameter) { return std::string(parameter.param); });
-
 int number_of(std::string_view name) {
     return name == "EIO" ? EIO : name == "ENOSPC" ? ENOSPC : name == "EDQUOT" ? EDQUOT : EFBIG;
 }
 
+class EveryError : public Errors, public ::testing::WithParamInterface<const char*> {
+  protected:
+    /// From now on the disk refuses to write the file.
+    void refuse() { mount_->set_faults("pwrite " + std::string(GetParam()) + " name=file"); }
+    /// Writes "text" into the file, which the disk refuses to write from now on.
+    void write_and_refuse(int fd) {
+        ASSERT_EQ(::pwrite(fd, "text", 4, 0), 4);
+        refuse();
+    }
+
+    const int expected_ = number_of(GetParam()); ///< the errno with which it refuses
+};
+
+INSTANTIATE_TEST_SUITE_P(Errno, EveryError, ::testing::Values("EIO", "ENOSPC", "EDQUOT", "EFBIG"),
+                         [](const auto& parameter) { return std::string(parameter.param); });
+
 TEST_P(EveryError, OfACommitIsToldOnceToEachDescriptionAtFsync) {
-    const int expected = number_of(GetParam());
     const int first = open("file");
     const int second = open("file");
-    ASSERT_EQ(::pwrite(first, "text", 4, 0), 4);
-    mount_->set_faults("pwrite " + std::string(GetParam()) + " name=file");
-    EXPECT_EQ(commit(), expected);
+    ASSERT_NO_FATAL_FAILURE(write_and_refuse(first));
+    EXPECT_EQ(commit(), expected_);
     EXPECT_EQ(on_disk("file"), "");
     mount_->set_faults("");
     const int late = open("file");
-    EXPECT_EQ(error_of(::fsync(first)), expected);
+    EXPECT_EQ(error_of(::fsync(first)), expected_);
     EXPECT_EQ(error_of(::fsync(first)), 0) << "told once";
-    EXPECT_EQ(error_of(::fsync(second)), expected) << "and to the other as well";
+    EXPECT_EQ(error_of(::fsync(second)), expected_) << "and to the other as well";
     EXPECT_EQ(error_of(::fsync(second)), 0);
     EXPECT_EQ(on_disk("file"), "text") << "tried again";
     EXPECT_EQ(error_of(::close(first)), 0);
@@ -46,12 +55,10 @@ TEST_P(EveryError, OfACommitIsToldOnceToEachDescriptionAtFsync) {
 }
 
 TEST_P(EveryError, OfAnFsyncIsItsOwnAndTheBlocksStayDirty) {
-    const int expected = number_of(GetParam());
     const int fd = open("file");
-    ASSERT_EQ(::pwrite(fd, "text", 4, 0), 4);
-    mount_->set_faults("pwrite " + std::string(GetParam()) + " name=file");
+    ASSERT_NO_FATAL_FAILURE(write_and_refuse(fd));
     for (int i = 0; i < 3; ++i) {
-        EXPECT_EQ(error_of(::fsync(fd)), expected) << "as long as it cannot be written";
+        EXPECT_EQ(error_of(::fsync(fd)), expected_) << "as long as it cannot be written";
     }
     mount_->set_faults("");
     EXPECT_EQ(error_of(::fsync(fd)), 0);
@@ -60,13 +67,11 @@ TEST_P(EveryError, OfAnFsyncIsItsOwnAndTheBlocksStayDirty) {
 }
 
 TEST_P(EveryError, OfACommitIsToldAtTheNextWrite) {
-    const int expected = number_of(GetParam());
     const int fd = open("file");
-    ASSERT_EQ(::pwrite(fd, "text", 4, 0), 4);
-    mount_->set_faults("pwrite " + std::string(GetParam()) + " name=file");
-    EXPECT_EQ(commit(), expected);
+    ASSERT_NO_FATAL_FAILURE(write_and_refuse(fd));
+    EXPECT_EQ(commit(), expected_);
     mount_->set_faults("");
-    EXPECT_EQ(error_of(::pwrite(fd, "more", 4, 4)), expected);
+    EXPECT_EQ(error_of(::pwrite(fd, "more", 4, 4)), expected_);
     EXPECT_EQ(error_of(::pwrite(fd, "more", 4, 4)), 0);
     EXPECT_EQ(error_of(::fsync(fd)), 0);
     EXPECT_EQ(on_disk("file"), "textmore");
@@ -74,28 +79,25 @@ TEST_P(EveryError, OfACommitIsToldAtTheNextWrite) {
 }
 
 TEST_P(EveryError, OfACommitIsToldAtClose) {
-    const int expected = number_of(GetParam());
     const int fd = open("file");
-    ASSERT_EQ(::pwrite(fd, "text", 4, 0), 4);
-    mount_->set_faults("pwrite " + std::string(GetParam()) + " name=file");
-    EXPECT_EQ(commit(), expected);
+    ASSERT_NO_FATAL_FAILURE(write_and_refuse(fd));
+    EXPECT_EQ(commit(), expected_);
     mount_->set_faults("");
-    EXPECT_EQ(error_of(::close(fd)), expected);
+    EXPECT_EQ(error_of(::close(fd)), expected_);
     EXPECT_EQ(commit(), 0);
     EXPECT_EQ(on_disk("file"), "text");
 }
 
 TEST_P(EveryError, OfAMappedStoresWritebackIsToldAtMsync) {
-    const int expected = number_of(GetParam());
     const int fd = open("file");
     ASSERT_EQ(::ftruncate(fd, 4096), 0);
     ASSERT_EQ(::fsync(fd), 0);
     auto* map =
         static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
     ASSERT_NE(map, MAP_FAILED);
-    mount_->set_faults("pwrite " + std::string(GetParam()) + " name=file");
+    refuse();
     map[100] = 'x';
-    EXPECT_EQ(error_of(::msync(map, 4096, MS_SYNC)), expected);
+    EXPECT_EQ(error_of(::msync(map, 4096, MS_SYNC)), expected_);
     mount_->set_faults("");
     EXPECT_EQ(error_of(::msync(map, 4096, MS_SYNC)), 0);
     EXPECT_EQ(on_disk("file")[100], 'x');

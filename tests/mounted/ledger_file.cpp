@@ -1,6 +1,6 @@
 #include "tests/mounted/ledger_file.hpp"
 
-#include <nlohmann/json.hpp>
+#include "tests/json_lines.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -11,9 +11,7 @@ namespace partialfs::test {
 
 std::vector<Damage> open_losses(const std::string& text) {
     std::vector<Damage> entries;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-        const auto entry = nlohmann::json::parse(line);
+    for (const nlohmann::json& entry : testing::json_lines(text)) {
         if (entry.at("healed_at").is_null()) {
             const auto begin = entry.at("offset").get<std::uint64_t>();
             entries.push_back({entry.at("path").get<std::string>(), begin,

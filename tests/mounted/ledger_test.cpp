@@ -1,4 +1,5 @@
 // .partialfs/ledger as a file: paths, reads of any size, and its contents when it is full.
+#include "tests/json_lines.hpp"
 #include "tests/mounted/ledger_file.hpp"
 #include "tests/mounted/mount.hpp"
 
@@ -10,21 +11,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <sstream>
 #include <string>
 #include <vector>
 
 namespace partialfs::test {
 namespace {
 
-std::vector<nlohmann::json> parsed(const std::string& text) {
-    std::vector<nlohmann::json> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) {
-        lines.push_back(nlohmann::json::parse(line));
-    }
-    return lines;
-}
+using testing::json_lines;
 
 class LedgerFile : public ::testing::Test {
   protected:
@@ -71,12 +64,12 @@ class LedgerFile : public ::testing::Test {
 
 TEST_F(LedgerFile, ShowsAPathOnlyWhileItNamesTheFile) {
     lose("name (deleted)", 4096, 4096);
-    EXPECT_EQ(parsed(ledger()).at(0).at("path"), "name (deleted)");
+    EXPECT_EQ(json_lines(ledger()).at(0).at("path"), "name (deleted)");
     ASSERT_EQ(
         ::link((mount_.path() / "name (deleted)").c_str(), (mount_.path() / "second").c_str()), 0);
     ASSERT_EQ(::unlink((mount_.path() / "name (deleted)").c_str()), 0);
-    ASSERT_EQ(parsed(ledger()).size(), 1U) << "the file is still there";
-    EXPECT_EQ(parsed(ledger()).at(0).at("path"), "");
+    ASSERT_EQ(json_lines(ledger()).size(), 1U) << "the file is still there";
+    EXPECT_EQ(json_lines(ledger()).at(0).at("path"), "");
     ASSERT_EQ(::unlink((mount_.path() / "second").c_str()), 0);
     EXPECT_EQ(ledger(), "");
 }

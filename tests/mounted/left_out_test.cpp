@@ -1,4 +1,5 @@
 // The ledger has exactly the bytes that faults leave out, until they are written after all.
+#include "tests/json_lines.hpp"
 #include "tests/mounted/faulty_test.hpp"
 
 #include <fcntl.h>
@@ -51,11 +52,9 @@ class LeftOut : public Faulty {
     /// and an errno.
     [[nodiscard]] std::vector<std::string> lost() const {
         std::vector<std::string> all;
-        std::istringstream ledger(mount_->read_control("ledger"));
-        for (std::string line; std::getline(ledger, line);) {
-            const json entry = json::parse(line);
-            EXPECT_EQ(entry["kind"], "fault") << line;
-            EXPECT_EQ(entry["path"], "file") << line;
+        for (const json& entry : json_lines(mount_->read_control("ledger"))) {
+            EXPECT_EQ(entry["kind"], "fault") << entry;
+            EXPECT_EQ(entry["path"], "file") << entry;
             if (entry["healed_at"].is_null()) {
                 all.push_back((entry.contains("size_was")
                                    ? entry["size_was"].dump() + ">" + entry["size_is"].dump()

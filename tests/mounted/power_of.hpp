@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fusefs/base/fd.hpp"
+#include "tests/json_lines.hpp"
 #include "tests/mounted/ledger_file.hpp"
 #include "tests/mounted/mount.hpp"
 
@@ -18,7 +19,6 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -57,12 +57,7 @@ class PowerOf : public ::testing::Test {
     }
     json power() { return json::parse(read_file(control("power"))); }
     static std::vector<json> lines(const std::filesystem::path& path) {
-        std::vector<json> all;
-        std::istringstream text(read_file(path));
-        for (std::string line; std::getline(text, line);) {
-            all.push_back(json::parse(line));
-        }
-        return all;
+        return json_lines(read_file(path));
     }
     /// What the ledger says that cuts took from this file: ranges and sizes, sorted.
     std::vector<std::string> taken_from(const std::string& name) {

@@ -1,5 +1,6 @@
 // The ledger's entries for what faults leave out are the bytes that mmapstress finds wrong.
 // mmapstress knows what must be on disk, and nothing of the faults.
+#include "tests/json_lines.hpp"
 #include "tests/mounted/mount.hpp"
 #include "tests/shell_command.hpp"
 
@@ -10,12 +11,12 @@
 #include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 #include <string>
 
 namespace {
 
 using nlohmann::json;
+using partialfs::testing::json_lines;
 using partialfs::testing::Mount;
 using partialfs::testing::Said;
 
@@ -34,10 +35,8 @@ class LeftOutOfARun : public testing::TestWithParam<const char*> {
 
     [[nodiscard]] Bytes in_ledger() const {
         Bytes bytes;
-        std::istringstream ledger(mount_.read_control("ledger"));
-        for (std::string line; std::getline(ledger, line);) {
-            const json entry = json::parse(line);
-            EXPECT_EQ(entry.at("kind"), "fault") << line;
+        for (const json& entry : json_lines(mount_.read_control("ledger"))) {
+            EXPECT_EQ(entry.at("kind"), "fault") << entry;
             if (entry.at("healed_at").is_null() && entry.contains("size_was")) {
                 add(bytes, entry.at("path"), entry.at("size_is"), entry.at("size_was"));
             } else if (entry.at("healed_at").is_null()) {

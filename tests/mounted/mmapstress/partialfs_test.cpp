@@ -1,5 +1,6 @@
 // mmapstress on partialfs: the damage that it finds on disk and the mount's ledger must be the same
 // set; with the fixed contract there is no damage.
+#include "tests/json_lines.hpp"
 #include "tests/mounted/mount.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/mmapstress/result/known_faults.hpp"
@@ -16,7 +17,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <sstream>
 
 namespace mmapstress {
 namespace {
@@ -66,9 +66,7 @@ class OnPartialfs : public testing::TestWithParam<Loses> {
         const auto text = read_file((mount_->path() / ".partialfs/ledger").string());
         EXPECT_TRUE(text) << text.error();
         std::vector<DamagedRange> open;
-        std::istringstream lines(*text);
-        for (std::string line; std::getline(lines, line);) {
-            const auto entry = nlohmann::json::parse(line);
+        for (const nlohmann::json& entry : partialfs::testing::json_lines(*text)) {
             const auto file = std::ranges::find(
                 result.files, (mount_->path() / entry.at("path").get<std::string>()).string());
             if (entry.at("healed_at").is_null() && file != result.files.end()) {

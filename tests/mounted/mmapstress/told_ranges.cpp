@@ -1,7 +1,5 @@
 #include "tests/mounted/mmapstress/told_ranges.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <fstream>
 #include <map>
@@ -21,15 +19,6 @@ std::vector<DamagedBytes> joined(std::vector<DamagedBytes> ranges) {
         }
     }
     return all;
-}
-
-std::vector<nlohmann::json> json_lines(const std::string& text) {
-    std::vector<nlohmann::json> objects;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-        objects.push_back(nlohmann::json::parse(line));
-    }
-    return objects;
 }
 
 std::vector<DamagedBytes> ranges_told(const std::vector<nlohmann::json>& objects,

@@ -1,10 +1,9 @@
 // Ranges that a filesystem itself reports as lost, in a form comparable with mmapstress' findings.
 #pragma once
 
+#include "tests/json_lines.hpp"
 #include "tools/mmapstress/engine/engine.hpp"
 #include "tools/schedule/golden.hpp"
-
-#include <nlohmann/json_fwd.hpp>
 
 #include <filesystem>
 #include <string>
@@ -12,11 +11,10 @@
 
 namespace mmapstress {
 
+using partialfs::testing::json_lines;
+
 /// The ranges in order; adjacent ones are joined.
 std::vector<DamagedBytes> joined(std::vector<DamagedBytes> ranges);
-
-/// Parses JSON Lines.
-std::vector<nlohmann::json> json_lines(const std::string& text);
 
 /// The ranges ("path", "offset", "length") of those objects that are about files of this run. Paths
 /// are relative to the mount, with or without a leading slash.

@@ -1,5 +1,6 @@
 #include "fusefs/file/ledger_book.hpp"
 #include "fusefs/file/ledger_reader.hpp"
+#include "tests/json_lines.hpp"
 #include "tests/unit/file/ledger_text.hpp"
 
 #include <gmock/gmock.h>
@@ -7,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <sstream>
 #include <vector>
 
 namespace partialfs::file {
@@ -20,23 +20,15 @@ using model::InodeId;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::json_lines;
 using ::testing::StartsWith;
 
 const model::BlockSize kBlockSize = *model::BlockSize::from_bytes(1024);
 constexpr InodeId kInode{7};
 
-std::vector<nlohmann::json> parsed(const std::string& text) {
-    std::vector<nlohmann::json> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) {
-        lines.push_back(nlohmann::json::parse(line));
-    }
-    return lines;
-}
-
 std::vector<std::uint64_t> numbers(const std::string& text) {
     std::vector<std::uint64_t> result;
-    for (const nlohmann::json& line : parsed(text)) {
+    for (const nlohmann::json& line : json_lines(text)) {
         result.push_back(line.at("number"));
     }
     return result;
@@ -68,7 +60,7 @@ class LedgerReaderTest : public ::testing::Test {
 TEST_F(LedgerReaderTest, AnEntryIsALineOfJson) {
     ledger_.set_path_of([](InodeId) { return "a \"name\"\n"; });
     lose(4096 + 1030, 4096 + 1040);
-    const std::vector<nlohmann::json> lines = parsed(text_of(ledger_));
+    const std::vector<nlohmann::json> lines = json_lines(text_of(ledger_));
     ASSERT_EQ(lines.size(), 1U);
     nlohmann::json expected = {
         {"number", 1},         {"kind", "contract"}, {"errno", nullptr}, {"path", "a \"name\"\n"},
@@ -154,11 +146,11 @@ TEST_F(LedgerReaderTest, OpenEntriesShowTheirPresentPathAndHealedOnesTheOldOne) 
     lose(100, 110);
     heal(0, 10);
     name = "after";
-    std::vector<nlohmann::json> lines = parsed(text_of(ledger_));
+    std::vector<nlohmann::json> lines = json_lines(text_of(ledger_));
     EXPECT_EQ(lines.at(0).at("path"), "before");
     EXPECT_EQ(lines.at(1).at("path"), "after");
     name = ""; // unlinked; the daemon does not know the file's other name
-    EXPECT_EQ(parsed(text_of(ledger_)).at(1).at("path"), "");
+    EXPECT_EQ(json_lines(text_of(ledger_)).at(1).at("path"), "");
 }
 
 TEST_F(LedgerReaderTest, WhatACutTookKeepsItsPathAndTellsItsSizes) {
@@ -166,7 +158,7 @@ TEST_F(LedgerReaderTest, WhatACutTookKeepsItsPathAndTellsItsSizes) {
     const model::ByteRange bytes{model::ByteOffset{5}, model::ByteOffset{8}};
     ledger_.cut(InodeId{7}, "then", {&bytes, 1});
     ledger_.cut_size(InodeId{7}, "then", {model::ByteOffset{8}, model::ByteOffset{5}});
-    const std::vector<nlohmann::json> lines = parsed(text_of(ledger_));
+    const std::vector<nlohmann::json> lines = json_lines(text_of(ledger_));
     ASSERT_EQ(lines.size(), 2U);
     EXPECT_EQ(lines[0].at("kind"), "cut");
     EXPECT_EQ(lines[0].at("path"), "then");
@@ -182,7 +174,7 @@ TEST_F(LedgerReaderTest, AFullLedgerSaysSoInItsLastLine) {
     }
     EXPECT_THAT(text_of(ledger_), Not(HasSubstr("not_kept")));
     lose(2000, 2007);
-    const std::vector<nlohmann::json> lines = parsed(text_of(ledger_));
+    const std::vector<nlohmann::json> lines = json_lines(text_of(ledger_));
     ASSERT_EQ(lines.size(), 101U);
     EXPECT_EQ(lines.back(),
               (nlohmann::json{{"not_kept", 1}, {"not_kept_bytes", 7}, {"kept_at_most", 100}}));
