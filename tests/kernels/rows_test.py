@@ -79,7 +79,7 @@ class Rows(unittest.TestCase):
     def test_what_is_over_the_disk(self):
         programs = {"bindfs": Path("/bin/true"), "diod": Path("/bin/true")}
         for name, over, options_over, words in (
-                ("ext4", None, None, None), ("overlayfs", "overlay", "", None),
+                ("ext4", None, None, None), ("overlayfs", "overlay", "", None), ("nfs", "nfs", "", None),
                 ("bindfs", "bindfs", "", ["-f", "/mnt", "/under"]),
                 ("9p", "9p", "cache=loose,msize=65536", ["--wfdno", "100"]),
                 ("9p-mmap", "9p", "cache=mmap,msize=65536", ["--wfdno", "100"])):
@@ -256,6 +256,38 @@ class Boots(unittest.TestCase):
             program.chmod(0o755)
             console = Path(directory) / "console"
             self.assertEqual(qemu.boot(qemu.Machine(), self.image, "r", ["d"], console, 0.2)[0], qemu.TIME_IS_UP)
+
+
+class UnpackedKernel:
+    """A suite whose kernel packages have nothing but a kernel."""
+    name, is_of_host = "bookworm", True
+
+    def __init__(self, directory):
+        self.cache = base.Cache(directory)
+        self.directory = self.cache.path / "suites/bookworm"
+        self.unpacked = 0
+
+    def update(self):
+        pass
+
+    def kernel_release(self):
+        return "6.1"
+
+    def with_parts(self, package):
+        return [package]
+
+    def unpack(self, target, *_, only):
+        self.unpacked += 1
+
+
+class Kernels(unittest.TestCase):
+    def test_a_kernel_is_unpacked_again_if_more_of_it_is_wanted(self):
+        with tempfile.TemporaryDirectory() as directory, mock.patch.object(kernels, "command"):
+            suite = UnpackedKernel(directory)
+            for more, times in (((), 1), ((), 1), (("*/lib/modules/*/kernel/new/*",), 2)):
+                with mock.patch.object(kernels, "_TREE", (*kernels._TREE, *more)):
+                    self.assertEqual(kernels.debian_kernel(suite, with_probes=False).release, "6.1")
+                self.assertEqual(suite.unpacked, times)
 
 
 class Suites(unittest.TestCase):

@@ -34,6 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { kSecondsToLetGo = 10 };
 static char disk[kDiskPath];
 
 /// Where programs run: on the test disk, or on what is mounted over it.
@@ -96,7 +97,14 @@ static void forget_btrfs_devices(void) {
 }
 
 static int unmount_disk(void) {
-    if (umount("/mnt") == 0)
+    // What served it may let go of it a moment later.
+    const double deadline = seconds_now() + kSecondsToLetGo;
+    int result = umount("/mnt");
+    while (result != 0 && errno == EBUSY && seconds_now() < deadline) {
+        sleep_milliseconds(20);
+        result = umount("/mnt");
+    }
+    if (result == 0)
         return flash_detach();
     serial_failed("unmount the test disk", errno);
     return -1;

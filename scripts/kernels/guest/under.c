@@ -2,6 +2,7 @@
 
 #include "child.h"
 #include "files.h"
+#include "nfs.h"
 #include "serial.h"
 #include "settings.h"
 
@@ -24,7 +25,7 @@ static int is_over(const char* kind) {
 }
 
 int under_wanted(void) {
-    return is_over("overlay") || setting("daemon", NULL) != NULL;
+    return is_over("overlay") || is_over("nfs") || setting("daemon", NULL) != NULL;
 }
 
 /// The path of a file of the daemon's directory.
@@ -103,6 +104,7 @@ static int mount_fuse(int run) {
 int under_start(int run) {
     return !under_wanted()      ? 0
            : is_over("overlay") ? mount_overlay()
+           : is_over("nfs")     ? nfs_start()
            : is_over("9p")      ? mount_9p(run)
                                 : mount_fuse(run);
 }
@@ -120,6 +122,8 @@ void under_stop(int run) {
         return;
     if (umount("/under") != 0)
         serial_failed("unmount what is over the test disk", errno);
+    if (is_over("nfs"))
+        nfs_stop();
     if (daemon_pid <= 0)
         return;
     const struct child_end end = child_wait(daemon_pid, kSeconds);

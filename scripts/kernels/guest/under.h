@@ -1,5 +1,5 @@
 // What is mounted over the test disk, if anything: /mnt is the disk, /under what the runs see. An
-// overlay or 9p (the setting "over" is "overlay" or "9p"), or a program of FUSE's, such
+// overlay, NFS or 9p (the setting "over" is "overlay", "nfs" or "9p"), or a program of FUSE's, such
 // as a partialfs. The setting "daemon" is a directory with the argv of FUSE's program, or of 9p's
 // server.
 #pragma once

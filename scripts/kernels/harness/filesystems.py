@@ -17,7 +17,7 @@ class Filesystem:
     tier: int = 1  # 1: in the matrix
     is_device: bool = False  # no filesystem: mmapstress stores into the disk itself
     is_flash: bool = False  # the disk is a flash chip, which its first mount formats
-    over: str = ""  # what is mounted over it, to run on: overlay, partialfs, or one of DAEMONS
+    over: str = ""  # what is mounted over it, to run on: overlay, partialfs, nfs, or one of DAEMONS
     over_options: str = ""  # mount options of that
     cannot: str = ""  # why it cannot be made here
 
@@ -119,9 +119,8 @@ FILESYSTEMS = {filesystem.name: filesystem for filesystem in (
     Filesystem("ubifs", (), "", blocks=(4096,), modules=("lzo", "deflate", "zstd", "block2mtd", "ubifs"), tier=2,
                is_flash=True),
     _9P, *_variants(_9P, 2, mmap={"over_options": "cache=mmap,msize=65536"}),
-    *(Filesystem(name, (), "", tier=2, cannot=why) for name, why in (
-        ("hfsplus", "Debian has no mkfs for it"),
-        ("nfs", "it needs a server in the guest, and none is set up there"))),
+    _over_ext4("nfs", "nfsd", "nfsv4"),
+    Filesystem("hfsplus", (), "", tier=2, cannot="Debian has no mkfs for it"),
 )}
 
 

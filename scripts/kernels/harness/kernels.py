@@ -11,7 +11,8 @@ _FLAVOUR = "amd64"
 _TREE = ("./boot/vmlinuz-*", "./boot/config-*", *(f"*/lib/modules/*/{part}" for part in (
     "modules.*", "kernel/fs/*", "kernel/lib/*", "kernel/crypto/*", "kernel/arch/x86/crypto/*",
     "kernel/drivers/virtio/*", "kernel/drivers/block/*", "kernel/drivers/ata/*", "kernel/drivers/scsi/*",
-    "kernel/drivers/mtd/*", "kernel/net/9p/*", "kernel/net/sunrpc/*", "kernel/net/core/*")))
+    "kernel/drivers/mtd/*", "kernel/net/9p/*", "kernel/net/sunrpc/*", "kernel/net/core/*",
+    "kernel/net/dns_resolver/*")))
 
 
 @dataclass
@@ -30,8 +31,9 @@ def own_kernel(image):
 def debian_kernel(suite, with_probes=True):
     """Way 2: the suite's own kernel, fetched and unpacked into the cache, and the modules built from module/."""
     tree = suite.directory / "kernel"
+    parts = tree / "parts"  # what was unpacked
     with suite.cache.lock(f"kernel-{suite.name}"):
-        if not (tree / "ready").exists():
+        if not parts.exists() or parts.read_text(encoding="ascii").split() != list(_TREE):
             need("depmod", "kmod")
             need_room(suite.cache.path, 900)
             suite.update()
@@ -43,6 +45,7 @@ def debian_kernel(suite, with_probes=True):
                     (part / "lib").symlink_to("usr/lib")
                 command(["depmod", "-b", part, release], 300, f"depmod failed for {release}")
                 (part / "ready").write_text(release, encoding="ascii")
+                (part / "parts").write_text("\n".join(_TREE), encoding="ascii")
         release = (tree / "ready").read_text(encoding="ascii")
         probes = _probes(suite, release) if with_probes else {}
     image = tree / f"boot/vmlinuz-{release}"
