@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
-#include <limits>
 #include <utility>
 
 namespace partialfs::file {
@@ -221,7 +220,7 @@ void FileLosses::drop(ByteRange range) {
 void FileLosses::truncate(ByteOffset size) {
     if (any_) {
         context_.ledger.truncate(inode_, size);
-        replaced({size, ByteOffset{std::numeric_limits<std::uint64_t>::max()}});
+        replaced({size, model::kBehindAll});
     }
 }
 

@@ -8,7 +8,6 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
-#include <limits>
 
 namespace partialfs::file {
 
@@ -23,7 +22,6 @@ namespace {
 
 /// With more extents than this, lock_check_invariants() does not walk them at every unlock.
 constexpr std::size_t kExtentsChecked = 16;
-constexpr ByteRange kWhole{ByteOffset{0}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
 
 } // namespace
 
@@ -169,7 +167,8 @@ void FileParts::lock_check_invariants() const {
         return;
     }
     const model::FileState* const its_state = &state; // the analysis looks into no lambda
-    held.buffered().for_each(kWhole, [&](ByteOffset at, std::span<const std::byte> bytes) {
+    held.buffered().for_each(model::kAllBytes, [&](ByteOffset at,
+                                                   std::span<const std::byte> bytes) {
         const ByteRange range{at, at + ByteCount{bytes.size()}};
         must(range.end <= its_state->size(), "bytes are held beyond its end");
         for (const PageIndex page : pages_of(range)) {

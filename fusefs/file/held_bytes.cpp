@@ -1,7 +1,6 @@
 #include "fusefs/file/held_bytes.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace partialfs::file {
 
@@ -14,8 +13,6 @@ namespace {
 
 /// From this size on the memory of a write(2) is taken over instead of copied.
 constexpr std::size_t kTakeFrom = std::size_t{512} * 1024;
-constexpr ByteRange kEverything{ByteOffset{0},
-                                ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
 
 } // namespace
 
@@ -49,7 +46,7 @@ void HeldBytes::cache_caught_up_by_write(ByteRange range) {
     std::vector<BehindCache> left;
     for (const BehindCache& one : behind_cache_) {
         for (const ByteRange rest : {intersect(one.range, {ByteOffset{0}, range.begin}),
-                                     intersect(one.range, {range.end, kEverything.end})}) {
+                                     intersect(one.range, {range.end, model::kBehindAll})}) {
             if (!rest.empty()) {
                 left.push_back({rest, one.since, one.zeroed});
             }
@@ -121,7 +118,7 @@ void HeldBytes::sync_failed(model::FileState& state) {
             state.flush_failed(page.page, page.blocks); // the kernel still has the bytes
         }
     }
-    in_flight_.for_each(kEverything, [&](ByteOffset at, std::span<const std::byte> part) {
+    in_flight_.for_each(model::kAllBytes, [&](ByteOffset at, std::span<const std::byte> part) {
         const ByteRange range{at, at + ByteCount{part.size()}};
         for (const PageIndex page : pages_of(range)) {
             state.flush_failed(page, state.block_size().touched(page, range));

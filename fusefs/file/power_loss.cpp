@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -18,8 +17,6 @@ using model::ByteOffset;
 using model::ByteRange;
 
 namespace {
-
-constexpr ByteRange kWhole{ByteOffset{0}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
 
 /// Appends the ranges in which `bytes` differ from SOURCE; all of them if SOURCE cannot be read.
 void add_differing(FileParts& file, ByteOffset offset, std::span<const std::byte> bytes,
@@ -53,7 +50,7 @@ bool lose_memory(FileParts& file, std::string_view path, std::span<const ByteRan
     {
         const base::Lock disk(file.disk);
         const FileLock lock(file);
-        file.held.collect(kWhole, pieces);
+        file.held.collect(model::kAllBytes, pieces);
         size = file.state.size();
         file.lock_abandon();
     }

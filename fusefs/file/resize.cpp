@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <limits>
 
 namespace partialfs::file {
 
@@ -20,8 +19,6 @@ using model::FileState;
 using model::intersect;
 
 namespace {
-
-constexpr ByteOffset kEnd{std::numeric_limits<std::uint64_t>::max()};
 
 /// Notes the parts of `range` in pages that it covers only partly: the kernel zeroes them in its
 /// cache after the answer (and drops the pages that are covered wholly).
@@ -52,7 +49,7 @@ Result<void> truncate(FileParts& file, ByteOffset size) {
         TRY(file.backing.writable());
     }
     if (size < file.state.size()) {
-        const ByteRange gone{size, kEnd};
+        const ByteRange gone{size, model::kBehindAll};
         file.held.drop(gone);
         file.hashes.erase(gone);
     }

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <limits>
 #include <span>
 
 namespace partialfs::file {
@@ -16,7 +15,6 @@ using model::ByteOffset;
 
 namespace {
 
-constexpr ByteOffset kLastOffset{std::numeric_limits<std::uint64_t>::max()};
 constexpr std::uint64_t kUnit = model::kPageSize;
 
 constexpr std::uint64_t rounded_up(std::uint64_t offset) {
@@ -75,8 +73,7 @@ std::uint64_t space_to_come(const WriteBuffer& buffers, ByteOffset backing_size,
     const int fd = opened ? (*opened)->get() : -1;
     std::uint64_t bytes = 0;
     std::uint64_t counted_to = 0;
-    buffers.for_each({ByteOffset{0}, kLastOffset}, [&](ByteOffset at,
-                                                       std::span<const std::byte> part) {
+    buffers.for_each(model::kAllBytes, [&](ByteOffset at, std::span<const std::byte> part) {
         std::uint64_t begin = std::max(at.value / kUnit * kUnit, counted_to);
         const std::uint64_t end = rounded_up(at.value + part.size());
         counted_to = std::max(counted_to, end);

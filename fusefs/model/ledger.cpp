@@ -226,7 +226,7 @@ void Ledger::drop(InodeId inode, ByteRange range) {
 }
 
 void Ledger::truncate(InodeId inode, ByteOffset size) {
-    drop(inode, {size, ByteOffset{std::numeric_limits<std::uint64_t>::max()}});
+    drop(inode, {size, kBehindAll});
     const auto left_out = sizes_left_out_.find(inode);
     if (left_out != sizes_left_out_.end()) {
         for (const std::uint64_t number : left_out->second) {

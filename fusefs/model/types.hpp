@@ -97,6 +97,10 @@ struct ByteRange {
     }
 };
 
+/// Behind every byte that a file can have.
+inline constexpr ByteOffset kBehindAll{~std::uint64_t{0}};
+inline constexpr ByteRange kAllBytes{ByteOffset{0}, kBehindAll};
+
 constexpr ByteRange intersect(ByteRange a, ByteRange b) {
     return {a.begin > b.begin ? a.begin : b.begin, a.end < b.end ? a.end : b.end};
 }

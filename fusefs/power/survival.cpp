@@ -1,7 +1,6 @@
 #include "fusefs/power/survival.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <set>
 
@@ -11,8 +10,6 @@ namespace {
 using model::ByteOffset;
 using model::ByteRange;
 using model::intersect;
-
-constexpr ByteOffset kEnd{std::numeric_limits<std::uint64_t>::max()};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): mixes any number into evenly distributed bits.
 constexpr std::uint64_t mixed(std::uint64_t number) {
@@ -98,11 +95,11 @@ std::vector<ByteOffset> floors_of(std::span<const Change> changes, const Fate& f
         }
     }
     std::map<FileNumber, ByteOffset> floor;
-    std::vector<ByteOffset> floors(changes.size(), kEnd);
+    std::vector<ByteOffset> floors(changes.size(), model::kBehindAll);
     for (std::size_t i = 0; i < changes.size(); ++i) {
         const Change& change = changes[i];
         const auto kept = last_kept.find(change.file);
-        ByteOffset& now = floor.try_emplace(change.file, kEnd).first->second;
+        ByteOffset& now = floor.try_emplace(change.file, model::kBehindAll).first->second;
         floors[i] = now;
         if (change.resizes && (kept == last_kept.end() || kept->second <= i)) {
             now = std::min({now, change.size_before, change.size_after});
@@ -137,7 +134,7 @@ Aftermath aftermath_of(std::span<const Change> changes, const Tear& tear) {
             const ByteRange bytes =
                 intersect(change.bytes, {ByteOffset{sector * tear.sector},
                                          ByteOffset{(sector + 1) * tear.sector}});
-            const ByteRange beyond = intersect(bytes, {floors[i], kEnd});
+            const ByteRange beyond = intersect(bytes, {floors[i], model::kBehindAll});
             const ByteRange below = intersect(bytes, {ByteOffset{0}, floors[i]});
             const bool kept = file.settled.contains(sector) || fate.keeps_sector(i, sector, nth);
             if (kept && !below.empty()) {

@@ -166,10 +166,9 @@ class PageMaker {
             }
             if (event.page || event.event == "explicit-write" || event.event == "fault" ||
                 event.event.starts_with("cut-")) {
-                constexpr ByteRange kWhole{ByteOffset{0}, ByteOffset{~std::uint64_t{0}}};
                 for_each_past(file->second,
                               event.page            ? partialfs::model::range_of(*event.page)
-                              : event.bytes.empty() ? kWhole
+                              : event.bytes.empty() ? partialfs::model::kAllBytes
                                                     : event.bytes,
                               [&](PagePast& past) { past.events.push_back(event); });
             }

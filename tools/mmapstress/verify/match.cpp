@@ -3,7 +3,6 @@
 #include "tools/schedule/op_effect.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace mmapstress {
 
@@ -28,10 +27,10 @@ std::size_t equal_length(std::span<const std::byte> a, std::span<const std::byte
 
 ByteRange changed_range(const Op& op) {
     if (op.kind == OpKind::truncate) {
-        return {ByteOffset{op.length.value}, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
+        return {ByteOffset{op.length.value}, partialfs::model::kBehindAll};
     }
     if (op.kind == OpKind::collapse || op.kind == OpKind::insert) {
-        return {op.offset, ByteOffset{std::numeric_limits<std::uint64_t>::max()}};
+        return {op.offset, partialfs::model::kBehindAll};
     }
     const bool changes = traits_of(op.kind).has_content || takes_bytes_away(op) || moves_bytes(op);
     return changes ? op.range() : ByteRange{};
