@@ -171,12 +171,12 @@ for side in ("kernel", "model", "partialfs", "fuse", "emulated"):
     ;;
 filesystems)
     status=0
-    rows --fs xfs,overlayfs,bindfs,hfsplus --block-size 4096 --fix present --workload recipe,mix --seeds 1 --ops 500 ||
-        status=$?
+    rows --fs xfs,overlayfs,bindfs,ubifs,9p,nfs,hfsplus --block-size 4096 --fix present --workload recipe,mix --seeds 1 \
+        --ops 500 || status=$?
     [ "$status" -eq 3 ] # hfsplus was requested
     holds '[(row["filesystem"], row["workload"], row["verdict"]) for row in rows] == [
         (name, workload, "absent" if name == "hfsplus" else "clean")
-        for name in ("xfs", "overlayfs", "bindfs", "hfsplus") for workload in ("recipe", "mix")]'
+        for name in ("xfs", "overlayfs", "bindfs", "ubifs", "9p", "nfs", "hfsplus") for workload in ("recipe", "mix")]'
     holds 'all("Debian has no mkfs" in row["reasons"][0] for row in rows[-2:])'
     ;;
 matrix)
