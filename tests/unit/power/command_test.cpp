@@ -42,8 +42,8 @@ TEST(PowerCommand, WhatIsWrongIsNamed) {
         EXPECT_TRUE(answer.starts_with("refused: ")) << text << ": " << answer;
         EXPECT_NE(answer.find(word), std::string::npos) << text << ": " << answer;
     };
-    refuses("", "nothing is written");
-    refuses("\n", "nothing is written");
+    refuses("", "the command is empty");
+    refuses("\n", "the command is empty");
     refuses("cut\non", "one command at a time");
     refuses("cut at=fsync:1 path=\"a", "not closed");
     refuses("cut at=fsync:1 path=my db", "'db' is not understood");

@@ -158,7 +158,7 @@ TEST(Options, EveryMistakeGetsOneLineThatNamesIt) {
         {{"/src", "/mnt", "--commit-interval", "5"}, "'5'"},
         {{"/src", "/mnt", "--dirty-limit", "1K"}, "1K"},
         {{"/src", "/mnt", "--threads", "0"}, "--threads"},
-        {{"/src", "/mnt", "--power-undo", "1M"}, "--power alone"},
+        {{"/src", "/mnt", "--power-undo", "1M"}, "--power-undo needs --power"},
         {{"/src", "/mnt", "--log-level", "loud"}, "loud"},
         {{"/src", "/mnt", "--frobnicate"}, "--frobnicate"},
         {{"/src", "/mnt", "-o", "frobnicate"}, "frobnicate"},

@@ -16,7 +16,7 @@
 //     "totals": of all rounds: {"rounds", "operations", "seconds", "by_kind", "past_eof": ranges,
 //               "workloads": [{"workload", "rounds", "operations"}],
 //               "stages": [{"stage", "bytes", "stored", "wrong", "seconds"}]}
-//     "known_faults": [{"name": "K1" to "K9", "text"}], those that the run met
+//     "known_faults": [{"name": "K1" to "K11", "text"}], those that the run met
 //     "damage_is_known": whether there is damage, and these faults explain all of it
 //     "operations": {"done", "last", "seconds", "by_kind": {"store": n, ...}}
 //     "left_out": [{"operation": its name, or "size-changes", "reason"}], operations that the

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 namespace mmapstress {
 
@@ -60,6 +61,10 @@ bool where_extents_moved_and_the_journal_has_the_data(const RunResult& result) {
 std::string_view line_of(const RunResult& result, OpId id) {
     const auto line = result.named_ops.find(id);
     return line == result.named_ops.end() ? std::string_view{} : line->second;
+}
+
+bool on_nfs(const RunResult& result) {
+    return result.filesystem.starts_with("nfs");
 }
 
 bool after_a_crash_where_extents_move(const RunResult& result) {
@@ -139,11 +144,23 @@ constexpr std::array kLosses{
         " synced before, overwritten by bytes of a later write to another place. Known of ext4 and "
         "XFS when an insert-range or collapse-range has moved the blocks and the crash undoes it: "
         "what is written to them meanwhile does not wait for the move (seen on Linux 6.1, 6.18)"},
+    Loss{"K11", on_nfs,
+         [](const RunResult& result, const DamagedRange& range) {
+             return is_stored_by_kernel(line_of(result, range.lost));
+         },
+         " stored by the kernel through a mapping: returned by the kernel, then gone. Known of NFS "
+         "when the page is written back meanwhile (seen on Linux 6.1); --without gup leaves such "
+         "stores out"},
 };
 
 std::size_t explained_by(const Loss& loss, const RunResult& result) {
     return static_cast<std::size_t>(std::ranges::count_if(
         result.damage, [&](const DamagedRange& one) { return loss.explains(result, one); }));
+}
+
+/// K2 before K10.
+bool comes_first(const KnownFault& a, const KnownFault& b) {
+    return std::pair(a.name.size(), a.name) < std::pair(b.name.size(), b.name);
 }
 
 bool is_past_eof(const DamagedRange& range) {
@@ -189,7 +206,7 @@ std::vector<KnownFault> known_faults(const RunResult& result) {
                        "Known of FUSE and tmpfs; mmap(2) leaves it open, and it is damage only "
                        "with --past-eof zero; --without past-eof leaves such stores out"});
     }
-    std::ranges::sort(all, {}, &KnownFault::name);
+    std::ranges::sort(all, comes_first);
     return all;
 }
 

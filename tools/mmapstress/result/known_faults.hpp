@@ -25,12 +25,16 @@
 //         example by write(2): bio_check_pages_dirty() then finds the folio dirty and marks
 //         nothing, and writeback passes over the clean blocks. This is the bug of 2006 again, with
 //         blocks smaller than a folio.
-//     K9  ext4, XFS after a crash, seen on Linux 6.1 and 6.18: bytes that fsync had made durable
-//     are
+//     K9  ext4, XFS after a crash, seen on Linux 6.1 and 6.18: bytes that had been synced are
 //         overwritten by those of a later write to another place. An insert-range or collapse-range
 //         moves extents in a transaction that need not be on disk yet; writeback, like a write with
 //         O_DIRECT, goes to the moved blocks and does not wait for it. If the crash undoes the
 //         move, the blocks are back at their old place, with the new bytes.
+//     K10 9p with cache=mmap, seen on Linux 6.1: bytes of write(2) are lost if a mapping has made
+//         their page dirty. The server has got them, and then the page as it was before.
+//         A report does not name it: with another cache mode it would be another fault.
+//     K11 NFS, seen on Linux 6.1: bytes that an O_DIRECT read puts into a mapping are lost if the
+//         page is written back meanwhile: what names the page as one to write is gone then.
 #pragma once
 
 #include <string>

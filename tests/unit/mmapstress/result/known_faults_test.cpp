@@ -176,6 +176,16 @@ TEST(KnownFaults, K9IsALaterWriteWhereACrashUndidAMove) {
     EXPECT_EQ(names(xfs), "K9 ");
 }
 
+TEST(KnownFaults, K11IsAStoreByTheKernelOnNfs) {
+    RunResult result = lost("direct-read-store file=0 off=0 len=4096");
+    for (const char* const filesystem : {"nfs", "nfs4"}) {
+        result.filesystem = filesystem;
+        EXPECT_EQ(names(result), "K11 ") << filesystem;
+    }
+    result.hung = result.journals_data = true;
+    EXPECT_EQ(names(result), "K2 K11 ") << "by number";
+}
+
 TEST(Totals, AreSumsAndNameTheWorkloads) {
     RunResult round = lost("store file=0 off=0 len=1");
     round.header.workload = "mix";
