@@ -6,11 +6,14 @@ import os
 import sys
 import tempfile
 import unittest
+from pathlib import Path
+from unittest import mock
 
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/kernels")
-sys.path.insert(0, SCRIPTS)
+sys.path[:0] = [SCRIPTS, os.path.join(SCRIPTS, "../support")]
 from harness import comparison, schedules  # noqa: E402
 from harness.base import USAGE, Failure  # noqa: E402
+from harness.sides import Sides  # noqa: E402
 
 RANGE = [0, 200, 300]
 OTHER = [0, 200, 400]
@@ -29,7 +32,7 @@ def collected(directory, filesystem="reiserfs", doubtful=(), **sides):
     results = [{"run": name, "verdict": "unknown"} if found is None else
                {"run": name, "verdict": "damage" if found else "clean", "damaged": found}
                for name, found in sides["kernel"].items()]
-    write(f"{directory}/kernel-1024.json", json.dumps({"rows": [
+    write(f"{directory}/kernel-1024-1.json", json.dumps({"rows": [
         {"kernel": "6.1", "filesystem": filesystem, "fix": "undone", "reasons": ["it said why"],
          "results": results}]}))
     for name in names:
@@ -106,6 +109,33 @@ class Compare(unittest.TestCase):
         code, said = run(collected(self.path, **self.sides(kernel={"a": [RANGE], "b": None})))
         self.assertEqual(code, 3)
         self.assertIn("no answer from every side for 1 schedules: b\n    it said why", said)
+
+    def test_the_kernel_is_asked_again_for_what_it_did_not_answer(self):
+        collected(self.path, **self.sides(kernel={"a": [RANGE], "b": None}))
+        write(f"{self.path}/kernel-1024-2.json", json.dumps({"rows": [
+            {"kernel": "6.1", "filesystem": "reiserfs", "fix": "undone", "reasons": [],
+             "results": [{"run": "b", "verdict": "clean"}]}]}))
+        self.assertEqual(run(self.path)[0], 0)
+
+    def asked(self, answers):
+        """What run.sh was asked for in turn, if each time it answers as `answers` say: verdicts by schedule."""
+        asked = []
+
+        def rows(_block, paths, report):
+            asked.append([path.name for path in paths])
+            write(report, json.dumps({"rows": [{"results": [
+                {"run": name, "verdict": verdict} for name, verdict in answers[len(asked) - 1].items()]}]}))
+
+        one = Sides(None, [], Path(self.path))
+        with mock.patch.object(one, "_run_rows", rows):
+            one._on_kernel(Path(self.path), 1024, [Path("/x/a"), Path("/x/b")])
+        return asked
+
+    def test_only_the_unanswered_ones_are_asked_again_and_only_once(self):
+        stopped = {"a": "clean", "b": "hang"}
+        self.assertEqual(self.asked([{"a": "clean", "b": "damage"}]), [["a", "b"]])
+        self.assertEqual(self.asked([stopped, {"b": "clean"}]), [["a", "b"], ["b"]])
+        self.assertEqual(self.asked([stopped, {"b": "hang"}]), [["a", "b"], ["b"]])
 
     def test_where_they_part(self):
         wrong = collected(f"{self.path}/all", **self.sides(kernel={"a": [OTHER], "b": []}))

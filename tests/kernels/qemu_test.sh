@@ -34,7 +34,7 @@ trap 'rm -rf "$temporary"' EXIT
 # rows ARGUMENT...: runs run.sh with these arguments; the rows go to $temporary/rows.json.
 rows() {
     local status=0
-    "$run" --cache "$cache" --timeout 600 --report "$temporary/rows.json" "$@" >"$temporary/table" 2>"$temporary/said" ||
+    "$run" --cache "$cache" --timeout 200 --report "$temporary/rows.json" "$@" >"$temporary/table" 2>"$temporary/said" ||
         status=$?
     cat "$temporary/table" "$temporary/said"
     return "$status"
@@ -142,10 +142,8 @@ compare)
     # compared WORDS ARGUMENT...: runs compare.sh with these arguments; its answers go to $temporary/sets.json.
     compared() {
         local status=0
-        "$(dirname "$run")/compare.sh" --cache "$cache" --timeout 600 --partialfs "$partialfs" \
-            --mmapstress "$mmapstress" --vmmodel "$vmmodel" --explain 1 --report "$temporary/sets.json" "$@" >"$temporary/compared" 2>&1 ||
-            status=$?
-        cat "$temporary/compared"
+        "$(dirname "$run")/compare.sh" --cache "$cache" --timeout 200 --partialfs "$partialfs" --mmapstress "$mmapstress" \
+            --vmmodel "$vmmodel" --explain 1 --verbose --report "$temporary/sets.json" "$@" || status=$?
         return "$status"
     }
     every_side_answered() {

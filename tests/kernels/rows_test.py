@@ -233,6 +233,26 @@ class Boots(unittest.TestCase):
             esac""" % self.BOOTED)
         self.assertEqual(got[0]["kernel"], "6")
 
+    def stops(self, script, *arguments):
+        """The rows, and how often the guest was booted. `script` gets the number of its boot as $boot."""
+        with mock.patch.object(qemu, "_SILENT_BOOT", 0.1), mock.patch.object(booter, "_SLACK", 1):
+            rows_of = self.boots(f'echo >>{self.path}/boots; boot=$(wc -l <{self.path}/boots)\n' + script, "--timeout", "1", *arguments)
+        return rows_of, len((self.path / "boots").read_text(encoding="ascii"))
+
+    def test_a_guest_that_stops_while_it_boots_is_booted_again(self):
+        (row,), boots = self.stops("[ $boot = 2 ] || exec sleep 1000\n" + self.BOOTED + '>"$console"')
+        self.assertEqual((row["kernel"], row["reasons"][0], boots), ("6", "the guest ended early", 2))
+
+    def test_but_not_for_ever(self):
+        (row,), boots = self.stops("exec sleep 1000")
+        self.assertEqual((row["verdict"], row["reasons"][0], boots), ("unknown", "QEMU was ended: its time was up", 3))
+
+    def test_a_guest_that_stops_in_a_run_costs_only_that_run(self):
+        begun = """echo '@@guest {"event":"begin","run":'$boot'}' """
+        (row,), boots = self.stops("{ " + self.BOOTED + "\n" + begun + "\n" + '} >"$console"; exec sleep 1000',
+                                   "--seeds", "2")
+        self.assertEqual((row["verdict"], boots), ("hang", 2))
+
     def test_a_disk_that_cannot_be_made_is_said_in_its_row(self):
         got = self.boots("exit 1", "--fs", "ext2,hfsplus")
         self.assertEqual([row["verdict"] for row in got], ["unknown", "absent"])

@@ -7,11 +7,13 @@ from .base import UNKNOWN, DiskFull, Failure, note, processes
 from .console import read_console
 from .filesystems import DAEMONS, make_disk
 from .guest import Guest
-from .qemu import OOPSED, boot
+from .qemu import OOPSED, TIME_IS_UP, boot
 from .row_results import Boot, row_of, row_without_boot
 from .smallest import add_smallest
 
 _MOST_DISKS = 8  # of one guest
+_SLACK = 60  # seconds, besides its programs' time, that a boot and each run of it may take
+_STOPPED_BOOTS = 2  # of one batch that are repeated: QEMU's translator sometimes stops, each time at another place
 
 
 class Batch:
@@ -126,8 +128,10 @@ class Booter:
 
     def _boot(self, guest, batch):
         """Boots until every run was tried. A run that hangs or oopses ends its boot; the next boot begins with the
-        following run, on new disks. A kernel that stops at its IO-APIC is booted again without it."""
+        following run, on new disks. A kernel that stops at its IO-APIC is booted again without it; one that stops
+        before its first process, which says nothing about any run, is booted again as it is."""
         options, work, count, first, words = self.options, batch.work, len(batch.runs), 1, []
+        stopped = 0
         shutil.copy(self.programs["engine"], guest.root / "mmapstress")
         for program in self.guest_programs:
             guest.add_program(program)
@@ -136,15 +140,20 @@ class Booter:
         if options.background_writeback:
             guest.set("writeback", 1)
         guest.pack(work / "initramfs")
+        one_run = 2 * max([self.timeout, *(run.seconds or 0 for _, run in batch.runs)]) + _SLACK
         while True:
             console = work / f"console-{len(batch.boots) + 1}"
             status, said = boot(self.machine, self.kernel.images[batch.setups[0].fix], work / "initramfs",
-                                batch.disks(), console, 60 + (count + 1 - first) * (2 * self.timeout + 60),
-                                [*words, f"guest.first={first}"])
+                                batch.disks(), console, _SLACK + (count + 1 - first) * one_run,
+                                [*words, f"guest.first={first}"], silence=one_run)
             ended = Boot(read_console(console.read_bytes()), status, said)
             if ended.console.at_io_apic and not words and ended.console.release is None:
                 note("the kernel stopped at its IO-APIC: once more with noapic")
                 words.append("noapic")
+                continue
+            if status == TIME_IS_UP and ended.console.release is None and stopped < _STOPPED_BOOTS:
+                note(f"the guest stopped while it booted: once more; last on its console: {ended.console.last_line}")
+                stopped += 1
                 continue
             if status == OOPSED:
                 ended.console.forget_after_oops()

@@ -1,9 +1,9 @@
 """Compares what the same schedules damaged on a booted kernel, on partialfs and in vmmodel.
 
 The sides' answers are in a directory that sides.py filled: schedules/NAME (text), list ("BLOCK PATH" lines),
-kernel-BLOCK.json (run.sh's rows), partialfs/NAME.json (mmapstress' reports), and vmmodel's predictions: model.jsonl
-for the kernel's filesystem, emulated.jsonl for what partialfs emulates (a genuine 2.6.19 with ext3, or a block
-device), fuse.jsonl for what partialfs can know of it.
+kernel-BLOCK-N.json (run.sh's rows; the second ones are of what had no answer in the first), partialfs/NAME.json
+(mmapstress' reports), and vmmodel's predictions: model.jsonl for the kernel's filesystem, emulated.jsonl for what
+partialfs emulates (a genuine 2.6.19 with ext3, or a block device), fuse.jsonl for what partialfs can know of it.
 
 The kernel must match the model of its filesystem, and partialfs the model of what it can know. The two may differ
 where these predictions differ. A schedule of which vmmodel is not certain is not counted.
@@ -11,6 +11,7 @@ where these predictions differ. A schedule of which vmmodel is not certain is no
 import json
 import os
 import re
+from pathlib import Path
 
 from .base import UNKNOWN
 from .results import joined, ranges_of
@@ -20,6 +21,17 @@ TITLES = {"kernel": "kernel", "partialfs": "partialfs", "model": "vmmodel",
           "fuse": "vmmodel --through fuse", "emulated": "vmmodel"}
 MUST = (("kernel", "model"), ("partialfs", "fuse"))
 MAY = (("kernel", "partialfs"), ("partialfs", "emulated"))
+
+
+def _only_row(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)["rows"][0]
+
+
+def answers_in(path):
+    """The sets of damaged bytes in run.sh's only row, by the run's label; runs that could not tell have none."""
+    return {result["run"]: joined(result.get("damaged", [])) for result in _only_row(path)["results"]
+            if result["verdict"] in ("clean", "damage")}
 
 
 class Collected:
@@ -39,22 +51,20 @@ class Collected:
                 self.blocks[os.path.basename(path.strip())] = int(block)
         self.sets = {side: dict.fromkeys(self.blocks) for side in SIDES}
         for block in sorted(set(self.blocks.values())):
-            self._read_kernel(os.path.join(directory, f"kernel-{block}.json"))
+            for path in sorted(Path(directory).glob(f"kernel-{block}-*.json")):
+                self._read_kernel(path)
         for name in self.blocks:
             self._read_partialfs(name)
         for side in ("model", "fuse", "emulated"):
             self._read_prediction(side)
 
     def _read_kernel(self, path):
-        with open(path, encoding="utf-8") as file:
-            row = json.load(file)["rows"][0]
+        row = _only_row(path)
         self.kernel = f"{row['kernel']} with {row['filesystem']}, fix {row['fix']}"
         if row["fix"] == "unknown":
             self.kernel = f"{row['kernel']} with {row['filesystem']}"
         self.reasons += row["reasons"]
-        for result in row["results"]:
-            if result["verdict"] in ("clean", "damage"):
-                self.sets["kernel"][result["run"]] = joined(result.get("damaged", []))
+        self.sets["kernel"] |= answers_in(path)
 
     def _read_partialfs(self, name):
         try:

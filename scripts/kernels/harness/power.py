@@ -3,7 +3,6 @@ may have been at many moments; another guest mounts each, as after a power cut, 
 everything is there that an fsync, fdatasync or msync had made durable."""
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from .cut_results import add, count, empty_part, empty_row, judge
 from .filesystems import FILESYSTEMS, Filesystem
 from .guest import Guest, stamp_of
 from .mutants import CONFIG, list_mutants
-from .qemu import TIME_IS_UP, boot
+from .qemu import TIME_IS_UP, boot, busyness
 from .results import end_in_words
 from .rows import Run
 
@@ -228,11 +227,6 @@ class _Record:
              60 + len(disks) * (self.options.timeout + 60), silence=_SILENCE * busyness())
         shutil.rmtree(guest.root)
         return read_console(console.read_bytes())
-
-
-def busyness():
-    """How many want a processor of the host, for each that it has: so much slower a guest is."""
-    return max(1, os.getloadavg()[0] / os.cpu_count())
 
 
 def describe(cut, log):

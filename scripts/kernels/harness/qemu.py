@@ -1,5 +1,6 @@
 """QEMU, and the kernel images that it boots."""
 import contextlib
+import os
 import re
 import subprocess
 import time
@@ -11,6 +12,7 @@ from .console import read_console
 # The status of a QEMU that was ended: when its time was over, or because its kernel oopsed and went on.
 TIME_IS_UP, OOPSED = 124, 125
 _AFTER_OOPS = 30  # seconds: damage found until then is still reported
+_SILENT_BOOT = 90  # seconds on an idle host without a line on the console, before /init has begun
 _SLOW = 200  # reads or writes a second, on a slow disk
 
 
@@ -65,7 +67,8 @@ def version_of(image):
 def boot(machine, image, initramfs, disks, console, seconds, words=(), log=None, silence=None):
     """Runs a guest until it reboots. Returns QEMU's exit status, negative for a signal, and QEMU's own messages. The
     serial console goes to the file `console`. `words`: more for the kernel's command line. `silence`: a guest whose
-    console prints nothing new for this many seconds is ended, too; so is one whose kernel has oopsed, soon after."""
+    console prints nothing new for this many seconds is ended, too; so is one that stops while it boots, and, soon
+    after, one whose kernel has oopsed."""
     said = console.with_suffix(".qemu")
     console.write_bytes(b"")
     with open(said, "wb") as output:
@@ -76,18 +79,24 @@ def boot(machine, image, initramfs, disks, console, seconds, words=(), log=None,
 
 
 def _wait(process, seconds, console, silence):
-    size, heard, oopsed = 0, time.monotonic(), None
+    size, heard, oopsed, booted = 0, time.monotonic(), None, False
     end = heard + seconds
-    while time.monotonic() < min(end, heard + silence):
+    while time.monotonic() < min(end, heard + (silence if booted else min(silence, _SILENT_BOOT * busyness()))):
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.wait(min(1, seconds))
         if console.stat().st_size != size:
             size, heard = console.stat().st_size, time.monotonic()
             # Parsed as a whole each time: part of a report may look like a message of the kernel.
-            oopsed = (oopsed or heard) if read_console(console.read_bytes()).oopsed else None
+            read = read_console(console.read_bytes())
+            oopsed, booted = (oopsed or heard) if read.oopsed else None, read.release is not None
         if oopsed and time.monotonic() >= oopsed + _AFTER_OOPS:
             return OOPSED
     return TIME_IS_UP
+
+
+def busyness():
+    """How many want a processor of the host, for each that it has: so much slower a guest is."""
+    return max(1, os.getloadavg()[0] / os.cpu_count())
 
 
 def boot_shell(machine, image, initramfs, disks):
