@@ -27,25 +27,6 @@ std::optional<PageSet> Attributes::stored_pages(PageCache& cache) const {
     return cache.dirty_now(parts_.id, size);
 }
 
-bool Attributes::lock_look_is_due() const {
-    if (parts_.mappable_handles == 0 || std::chrono::steady_clock::now() < next_look_) {
-        return false;
-    }
-    const auto status = parts_.backing.status();
-    return status &&
-           static_cast<std::uint64_t>(status->st_blocks) * 512 < parts_.state.size().value;
-}
-
-bool Attributes::wants_look(PageCache& cache) const {
-    {
-        const FileLock lock(parts_);
-        if (!lock_look_is_due()) {
-            return false;
-        }
-    }
-    return !cache.dirty_now(parts_.id, ByteOffset{0});
-}
-
 void Attributes::note_look(std::chrono::steady_clock::time_point began, const PageSet& stored) {
     const auto now = std::chrono::steady_clock::now();
     const FileLock lock(parts_);
@@ -53,16 +34,26 @@ void Attributes::note_look(std::chrono::steady_clock::time_point began, const Pa
     next_look_ = now + 100 * (now - began);
 }
 
-Result<struct stat> Attributes::read(PageCache& cache) {
-    FileLock lock(parts_);
-    if (lock_look_is_due()) {
-        lock.unlock();
-        const auto began = std::chrono::steady_clock::now();
-        if (const auto stored = stored_pages(cache)) {
-            note_look(began, *stored);
+Result<Attributes::Shown> Attributes::read(PageCache& cache) {
+    {
+        const FileLock lock(parts_);
+        const Shown shown = TRY(lock_shown());
+        if (!shown.may_move || std::chrono::steady_clock::now() < next_look_) {
+            return shown;
         }
-        lock.lock();
     }
+    const auto began = std::chrono::steady_clock::now();
+    const auto stored = stored_pages(cache);
+    if (stored) {
+        note_look(began, *stored);
+    }
+    const FileLock lock(parts_);
+    Shown shown = TRY(lock_shown());
+    shown.wants_look = !stored;
+    return shown;
+}
+
+Result<Attributes::Shown> Attributes::lock_shown() {
     auto status = TRY(parts_.backing.status());
     if (parts_.handles == 0 && parts_.lock_clean()) {
         // Only the daemon should change SOURCE; if somebody else did, take over the new size.
@@ -70,20 +61,22 @@ Result<struct stat> Attributes::read(PageCache& cache) {
                            status.st_blocks * 512 < status.st_size);
     }
     const std::uint64_t size = parts_.state.size().value;
-    const auto on_disk = static_cast<std::uint64_t>(status.st_blocks);
-    if (on_disk * 512 < size) {
-        const std::uint64_t stored = parts_.mappable_handles > 0 ? stored_bytes_ : 0;
+    const auto on_disk = static_cast<std::uint64_t>(status.st_blocks) * 512;
+    bool may_move = false;
+    if (on_disk < size) {
         const std::uint64_t to_come =
             space_to_come(parts_.held.buffered(), parts_.state.backing_size(), parts_.backing);
+        may_move = parts_.mappable_handles > 0 && on_disk + to_come < size;
         const std::uint64_t whole =
-            (size + model::kPageSize - 1) / model::kPageSize * (model::kPageSize / 512);
+            (size + model::kPageSize - 1) / model::kPageSize * model::kPageSize;
+        const std::uint64_t stored = may_move ? stored_bytes_ : 0;
         status.st_blocks = static_cast<blkcnt_t>(
-            std::max(on_disk, std::min(whole, on_disk + (to_come + stored) / 512)));
+            std::max(on_disk, std::min(whole, on_disk + to_come + stored)) / 512);
     }
     status.st_size = static_cast<off_t>(size);
     parts_.context.clock.given_out(status); // before adjust() replaces SOURCE's ctime
     parts_.times.adjust(status, /*flushing=*/parts_.writing != 0);
-    return status;
+    return Shown{.status = status, .may_move = may_move};
 }
 
 PageSet Attributes::pages_under_writeback(PageCache& cache) const {

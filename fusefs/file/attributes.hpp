@@ -20,15 +20,21 @@ class Attributes {
   public:
     explicit Attributes(FileParts& parts) : parts_(parts) {}
 
-    /// Size, times and st_blocks of one moment, as programs see them. The errno of fstat(2).
-    /// `cache` is asked for pages with mapped stores, whose space st_blocks includes.
-    base::Result<struct stat> read(PageCache& cache);
+    /// Size, times and st_blocks of one moment, as programs see them.
+    struct Shown {
+        struct stat status;
+        /// Stores through a mapping may fill holes, which no request tells.
+        bool may_move;
+        /// The space that such stores will take is not known: the last look was longer ago than a
+        /// hundred times its duration, and the page cache cannot answer at once.
+        bool wants_look = false;
+    };
+    /// The errno of fstat(2). `cache` is asked for pages with mapped stores, whose space st_blocks
+    /// includes.
+    base::Result<Shown> read(PageCache& cache);
     /// The pages that mapped stores have made PG_dirty and that have not been written back yet.
     /// No value if `cache` cannot answer without waiting for the kernel.
     [[nodiscard]] std::optional<PageSet> stored_pages(PageCache& cache) const;
-    /// Whether read() lacks the space that mapped stores will take: the last look is too old, and
-    /// `cache` cannot answer at once.
-    [[nodiscard]] bool wants_look(PageCache& cache) const;
     /// A look that began at `began` has found these pages.
     void note_look(std::chrono::steady_clock::time_point began, const PageSet& stored);
     /// utimensat(2): access time, then modification time.
@@ -43,9 +49,8 @@ class Attributes {
     void changed();
 
   private:
-    /// Whether mapped stores may lie in holes, and the last look was longer ago than a hundred
-    /// times its duration.
-    [[nodiscard]] bool lock_look_is_due() const REQUIRES(parts_.mutex);
+    /// The attributes with what the last look has found.
+    base::Result<Shown> lock_shown() REQUIRES(parts_.mutex);
     /// Empty if `cache` cannot answer without waiting for the kernel.
     [[nodiscard]] PageSet pages_under_writeback(PageCache& cache) const;
 

@@ -86,8 +86,7 @@ class FileRequests {
     [[nodiscard]] model::ByteOffset size() const;
 
     /// See Attributes.
-    base::Result<struct stat> attributes(PageCache& cache) { return attributes_.read(cache); }
-    [[nodiscard]] bool wants_look(PageCache& cache) const { return attributes_.wants_look(cache); }
+    base::Result<Attributes::Shown> attributes(PageCache& cache) { return attributes_.read(cache); }
     base::Result<void> set_times(const std::array<timespec, 2>& times, PageCache& cache) {
         return attributes_.set_times(times, cache);
     }

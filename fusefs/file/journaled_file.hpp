@@ -66,8 +66,6 @@ class JournaledFile {
     [[nodiscard]] bool needs_kernel() const;
     /// Whether a rename must wait for a flush: something of the file may not be on disk yet.
     [[nodiscard]] bool needs_flush() const;
-    /// Whether the file's attributes may change without a request from the kernel.
-    [[nodiscard]] bool in_motion() const { return needs_flush(); }
 
     /// Begins a probe for PG_dirty pages, which learn_dirty() ends. Returns the pages that a commit
     /// could flush if they are PG_dirty: under ext3 those on the ordered list, under eager all,

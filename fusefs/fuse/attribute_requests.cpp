@@ -28,26 +28,21 @@ using base::Result;
 
 constexpr std::string_view kAccessAcl = "system.posix_acl_access";
 
-Answer attributes(fuse_req_t req, const Inode& inode) {
-    Mount& mount = mount_of(req);
-    const double timeout = attribute_timeout(mount, inode);
-    const auto status = TRY(attributes_of(mount, inode));
-    return Attributes{status, timeout};
-}
-
 Answer getattr(fuse_req_t req, const InodePtr& inode, fuse_file_info* /*info*/) {
     Mount& mount = mount_of(req);
     // The daemon's own look also causes getattr requests, while it opens the file.
     const bool looking = mount.page_cache.is_probing(fuse_req_ctx(req)->pid);
-    if (inode->data() == nullptr || looking || !inode->data()->wants_look(mount.page_cache)) {
-        return attributes(req, *inode);
+    const auto now = TRY(attributes_of(mount, *inode));
+    if (looking || !now.wants_look) {
+        return now;
     }
     // Not on this thread, which may be needed to serve the requests that the look causes.
     mount.control.submit([req, inode, &mount](bool serving) {
         if (serving) {
             inode->data()->look(mount.page_cache);
         }
-        answer(req, attributes(req, *inode));
+        const auto then = attributes_of(mount, *inode);
+        answer(req, then ? Answer{*then} : std::unexpected(then.error()));
     });
     return Later{};
 }
@@ -152,7 +147,7 @@ Answer setattr(fuse_req_t req, const InodePtr& inode, struct stat* wanted, int t
     if (inode->data() != nullptr) {
         inode->data()->attributes_changed();
     }
-    return attributes(req, *inode);
+    return TRY(attributes_of(mount_of(req), *inode));
 }
 
 Answer readlink(fuse_req_t /*req*/, const InodePtr& inode) {

@@ -4,12 +4,16 @@
 #include "fusefs/base/exceptions.hpp"
 #include "fusefs/base/mutex.hpp"
 #include "fusefs/base/try.hpp"
+#include "fusefs/faults/fault_book.hpp"
+#include "fusefs/file/context.hpp"
 #include "fusefs/fuse/dispatch.hpp"
 #include "fusefs/fuse/listing.hpp"
+#include "fusefs/fuse/listing_cache.hpp"
 #include "fusefs/journal/journal.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <memory>
 #include <utility>
@@ -34,8 +38,22 @@ struct DirectoryHandle final : OpenHandle {
 };
 using DirectoryPtr = std::shared_ptr<DirectoryHandle>;
 
+/// Whether the kernel may list the directory from the copy that it may have.
+bool may_keep_listing(const Mount& mount, const Inode& inode, int fd) {
+    // After a power cut names are what they were earlier; a fault's rule is for every listing.
+    if (mount.context.power != nullptr || mount.faults.any(faults::Layer::request)) {
+        return false;
+    }
+    struct stat status {};
+    timespec now{};
+    return ::fstat(fd, &status) == 0 && ::clock_gettime(CLOCK_REALTIME, &now) == 0 &&
+           inode.listing_cache().may_keep(status, now, [fd] { return atime_rule_of(fd); });
+}
+
 Answer opendir(fuse_req_t req, const InodePtr& inode, fuse_file_info* info) {
     auto stream = TRY(with_room(mount_of(req), [&] { return DirectoryStream::open(inode->fd()); }));
+    info->cache_readdir = 1;
+    info->keep_cache = may_keep_listing(mount_of(req), *inode, stream.fd());
     info->fh =
         mount_of(req).handles.add(std::make_shared<DirectoryHandle>(inode, std::move(stream)));
     return Opened{info};
@@ -53,7 +71,7 @@ ino_t number_of(const Mount& mount, const DirectoryHandle& directory, const Dire
     if (entry.name == "." || (entry.name == ".." && inode.id() == model::InodeId{1})) {
         return inode.number();
     }
-    struct stat status{};
+    struct stat status {};
     const bool there =
         ::fstatat(directory.fd(), entry.name.c_str(), &status,
                   AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0; // if not, it was removed just now

@@ -4,6 +4,7 @@
 #include "fusefs/base/fd.hpp"
 #include "fusefs/file/file_data.hpp"
 #include "fusefs/fuse/file_numbers.hpp"
+#include "fusefs/fuse/listing_cache.hpp"
 #include "fusefs/model/types.hpp"
 
 #include <sys/stat.h>
@@ -24,7 +25,8 @@ namespace partialfs::fuse {
 /// Inode by key before it makes a new one. Meanwhile the open descriptor keeps the key from being
 /// reused.
 ///
-/// Immutable except `data()`, which has its own locks, `nlookup` and `findable`.
+/// Immutable except `data()` and `listing_cache()`, which have their own locks, `nlookup` and
+/// `findable`.
 class Inode {
   public:
     /// Makes the data of a regular file from its number, its O_PATH descriptor, which outlives the
@@ -57,6 +59,8 @@ class Inode {
     [[nodiscard]] bool is_dead() const { return data_ && data_->dead(); }
     /// The data of a regular file; null for anything else.
     [[nodiscard]] file::FileData* data() const { return data_.get(); }
+    /// Of a directory.
+    [[nodiscard]] ListingCache& listing_cache() const { return listing_cache_; }
 
     /// How often this inode was returned to the kernel, less how often the kernel has forgotten it.
     /// Guarded by the inode table's mutex.
@@ -71,6 +75,7 @@ class Inode {
     mode_t type_;
     base::Fd fd_;
     std::unique_ptr<file::FileData> data_;
+    mutable ListingCache listing_cache_;
 };
 
 using InodePtr = std::shared_ptr<Inode>;

@@ -1,6 +1,7 @@
 #include "fusefs/fuse/reply.hpp"
 
 #include "fusefs/backing/object.hpp"
+#include "fusefs/base/try.hpp"
 #include "fusefs/file/context.hpp"
 #include "fusefs/fuse/fuse_page_cache.hpp"
 
@@ -24,6 +25,11 @@ struct Send {
             take_back(entry);
         }
         mount.inodes.wait_if_crowded();
+    }
+    void operator()(const NoEntry& /*none*/) const {
+        fuse_entry_param none{};
+        none.entry_timeout = mount.settings.entry_timeout; // the kernel may keep that, too
+        fuse_reply_entry(req, &none);
     }
     void operator()(const Opened& opened) const {
         if (fuse_reply_open(req, opened.info) != 0) {
@@ -76,34 +82,32 @@ void answer(fuse_req_t req, int error) {
     fuse_reply_err(req, error);
 }
 
-base::Result<struct stat> attributes_of(Mount& mount, const Inode& inode) {
-    auto status = inode.data() != nullptr ? inode.data()->attributes(mount.page_cache)
-                                          : backing::status_of(inode.fd());
-    if (status) {
-        mount.context.clock.given_out(*status);
-        status->st_ino = inode.number();
+base::Result<Attributes> attributes_of(Mount& mount, const Inode& inode) {
+    Attributes found{.status = {}, .timeout = mount.settings.attr_timeout};
+    if (inode.data() != nullptr) {
+        const auto shown = TRY(inode.data()->attributes(mount.page_cache));
+        found = {.status = shown.status,
+                 .timeout = shown.may_move ? 0.0 : found.timeout,
+                 .wants_look = shown.wants_look};
+    } else {
+        found.status = TRY(backing::status_of(inode.fd()));
     }
-    return status;
-}
-
-double attribute_timeout(const Mount& mount, const Inode& inode) {
-    const bool in_motion = inode.data() != nullptr && inode.data()->in_motion();
-    return in_motion ? 0.0 : mount.settings.attr_timeout;
+    mount.context.clock.given_out(found.status);
+    found.status.st_ino = inode.number();
+    return found;
 }
 
 base::Result<Entry> entry_of(Mount& mount, InodePtr inode) {
     Entry entry;
     entry.parameters.ino = inode->id().value;
     entry.parameters.entry_timeout = mount.settings.entry_timeout;
-    // Before the attributes: if they begin to change after this, the next change of data makes a
-    // request, whose answer has the new ones.
-    entry.parameters.attr_timeout = attribute_timeout(mount, *inode);
-    const auto status = attributes_of(mount, *inode);
-    if (!status) {
+    const auto attributes = attributes_of(mount, *inode);
+    if (!attributes) {
         mount.inodes.forget(inode->id(), 1);
-        return std::unexpected(status.error());
+        return std::unexpected(attributes.error());
     }
-    entry.parameters.attr = *status;
+    entry.parameters.attr = attributes->status;
+    entry.parameters.attr_timeout = attributes->timeout;
     entry.inode = std::move(inode);
     return entry;
 }

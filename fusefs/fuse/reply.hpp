@@ -28,9 +28,12 @@ bool is_own_look(fuse_req_t req);
 struct Done {};
 /// Another thread answers the request, by answer(), or has already done so.
 struct Later {};
+/// The name does not exist.
+struct NoEntry {};
 struct Attributes {
     struct stat status;
-    double timeout = 0.0; ///< for how long the kernel may keep them, in seconds
+    double timeout = 0.0;    ///< for how long the kernel may keep them, in seconds
+    bool wants_look = false; ///< see file::Attributes
 };
 /// A name's inode. If the kernel does not accept it, the lookup that remember() counted is undone.
 struct Entry {
@@ -65,8 +68,8 @@ struct Space {
 };
 
 /// The answer to a request, or an errno.
-using Answer = base::Result<std::variant<Done, Later, Attributes, Entry, Opened, Created, Bytes,
-                                         Length, Written, LinkTarget, Space>>;
+using Answer = base::Result<std::variant<Done, Later, Attributes, Entry, NoEntry, Opened, Created,
+                                         Bytes, Length, Written, LinkTarget, Space>>;
 
 /// Sends the answer; `req` is gone afterwards. Any thread, once for each request.
 void answer(fuse_req_t req, const Answer& answer);
@@ -88,12 +91,9 @@ auto with_room(Mount& mount, Attempt attempt) -> decltype(attempt()) {
 }
 
 /// stat(2) of the inode for an application: that of the backing inode, with size, times and blocks
-/// that its data holds back, and with its number in this mount.
-base::Result<struct stat> attributes_of(Mount& mount, const Inode& inode);
-
-/// How long the kernel may keep the attributes of `inode`, in seconds: 0 while data waits for a
-/// commit, which changes them without a request.
-double attribute_timeout(const Mount& mount, const Inode& inode);
+/// that its data holds back, and with its number in this mount. The kernel may not keep them while
+/// they can change without a request.
+base::Result<Attributes> attributes_of(Mount& mount, const Inode& inode);
 
 /// The entry of `inode`, for which remember() has just been called; after an error that lookup is
 /// undone.

@@ -139,8 +139,8 @@ Answer skipped(Mount& mount, const StruckRequest& request) {
         if (!inode) {
             return base::failed(ESTALE);
         }
-        const auto status = TRY(attributes_of(mount, *inode));
-        return Attributes{status, 0};
+        const auto attributes = TRY(attributes_of(mount, *inode));
+        return Attributes{attributes.status, 0};
     }
     default:
         return Done{};

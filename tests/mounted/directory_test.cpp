@@ -4,10 +4,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <set>
 #include <thread>
@@ -16,6 +20,7 @@ namespace partialfs::testing {
 namespace {
 
 using Directories = Mounted;
+using namespace std::chrono_literals;
 
 void make_file(const std::filesystem::path& path) {
     ::close(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
@@ -110,6 +115,84 @@ TEST_F(Directories, PositionsMayBeReturnedTo) {
     ::closedir(stream);
 }
 
+/// The kernel keeps a listing once the directory's last change is two ticks of the clock ago.
+void wait_for_later_stamps() {
+    const auto began = std::chrono::steady_clock::now();
+    wait_until([&] { return std::chrono::steady_clock::now() > began + 25ms; });
+}
+
+TEST_F(Directories, AListingThatTheKernelHasCopiedKeepsUpWithTheNames) {
+    expect_same(mount(), [](Script& s) {
+        ::mkdir(s.at("dir").c_str(), 0755);
+        ::mkdir(s.at("other").c_str(), 0755);
+        s.open("dir/first", O_CREAT | O_WRONLY);
+        const auto list_after = [&](std::string_view what) {
+            s.note(std::string(what));
+            s.list("dir");
+            wait_for_later_stamps();
+            for (int i = 0; i < 3; ++i) {
+                s.list("dir");
+            }
+        };
+        list_after("create");
+        s.call("mkdir", ::mkdir(s.at("dir/sub").c_str(), 0755));
+        list_after("mkdir");
+        s.call("symlink", ::symlink("x", s.at("dir/link").c_str()));
+        list_after("symlink");
+        s.call("link", ::link(s.at("dir/first").c_str(), s.at("dir/second").c_str()));
+        list_after("link");
+        s.call("rename", ::rename(s.at("dir/first").c_str(), s.at("dir/third").c_str()));
+        list_after("rename");
+        s.call("away", ::rename(s.at("dir/third").c_str(), s.at("other/third").c_str()));
+        list_after("away");
+        s.call("back", ::rename(s.at("other/third").c_str(), s.at("dir/fourth").c_str()));
+        list_after("back");
+        s.call("unlink", ::unlink(s.at("dir/second").c_str()));
+        list_after("unlink");
+        s.call("rmdir", ::rmdir(s.at("dir/sub").c_str()));
+        list_after("rmdir");
+        s.call("chmod", ::chmod(s.at("dir").c_str(), 0700));
+        list_after("chmod");
+    });
+}
+
+TEST_F(Directories, AChangeInSourceIsInTheNextListing) {
+    const auto directory = mount().path() / "d";
+    std::filesystem::create_directory(directory);
+    std::multiset<std::string> expected{".", ".."};
+    for (int i = 0; i < 20; ++i) {
+        for (int listing = 0; listing < 3; ++listing) {
+            EXPECT_EQ(names_in(directory), expected);
+            wait_for_later_stamps();
+        }
+        make_file(mount().source() / "d" / std::to_string(i));
+        expected.insert(std::to_string(i));
+        EXPECT_EQ(names_in(directory), expected) << i;
+    }
+}
+
+TEST_F(Directories, ListingMovesAtimeAsRelatimeDoes) {
+    const auto of = [&](const std::filesystem::path& root) {
+        struct stat status {};
+        EXPECT_EQ(::stat((root / "d").c_str(), &status), 0);
+        return status.st_atim;
+    };
+    std::filesystem::create_directory(mount().path() / "d");
+    struct statvfs source {};
+    ASSERT_EQ(::statvfs(mount().source().c_str(), &source), 0);
+    if ((source.f_flag & ST_RELATIME) == 0) {
+        GTEST_SKIP() << "SOURCE is not mounted with relatime";
+    }
+    names_in(mount().path() / "d");
+    wait_for_later_stamps();
+    names_in(mount().path() / "d");
+    names_in(mount().path() / "d"); // from the kernel's copy
+    const std::array<timespec, 2> old{timespec{1'000'000'000, 0}, timespec{0, UTIME_OMIT}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, (mount().source() / "d").c_str(), old.data(), 0), 0);
+    names_in(mount().path() / "d");
+    EXPECT_GT(of(mount().source()).tv_sec, old[0].tv_sec);
+}
+
 /// The number of descriptors that the daemon has open.
 std::size_t descriptors_of(pid_t process) {
     const auto directory = "/proc/" + std::to_string(process) + "/fd";
@@ -129,7 +212,7 @@ TEST_F(Directories, MoreFilesThanDescriptorsAreNoProblem) {
     mount().start({"--contract=linux-2.6.20"});
     for (int round = 0; round < 2; ++round) {
         for (int i = 0; i < kFiles; ++i) {
-            struct stat status{};
+            struct stat status {};
             ASSERT_EQ(::stat((mount().path() / ("file" + std::to_string(i))).c_str(), &status), 0)
                 << i << ": " << errno_name(errno);
         }
@@ -169,7 +252,7 @@ TEST_F(Directories, MoreDirectoriesThanDescriptorsAreNoProblem) {
     std::filesystem::current_path(mount().path() / "7" / "inner");
     for (int round = 0; round < 2; ++round) {
         for (int i = 0; i < kDirectories; ++i) {
-            struct stat status{};
+            struct stat status {};
             ASSERT_EQ(::stat((mount().path() / std::to_string(i) / "inner").c_str(), &status), 0)
                 << i << ": " << errno_name(errno);
         }
@@ -207,7 +290,7 @@ TEST_F(Directories, EntriesTellTheInodeNumbersThatStatTells) {
     ::link((directory / "file").c_str(), (directory / "link").c_str());
     DIR* stream = ::opendir(directory.c_str());
     while (const dirent* entry = ::readdir(stream)) {
-        struct stat status{};
+        struct stat status {};
         if (std::string_view(entry->d_name) != "..") {
             ASSERT_EQ(::lstat((directory / entry->d_name).c_str(), &status), 0);
             EXPECT_EQ(entry->d_ino, status.st_ino) << entry->d_name;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <functional>
 
 namespace partialfs::testing {
 namespace {
@@ -41,6 +42,45 @@ TEST_F(Names, ObjectsOfEveryTypeAreMade) {
         s.note(target);
         s.call("readlink of a file", ::readlink(s.at("file").c_str(), target.data(), 100));
     });
+}
+
+TEST_F(Names, ANameThatWasMissingIsThereOnceItIsMade) {
+    expect_same(mount(), [](Script& s) {
+        const auto look = [&](const char* name) {
+            struct stat status {};
+            for (int i = 0; i < 2; ++i) { // the kernel may keep the answer
+                s.call(name, ::lstat(s.at(name).c_str(), &status));
+            }
+        };
+        ::mkdir(s.at("dir").c_str(), 0755);
+        const auto becomes = [&](const char* name, const std::function<int(const char*)>& make) {
+            look(name);
+            s.call("made", make(s.at(name).c_str()));
+            look(name);
+        };
+        becomes("file", [](const char* path) {
+            return ::close(::open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
+        });
+        becomes("dir/dir", [](const char* path) { return ::mkdir(path, 0755); });
+        becomes("fifo", [](const char* path) { return ::mkfifo(path, 0644); });
+        becomes("link", [](const char* path) { return ::symlink("file", path); });
+        becomes("hard", [&](const char* path) { return ::link(s.at("file").c_str(), path); });
+        becomes("moved", [&](const char* path) { return ::rename(s.at("hard").c_str(), path); });
+        look("hard");
+        becomes("dir/dir/moved",
+                [&](const char* path) { return ::rename(s.at("moved").c_str(), path); });
+        s.call("unlink", ::unlink(s.at("dir/dir/moved").c_str()));
+        look("dir/dir/moved");
+        becomes("dir/dir/moved",
+                [&](const char* path) { return ::rename(s.at("fifo").c_str(), path); });
+    });
+}
+
+TEST_F(Names, AMissingNameThatIsMadeInSourceComesWithinSeconds) {
+    const auto name = mount().path() / "late";
+    EXPECT_FALSE(std::filesystem::exists(name));
+    std::ofstream(mount().source() / "late") << "x";
+    EXPECT_TRUE(wait_until([&] { return std::filesystem::exists(name); }));
 }
 
 TEST_F(Names, RemovingAnswersAsALocalFilesystemDoes) {
@@ -156,8 +196,8 @@ TEST_F(Names, HardLinksAreOneFile) {
         s.contents("d/b");
         s.call("chmod", ::chmod(s.at("d/b").c_str(), 0640));
         s.stat("a");
-        struct stat first{};
-        struct stat second{};
+        struct stat first {};
+        struct stat second {};
         ::stat(s.at("a").c_str(), &first);
         ::stat(s.at("d/b").c_str(), &second);
         s.call("same inode", first.st_ino == second.st_ino ? 1 : 0);
@@ -219,7 +259,7 @@ TEST_F(Names, TheControlDirectoryIsThereButNotListed) {
         EXPECT_NE(entry.path().filename(), ".partialfs");
     }
     EXPECT_TRUE(std::filesystem::is_directory(mount().path() / ".partialfs"));
-    struct stat status{};
+    struct stat status {};
     ASSERT_EQ(::stat((mount().path() / ".partialfs").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777U, 0700U);
     EXPECT_EQ(status.st_uid, ::geteuid());

@@ -29,7 +29,7 @@ TEST_F(CommitTest, NothingReachesTheDiskBeforeACommitAndThenInOrder) {
     write(5000, "bb");
     EXPECT_EQ(disk(), "");
     EXPECT_EQ(file_->size(), ByteOffset{12288});
-    EXPECT_EQ(file_->attributes(cache_)->st_size, 12288);
+    EXPECT_EQ(file_->attributes(cache_)->status.st_size, 12288);
     EXPECT_EQ(commit(), 0);
     EXPECT_THAT(io_.calls, ::testing::ElementsAre("write 0+4096", "write 5000+2", "write 8192+4096",
                                                   "times", "fdatasync"))
