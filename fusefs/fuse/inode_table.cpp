@@ -286,8 +286,14 @@ bool InodeTable::make_room() {
     if (now == 0 || !state_->limit_reached) {
         return false;
     }
-    state_->limit_reached();
-    return wait_until_living(now - 1, std::chrono::seconds(1));
+    // Asks more than once: what waits for a commit can be reclaimed only after it.
+    for (int tries = 0; tries < 10; ++tries) {
+        state_->limit_reached();
+        if (wait_until_living(now - 1, std::chrono::milliseconds(200))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void InodeTable::reclaim_ended() {

@@ -73,7 +73,7 @@ class InodeTable {
     /// wait. To be called after the reply, when the kernel holds no lock for the request.
     void wait_if_crowded();
     /// No descriptor is left (EMFILE): has inodes reclaimed, as at the limit, and waits for it.
-    /// False if none is gone after a second.
+    /// False if none is gone after two seconds.
     bool make_room();
     /// Waits until at most `most` inodes live; false if there are more after `patience`.
     bool wait_until_living(std::size_t most, std::chrono::milliseconds patience);

@@ -160,6 +160,19 @@ TEST_F(Table, ThoseThatAreHeldOpenHoldUpNobody) {
     EXPECT_TRUE(table_.crowded()) << "the limit is what it was";
 }
 
+TEST_F(Table, RoomIsAskedForAgainAsACommitMayHaveToEndFirst) {
+    int told = 0;
+    table_.set_limit(100, [&] {
+        if (++told == 3) {
+            table_.forget(model::InodeId{2}, 1);
+        }
+    });
+    ASSERT_EQ(remember("file")->id(), model::InodeId{2});
+    EXPECT_TRUE(table_.make_room());
+    EXPECT_EQ(told, 3);
+    EXPECT_FALSE(table_.make_room()) << "only the root is left";
+}
+
 TEST_F(Table, AWaitEndsWhenEnoughHaveGone) {
     auto file = remember("file");
     EXPECT_FALSE(table_.wait_until_living(1, std::chrono::milliseconds(1)));

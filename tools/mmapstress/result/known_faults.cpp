@@ -71,6 +71,14 @@ bool after_a_crash_where_extents_move(const RunResult& result) {
     return result.cut_short && (result.filesystem == "ext4" || result.filesystem == "xfs");
 }
 
+/// The operation with this id, if its line is in the report.
+std::optional<Op> op_of(const RunResult& result, OpId id) {
+    text::Words words(line_of(result, id));
+    const std::string_view first = words.next();
+    const auto op = text::parse_op(first, words);
+    return op ? std::optional(*op) : std::nullopt;
+}
+
 /// Whether the found bytes belong where an insert-range or collapse-range, had it not been undone,
 /// would have moved these bytes to; they were stored after it. Of several moves in a row only the
 /// last is known here.
@@ -79,9 +87,7 @@ bool is_written_where_a_move_was_undone(const RunResult& result, const DamagedRa
         return false;
     }
     return std::ranges::any_of(range.ops, [&](OpId id) {
-        text::Words words(line_of(result, id));
-        const std::string_view first = words.next();
-        const auto op = text::parse_op(first, words);
+        const auto op = op_of(result, id);
         if (!op || id >= range.origin) {
             return false;
         }
@@ -89,6 +95,24 @@ bool is_written_where_a_move_was_undone(const RunResult& result, const DamagedRa
         const std::uint64_t there = range.origin_offset.value;
         return (op->kind == OpKind::collapse && there + op->length.value == here) ||
                (op->kind == OpKind::insert && there == here + op->length.value);
+    });
+}
+
+/// Whether such bytes of the same operation are found beside these, which may be too few to be
+/// recognised.
+bool is_beside_a_write_where_a_move_was_undone(const RunResult& result, const DamagedRange& range) {
+    return std::ranges::any_of(result.damage, [&](const DamagedRange& other) {
+        if (other.file != range.file || !is_written_where_a_move_was_undone(result, other)) {
+            return false;
+        }
+        const auto op = op_of(result, other.origin);
+        if (!op) {
+            return false;
+        }
+        const std::uint64_t begin =
+            op->offset.value + (other.range.begin.value - other.origin_offset.value);
+        return begin <= range.range.begin.value &&
+               range.range.end.value <= begin + op->length.value;
     });
 }
 
@@ -140,7 +164,11 @@ constexpr std::array kLosses{
          "ext2, ext4 and XFS when the folio is written back meanwhile and another block of it "
          "becomes dirty (seen on Linux 6.18); --without gup leaves such stores out"},
     Loss{
-        "K9", after_a_crash_where_extents_move, is_written_where_a_move_was_undone,
+        "K9", after_a_crash_where_extents_move,
+        [](const RunResult& result, const DamagedRange& range) {
+            return is_written_where_a_move_was_undone(result, range) ||
+                   is_beside_a_write_where_a_move_was_undone(result, range);
+        },
         " synced before, overwritten by bytes of a later write to another place. Known of ext4 and "
         "XFS when an insert-range or collapse-range has moved the blocks and the crash undoes it: "
         "what is written to them meanwhile does not wait for the move (seen on Linux 6.1, 6.18)"},

@@ -176,6 +176,29 @@ TEST(KnownFaults, K9IsALaterWriteWhereACrashUndidAMove) {
     EXPECT_EQ(names(xfs), "K9 ");
 }
 
+TEST(KnownFaults, K9ExplainsWhatIsTooShortToBeRecognisedBesideIt) {
+    RunResult result = overwritten_by_a_later_write("collapse file=1 off=4096 len=8192", 20480);
+    result.named_ops[OpId{20}] = "20 write file=1 off=12288 len=4096";
+    DamagedRange beside = result.damage[0];
+    beside.kind = DamageKind::unclear;
+    beside.ops.clear();
+    const auto with = [&](std::uint64_t begin, std::uint64_t end, int file = 1) {
+        RunResult both = result;
+        beside.file = FileIndex{static_cast<std::uint32_t>(file)};
+        beside.range = {ByteOffset{begin}, ByteOffset{end}};
+        both.damage.push_back(beside);
+        return is_known_damage(both);
+    };
+    EXPECT_TRUE(with(20600, 20603));
+    EXPECT_TRUE(with(24575, 24576)) << "the operation's last byte, where the move was undone";
+    EXPECT_FALSE(with(24575, 24577)) << "beyond what it wrote";
+    EXPECT_FALSE(with(20479, 20480)) << "before it";
+    EXPECT_FALSE(with(12288, 12290)) << "where it wrote";
+    EXPECT_FALSE(with(20600, 20603, 0)) << "another file";
+    result.damage[0].kind = DamageKind::stale;
+    EXPECT_FALSE(with(20600, 20603)) << "nothing is recognised";
+}
+
 TEST(KnownFaults, K11IsAStoreByTheKernelOnNfs) {
     RunResult result = lost("direct-read-store file=0 off=0 len=4096");
     for (const char* const filesystem : {"nfs", "nfs4"}) {
