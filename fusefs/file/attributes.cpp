@@ -4,6 +4,7 @@
 #include "fusefs/base/try.hpp"
 #include "fusefs/file/sparse_view.hpp"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,17 @@ namespace partialfs::file {
 using base::Result;
 using model::ByteOffset;
 using model::PageIndex;
+
+namespace {
+
+/// Of this thread: a look that others interrupt takes no longer.
+std::chrono::nanoseconds processor_time() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+} // namespace
 
 std::optional<PageSet> Attributes::stored_pages(PageCache& cache) const {
     ByteOffset size;
@@ -27,11 +39,12 @@ std::optional<PageSet> Attributes::stored_pages(PageCache& cache) const {
     return cache.dirty_now(parts_.id, size);
 }
 
-void Attributes::note_look(std::chrono::steady_clock::time_point began, const PageSet& stored) {
-    const auto now = std::chrono::steady_clock::now();
+void Attributes::note_look(std::chrono::nanoseconds took, const PageSet& stored) {
+    constexpr std::chrono::milliseconds kShort{1}; // about what a request itself takes at most
     const FileLock lock(parts_);
     stored_bytes_ = stored.count() * model::kPageSize;
-    next_look_ = now + 100 * (now - began);
+    next_look_ = took < kShort ? std::chrono::steady_clock::time_point{}
+                               : std::chrono::steady_clock::now() + 100 * took;
 }
 
 Result<Attributes::Shown> Attributes::read(PageCache& cache) {
@@ -42,10 +55,10 @@ Result<Attributes::Shown> Attributes::read(PageCache& cache) {
             return shown;
         }
     }
-    const auto began = std::chrono::steady_clock::now();
+    const auto began = processor_time();
     const auto stored = stored_pages(cache);
     if (stored) {
-        note_look(began, *stored);
+        note_look(processor_time() - began, *stored);
     }
     const FileLock lock(parts_);
     Shown shown = TRY(lock_shown());

@@ -25,8 +25,8 @@ class Attributes {
         struct stat status;
         /// Stores through a mapping may fill holes, which no request tells.
         bool may_move;
-        /// The space that such stores will take is not known: the last look was longer ago than a
-        /// hundred times its duration, and the page cache cannot answer at once.
+        /// The space that such stores will take is not known: the last look was short, or longer
+        /// ago than a hundred times its duration, and the page cache cannot answer at once.
         bool wants_look = false;
     };
     /// The errno of fstat(2). `cache` is asked for pages with mapped stores, whose space st_blocks
@@ -35,8 +35,8 @@ class Attributes {
     /// The pages that mapped stores have made PG_dirty and that have not been written back yet.
     /// No value if `cache` cannot answer without waiting for the kernel.
     [[nodiscard]] std::optional<PageSet> stored_pages(PageCache& cache) const;
-    /// A look that began at `began` has found these pages.
-    void note_look(std::chrono::steady_clock::time_point began, const PageSet& stored);
+    /// A look, which took so long, has found these pages.
+    void note_look(std::chrono::nanoseconds took, const PageSet& stored);
     /// utimensat(2): access time, then modification time.
     base::Result<void> set_times(const std::array<timespec, 2>& times, PageCache& cache);
     /// The file has been opened by one more handle.

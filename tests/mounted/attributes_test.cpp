@@ -245,9 +245,34 @@ TEST_F(Attributes, SizeAndBlocksAreRightBeforeAndAfterACommit) {
     });
 }
 
+/// cp(1) and tar(1) look at st_blocks to find out whether a file has any data.
+TEST_F(Attributes, BlocksAreThoseOfStoresThatNobodyHasWrittenYet) {
+    if (!mount().read_control("status").contains(R"("probe": "cachestat")")) {
+        GTEST_SKIP() << "looks are long here, and so are the times between them";
+    }
+    expect_same(mount(), [](Script& s) {
+        constexpr std::size_t kPage = 4096;
+        constexpr std::size_t kPages = 256;
+        const int fd = s.open("file", O_CREAT | O_RDWR, 0644);
+        s.call("ftruncate", ::ftruncate(fd, kPages * kPage));
+        void* const mapping =
+            ::mmap(nullptr, kPages * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        s.stat("file", /*blocks=*/true); // there is nothing to be found yet
+        for (const std::size_t every : {64U, 16U, 2U, 1U}) {
+            for (std::size_t page = 0; page < kPages; page += every) {
+                static_cast<char*>(mapping)[page * kPage] = 'x';
+            }
+            s.stat("file", /*blocks=*/true);
+        }
+        s.call("fsync", ::fsync(fd));
+        s.stat("file", /*blocks=*/true);
+        ::munmap(mapping, kPages * kPage);
+    });
+}
+
 TEST_F(Attributes, StatfsIsThatOfTheSource) {
-    struct statvfs of_source{};
-    struct statvfs of_mount{};
+    struct statvfs of_source {};
+    struct statvfs of_mount {};
     ASSERT_EQ(::statvfs(mount().source().c_str(), &of_source), 0);
     ASSERT_EQ(::statvfs(mount().path().c_str(), &of_mount), 0);
     EXPECT_EQ(of_mount.f_blocks, of_source.f_blocks);
