@@ -44,7 +44,7 @@ bool may_keep_listing(const Mount& mount, const Inode& inode, int fd) {
     if (mount.context.power != nullptr || mount.faults.any(faults::Layer::request)) {
         return false;
     }
-    struct stat status {};
+    struct stat status{};
     timespec now{};
     return ::fstat(fd, &status) == 0 && ::clock_gettime(CLOCK_REALTIME, &now) == 0 &&
            inode.listing_cache().may_keep(status, now, [fd] { return atime_rule_of(fd); });
@@ -71,7 +71,7 @@ ino_t number_of(const Mount& mount, const DirectoryHandle& directory, const Dire
     if (entry.name == "." || (entry.name == ".." && inode.id() == model::InodeId{1})) {
         return inode.number();
     }
-    struct stat status {};
+    struct stat status{};
     const bool there =
         ::fstatat(directory.fd(), entry.name.c_str(), &status,
                   AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0; // if not, it was removed just now

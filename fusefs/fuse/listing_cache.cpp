@@ -38,7 +38,7 @@ bool moves_atime(const struct stat& status, const timespec& now, AtimeRule rule)
 } // namespace
 
 AtimeRule atime_rule_of(int fd) {
-    struct statvfs status {};
+    struct statvfs status{};
     if (::fstatvfs(fd, &status) != 0) {
         return AtimeRule::always;
     }

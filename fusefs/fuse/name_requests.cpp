@@ -142,7 +142,7 @@ Answer create(fuse_req_t req, const InodePtr& parent, const char* name, mode_t m
 /// The living inode that `name` refers to, to be notified of a change of the name. Null if the name
 /// does not exist, or its object has no living inode.
 InodePtr living(Mount& mount, const Inode& parent, const char* name) {
-    struct stat status {};
+    struct stat status{};
     if (::fstatat(parent.fd().get(), name, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
         return nullptr;
     }

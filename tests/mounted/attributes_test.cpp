@@ -271,8 +271,8 @@ TEST_F(Attributes, BlocksAreThoseOfStoresThatNobodyHasWrittenYet) {
 }
 
 TEST_F(Attributes, StatfsIsThatOfTheSource) {
-    struct statvfs of_source {};
-    struct statvfs of_mount {};
+    struct statvfs of_source{};
+    struct statvfs of_mount{};
     ASSERT_EQ(::statvfs(mount().source().c_str(), &of_source), 0);
     ASSERT_EQ(::statvfs(mount().path().c_str(), &of_mount), 0);
     EXPECT_EQ(of_mount.f_blocks, of_source.f_blocks);

@@ -173,12 +173,12 @@ TEST_F(Directories, AChangeInSourceIsInTheNextListing) {
 
 TEST_F(Directories, ListingMovesAtimeAsRelatimeDoes) {
     const auto of = [&](const std::filesystem::path& root) {
-        struct stat status {};
+        struct stat status{};
         EXPECT_EQ(::stat((root / "d").c_str(), &status), 0);
         return status.st_atim;
     };
     std::filesystem::create_directory(mount().path() / "d");
-    struct statvfs source {};
+    struct statvfs source{};
     ASSERT_EQ(::statvfs(mount().source().c_str(), &source), 0);
     if ((source.f_flag & ST_RELATIME) == 0) {
         GTEST_SKIP() << "SOURCE is not mounted with relatime";
@@ -212,7 +212,7 @@ TEST_F(Directories, MoreFilesThanDescriptorsAreNoProblem) {
     mount().start({"--contract=linux-2.6.20"});
     for (int round = 0; round < 2; ++round) {
         for (int i = 0; i < kFiles; ++i) {
-            struct stat status {};
+            struct stat status{};
             ASSERT_EQ(::stat((mount().path() / ("file" + std::to_string(i))).c_str(), &status), 0)
                 << i << ": " << errno_name(errno);
         }
@@ -252,7 +252,7 @@ TEST_F(Directories, MoreDirectoriesThanDescriptorsAreNoProblem) {
     std::filesystem::current_path(mount().path() / "7" / "inner");
     for (int round = 0; round < 2; ++round) {
         for (int i = 0; i < kDirectories; ++i) {
-            struct stat status {};
+            struct stat status{};
             ASSERT_EQ(::stat((mount().path() / std::to_string(i) / "inner").c_str(), &status), 0)
                 << i << ": " << errno_name(errno);
         }
@@ -290,7 +290,7 @@ TEST_F(Directories, EntriesTellTheInodeNumbersThatStatTells) {
     ::link((directory / "file").c_str(), (directory / "link").c_str());
     DIR* stream = ::opendir(directory.c_str());
     while (const dirent* entry = ::readdir(stream)) {
-        struct stat status {};
+        struct stat status{};
         if (std::string_view(entry->d_name) != "..") {
             ASSERT_EQ(::lstat((directory / entry->d_name).c_str(), &status), 0);
             EXPECT_EQ(entry->d_ino, status.st_ino) << entry->d_name;

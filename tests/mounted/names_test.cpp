@@ -47,7 +47,7 @@ TEST_F(Names, ObjectsOfEveryTypeAreMade) {
 TEST_F(Names, ANameThatWasMissingIsThereOnceItIsMade) {
     expect_same(mount(), [](Script& s) {
         const auto look = [&](const char* name) {
-            struct stat status {};
+            struct stat status{};
             for (int i = 0; i < 2; ++i) { // the kernel may keep the answer
                 s.call(name, ::lstat(s.at(name).c_str(), &status));
             }
@@ -196,8 +196,8 @@ TEST_F(Names, HardLinksAreOneFile) {
         s.contents("d/b");
         s.call("chmod", ::chmod(s.at("d/b").c_str(), 0640));
         s.stat("a");
-        struct stat first {};
-        struct stat second {};
+        struct stat first{};
+        struct stat second{};
         ::stat(s.at("a").c_str(), &first);
         ::stat(s.at("d/b").c_str(), &second);
         s.call("same inode", first.st_ino == second.st_ino ? 1 : 0);
@@ -259,7 +259,7 @@ TEST_F(Names, TheControlDirectoryIsThereButNotListed) {
         EXPECT_NE(entry.path().filename(), ".partialfs");
     }
     EXPECT_TRUE(std::filesystem::is_directory(mount().path() / ".partialfs"));
-    struct stat status {};
+    struct stat status{};
     ASSERT_EQ(::stat((mount().path() / ".partialfs").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777U, 0700U);
     EXPECT_EQ(status.st_uid, ::geteuid());

@@ -15,7 +15,7 @@ constexpr time_t kNow = 1'000'000;
 
 /// A directory that changed at `changed`, and was listed at `listed`.
 struct stat directory(const timespec& changed, const timespec& listed) {
-    struct stat status {};
+    struct stat status{};
     status.st_mtim = status.st_ctim = changed;
     status.st_atim = listed;
     return status;
@@ -85,7 +85,7 @@ TEST_F(Listing, IsDroppedWhereAListingMovesAtime) {
 TEST(AtimeRuleOf, AFilesystemWithoutAtimes) {
     EXPECT_EQ(partialfs::fuse::atime_rule_of(-1), AtimeRule::always);
     const int proc = ::open("/proc/self/ns", O_PATH | O_CLOEXEC);
-    struct statvfs status {};
+    struct statvfs status{};
     ASSERT_EQ(::fstatvfs(proc, &status), 0);
     const bool relative = (status.f_flag & ST_RELATIME) != 0;
     EXPECT_EQ(partialfs::fuse::atime_rule_of(proc),
