@@ -10,7 +10,7 @@ namespace {
 /// Filesystems stamp changes with the kernel's coarse clock, whose ticks last up to 10 ms.
 constexpr std::int64_t kTick = 10'000'000; // nanoseconds
 constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr time_t kDay = 24 * 60 * 60;
+constexpr time_t kDay{24L * 60 * 60};
 
 bool same(const timespec& a, const timespec& b) {
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
