@@ -39,30 +39,32 @@ std::optional<PageSet> Attributes::stored_pages(PageCache& cache) const {
     return cache.dirty_now(parts_.id, size);
 }
 
-void Attributes::note_look(std::chrono::nanoseconds took, const PageSet& stored) {
-    constexpr std::chrono::milliseconds kShort{1}; // about what a request itself takes at most
+void Attributes::note_look(std::chrono::nanoseconds took, std::uint64_t pages) {
+    constexpr std::chrono::microseconds kShort{200}; // a few times what a request itself takes
     const FileLock lock(parts_);
-    stored_bytes_ = stored.count() * model::kPageSize;
+    stored_bytes_ = pages * model::kPageSize;
     next_look_ = took < kShort ? std::chrono::steady_clock::time_point{}
                                : std::chrono::steady_clock::now() + 100 * took;
 }
 
 Result<Attributes::Shown> Attributes::read(PageCache& cache) {
+    ByteOffset size;
     {
         const FileLock lock(parts_);
         const Shown shown = TRY(lock_shown());
         if (!shown.may_move || std::chrono::steady_clock::now() < next_look_) {
             return shown;
         }
+        size = parts_.state.size();
     }
     const auto began = processor_time();
-    const auto stored = stored_pages(cache);
-    if (stored) {
-        note_look(processor_time() - began, *stored);
+    const auto pages = cache.dirty_count_now(parts_.id, size);
+    if (pages) {
+        note_look(processor_time() - began, *pages);
     }
     const FileLock lock(parts_);
     Shown shown = TRY(lock_shown());
-    shown.wants_look = !stored;
+    shown.wants_look = !pages;
     return shown;
 }
 

@@ -35,8 +35,8 @@ class Attributes {
     /// The pages that mapped stores have made PG_dirty and that have not been written back yet.
     /// No value if `cache` cannot answer without waiting for the kernel.
     [[nodiscard]] std::optional<PageSet> stored_pages(PageCache& cache) const;
-    /// A look, which took so long, has found these pages.
-    void note_look(std::chrono::nanoseconds took, const PageSet& stored);
+    /// A look, which took so long, has found so many pages that mapped stores have made PG_dirty.
+    void note_look(std::chrono::nanoseconds took, std::uint64_t pages);
     /// utimensat(2): access time, then modification time.
     base::Result<void> set_times(const std::array<timespec, 2>& times, PageCache& cache);
     /// The file has been opened by one more handle.

@@ -16,8 +16,9 @@ std::optional<PageSet> FileData::look(PageCache& cache) {
     }
     // The way into the mount had to be opened. If it is open from now on, the next look is short.
     const bool open = cache.dirty_now(id(), model::ByteOffset{0}).has_value();
-    its_attributes().note_look(
-        open ? std::chrono::nanoseconds{0} : std::chrono::steady_clock::now() - began, *stored);
+    its_attributes().note_look(open ? std::chrono::nanoseconds{0}
+                                    : std::chrono::steady_clock::now() - began,
+                               stored->count());
     return *stored;
 }
 

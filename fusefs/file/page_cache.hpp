@@ -96,7 +96,11 @@ class PageCache {
     /// The pages of a file of `size` bytes that are PG_dirty now; no value if the answer would need
     /// waiting.
     virtual std::optional<PageSet> dirty_now(model::InodeId inode, model::ByteOffset size) = 0;
-    /// The same for pages whose writepage has begun, and may not have arrived here yet.
+    /// How many those are: one question to the kernel, however they lie.
+    virtual std::optional<std::uint64_t> dirty_count_now(model::InodeId inode,
+                                                         model::ByteOffset size) = 0;
+    /// The pages of which the writepage has begun, and may not have arrived here yet; no value as
+    /// for dirty_now().
     virtual std::optional<PageSet> under_writeback_now(model::InodeId inode,
                                                        model::ByteOffset size) = 0;
     /// Fetches the cached pages of `pages` up to the first that is not cached.

@@ -199,6 +199,13 @@ std::optional<PageSet> FusePageCache::dirty_now(InodeId inode, ByteOffset size) 
     return way ? counted_pages(*way, size, &CacheStatus::dirty) : std::nullopt;
 }
 
+std::optional<std::uint64_t> FusePageCache::dirty_count_now(InodeId inode, ByteOffset size) {
+    const Way way = known_way(inode);
+    const auto status =
+        way ? cache_status(*way, {ByteOffset{0}, size}) : Result<CacheStatus>(base::failed(EAGAIN));
+    return status ? std::optional{status->dirty} : std::nullopt;
+}
+
 std::optional<PageSet> FusePageCache::under_writeback_now(InodeId inode, ByteOffset size) {
     const Way way = known_way(inode);
     return way ? counted_pages(*way, size, &CacheStatus::writeback) : std::nullopt;

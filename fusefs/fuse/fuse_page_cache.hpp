@@ -61,6 +61,8 @@ class FusePageCache final : public file::PageCache {
     base::Result<file::PageSet> dirty_pages(file::JournaledFile& file,
                                             const file::PageSet& pages) override;
     std::optional<file::PageSet> dirty_now(model::InodeId inode, model::ByteOffset size) override;
+    std::optional<std::uint64_t> dirty_count_now(model::InodeId inode,
+                                                 model::ByteOffset size) override;
     std::optional<file::PageSet> under_writeback_now(model::InodeId inode,
                                                      model::ByteOffset size) override;
     base::Result<file::RetrievedPages> retrieve(model::InodeId inode,

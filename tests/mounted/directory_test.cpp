@@ -4,17 +4,20 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <set>
+#include <sstream>
+#include <string>
 #include <thread>
+#include <utility>
 
 namespace partialfs::testing {
 namespace {
@@ -171,26 +174,83 @@ TEST_F(Directories, AChangeInSourceIsInTheNextListing) {
     }
 }
 
-TEST_F(Directories, ListingMovesAtimeAsRelatimeDoes) {
-    const auto of = [&](const std::filesystem::path& root) {
-        struct stat status{};
-        EXPECT_EQ(::stat((root / "d").c_str(), &status), 0);
-        return status.st_atim;
-    };
+TEST_F(Directories, EachListingMovesAtimeWhereSourceHasStrictAtimes) {
+    mount().stop();
+    mount().put_source_on_tmpfs("");
+    ASSERT_EQ(::mount("none", mount().source().c_str(), nullptr, MS_REMOUNT | MS_STRICTATIME, ""),
+              0);
+    mount().start({"--contract=linux-2.6.20"});
     std::filesystem::create_directory(mount().path() / "d");
-    struct statvfs source{};
-    ASSERT_EQ(::statvfs(mount().source().c_str(), &source), 0);
-    if ((source.f_flag & ST_RELATIME) == 0) {
-        GTEST_SKIP() << "SOURCE is not mounted with relatime";
+    const auto atime = [&] {
+        struct stat status{};
+        EXPECT_EQ(::stat((mount().source() / "d").c_str(), &status), 0);
+        return std::pair(status.st_atim.tv_sec, status.st_atim.tv_nsec);
+    };
+    auto last = atime();
+    for (int i = 0; i < 5; ++i) {
+        wait_for_later_stamps();
+        names_in(mount().path() / "d");
+        EXPECT_GT(atime(), last) << i;
+        last = atime();
     }
-    names_in(mount().path() / "d");
+}
+
+/// How many requests of each kind the daemon gets while `run` runs, as libfuse tells with -d.
+std::map<std::string, int> requests_of(Mount& mount, const std::function<void()>& run) {
+    const std::size_t before = mount.errors().size();
+    run();
+    std::map<std::string, int> counts;
+    std::istringstream lines(mount.errors().substr(before));
+    for (std::string word; lines >> word;) {
+        if (word == "opcode:" && lines >> word) {
+            ++counts[word];
+        }
+    }
+    return counts;
+}
+
+TEST_F(Directories, WhatTheKernelHasBeenToldItDoesNotAskAgain) {
+    mount().stop();
+    mount().start({"--contract=linux-2.6.20", "-d", "--log-level", "debug"});
+    const auto directory = mount().path() / "d";
+    std::filesystem::create_directory(directory);
+    constexpr int kFiles = 30;
+    for (int i = 0; i < kFiles; ++i) {
+        make_file(directory / std::to_string(i));
+    }
     wait_for_later_stamps();
-    names_in(mount().path() / "d");
-    names_in(mount().path() / "d"); // from the kernel's copy
-    const std::array<timespec, 2> old{timespec{1'000'000'000, 0}, timespec{0, UTIME_OMIT}};
-    ASSERT_EQ(::utimensat(AT_FDCWD, (mount().source() / "d").c_str(), old.data(), 0), 0);
-    names_in(mount().path() / "d");
-    EXPECT_GT(of(mount().source()).tv_sec, old[0].tv_sec);
+    names_in(directory);
+    wait_for_later_stamps();
+    names_in(directory);
+    auto listed = requests_of(mount(), [&] {
+        for (int i = 0; i < 10; ++i) {
+            EXPECT_EQ(names_in(directory).size(), kFiles + 2U);
+        }
+    });
+    EXPECT_EQ(listed["OPENDIR"], 10);
+    EXPECT_EQ(listed["READDIR"] + listed["READDIRPLUS"], 0);
+
+    auto missing = requests_of(mount(), [&] {
+        for (int i = 0; i < 100; ++i) {
+            EXPECT_FALSE(std::filesystem::exists(directory / "none"));
+        }
+    });
+    EXPECT_GE(missing["LOOKUP"], 1);
+    EXPECT_LT(missing["LOOKUP"], 20) << "once a second";
+
+    // Written, not yet committed, and open for reading and writing: a mapping could store into it.
+    const int fd = ::open((directory / "0").c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(::pwrite(fd, std::string(8192, 'x').data(), 8192, 0), 8192);
+    struct stat status{};
+    const auto stat_often = [&] {
+        for (int i = 0; i < 100; ++i) {
+            EXPECT_EQ(::fstat(fd, &status), 0);
+        }
+    };
+    EXPECT_LT(requests_of(mount(), stat_often)["GETATTR"], 20) << "once a second";
+    ASSERT_EQ(::ftruncate(fd, 1 << 20), 0);
+    EXPECT_GE(requests_of(mount(), stat_often)["GETATTR"], 100) << "stores may fill the hole";
+    ::close(fd);
 }
 
 /// The number of descriptors that the daemon has open.

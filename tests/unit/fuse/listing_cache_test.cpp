@@ -82,8 +82,8 @@ TEST_F(Listing, IsDroppedWhereAListingMovesAtime) {
     EXPECT_FALSE(may_keep(newer));
 }
 
-TEST(AtimeRuleOf, AFilesystemWithoutAtimes) {
-    EXPECT_EQ(partialfs::fuse::atime_rule_of(-1), AtimeRule::always);
+TEST(AtimeRuleOf, IsThatOfTheMount) {
+    EXPECT_EQ(partialfs::fuse::atime_rule_of(-1), AtimeRule::always) << "if it is not known";
     const int proc = ::open("/proc/self/ns", O_PATH | O_CLOEXEC);
     struct statvfs status{};
     ASSERT_EQ(::fstatvfs(proc, &status), 0);

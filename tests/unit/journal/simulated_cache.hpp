@@ -74,6 +74,11 @@ class SimulatedCache final : public file::PageCache {
     std::optional<file::PageSet> under_writeback_now(model::InodeId, model::ByteOffset) override {
         return file::PageSet{};
     }
+    std::optional<std::uint64_t> dirty_count_now(model::InodeId inode,
+                                                 model::ByteOffset size) override {
+        const auto set = dirty_now(inode, size);
+        return set ? std::optional{set->count()} : std::nullopt;
+    }
     std::optional<file::PageSet> dirty_now(model::InodeId, model::ByteOffset) override {
         if (!can_tell) {
             return std::nullopt;
