@@ -98,92 +98,128 @@ bool is_written_where_a_move_was_undone(const RunResult& result, const DamagedRa
     });
 }
 
-/// Whether such bytes of the same operation are found beside these, which may be too few to be
-/// recognised.
-bool is_beside_a_write_where_a_move_was_undone(const RunResult& result, const DamagedRange& range) {
-    return std::ranges::any_of(result.damage, [&](const DamagedRange& other) {
-        if (other.file != range.file || !is_written_where_a_move_was_undone(result, other)) {
-            return false;
+/// Where the bytes of an operation stand after a crash that has undone a move.
+struct DisplacedWrite {
+    FileIndex file;
+    ByteRange range;
+
+    bool operator==(const DisplacedWrite&) const = default;
+};
+
+/// The bytes of the operation that these are recognised as bytes of; these alone if its line does
+/// not tell where it wrote.
+DisplacedWrite write_of(const RunResult& result, const DamagedRange& range) {
+    const auto op = op_of(result, range.origin);
+    const ByteRange its = op ? ByteRange{op->offset, op->offset + op->length} : ByteRange{};
+    if (intersect(its, {range.origin_offset, range.origin_offset + range.range.size()}).empty()) {
+        return {range.file, range.range};
+    }
+    const std::uint64_t moved = range.range.begin.value - range.origin_offset.value;
+    const ByteOffset begin{its.begin.value + moved};
+    return {range.file, {begin, begin + its.size()}};
+}
+
+/// Those of which at least a part is recognised.
+std::vector<DisplacedWrite> displaced_writes(const RunResult& result) {
+    std::vector<DisplacedWrite> all;
+    for (const DamagedRange& range : result.damage) {
+        if (after_a_crash_where_extents_move(result) &&
+            is_written_where_a_move_was_undone(result, range)) {
+            const DisplacedWrite one = write_of(result, range);
+            if (std::ranges::find(all, one) == all.end()) {
+                all.push_back(one);
+            }
         }
-        const auto op = op_of(result, other.origin);
-        if (!op) {
-            return false;
-        }
-        const std::uint64_t begin =
-            op->offset.value + (other.range.begin.value - other.origin_offset.value);
-        return begin <= range.range.begin.value &&
-               range.range.end.value <= begin + op->length.value;
+    }
+    return all;
+}
+
+/// What a fault is recognised by.
+struct Evidence {
+    explicit Evidence(const RunResult& of) : result(of), displaced(displaced_writes(of)) {}
+
+    const RunResult& result;
+    std::vector<DisplacedWrite> displaced;
+};
+
+/// Whether these bytes lie among those of such an operation: they may be too few to be recognised.
+bool is_of_a_displaced_write(const Evidence& evidence, const DamagedRange& range) {
+    return std::ranges::any_of(evidence.displaced, [&](const DisplacedWrite& write) {
+        return write.file == range.file && write.range.begin <= range.range.begin &&
+               range.range.end <= write.range.end;
     });
+}
+
+/// K8 leaves what was there before, also after a crash. Other bytes are of another fault then, and
+/// nothing else is known of them.
+bool is_store_by_kernel_undone(const Evidence& evidence, const DamagedRange& range) {
+    const bool old = range.kind == DamageKind::stale || range.kind == DamageKind::zeros;
+    return is_stored_by_kernel(line_of(evidence.result, range.lost)) &&
+           (old || !evidence.result.cut_short);
 }
 
 /// A fault that is recognised by the bytes that were lost.
 struct Loss {
     std::string_view name;
     bool (*is_known_of)(const RunResult&);
-    bool (*explains)(const RunResult&, const DamagedRange&);
+    bool (*explains)(const Evidence&, const DamagedRange&);
     std::string_view text; ///< after "3 ranges"
 };
 
 constexpr std::array kLosses{
     Loss{"K1", on_fuse,
-         [](const RunResult& result, const DamagedRange& range) {
-             return is_stored_by_kernel(line_of(result, range.lost));
+         [](const Evidence& evidence, const DamagedRange& range) {
+             return is_stored_by_kernel(line_of(evidence.result, range.lost));
          },
          " stored by the kernel through a mapping: returned by the kernel, then gone. Known of "
          "FUSE when the file changes its size meanwhile (seen on Linux 6.18); --without gup leaves "
          "such stores out"},
     Loss{"K4", on_fuse,
-         [](const RunResult& result, const DamagedRange& range) {
-             return is_cleared_growth(range, line_of(result, range.lost));
+         [](const Evidence& evidence, const DamagedRange& range) {
+             return is_cleared_growth(range, line_of(evidence.result, range.lost));
          },
          " written by write(2), zeros now. Known of FUSE when the write makes the file longer and "
          "the page that it ended in is written back meanwhile (seen on Linux 6.18); --without grow "
          "leaves such writes out"},
-    Loss{
-        "K5", on_xfs_punched_beside_the_kernels_stores,
-        [](const RunResult&, const DamagedRange& range) { return range.kind == DamageKind::zeros; },
-        " zeros now. Known of XFS beside a punch or zero-range that begins or ends in that page, "
-        "if the kernel stores through a mapping into the same large folio meanwhile (seen on "
-        "Linux 6.18); --without gup leaves such stores out"},
+    Loss{"K5", on_xfs_punched_beside_the_kernels_stores,
+         [](const Evidence&, const DamagedRange& range) { return range.kind == DamageKind::zeros; },
+         " zeros now. Known of XFS beside a punch or zero-range that begins or ends in that page, "
+         "if the kernel stores through a mapping into the same large folio meanwhile (seen on "
+         "Linux 6.18); --without gup leaves such stores out"},
     Loss{"K6", where_extents_moved_and_the_journal_has_the_data,
-         [](const RunResult&, const DamagedRange&) { return true; },
+         [](const Evidence&, const DamagedRange&) { return true; },
          " of a file that pages were put into or taken out of. Known of ext4 with data=journal, if "
          "what a mapping stored behind that place has not been synced (seen on Linux 6.1)"},
     Loss{"K7", on_fuse,
-         [](const RunResult& result, const DamagedRange& range) {
-             return is_zeroing_undone(range, line_of(result, range.lost));
+         [](const Evidence& evidence, const DamagedRange& range) {
+             return is_zeroing_undone(range, line_of(evidence.result, range.lost));
          },
          " zeroed by fallocate, with old bytes again. Known of FUSE when a mapping stores into the "
          "page in which the range begins or ends, and it is written back meanwhile (seen on Linux "
          "6.18); --without punch leaves such zeroing out"},
-    Loss{"K8", on_blocks_of_a_folio,
-         [](const RunResult& result, const DamagedRange& range) {
-             return is_stored_by_kernel(line_of(result, range.lost));
-         },
+    Loss{"K8", on_blocks_of_a_folio, is_store_by_kernel_undone,
          " stored by the kernel through a mapping: returned by the kernel, then gone. Known of "
          "ext2, ext4 and XFS when the folio is written back meanwhile and another block of it "
          "becomes dirty (seen on Linux 6.18); --without gup leaves such stores out"},
     Loss{
-        "K9", after_a_crash_where_extents_move,
-        [](const RunResult& result, const DamagedRange& range) {
-            return is_written_where_a_move_was_undone(result, range) ||
-                   is_beside_a_write_where_a_move_was_undone(result, range);
-        },
+        "K9", after_a_crash_where_extents_move, is_of_a_displaced_write,
         " synced before, overwritten by bytes of a later write to another place. Known of ext4 and "
         "XFS when an insert-range or collapse-range has moved the blocks and the crash undoes it: "
         "what is written to them meanwhile does not wait for the move (seen on Linux 6.1, 6.18)"},
     Loss{"K11", on_nfs,
-         [](const RunResult& result, const DamagedRange& range) {
-             return is_stored_by_kernel(line_of(result, range.lost));
+         [](const Evidence& evidence, const DamagedRange& range) {
+             return is_stored_by_kernel(line_of(evidence.result, range.lost));
          },
          " stored by the kernel through a mapping: returned by the kernel, then gone. Known of NFS "
          "when the page is written back meanwhile (seen on Linux 6.1); --without gup leaves such "
          "stores out"},
 };
 
-std::size_t explained_by(const Loss& loss, const RunResult& result) {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        result.damage, [&](const DamagedRange& one) { return loss.explains(result, one); }));
+std::size_t explained_by(const Loss& loss, const Evidence& evidence) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(evidence.result.damage, [&](const DamagedRange& one) {
+            return loss.explains(evidence, one);
+        }));
 }
 
 /// K2 before K10.
@@ -215,8 +251,9 @@ bool is_zeroing_undone(const DamagedRange& range, std::string_view line) {
 
 std::vector<KnownFault> known_faults(const RunResult& result) {
     std::vector<KnownFault> all;
+    const Evidence evidence(result);
     for (const Loss& loss : kLosses) {
-        const std::size_t count = loss.is_known_of(result) ? explained_by(loss, result) : 0;
+        const std::size_t count = loss.is_known_of(result) ? explained_by(loss, evidence) : 0;
         if (count != 0) {
             all.push_back({loss.name, ranges(count) + std::string(loss.text)});
         }
@@ -239,9 +276,10 @@ std::vector<KnownFault> known_faults(const RunResult& result) {
 }
 
 bool is_known_damage(const RunResult& result) {
+    const Evidence evidence(result);
     const auto is_explained = [&](const DamagedRange& range) {
         return is_past_eof(range) || std::ranges::any_of(kLosses, [&](const Loss& loss) {
-                   return loss.is_known_of(result) && loss.explains(result, range);
+                   return loss.is_known_of(result) && loss.explains(evidence, range);
                });
     };
     return !result.damage.empty() && result.damage_not_kept == 0 && result.problems.empty() &&

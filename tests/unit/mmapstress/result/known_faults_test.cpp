@@ -199,6 +199,36 @@ TEST(KnownFaults, K9ExplainsWhatIsTooShortToBeRecognisedBesideIt) {
     EXPECT_FALSE(with(20600, 20603)) << "nothing is recognised";
 }
 
+TEST(KnownFaults, K9OfAWriteWhosePlaceIsNotKnownIsWhatIsRecognised) {
+    RunResult result = overwritten_by_a_later_write("collapse file=1 off=4096 len=8192", 20480);
+    result.damage.push_back(result.damage[0]);
+    result.damage[1].kind = DamageKind::unclear;
+    for (const char* const line : {"", "20 append file=1 len=4096"}) {
+        result.named_ops[OpId{20}] = line;
+        result.damage[1].range = {ByteOffset{20480}, ByteOffset{20483}};
+        EXPECT_TRUE(is_known_damage(result)) << line;
+        result.damage[1].range = {ByteOffset{20600}, ByteOffset{20603}};
+        EXPECT_FALSE(is_known_damage(result)) << line;
+    }
+}
+
+TEST(KnownFaults, K8LeavesOldBytesAfterACrash) {
+    RunResult result = lost("direct-read-store file=0 off=0 len=4096");
+    result.filesystem = "xfs";
+    result.damage[0].kind = DamageKind::unclear;
+    EXPECT_EQ(names(result), "K8 ");
+    result.cut_short.emplace();
+    for (const auto& [kind, expected] :
+         std::initializer_list<std::pair<DamageKind, const char*>>{{DamageKind::stale, "K8 "},
+                                                                   {DamageKind::zeros, "K8 "},
+                                                                   {DamageKind::misplaced, ""},
+                                                                   {DamageKind::unclear, ""},
+                                                                   {DamageKind::foreign, ""}}) {
+        result.damage[0].kind = kind;
+        EXPECT_EQ(names(result), expected) << name_of(kind);
+    }
+}
+
 TEST(KnownFaults, K11IsAStoreByTheKernelOnNfs) {
     RunResult result = lost("direct-read-store file=0 off=0 len=4096");
     for (const char* const filesystem : {"nfs", "nfs4"}) {
